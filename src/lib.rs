@@ -1,0 +1,5 @@
+//! aso-guard: a validating admission webhook for Azure Service Operator v2 (ASO).
+//!
+//! One Azure resource, one live reconciler.
+
+pub mod object;

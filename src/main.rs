@@ -1,0 +1,2 @@
+//! The `aso-guard` binary.
+fn main() {}
