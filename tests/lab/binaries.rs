@@ -6,14 +6,13 @@ use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::process::Process;
+use super::process::{Process, output};
 use super::wait::until;
 
 /// A directory with the user's own binaries. It wins.
@@ -23,6 +22,8 @@ const CACHE: &str = "ASO_GUARD_CACHE";
 const NAMES: [&str; 3] = ["etcd", "kube-apiserver", "kube-controller-manager"];
 /// What the API server says its version is; the module pins the same.
 const LDFLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4";
+/// `go env` only prints.
+const ANSWER: Duration = Duration::from_secs(20);
 /// A build takes some five minutes on two cores.
 const BUILD_LIMIT: Duration = Duration::from_mins(40);
 
@@ -38,7 +39,7 @@ pub async fn directory() -> anyhow::Result<PathBuf> {
             PathBuf::from,
         )
         .join("control-plane");
-    let built = cache.join(fingerprint(&module)?);
+    let built = cache.join(fingerprint(&module).await?);
     if !built.is_dir() {
         fs::create_dir_all(&cache)?;
         let _lock = lock(&built.with_extension("lock")).await?;
@@ -65,9 +66,9 @@ fn checked(directory: PathBuf) -> anyhow::Result<PathBuf> {
 }
 
 /// Changes with the module's files, with Go, and with how it is called.
-fn fingerprint(module: &Path) -> anyhow::Result<String> {
+async fn fingerprint(module: &Path) -> anyhow::Result<String> {
     let mut hash = Sha256::new();
-    hash.update(go_version(OsStr::new("go"))?);
+    hash.update(go_version(Path::new("go")).await?);
     hash.update(LDFLAGS);
     let mains = NAMES.map(|name| format!("cmd/{name}/main.go"));
     for file in ["go.mod", "go.sum"]
@@ -86,11 +87,8 @@ fn fingerprint(module: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn go_version(go: &OsStr) -> anyhow::Result<Vec<u8>> {
-    match Command::new(go)
-        .args(["env", "GOVERSION", "GOOS", "GOARCH"])
-        .output()
-    {
+async fn go_version(go: &Path) -> anyhow::Result<Vec<u8>> {
+    match output(go, &["env", "GOVERSION", "GOOS", "GOARCH"], ANSWER).await {
         Ok(output) if output.status.success() => Ok(output.stdout),
         Ok(output) => anyhow::bail!("`go env`: {}", String::from_utf8_lossy(&output.stderr)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => anyhow::bail!(
@@ -163,9 +161,11 @@ async fn build(module: &Path, built: &Path) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn without_go_it_says_what_to_install() {
-        let error = go_version(OsStr::new("go-that-is-not-here")).unwrap_err();
+    #[tokio::test]
+    async fn without_go_it_says_what_to_install() {
+        let error = go_version(Path::new("go-that-is-not-here"))
+            .await
+            .unwrap_err();
         assert!(error.to_string().starts_with("Go is missing."), "{error}");
         assert!(error.to_string().contains("https://go.dev/dl"), "{error}");
     }

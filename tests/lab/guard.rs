@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,10 +10,12 @@ use super::control_plane::ControlPlane;
 use super::http;
 use super::pki::Authority;
 use super::ports;
-use super::process::Process;
+use super::process::{Process, output};
 use super::service::Service;
 use super::webhook;
 
+/// Printing takes no cluster.
+const PRINT: Duration = Duration::from_secs(20);
 const READY: Duration = Duration::from_mins(1);
 /// How long a replica may drain after SIGTERM.
 const DRAIN: Duration = Duration::from_mins(1);
@@ -53,10 +54,9 @@ impl Plan {
     }
 
     /// What `aso-guard <args>` prints.
-    pub fn print(&self, args: &[&str]) -> anyhow::Result<String> {
-        let output = Command::new(&self.binary)
-            .args(args)
-            .output()
+    pub async fn print(&self, args: &[&str]) -> anyhow::Result<String> {
+        let output = output(&self.binary, args, PRINT)
+            .await
             .with_context(|| format!("running {}", self.binary.display()))?;
         anyhow::ensure!(
             output.status.success(),

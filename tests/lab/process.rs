@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,22 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Waits for one line, so that the program starts only once the reaper knows of it.
 const GATE: &str = r#"read -r _ && exec "$@" </dev/null"#;
+
+/// Runs a program to its end, and gives what it printed.
+pub async fn output(program: &Path, args: &[&str], within: Duration) -> io::Result<Output> {
+    let run = tokio::process::Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    match timeout(within, run).await {
+        Ok(output) => output,
+        Err(_elapsed) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("{} still runs after {within:?}", program.display()),
+        )),
+    }
+}
 
 /// A program with its arguments, its log, and the process that runs it, if one does.
 pub struct Process {
@@ -94,7 +111,7 @@ impl Process {
         *running = Some(child);
         drop(running);
         Reaper::get()?.watch(pid)?;
-        std::io::Write::write_all(&mut gate.context("the gate of a new process")?, b"go\n")?;
+        io::Write::write_all(&mut gate.context("the gate of a new process")?, b"go\n")?;
         Ok(())
     }
 
@@ -128,10 +145,10 @@ impl Process {
     }
 
     /// Waits until `probe` is content, but not on a process that has ended.
-    pub async fn ready<T>(
+    pub async fn ready<T, F: Future<Output = anyhow::Result<T>>>(
         &self,
         within: Duration,
-        probe: impl AsyncFnMut() -> anyhow::Result<T>,
+        probe: impl FnMut() -> F,
     ) -> anyhow::Result<T> {
         let what = format!("{} to be ready", self.name);
         tokio::select! {

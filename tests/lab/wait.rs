@@ -11,10 +11,10 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Asks until the answer is `Ok`. At the end of its patience it fails with the last answer.
-pub async fn until<T>(
+pub async fn until<T, F: Future<Output = anyhow::Result<T>>>(
     what: &str,
     within: Duration,
-    mut probe: impl AsyncFnMut() -> anyhow::Result<T>,
+    mut probe: impl FnMut() -> F,
 ) -> anyhow::Result<T> {
     let deadline = Instant::now() + within;
     let mut last = anyhow::anyhow!("no answer at all");
@@ -32,7 +32,10 @@ pub async fn until<T>(
 }
 
 /// [`until`] with the patience of a story, where running out of it fails the test.
-pub async fn eventually<T>(what: &str, probe: impl AsyncFnMut() -> anyhow::Result<T>) -> T {
+pub async fn eventually<T, F: Future<Output = anyhow::Result<T>>>(
+    what: &str,
+    probe: impl FnMut() -> F,
+) -> T {
     match until(what, PATIENCE, probe).await {
         Ok(answer) => answer,
         Err(error) => panic!("{error:#}"),

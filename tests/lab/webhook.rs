@@ -20,7 +20,9 @@ pub async fn register(
     ca_file: &Path,
 ) -> anyhow::Result<()> {
     let ca_file = ca_file.to_string_lossy();
-    let printed = plan.print(&["webhook", "--url", url, "--ca-file", &ca_file])?;
+    let printed = plan
+        .print(&["webhook", "--url", url, "--ca-file", &ca_file])
+        .await?;
     install(kubectl, &Object::documents(&printed)?).await?;
     until("the API server to ask the guard", REGISTERED, async || {
         asked(kubectl).await

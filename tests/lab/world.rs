@@ -62,7 +62,7 @@ impl Lab {
 
     async fn build(plan: &Plan) -> anyhow::Result<Self> {
         let registry_crds = match &plan.guard {
-            Some(guard) => Object::documents(&guard.print(&["crds"])?)?,
+            Some(guard) => Object::documents(&guard.print(&["crds"]).await?)?,
             None => Vec::new(),
         };
         let mut in_a = cluster_objects();
