@@ -2,4 +2,6 @@
 //!
 //! One Azure resource, one live reconciler.
 
+pub mod arm;
 pub mod object;
+pub mod policy;
