@@ -3,5 +3,6 @@
 //! One Azure resource, one live reconciler.
 
 pub mod arm;
+pub mod claim;
 pub mod object;
 pub mod policy;
