@@ -6,3 +6,4 @@ pub mod arm;
 pub mod claim;
 pub mod object;
 pub mod policy;
+pub mod registry;
