@@ -4,6 +4,7 @@
 
 pub mod arm;
 pub mod claim;
+pub mod cluster;
 pub mod object;
 pub mod policy;
 pub mod registry;
