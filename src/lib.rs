@@ -2,6 +2,7 @@
 //!
 //! One Azure resource, one live reconciler.
 
+pub mod admission;
 pub mod arm;
 pub mod claim;
 pub mod cluster;
