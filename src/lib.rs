@@ -9,3 +9,5 @@ pub mod cluster;
 pub mod object;
 pub mod policy;
 pub mod registry;
+pub mod server;
+pub mod telemetry;
