@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod arm;
 pub mod claim;
+pub mod cli;
 pub mod cluster;
 pub mod object;
 pub mod policy;
