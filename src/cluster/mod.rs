@@ -4,6 +4,7 @@
 pub mod kube;
 mod ledger;
 pub mod member;
+pub mod memory;
 pub mod observer;
 mod queue;
 pub mod resolve;

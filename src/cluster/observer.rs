@@ -414,5 +414,5 @@ fn agrees(object: &ObjectFacts, resolved: &Resolved, claims: &[(Identity, claim:
 fn instant_after(at: Timestamp) -> Instant {
     let wait = at.duration_since(Timestamp::now());
     let wait = Duration::try_from(wait).unwrap_or_default();
-    Instant::now() + wait.saturating_add(PAST).min(Duration::from_secs(86_400))
+    Instant::now() + wait.saturating_add(PAST).min(Duration::from_hours(24))
 }
