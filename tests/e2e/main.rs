@@ -1,0 +1,17 @@
+//! End to end, on real API servers: see `tests/lab`.
+//!
+//! `cargo test --test e2e` runs all; `cargo test --test e2e -- name` runs one.
+//! `ASO_GUARD_LAB_KEEP=1` keeps the logs and the data of the clusters.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod control_plane;
+
+use lab::world::{Lab, Plan, Shared};
+
+/// The lab that all stories share which don't break it.
+async fn shared_lab() -> &'static Lab {
+    static LAB: Shared = Shared::new();
+    LAB.get(Plan::default).await
+}

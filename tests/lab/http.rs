@@ -1,0 +1,39 @@
+//! The plainest of HTTP clients, for the plain HTTP that aso-guard's operators get.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `GET path` from a server on loopback: status and body.
+pub async fn get(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
+    timeout(TIMEOUT, ask(port, path))
+        .await
+        .with_context(|| format!("no answer to GET {path} within {TIMEOUT:?}"))?
+}
+
+async fn ask(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("connecting to {address}"))?;
+    // HTTP/1.0: the answer ends with the connection, and is never chunked.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .with_context(|| format!("not an HTTP answer: {answer:?}"))?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .with_context(|| format!("no status in {head:?}"))?;
+    Ok((status, body.to_owned()))
+}

@@ -1,0 +1,269 @@
+//! What a person does with `kubectl`, in one cluster and one namespace.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::kubeconfig;
+use super::object::{Object, POLICY};
+use super::verdict::{Answer, Outcome, Refusal};
+use super::wait::until;
+
+/// How long an answer may take; the API server gives up on its own requests after a minute.
+const TIMEOUT: Duration = Duration::from_secs(65);
+const MERGE: &str = "application/merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
+const PLAIN: &str = "application/json";
+
+/// A person in front of one cluster. Made anew in each test: a client belongs to its runtime.
+#[derive(Clone)]
+pub struct Kubectl {
+    client: Client,
+    namespace: String,
+    dry_run: bool,
+}
+
+impl Kubectl {
+    /// With the kubeconfig's current context, in a namespace.
+    pub async fn new(kubeconfig: &Path, namespace: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: kubeconfig::client(kubeconfig).await?,
+            namespace: namespace.to_owned(),
+            dry_run: false,
+        })
+    }
+
+    /// The client, for what is not said here.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The same person in another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// `--dry-run=server`.
+    #[must_use]
+    pub fn dry_run(&self) -> Self {
+        Self {
+            dry_run: true,
+            ..self.clone()
+        }
+    }
+
+    /// `kubectl create`.
+    pub async fn create(&self, object: &Object) -> Outcome {
+        let path = object.collection(&self.namespace);
+        let body = Some((PLAIN, &object.0));
+        self.send("POST", &path, "fieldManager=kubectl-create", body)
+            .await
+    }
+
+    /// `kubectl apply --server-side --force-conflicts`.
+    pub async fn apply(&self, object: &Object) -> Outcome {
+        let query = "fieldManager=kubectl&force=true";
+        let body = Some((APPLY, &object.0));
+        self.send("PATCH", &self.path(object), query, body).await
+    }
+
+    /// `kubectl replace`: all of it, over whatever is there, unless it has a resourceVersion.
+    pub async fn replace(&self, object: &Object) -> Outcome {
+        let body = Some((PLAIN, &object.0));
+        self.send("PUT", &self.path(object), "", body).await
+    }
+
+    /// `kubectl patch --type merge`.
+    pub async fn patch(&self, object: &Object, patch: Value) -> Outcome {
+        let body = Some((MERGE, &patch));
+        self.send("PATCH", &self.path(object), "", body).await
+    }
+
+    /// `kubectl patch --subresource status --type merge`.
+    pub async fn patch_status(&self, object: &Object, status: Value) -> Outcome {
+        let path = format!("{}/status", self.path(object));
+        let body = json!({"status": status});
+        self.send("PATCH", &path, "", Some((MERGE, &body))).await
+    }
+
+    /// `kubectl annotate --overwrite`; `None` takes the annotation away.
+    pub async fn annotate(&self, object: &Object, key: &str, value: Option<&str>) -> Outcome {
+        self.patch(object, json!({"metadata": {"annotations": {key: value}}}))
+            .await
+    }
+
+    /// `kubectl label --overwrite`; `None` takes the label away.
+    pub async fn label(&self, object: &Object, key: &str, value: Option<&str>) -> Outcome {
+        self.patch(object, json!({"metadata": {"labels": {key: value}}}))
+            .await
+    }
+
+    /// Sets the reconcile policy by annotation.
+    pub async fn set_policy(&self, object: &Object, policy: &str) -> Outcome {
+        self.annotate(object, POLICY, Some(policy)).await
+    }
+
+    /// Takes the annotation with the reconcile policy away.
+    pub async fn clear_policy(&self, object: &Object) -> Outcome {
+        self.annotate(object, POLICY, None).await
+    }
+
+    /// `kubectl delete --wait=false`.
+    pub async fn delete(&self, object: &Object) -> Outcome {
+        let query = "propagationPolicy=Background";
+        self.send("DELETE", &self.path(object), query, None).await
+    }
+
+    /// `kubectl delete <kind> --all`, as one call for the whole collection.
+    pub async fn delete_all(&self, kind: &str) -> Outcome {
+        let path = Object::of(kind, "all").collection(&self.namespace);
+        self.send("DELETE", &path, "", None).await
+    }
+
+    /// `kubectl get`.
+    pub async fn get(&self, object: &Object) -> Outcome {
+        self.send("GET", &self.path(object), "", None).await
+    }
+
+    /// `kubectl get` for all objects of a kind in this namespace, or of a kind that has none.
+    pub async fn list(&self, api_version: &str, kind: &str) -> Result<Vec<Object>, Refusal> {
+        let path = Object::new(api_version, kind, "").collection(&self.namespace);
+        self.list_path(&path).await
+    }
+
+    /// `kubectl get --all-namespaces`, by the path of a collection.
+    pub async fn list_path(&self, path: &str) -> Result<Vec<Object>, Refusal> {
+        let list = self.send("GET", path, "", None).await?.object;
+        let items = list.0["items"].as_array().cloned().unwrap_or_default();
+        Ok(items.into_iter().map(Object).collect())
+    }
+
+    /// Waits until it is gone.
+    pub async fn gone(&self, object: &Object, within: Duration) -> anyhow::Result<()> {
+        until(
+            &format!("{object} to be gone"),
+            within,
+            async || match self.get(object).await {
+                Err(refusal) if refusal.code == 404 => Ok(()),
+                Err(refusal) => Err(refusal.into()),
+                Ok(answer) => anyhow::bail!("it is still there: {}", answer.object.0),
+            },
+        )
+        .await
+    }
+
+    /// A plain `GET`, such as of `/readyz`.
+    pub async fn raw(&self, path: &str) -> Result<String, Refusal> {
+        let response = self.exchange("GET", path, None).await?;
+        let status = response.status().as_u16();
+        let text = body_of(response).await?;
+        if status == 200 {
+            return Ok(text);
+        }
+        Err(refusal(status, "", text, Vec::new()))
+    }
+
+    fn path(&self, object: &Object) -> String {
+        let collection = object.collection(&self.namespace);
+        format!("{collection}/{}", object.name())
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Outcome {
+        let dry_run = match method {
+            "GET" => false,
+            _ => self.dry_run,
+        };
+        let all = if dry_run { "&dryRun=All" } else { "" };
+        let uri = format!("{path}?{query}{all}");
+        let response = self.exchange(method, &uri, body).await?;
+        let status = response.status();
+        let warnings = warnings_of(&response);
+        let text = body_of(response).await?;
+        let value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        if status.is_success() {
+            return Ok(Answer {
+                object: Object(value),
+                warnings,
+            });
+        }
+        let said = Object(value);
+        let message = match said.text("/message") {
+            "" => said.0.to_string(),
+            message => message.to_owned(),
+        };
+        let reason = said.text("/reason");
+        Err(refusal(status.as_u16(), reason, message, warnings))
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        uri: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Result<Response<Body>, Refusal> {
+        let mut request = Request::builder().method(method).uri(uri);
+        let mut bytes = Vec::new();
+        if let Some((content_type, value)) = body {
+            request = request.header("Content-Type", content_type);
+            bytes = value.to_string().into_bytes();
+        }
+        let request = request.body(Body::from(bytes)).map_err(no_answer)?;
+        tokio::time::timeout(TIMEOUT, self.client.send(request))
+            .await
+            .map_err(no_answer)?
+            .map_err(no_answer)
+    }
+}
+
+/// The texts of `Warning: 299 - "text"` headers, where `\` escapes.
+fn warnings_of(response: &Response<Body>) -> Vec<String> {
+    let headers = response.headers().get_all("Warning").iter();
+    headers
+        .filter_map(|header| {
+            let line = String::from_utf8_lossy(header.as_bytes()).into_owned();
+            let text = line.split_once('"')?.1.strip_suffix('"')?;
+            Some(text.replace("\\\"", "\"").replace("\\\\", "\\"))
+        })
+        .collect()
+}
+
+async fn body_of(response: Response<Body>) -> Result<String, Refusal> {
+    let collected = tokio::time::timeout(TIMEOUT, response.into_body().collect())
+        .await
+        .map_err(no_answer)?;
+    let bytes = collected.map_err(no_answer)?.to_bytes();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn no_answer(error: impl std::fmt::Display) -> Refusal {
+    refusal(0, "NoAnswer", error.to_string(), Vec::new())
+}
+
+fn refusal(code: u16, reason: &str, message: String, warnings: Vec<String>) -> Refusal {
+    Refusal {
+        code,
+        reason: reason.to_owned(),
+        message,
+        warnings,
+    }
+}

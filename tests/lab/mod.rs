@@ -1,0 +1,47 @@
+//! The lab: real Kubernetes control planes on this machine, with aso-guard in front of them.
+//!
+//! Shared by the end-to-end tests and by the playground. From the ground up:
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`reaper`] | leaves nothing running, however this process ends |
+//! | [`process`], [`ports`], [`wait`], [`http`] | one process, a port for it, waiting for it, asking it |
+//! | [`binaries`] | etcd, kube-apiserver and kube-controller-manager, built once |
+//! | [`pki`], [`kubeconfig`] | who may talk to whom |
+//! | [`control_plane`] | one cluster |
+//! | [`object`], [`crds`] | what is put into it: any object, ASO's kinds |
+//! | [`kubectl`], [`verdict`] | putting it there, and what the API server says to that |
+//! | [`guard`], [`service`], [`webhook`] | aso-guard: its replicas, their one address, its registration |
+//! | [`world`] | the whole lab: clusters `a` and `b`, and a hub |
+//! | [`aso`], [`story`], [`report`] | what a test tells: who does what, and what there is to see when it fails |
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the tests and the playground each use their part of the lab"
+)]
+#![allow(
+    clippy::panic,
+    reason = "what a story expects of the guard fails its test otherwise"
+)]
+
+pub mod aso;
+pub mod binaries;
+pub mod control_plane;
+pub mod crds;
+pub mod guard;
+pub mod http;
+pub mod kubeconfig;
+pub mod kubectl;
+pub mod object;
+pub mod pki;
+pub mod ports;
+pub mod process;
+pub mod reaper;
+pub mod report;
+pub mod service;
+pub mod story;
+pub mod verdict;
+pub mod wait;
+pub mod webhook;
+pub mod world;
