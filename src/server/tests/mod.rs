@@ -41,7 +41,7 @@ async fn both_versions_of_tls_are_served() {
         let stream = TcpStream::connect(server.address).await.unwrap();
         let stream = start_tls(stream, config).await.unwrap();
         let spoken = stream.get_ref().1.protocol_version();
-        assert_eq!(spoken, Some(version.version()));
+        assert_eq!(spoken, Some(version.version));
         let mut client = http1(stream).await;
         assert_eq!(soon(client.call("/echo", "on")).await.unwrap().body(), "on");
     }
