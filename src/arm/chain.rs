@@ -75,11 +75,13 @@ pub(super) fn chain<'a>(
             return Ok(links);
         };
         if links.iter().any(|link| *link.key == key) {
-            return Err(Unresolved::Cycle { object: key });
+            return Err(Unresolved::Cycle {
+                object: Box::new(key),
+            });
         }
         if links.len() > MAX_LINKS {
             return Err(Unresolved::TooManyOwners {
-                object: object.key.clone(),
+                object: Box::new(object.key.clone()),
                 limit: MAX_LINKS,
             });
         }
@@ -91,8 +93,8 @@ pub(super) fn chain<'a>(
             }
             _ => {
                 return Err(Unresolved::OwnerNotRead {
-                    object: current.key.clone(),
-                    owner: key,
+                    object: Box::new(current.key.clone()),
+                    owner: Box::new(key),
                 });
             }
         }
@@ -109,8 +111,8 @@ fn assumed_link<'a>(
     let is_root = matches!(kind.scope, Scope::Subscription | Scope::Tenant);
     if !is_root || assumed_name(kind, key).is_none() {
         return Err(Unresolved::OwnerMissing {
-            object: object.key.clone(),
-            owner: key.clone(),
+            object: Box::new(object.key.clone()),
+            owner: Box::new(key.clone()),
         });
     }
     Ok(Link {
@@ -145,13 +147,13 @@ pub(super) fn owner_of<'a>(
     let [group, owner_kind, name, arm_id] = [&given.group, &given.kind, &given.name, &given.arm_id]
         .map(|field| not_empty(field.as_deref()));
     let incomplete = |missing| Unresolved::OwnerIncomplete {
-        object: object.key.clone(),
+        object: Box::new(object.key.clone()),
         missing,
     };
     match (arm_id, name) {
         (Some(id), None) if group.is_none() && owner_kind.is_none() => Ok(Some(Owner::ArmId(id))),
         (Some(_), _) => Err(Unresolved::OwnerTwice {
-            object: object.key.clone(),
+            object: Box::new(object.key.clone()),
         }),
         (None, None) if group.is_none() && owner_kind.is_none() => Err(no_owner(kind, &object.key)),
         (None, None) => Err(incomplete("name")),
@@ -182,7 +184,7 @@ fn agreed<'a>(
         return Ok(implied);
     }
     Err(Unresolved::OwnerOfOtherKind {
-        object: object.key.clone(),
+        object: Box::new(object.key.clone()),
         found: format!("{kind}.{group}"),
         wanted: format!("{wanted_kind}.{wanted_group}"),
     })
@@ -190,7 +192,7 @@ fn agreed<'a>(
 
 pub(super) fn no_owner(kind: &Kind, object: &ObjectKey) -> Unresolved {
     Unresolved::NoOwner {
-        object: object.clone(),
+        object: Box::new(object.clone()),
         wanted: match kind.implied_owner() {
             Some((_, kind)) => format!("the {kind}"),
             None => "the object".to_owned(),

@@ -101,20 +101,17 @@ impl ArmId {
     /// The type, such as `Microsoft.Storage/storageAccounts/blobServices`, or
     /// `Microsoft.Resources/resourceGroups`, or `Microsoft.Resources/subscriptions`.
     pub fn resource_type(&self) -> String {
-        let mut found = String::new();
+        let mut words = Vec::new();
         for pair in Pairs::of(&self.0) {
             match pair.level {
                 Level::Start => {}
-                Level::Subscription => found.push_str("Microsoft.Resources/subscriptions"),
-                Level::ResourceGroup => found = "Microsoft.Resources/resourceGroups".to_owned(),
-                Level::Provider => found = pair.value.to_owned(),
-                Level::Resource => {
-                    found.push('/');
-                    found.push_str(pair.word);
-                }
+                Level::Subscription => words = vec!["Microsoft.Resources", "subscriptions"],
+                Level::ResourceGroup => words = vec!["Microsoft.Resources", "resourceGroups"],
+                Level::Provider => words = vec![pair.value],
+                Level::Resource => words.push(pair.word),
             }
         }
-        found
+        words.join("/")
     }
 }
 
@@ -449,9 +446,10 @@ pub(super) mod tests {
         ];
         (root, prop::collection::vec(block, 0..3)).prop_filter_map("empty", |(mut id, blocks)| {
             for (namespace, pairs) in blocks {
-                id.push_str(&format!("/providers/{namespace}"));
-                for (word, name) in pairs {
-                    id.push_str(&format!("/{word}/{name}"));
+                let pairs = pairs.iter().flat_map(|(word, name)| [&**word, name]);
+                for segment in ["providers", &namespace].into_iter().chain(pairs) {
+                    id.push('/');
+                    id.push_str(segment);
                 }
             }
             (!id.is_empty() && !id.to_ascii_lowercase().contains("/providers/providers"))

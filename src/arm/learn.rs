@@ -275,7 +275,8 @@ mod body {
     struct Spec {
         azure_name: Option<IgnoredAny>,
         owner: Option<Node<Nothing>>,
-        operator_spec: Node<OperatorSpec>,
+        #[serde(rename = "operatorSpec")]
+        operator: Node<OperatorSpec>,
     }
 
     #[derive(Default, Deserialize)]
@@ -308,7 +309,7 @@ mod body {
                 description,
                 owner_description: spec.owner.and_then(|owner| owner.description),
                 azure_name: spec.azure_name.is_some(),
-                naming_convention: spec.operator_spec.properties.naming_convention.is_some(),
+                naming_convention: spec.operator.properties.naming_convention.is_some(),
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn azure_name<'a>(link: &Link<'a>) -> Result<Cow<'a, str>, Unresolved
     match check {
         Ok(()) => Ok(name),
         Err(why) => Err(Unresolved::BadName {
-            object: link.key.clone(),
+            object: Box::new(link.key.clone()),
             name: shown(&name),
             why,
         }),
@@ -74,7 +74,7 @@ fn unchecked<'a>(
         Naming::Entra => {
             let id = not_empty(object.annotations.resource_id.as_deref());
             return id.map(Cow::Borrowed).ok_or_else(|| Unresolved::NoEntraId {
-                object: object.key.clone(),
+                object: Box::new(object.key.clone()),
             });
         }
         Naming::AzureName | Naming::Uuid { .. } => {}
@@ -85,7 +85,7 @@ fn unchecked<'a>(
         return found
             .map(Cow::Borrowed)
             .ok_or_else(|| Unresolved::NameFromConfig {
-                object: object.key.clone(),
+                object: Box::new(object.key.clone()),
             });
     }
     match (stated(object), &kind.naming) {
@@ -111,12 +111,12 @@ fn made_up<'a>(
     let convention = object.naming_convention.as_deref().unwrap_or("stable");
     if convention.eq_ignore_ascii_case("random") {
         return Err(Unresolved::RandomName {
-            object: object.key.clone(),
+            object: Box::new(object.key.clone()),
         });
     }
     if !convention.eq_ignore_ascii_case("stable") {
         return Err(Unresolved::NamingConvention {
-            object: object.key.clone(),
+            object: Box::new(object.key.clone()),
             convention: shown(convention),
         });
     }

@@ -151,7 +151,7 @@ fn compute(
     let mut id = String::with_capacity(256);
     write_id(kinds, &chain, subscription, &mut id)?;
     let bad_id = |why| Unresolved::BadId {
-        object: object.key.clone(),
+        object: Box::new(object.key.clone()),
         why,
     };
     let identity = Identity::parse(&id).map_err(bad_id)?;
@@ -248,23 +248,23 @@ fn write_owner(
         (_, None) => Err(no_owner(link.kind, link.key)),
         (_, Some(owner)) if is_extension && !owner.kind.is_arm_resource() => {
             Err(Unresolved::OwnerNotAResource {
-                object: link.key.clone(),
-                owner: owner.key.clone(),
+                object: Box::new(link.key.clone()),
+                owner: Box::new(owner.key.clone()),
             })
         }
         (_, Some(owner)) => match owner.child_override() {
             None => write_id(kinds, above, subscription, id),
             Some(text) if is_extension && above.len() == 1 => {
                 let prefix = ArmId::parse(text).map_err(|why| Unresolved::BadOverride {
-                    owner: owner.key.clone(),
+                    owner: Box::new(owner.key.clone()),
                     why,
                 })?;
                 id.push_str(prefix.as_str());
                 Ok(())
             }
             Some(_) => Err(Unresolved::OverrideOutOfPlace {
-                object: link.key.clone(),
-                owner: owner.key.clone(),
+                object: Box::new(link.key.clone()),
+                owner: Box::new(owner.key.clone()),
             }),
         },
     }
@@ -273,7 +273,7 @@ fn write_owner(
 /// The owner's ARM ID, which has to be of the type that the object's kind is below.
 fn checked_owner(kinds: &Kinds, link: &Link<'_>, text: &str) -> Result<ArmId, Unresolved> {
     let id = ArmId::parse(text).map_err(|why| Unresolved::OwnerArmId {
-        object: link.key.clone(),
+        object: Box::new(link.key.clone()),
         why,
     })?;
     let wanted = match &link.kind.scope {
@@ -287,7 +287,7 @@ fn checked_owner(kinds: &Kinds, link: &Link<'_>, text: &str) -> Result<ArmId, Un
         return Ok(id);
     }
     Err(Unresolved::OwnerArmIdType {
-        object: link.key.clone(),
+        object: Box::new(link.key.clone()),
         found,
         wanted: wanted.to_owned(),
     })
@@ -298,10 +298,10 @@ fn checked_subscription<'a>(
     subscription: Option<&'a str>,
 ) -> Result<&'a str, Unresolved> {
     let subscription = not_empty(subscription).ok_or_else(|| Unresolved::NoSubscription {
-        object: object.clone(),
+        object: Box::new(object.clone()),
     })?;
     check_segment(subscription).map_err(|why| Unresolved::BadSubscription {
-        object: object.clone(),
+        object: Box::new(object.clone()),
         why,
     })?;
     Ok(subscription)

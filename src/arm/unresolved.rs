@@ -24,7 +24,7 @@ pub enum Unresolved {
     )]
     NoOwner {
         /// The object without an owner.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// What the owner has to be, such as `the ResourceGroup`.
         wanted: String,
     },
@@ -34,13 +34,13 @@ pub enum Unresolved {
     )]
     OwnerTwice {
         /// The object with two owners.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
     },
     /// An extension resource whose owner lacks its group, kind or name.
     #[error("spec.owner of {object} lacks its {missing}; the owner of a {} needs group, kind and name, or armId", object.kind)]
     OwnerIncomplete {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// The field that is missing.
         missing: &'static str,
     },
@@ -48,7 +48,7 @@ pub enum Unresolved {
     #[error("spec.owner of {object} says {found}, and a {} belongs to a {wanted}; leave group and kind out of spec.owner", object.kind)]
     OwnerOfOtherKind {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// `kind.group` as given.
         found: String,
         /// `kind.group` as it should be.
@@ -60,17 +60,17 @@ pub enum Unresolved {
     )]
     OwnerMissing {
         /// The object whose owner is missing.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// The owner that is missing.
-        owner: ObjectKey,
+        owner: Box<ObjectKey>,
     },
     /// The caller did not look the owner up, or found another object.
     #[error("{object} belongs to {owner}, which was not looked up; try again")]
     OwnerNotRead {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// The owner that is not among those found.
-        owner: ObjectKey,
+        owner: Box<ObjectKey>,
     },
     /// An object that is, by way of its owners, its own owner.
     #[error(
@@ -78,13 +78,13 @@ pub enum Unresolved {
     )]
     Cycle {
         /// An object of the circle.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
     },
     /// More owners above an object than any resource has.
     #[error("{object} has more than {limit} owners above it; give one of them its owner by armId")]
     TooManyOwners {
         /// The object at the bottom.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// How many are followed.
         limit: usize,
     },
@@ -94,15 +94,15 @@ pub enum Unresolved {
     )]
     OwnerNotAResource {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// Its owner.
-        owner: ObjectKey,
+        owner: Box<ObjectKey>,
     },
     /// The owner's ARM ID is none.
     #[error("spec.owner.armId of {object} is not an ARM ID: {why}")]
     OwnerArmId {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// What is wrong with it.
         why: ArmIdError,
     },
@@ -110,7 +110,7 @@ pub enum Unresolved {
     #[error("spec.owner.armId of {object} is the ID of a {found}, and a {} belongs to a {wanted}", object.kind)]
     OwnerArmIdType {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// The type of the ARM ID.
         found: String,
         /// The type that is needed.
@@ -123,13 +123,13 @@ pub enum Unresolved {
     )]
     NoSubscription {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
     },
     /// A subscription that can't be part of an ARM ID.
     #[error("AZURE_SUBSCRIPTION_ID of the credential of {object} is not a subscription: {why}")]
     BadSubscription {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// What is wrong with it.
         why: SegmentError,
     },
@@ -139,7 +139,7 @@ pub enum Unresolved {
     )]
     NameFromConfig {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
     },
     /// A random name that ASO's webhook hasn't filled in.
     #[error(
@@ -147,7 +147,7 @@ pub enum Unresolved {
     )]
     RandomName {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
     },
     /// A naming convention that ASO doesn't know.
     #[error(
@@ -155,7 +155,7 @@ pub enum Unresolved {
     )]
     NamingConvention {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// The value, quoted.
         convention: String,
     },
@@ -165,13 +165,13 @@ pub enum Unresolved {
     )]
     NoEntraId {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
     },
     /// A name that would make another ARM ID.
     #[error("the name of {object} in Azure can't be {name}: {why}; correct spec.azureName")]
     BadName {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// The name, quoted.
         name: String,
         /// What is wrong with it.
@@ -183,7 +183,7 @@ pub enum Unresolved {
     )]
     BadOverride {
         /// The object with the annotation.
-        owner: ObjectKey,
+        owner: Box<ObjectKey>,
         /// What is wrong with it.
         why: ArmIdError,
     },
@@ -194,15 +194,15 @@ pub enum Unresolved {
     )]
     OverrideOutOfPlace {
         /// The object below.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// The object with the annotation.
-        owner: ObjectKey,
+        owner: Box<ObjectKey>,
     },
     /// The ID would be longer than any ARM ID.
     #[error("the ID of {object} can't be used: {why}")]
     BadId {
         /// The object.
-        object: ObjectKey,
+        object: Box<ObjectKey>,
         /// What is wrong with it.
         why: ArmIdError,
     },
