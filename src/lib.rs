@@ -2,4 +2,13 @@
 //!
 //! One Azure resource, one live reconciler.
 
+pub mod admission;
+pub mod arm;
+pub mod claim;
+pub mod cli;
+pub mod cluster;
 pub mod object;
+pub mod policy;
+pub mod registry;
+pub mod server;
+pub mod telemetry;

@@ -1,6 +1,8 @@
 //! The names and facts of one ASO object: all that identity, policy and the
 //! claim protocol ever look at.
 
+pub mod wire;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,12 +25,12 @@ pub const POLLER_RESUME_TOKEN_ANNOTATION: &str = "serviceoperator.azure.com/poll
 /// version of a kind is the same object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
+    /// The namespace: first, so that a namespace's objects stand together in order.
+    pub namespace: Arc<str>,
     /// The API group, such as `resources.azure.com`.
     pub group: Arc<str>,
     /// The kind, such as `ResourceGroup`.
     pub kind: Arc<str>,
-    /// The namespace.
-    pub namespace: Arc<str>,
     /// `metadata.name`.
     pub name: Arc<str>,
 }

@@ -1,0 +1,12 @@
+//! The webhook: AdmissionReview in, verdict out.
+
+mod guard;
+mod protocol;
+pub mod registration;
+pub mod review;
+mod router;
+mod verdict;
+
+pub use guard::{Guard, Settings};
+pub use router::{BODY_LIMIT, router};
+pub use verdict::{Mode, Objection, OnUnresolved, Verdict};

@@ -1,0 +1,207 @@
+//! The ValidatingWebhookConfiguration that has an API server call the webhook.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook,
+    ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use kube::api::ObjectMeta;
+
+use crate::object::{
+    AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
+    CREDENTIAL_FROM_ANNOTATION, POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION,
+};
+
+/// The configuration's name.
+pub const NAME: &str = "aso-guard";
+
+/// Where the API server finds the webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// At a URL; for an API server outside the cluster, and for trying out.
+    Url(String),
+    /// At a Service, port 443.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What the API server does when it gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FailurePolicy {
+    /// Refuses the request.
+    Fail,
+    /// Lets it through.
+    Ignore,
+}
+
+/// What a registration is made of.
+#[derive(Clone, Debug)]
+pub struct Registration<'a> {
+    /// Where the webhook is.
+    pub target: Target,
+    /// The CA that its certificate is from, in PEM.
+    pub ca: Vec<u8>,
+    /// ASO's API groups.
+    pub groups: Vec<&'a str>,
+    /// For CREATE and UPDATE.
+    pub on_write_failure: FailurePolicy,
+    /// For DELETE.
+    pub on_delete_failure: FailurePolicy,
+    /// How long the API server waits for an answer, in seconds (1 to 30).
+    pub timeout_seconds: u8,
+}
+
+impl Registration<'_> {
+    /// The object to apply.
+    pub fn configuration(&self) -> ValidatingWebhookConfiguration {
+        // AKS rewrites webhook configurations that lack this.
+        let annotation = ("admissions.enforcer/disabled".to_owned(), "true".to_owned());
+        ValidatingWebhookConfiguration {
+            metadata: ObjectMeta {
+                name: Some(NAME.to_owned()),
+                annotations: Some(BTreeMap::from([annotation])),
+                ..ObjectMeta::default()
+            },
+            webhooks: Some(vec![
+                self.webhook(
+                    "write.asoguard.io",
+                    &["CREATE", "UPDATE"],
+                    self.on_write_failure,
+                    Some(vec![not_parked(), matters()]),
+                ),
+                self.webhook(
+                    "delete.asoguard.io",
+                    &["DELETE"],
+                    self.on_delete_failure,
+                    None,
+                ),
+            ]),
+        }
+    }
+
+    fn webhook(
+        &self,
+        name: &str,
+        operations: &[&str],
+        on_failure: FailurePolicy,
+        match_conditions: Option<Vec<MatchCondition>>,
+    ) -> ValidatingWebhook {
+        let owned = |texts: &[&str]| Some(texts.iter().map(|&text| text.to_owned()).collect());
+        ValidatingWebhook {
+            name: name.to_owned(),
+            admission_review_versions: vec!["v1".to_owned()],
+            side_effects: "NoneOnDryRun".to_owned(),
+            failure_policy: Some(format!("{on_failure:?}")),
+            match_policy: Some("Equivalent".to_owned()),
+            timeout_seconds: Some(self.timeout_seconds.into()),
+            rules: Some(vec![RuleWithOperations {
+                api_groups: owned(&self.groups),
+                api_versions: owned(&["*"]),
+                operations: owned(operations),
+                // Subresources are not in it: status updates never call.
+                resources: owned(&["*"]),
+                scope: Some("Namespaced".to_owned()),
+            }]),
+            match_conditions,
+            client_config: self.client_config(),
+            ..ValidatingWebhook::default()
+        }
+    }
+
+    fn client_config(&self) -> WebhookClientConfig {
+        let (url, service) = match &self.target {
+            Target::Url(url) => (Some(url.clone()), None),
+            Target::Service { namespace, name } => {
+                let service = ServiceReference {
+                    namespace: namespace.clone(),
+                    name: name.clone(),
+                    path: Some("/validate".to_owned()),
+                    port: Some(443),
+                };
+                (None, Some(service))
+            }
+        };
+        WebhookClientConfig {
+            ca_bundle: Some(ByteString(self.ca.clone())),
+            url,
+            service,
+        }
+    }
+}
+
+/// A copy that is parked by its own annotation is always let through, whether it
+/// is created so or becomes so: the safe steps do not even need the webhook.
+fn not_parked() -> MatchCondition {
+    MatchCondition {
+        name: "not-parked-by-its-own-annotation".to_owned(),
+        expression: format!("{} != 'skip'", annotation("object", POLICY_ANNOTATION)),
+    }
+}
+
+/// Of UPDATEs, only those that change policy or identity matter: what ASO itself
+/// writes (status, finalizers, conditions) does not.
+fn matters() -> MatchCondition {
+    let annotations = [
+        POLICY_ANNOTATION,
+        RESOURCE_ID_ANNOTATION,
+        CREDENTIAL_FROM_ANNOTATION,
+        AZURE_NAME_FROM_CONFIG_ANNOTATION,
+        CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
+    ];
+    let of_annotations = annotations.map(|key| {
+        format!(
+            "{} != {}",
+            annotation("object", key),
+            annotation("oldObject", key)
+        )
+    });
+    let fields = [
+        ("azureName", "''"),
+        ("azureNameFromConfig", "{}"),
+        ("owner", "{}"),
+        ("operatorSpec.?namingConvention", "''"),
+    ];
+    let of_fields = fields.map(|(field, default)| {
+        let value = |object: &str| format!("{object}.?spec.?{field}.orValue({default})");
+        format!("{} != {}", value("object"), value("oldObject"))
+    });
+    let mut changes = vec!["request.operation != 'UPDATE'".to_owned()];
+    changes.extend(of_annotations);
+    changes.extend(of_fields);
+    MatchCondition {
+        name: "changes-policy-or-identity".to_owned(),
+        expression: changes.join(" ||\n"),
+    }
+}
+
+/// The CEL expression for an annotation, empty where it is not there.
+fn annotation(object: &str, key: &str) -> String {
+    format!("{object}.metadata.?annotations[?'{key}'].orValue('')")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_reads_like_this() {
+        let registration = Registration {
+            target: Target::Service {
+                namespace: "aso-guard".to_owned(),
+                name: "aso-guard".to_owned(),
+            },
+            ca: b"PEM".to_vec(),
+            groups: vec!["resources.azure.com", "storage.azure.com"],
+            on_write_failure: FailurePolicy::Fail,
+            on_delete_failure: FailurePolicy::Ignore,
+            timeout_seconds: 10,
+        };
+        insta::assert_yaml_snapshot!(registration.configuration());
+    }
+}

@@ -1,0 +1,210 @@
+//! AdmissionReview v1, as far as a verdict needs it.
+//!
+//! The objects inside a review are never built as a tree: the envelope is read
+//! with the objects left as they stand, and of each object only the fields of
+//! [`ObjectFacts`] are taken. What is skipped is skipped without recursion, so
+//! depth is no danger.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::claim::Reason;
+use crate::object::ObjectFacts;
+use crate::object::wire::Object;
+
+/// The only version of AdmissionReview that the API server sends this webhook.
+pub const API_VERSION: &str = "admission.k8s.io/v1";
+
+/// A review that cannot be answered: there is no request, or none with a uid.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// Not JSON, or fields of the envelope with types they cannot have.
+    #[error("the body is not an AdmissionReview: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Another kind or version.
+    #[error("expected an AdmissionReview of {API_VERSION}, got {kind} of {api_version}")]
+    Version {
+        /// The kind it has.
+        kind: String,
+        /// The version it has.
+        api_version: String,
+    },
+    /// A review without a request (a response, perhaps).
+    #[error("the AdmissionReview has no request")]
+    NoRequest,
+    /// A request without a uid.
+    #[error("the AdmissionReview's request has no uid")]
+    NoUid,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    #[serde(borrow, default)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    request: Option<Request<'a>>,
+}
+
+/// An AdmissionRequest, its objects not read yet.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request<'a> {
+    /// Names this call of the webhook.
+    #[serde(borrow, default)]
+    pub uid: Cow<'a, str>,
+    /// The kind of the object.
+    #[serde(borrow, default)]
+    pub kind: GroupKind<'a>,
+    /// The namespace; empty for cluster-scoped objects.
+    #[serde(borrow, default)]
+    pub namespace: Cow<'a, str>,
+    /// CREATE, UPDATE, DELETE or CONNECT.
+    #[serde(borrow, default)]
+    pub operation: Cow<'a, str>,
+    /// Who asks.
+    #[serde(borrow, default)]
+    pub user_info: UserInfo<'a>,
+    /// The object as it would be; absent on DELETE.
+    #[serde(borrow, default)]
+    pub object: Option<&'a RawValue>,
+    /// The object as it is; absent on CREATE.
+    #[serde(borrow, default)]
+    pub old_object: Option<&'a RawValue>,
+    /// Whether nothing will be stored.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
+}
+
+/// A group and a kind.
+#[derive(Deserialize, Default)]
+pub struct GroupKind<'a> {
+    /// The API group.
+    #[serde(borrow, default)]
+    pub group: Cow<'a, str>,
+    /// The kind.
+    #[serde(borrow, default)]
+    pub kind: Cow<'a, str>,
+}
+
+/// The user who asks.
+#[derive(Deserialize, Default)]
+pub struct UserInfo<'a> {
+    /// The user's name.
+    #[serde(borrow, default)]
+    pub username: Cow<'a, str>,
+}
+
+/// Reads a review.
+///
+/// # Errors
+/// [`ReviewError`], to be answered with a 400: without a uid there is nothing to
+/// address a verdict to.
+pub fn parse(body: &[u8]) -> Result<Request<'_>, ReviewError> {
+    let review: Review<'_> = serde_json::from_slice(body)?;
+    if review.api_version != API_VERSION || review.kind != "AdmissionReview" {
+        return Err(ReviewError::Version {
+            kind: review.kind.into_owned(),
+            api_version: review.api_version.into_owned(),
+        });
+    }
+    let request = review.request.ok_or(ReviewError::NoRequest)?;
+    if request.uid.is_empty() {
+        return Err(ReviewError::NoUid);
+    }
+    Ok(request)
+}
+
+impl Request<'_> {
+    /// The object as it would be.
+    ///
+    /// # Errors
+    /// A field that the guard reads has a type it cannot have.
+    pub fn object(&self) -> Result<Option<ObjectFacts>, serde_json::Error> {
+        self.facts(self.object)
+    }
+
+    /// The object as it is.
+    ///
+    /// # Errors
+    /// A field that the guard reads has a type it cannot have.
+    pub fn old_object(&self) -> Result<Option<ObjectFacts>, serde_json::Error> {
+        self.facts(self.old_object)
+    }
+
+    fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, serde_json::Error> {
+        let Some(raw) = raw else { return Ok(None) };
+        let object: Object = serde_json::from_str(raw.get())?;
+        Ok(Some(object.into_facts(
+            &self.kind.group,
+            &self.kind.kind,
+            &self.namespace,
+        )))
+    }
+}
+
+/// The answer to a review.
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<ResponseStatus<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<AuditAnnotations<'a>>,
+}
+
+#[derive(Serialize, Debug)]
+struct ResponseStatus<'a> {
+    code: u16,
+    reason: &'a str,
+    message: &'a str,
+}
+
+/// What goes into the API server's audit log; it puts the webhook's name before each key.
+#[derive(Serialize, Debug)]
+struct AuditAnnotations<'a> {
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+impl<'a> Answer<'a> {
+    /// The answer that carries a verdict to the request `uid`.
+    pub fn new(uid: &'a str, verdict: &'a super::Verdict) -> Self {
+        let status = (!verdict.allowed).then(|| ResponseStatus {
+            code: verdict.code,
+            reason: verdict.reason.map_or("", |reason| reason.as_str()),
+            message: &verdict.message,
+        });
+        Self {
+            api_version: API_VERSION,
+            kind: "AdmissionReview",
+            response: Response {
+                uid,
+                allowed: verdict.allowed,
+                status,
+                warnings: &verdict.warnings,
+                audit_annotations: Some(AuditAnnotations {
+                    verdict: verdict.label(),
+                    reason: verdict.reason.map(Reason::as_str),
+                }),
+            },
+        }
+    }
+}

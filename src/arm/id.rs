@@ -1,0 +1,485 @@
+//! ARM IDs: the paths by which Azure Resource Manager names resources.
+//!
+//! Every ARM ID is a list of pairs: `subscriptions/<id>`, `resourceGroups/<name>`,
+//! then for each provider `providers/<namespace>` and one `<type>/<name>` per
+//! level. Azure compares them without regard to ASCII case.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// The longest ARM ID that is accepted, in bytes. Azure's own are far shorter;
+/// the bound keeps records and messages small whatever somebody writes.
+pub const MAX_LEN: usize = 2048;
+
+/// A well-formed ARM ID of a subscription, a resource group or a resource. It
+/// keeps its spelling, and compares without regard to ASCII case.
+#[derive(Clone, Debug)]
+pub struct ArmId(Box<str>);
+
+/// Why a text is not an ARM ID.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArmIdError {
+    /// Nothing there.
+    #[error("it is empty")]
+    Empty,
+    /// Longer than [`MAX_LEN`].
+    #[error("it is {0} bytes long, and an ARM ID has at most {MAX_LEN}")]
+    TooLong(usize),
+    /// Doesn't begin with a slash.
+    #[error("{0} does not begin with a slash")]
+    NotAbsolute(String),
+    /// One of its segments can't be one.
+    #[error("{id}: {problem}")]
+    Segment {
+        /// The text, shortened.
+        id: String,
+        /// What is wrong with the segment.
+        problem: SegmentError,
+    },
+    /// A word stands where no ARM ID has it.
+    #[error("{id}: {word} is not what comes next in an ARM ID")]
+    Unexpected {
+        /// The text, shortened.
+        id: String,
+        /// The word that is out of place.
+        word: String,
+    },
+    /// It stops half-way: after a word without its value, or after `providers/<namespace>`.
+    #[error("{0} is cut off: each type needs a name")]
+    Incomplete(String),
+}
+
+/// Why a text can't be one segment of an ARM ID, such as a resource's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SegmentError {
+    /// Nothing there.
+    #[error("a name is empty")]
+    Empty,
+    /// `.` or `..`, which would climb to another resource.
+    #[error("`.` and `..` are not names")]
+    Dots,
+    /// White space at an end.
+    #[error("a name begins or ends with white space")]
+    Space,
+    /// A character that means something else in a path, or that nobody can see.
+    #[error("a name has {0:?} in it")]
+    Character(char),
+}
+
+impl ArmId {
+    /// Reads an ARM ID. One slash at its end is dropped, as ASO does.
+    ///
+    /// # Errors
+    /// Where the text is not the ID of a subscription, a resource group or a resource.
+    pub fn parse(text: &str) -> Result<Self, ArmIdError> {
+        let text = without_last_slash(text);
+        check(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// The ID as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The ID in lower case: equal IDs have equal keys.
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
+    /// The subscription, where the ID has one.
+    pub fn subscription(&self) -> Option<&str> {
+        value_at(&self.0, Level::Subscription)
+    }
+
+    /// The resource group's name, where the ID has one.
+    pub fn resource_group(&self) -> Option<&str> {
+        value_at(&self.0, Level::ResourceGroup)
+    }
+
+    /// The type, such as `Microsoft.Storage/storageAccounts/blobServices`, or
+    /// `Microsoft.Resources/resourceGroups`, or `Microsoft.Resources/subscriptions`.
+    pub fn resource_type(&self) -> String {
+        let mut words = Vec::new();
+        for pair in Pairs::of(&self.0) {
+            match pair.level {
+                Level::Start => {}
+                Level::Subscription => words = vec!["Microsoft.Resources", "subscriptions"],
+                Level::ResourceGroup => words = vec!["Microsoft.Resources", "resourceGroups"],
+                Level::Provider => words = vec![pair.value],
+                Level::Resource => words.push(pair.word),
+            }
+        }
+        words.join("/")
+    }
+}
+
+impl fmt::Display for ArmId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PartialEq for ArmId {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for ArmId {}
+
+impl PartialOrd for ArmId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ArmId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        folded_cmp(&self.0, &other.0)
+    }
+}
+
+impl Hash for ArmId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        folded_hash(&self.0, state);
+    }
+}
+
+/// What a pair of an ARM ID names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Start,
+    Subscription,
+    ResourceGroup,
+    Provider,
+    Resource,
+}
+
+impl Level {
+    /// The level that `word` leads to, or `None` where it can't follow.
+    fn next(self, word: &str) -> Option<Self> {
+        let provider = word.eq_ignore_ascii_case("providers");
+        match self {
+            Self::Start if word.eq_ignore_ascii_case("subscriptions") => Some(Self::Subscription),
+            Self::Subscription if word.eq_ignore_ascii_case("resourceGroups") => {
+                Some(Self::ResourceGroup)
+            }
+            Self::Provider if provider => None,
+            _ if provider => Some(Self::Provider),
+            Self::Provider | Self::Resource => Some(Self::Resource),
+            Self::Start | Self::Subscription | Self::ResourceGroup => None,
+        }
+    }
+}
+
+/// One pair of a well-formed ARM ID.
+pub(super) struct Pair<'a> {
+    pub(super) word: &'a str,
+    pub(super) value: &'a str,
+    pub(super) level: Level,
+    /// How long the ID is up to and with this pair.
+    pub(super) end: usize,
+}
+
+/// The pairs of a well-formed ARM ID, from its root.
+pub(super) struct Pairs<'a> {
+    id: &'a str,
+    at: usize,
+    level: Level,
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn of(id: &'a str) -> Self {
+        Self {
+            id,
+            at: 0,
+            level: Level::Start,
+        }
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    fn next(&mut self) -> Option<Pair<'a>> {
+        let mut segments = self.id.get(self.at..)?.strip_prefix('/')?.splitn(3, '/');
+        let (word, value) = (segments.next()?, segments.next()?);
+        self.level = self.level.next(word)?;
+        self.at += word.len() + value.len() + 2;
+        Some(Pair {
+            word,
+            value,
+            level: self.level,
+            end: self.at,
+        })
+    }
+}
+
+/// Whether `text` is a well-formed ARM ID.
+pub(super) fn check(text: &str) -> Result<(), ArmIdError> {
+    if text.is_empty() {
+        return Err(ArmIdError::Empty);
+    }
+    if text.len() > MAX_LEN {
+        return Err(ArmIdError::TooLong(text.len()));
+    }
+    let Some(path) = text.strip_prefix('/') else {
+        return Err(ArmIdError::NotAbsolute(shown(text)));
+    };
+    let mut level = Level::Start;
+    let mut segments = path.split('/');
+    while let Some(word) = segments.next() {
+        let in_segment = |problem| ArmIdError::Segment {
+            id: shown(text),
+            problem,
+        };
+        check_segment(word).map_err(in_segment)?;
+        level = level.next(word).ok_or_else(|| ArmIdError::Unexpected {
+            id: shown(text),
+            word: shown(word),
+        })?;
+        let value = segments
+            .next()
+            .ok_or_else(|| ArmIdError::Incomplete(shown(text)))?;
+        check_segment(value).map_err(in_segment)?;
+    }
+    if level == Level::Provider {
+        return Err(ArmIdError::Incomplete(shown(text)));
+    }
+    Ok(())
+}
+
+/// Whether `text` can be one segment of an ARM ID: a resource's name, or part of its type.
+///
+/// Azure's own rules differ by type and are stricter. Refused is what would
+/// make the ID another one: separators, escapes, and what can't be seen.
+pub(super) fn check_segment(text: &str) -> Result<(), SegmentError> {
+    check_name(text)?;
+    match text.chars().find(|c| matches!(c, '#' | '?' | '%' | '\\')) {
+        Some(c) => Err(SegmentError::Character(c)),
+        None => Ok(()),
+    }
+}
+
+/// Whether `text` can be the name of something inside a resource that is not a
+/// resource itself. Entra guests, for one, have `#EXT#` in their names.
+pub(super) fn check_name(text: &str) -> Result<(), SegmentError> {
+    if text.is_empty() {
+        return Err(SegmentError::Empty);
+    }
+    if text == "." || text == ".." {
+        return Err(SegmentError::Dots);
+    }
+    if text.trim().len() != text.len() {
+        return Err(SegmentError::Space);
+    }
+    match text.chars().find(|&c| c == '/' || c.is_control()) {
+        Some(c) => Err(SegmentError::Character(c)),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn without_last_slash(text: &str) -> &str {
+    text.strip_suffix('/').unwrap_or(text)
+}
+
+pub(super) fn value_at(id: &str, level: Level) -> Option<&str> {
+    Pairs::of(id)
+        .find(|pair| pair.level == level)
+        .map(|pair| pair.value)
+}
+
+pub(super) fn folded_cmp(a: &str, b: &str) -> Ordering {
+    let fold = |byte: u8| byte.to_ascii_lowercase();
+    a.bytes().map(fold).cmp(b.bytes().map(fold))
+}
+
+pub(super) fn folded_hash<H: Hasher>(text: &str, state: &mut H) {
+    for chunk in text.as_bytes().chunks(64) {
+        let mut folded = [0; 64];
+        let folded = &mut folded[..chunk.len()];
+        folded.copy_from_slice(chunk);
+        folded.make_ascii_lowercase();
+        state.write(folded);
+    }
+    state.write_u8(0xff);
+}
+
+/// A text of unknown origin for a message: escaped, quoted, and not too long.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let mut kept: String = text.chars().take(LONGEST).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    format!("{kept:?}")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(
+        "/subscriptions/s",
+        Some("s"),
+        None,
+        "Microsoft.Resources/subscriptions"
+    )]
+    #[case(
+        "/SUBSCRIPTIONS/S/resourcegroups/Rg/",
+        Some("S"),
+        Some("Rg"),
+        "Microsoft.Resources/resourceGroups"
+    )]
+    #[case("/subscriptions/s/providers/P.Q/t/n", Some("s"), None, "P.Q/t")]
+    #[case(
+        "/subscriptions/s/resourceGroups/g/providers/P/t/n/u/m",
+        Some("s"),
+        Some("g"),
+        "P/t/u"
+    )]
+    #[case(
+        "/subscriptions/s/resourceGroups/g/providers/P/t/n/providers/Q/e/x",
+        Some("s"),
+        Some("g"),
+        "Q/e"
+    )]
+    #[case(
+        "/providers/Microsoft.Management/managementGroups/mg",
+        None,
+        None,
+        "Microsoft.Management/managementGroups"
+    )]
+    #[case("/providers/P/subscriptions/n", None, None, "P/subscriptions")]
+    fn reads(
+        #[case] text: &str,
+        #[case] subscription: Option<&str>,
+        #[case] group: Option<&str>,
+        #[case] kind: &str,
+    ) {
+        let id = ArmId::parse(text).unwrap();
+        assert_eq!(id.as_str(), text.trim_end_matches('/'));
+        assert_eq!(id.subscription(), subscription);
+        assert_eq!(id.resource_group(), group);
+        assert_eq!(id.resource_type(), kind);
+    }
+
+    #[rstest]
+    #[case("", "it is empty")]
+    #[case("/", "it is empty")]
+    #[case("subscriptions/s", "\"subscriptions/s\" does not begin with a slash")]
+    #[case(
+        "/subscriptions",
+        "\"/subscriptions\" is cut off: each type needs a name"
+    )]
+    #[case(
+        "/subscriptions//resourceGroups/g",
+        "\"/subscriptions//resourceGroups/g\": a name is empty"
+    )]
+    #[case("/subscriptions/s//", "\"/subscriptions/s/\": a name is empty")]
+    #[case(
+        "/subscriptions/s/t/n",
+        "\"/subscriptions/s/t/n\": \"t\" is not what comes next in an ARM ID"
+    )]
+    #[case(
+        "/resourceGroups/g",
+        "\"/resourceGroups/g\": \"resourceGroups\" is not what comes next in an ARM ID"
+    )]
+    #[case(
+        "/subscriptions/s/providers/P",
+        "\"/subscriptions/s/providers/P\" is cut off: each type needs a name"
+    )]
+    #[case(
+        "/providers/P/providers/Q",
+        "\"/providers/P/providers/Q\": \"providers\" is not what comes next in an ARM ID"
+    )]
+    #[case(
+        "/subscriptions/../providers/P/t/n",
+        "\"/subscriptions/../providers/P/t/n\": `.` and `..` are not names"
+    )]
+    #[case(
+        "/subscriptions/s ",
+        "\"/subscriptions/s \": a name begins or ends with white space"
+    )]
+    #[case(
+        "/subscriptions/a\nb",
+        "\"/subscriptions/a\\nb\": a name has '\\n' in it"
+    )]
+    #[case(
+        "/subscriptions/a%2fb",
+        "\"/subscriptions/a%2fb\": a name has '%' in it"
+    )]
+    fn refuses(#[case] text: &str, #[case] why: &str) {
+        assert_eq!(ArmId::parse(text).unwrap_err().to_string(), why);
+    }
+
+    #[test]
+    fn refuses_what_is_too_long_and_shows_little_of_what_is_long() {
+        let long = format!("/subscriptions/{}", "s".repeat(MAX_LEN));
+        assert_eq!(ArmId::parse(&long), Err(ArmIdError::TooLong(2063)));
+        let message = ArmId::parse(&"x".repeat(1000)).unwrap_err().to_string();
+        assert!(message.len() < 130, "{message}");
+    }
+
+    fn segment() -> impl Strategy<Value = String> {
+        "[A-Za-z0-9_.()-]{0,6}[a-zA-Z0-9]"
+    }
+
+    pub(in crate::arm) fn arm_id() -> impl Strategy<Value = String> {
+        let block = (
+            segment(),
+            prop::collection::vec((segment(), segment()), 1..4),
+        );
+        let root = prop_oneof![
+            Just(String::new()),
+            segment().prop_map(|s| format!("/subscriptions/{s}")),
+            (segment(), segment())
+                .prop_map(|(s, g)| format!("/subscriptions/{s}/resourceGroups/{g}")),
+        ];
+        (root, prop::collection::vec(block, 0..3)).prop_filter_map("empty", |(mut id, blocks)| {
+            for (namespace, pairs) in blocks {
+                let pairs = pairs.iter().flat_map(|(word, name)| [&**word, name]);
+                for segment in ["providers", &namespace].into_iter().chain(pairs) {
+                    id.push('/');
+                    id.push_str(segment);
+                }
+            }
+            (!id.is_empty() && !id.to_ascii_lowercase().contains("/providers/providers"))
+                .then_some(id)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_keeps_the_spelling(text in "(/|[a-z]|subscriptions|providers|\\PC){0,40}") {
+            if let Ok(id) = ArmId::parse(&text) {
+                prop_assert_eq!(id.as_str(), without_last_slash(&text));
+                prop_assert_eq!(id.to_string(), id.as_str());
+            }
+        }
+
+        #[test]
+        fn case_makes_no_difference(text in arm_id()) {
+            let id = ArmId::parse(&text).unwrap();
+            let shouted = ArmId::parse(&text.to_ascii_uppercase()).unwrap();
+            prop_assert_eq!(&id, &shouted);
+            prop_assert_eq!(id.cmp(&shouted), Ordering::Equal);
+            prop_assert_eq!(id.key(), shouted.key());
+            prop_assert!(HashSet::from([id]).contains(&shouted));
+        }
+
+        #[test]
+        fn order_agrees_with_keys(a in arm_id(), b in arm_id()) {
+            let (a, b) = (ArmId::parse(&a).unwrap(), ArmId::parse(&b).unwrap());
+            prop_assert_eq!(a.cmp(&b), a.key().cmp(&b.key()));
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The name under which a resource is claimed.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::id::{
+    ArmId, ArmIdError, Level, Pairs, check, check_name, folded_cmp, folded_hash, shown, value_at,
+    without_last_slash,
+};
+
+/// The resource's ARM ID, or a synthetic key below one: `<owner's ID>#<kind>/<name>`
+/// for what ASO manages inside a resource, such as a database user.
+///
+/// It keeps its spelling; equality, order and hash ignore ASCII case.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    text: Arc<str>,
+    /// How much of the text is an ARM ID.
+    arm: usize,
+}
+
+impl Identity {
+    /// Reads an identity as [`Display`](fmt::Display) writes it.
+    ///
+    /// # Errors
+    /// Where the text, or what stands before its `#`, is not an ARM ID.
+    pub fn parse(text: &str) -> Result<Self, ArmIdError> {
+        let (arm, inside) = match text.split_once('#') {
+            Some((arm, inside)) => (arm, Some(inside)),
+            None => (without_last_slash(text), None),
+        };
+        check(arm)?;
+        if let Some(inside) = inside {
+            check_inside(text, inside)?;
+        }
+        Ok(Self {
+            text: if inside.is_some() { text } else { arm }.into(),
+            arm: arm.len(),
+        })
+    }
+
+    /// The identity as it was first written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The identity in lower case: equal identities have equal keys.
+    pub fn key(&self) -> String {
+        self.text.to_ascii_lowercase()
+    }
+
+    /// The subscription it lies in, if it does.
+    pub fn subscription(&self) -> Option<&str> {
+        value_at(self.arm_id(), Level::Subscription)
+    }
+
+    /// The resource group it lies in, or is.
+    pub fn resource_group(&self) -> Option<&str> {
+        value_at(self.arm_id(), Level::ResourceGroup)
+    }
+
+    /// The last name in it, for people.
+    pub fn name(&self) -> &str {
+        self.text.rsplit('/').next().unwrap_or(&self.text)
+    }
+
+    /// The resources that contain this one, nearest first. For a resource:
+    /// those of the types above it, its resource group, its subscription. For an
+    /// extension resource: its target, and what contains that. For a synthetic
+    /// key: its owner, and what contains that.
+    pub fn ancestors(&self) -> Vec<Self> {
+        let mut above: Vec<Self> = Pairs::of(self.arm_id())
+            .filter(|pair| pair.level != Level::Provider && pair.end < self.text.len())
+            .map(|pair| Self {
+                text: self.text[..pair.end].into(),
+                arm: pair.end,
+            })
+            .collect();
+        above.reverse();
+        above
+    }
+
+    /// Whether it lies strictly inside `other`, by whole segments.
+    pub fn is_below(&self, other: &Self) -> bool {
+        let (inner, outer) = (self.text.as_bytes(), other.text.as_bytes());
+        other.arm == outer.len()
+            && outer.len() <= self.arm
+            && matches!(inner.get(outer.len()), Some(b'/' | b'#'))
+            && inner[..outer.len()].eq_ignore_ascii_case(outer)
+    }
+
+    /// Whether it is a subscription, rather than something in one.
+    pub fn is_subscription(&self) -> bool {
+        let above = self.text.trim_start_matches('/').split('/');
+        above.count() == 2 && self.subscription().is_some()
+    }
+
+    fn arm_id(&self) -> &str {
+        &self.text[..self.arm]
+    }
+
+    /// The same, with another last name.
+    pub(super) fn renamed(&self, name: &str) -> Result<Self, ArmIdError> {
+        let above = &self.text[..self.text.len() - self.name().len()];
+        Self::parse(&format!("{above}{name}"))
+    }
+}
+
+fn check_inside(text: &str, inside: &str) -> Result<(), ArmIdError> {
+    let (kind, name) = inside
+        .split_once('/')
+        .ok_or_else(|| ArmIdError::Incomplete(shown(text)))?;
+    if kind.is_empty() || !kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(ArmIdError::Unexpected {
+            id: shown(text),
+            word: shown(kind),
+        });
+    }
+    check_name(name).map_err(|problem| ArmIdError::Segment {
+        id: shown(text),
+        problem,
+    })?;
+    if text.len() > super::id::MAX_LEN {
+        return Err(ArmIdError::TooLong(text.len()));
+    }
+    Ok(())
+}
+
+impl From<ArmId> for Identity {
+    fn from(id: ArmId) -> Self {
+        Self {
+            arm: id.as_str().len(),
+            text: id.as_str().into(),
+        }
+    }
+}
+
+impl FromStr for Identity {
+    type Err = ArmIdError;
+
+    fn from_str(text: &str) -> Result<Self, ArmIdError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.text.eq_ignore_ascii_case(&other.text)
+    }
+}
+
+impl Eq for Identity {}
+
+impl PartialOrd for Identity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Identity {
+    fn cmp(&self, other: &Self) -> Ordering {
+        folded_cmp(&self.text, &other.text)
+    }
+}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        folded_hash(&self.text, state);
+    }
+}
+
+impl Serialize for Identity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Identity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::super::id::tests::arm_id;
+    use super::*;
+
+    fn id(text: &str) -> Identity {
+        Identity::parse(text).unwrap()
+    }
+
+    const SUBNET: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/n";
+
+    #[rstest]
+    #[case(SUBNET, &[
+        "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v",
+        "/subscriptions/s/resourceGroups/rg",
+        "/subscriptions/s",
+    ])]
+    #[case("/subscriptions/s/resourceGroups/rg/providers/P/t/n/providers/Q/e/x", &[
+        "/subscriptions/s/resourceGroups/rg/providers/P/t/n",
+        "/subscriptions/s/resourceGroups/rg",
+        "/subscriptions/s",
+    ])]
+    #[case("/subscriptions/s/resourceGroups/rg/providers/P/t/n#User/alice#EXT#", &[
+        "/subscriptions/s/resourceGroups/rg/providers/P/t/n",
+        "/subscriptions/s/resourceGroups/rg",
+        "/subscriptions/s",
+    ])]
+    #[case("/providers/Microsoft.Subscription/aliases/a", &[])]
+    #[case("/subscriptions/s", &[])]
+    fn knows_what_contains_it(#[case] text: &str, #[case] above: &[&str]) {
+        let found = id(text).ancestors();
+        assert_eq!(
+            found.iter().map(Identity::as_str).collect::<Vec<_>>(),
+            above
+        );
+    }
+
+    #[rstest]
+    #[case(SUBNET, "/subscriptions/S/resourcegroups/RG", true)]
+    #[case(SUBNET, SUBNET, false)]
+    #[case(SUBNET, "/subscriptions/s/resourceGroups/r", false)]
+    #[case("/subscriptions/s/resourceGroups/r", SUBNET, false)]
+    #[case("/providers/P/t/n#User/a", "/providers/p/T/N", true)]
+    #[case("/providers/P/t/n#User/a", "/providers/P/t/nn", false)]
+    #[case("/providers/P/t/n#User/a#b", "/providers/P/t/n#User/a", false)]
+    fn knows_what_it_lies_in(#[case] inner: &str, #[case] outer: &str, #[case] expected: bool) {
+        assert_eq!(id(inner).is_below(&id(outer)), expected);
+    }
+
+    #[rstest]
+    #[case(SUBNET, "n")]
+    #[case("/subscriptions/s/resourceGroups/rg/", "rg")]
+    #[case("/providers/P/t/n#User/a#b", "a#b")]
+    fn has_a_name(#[case] text: &str, #[case] name: &str) {
+        assert_eq!(id(text).name(), name);
+    }
+
+    #[rstest]
+    #[case("#User/a", "it is empty")]
+    #[case(
+        "/subscriptions/s#User",
+        "\"/subscriptions/s#User\" is cut off: each type needs a name"
+    )]
+    #[case(
+        "/subscriptions/s#/a",
+        "\"/subscriptions/s#/a\": \"\" is not what comes next in an ARM ID"
+    )]
+    #[case(
+        "/subscriptions/s#User/",
+        "\"/subscriptions/s#User/\": a name is empty"
+    )]
+    #[case(
+        "/subscriptions/s#User/a/b",
+        "\"/subscriptions/s#User/a/b\": a name has '/' in it"
+    )]
+    #[case("/subscriptions/s/#User/a", "\"/subscriptions/s/\": a name is empty")]
+    fn refuses(#[case] text: &str, #[case] why: &str) {
+        assert_eq!(Identity::parse(text).unwrap_err().to_string(), why);
+    }
+
+    #[test]
+    fn renames_the_last() {
+        assert_eq!(
+            id("/providers/P/t/n").renamed("m").unwrap().as_str(),
+            "/providers/P/t/m"
+        );
+        assert!(id("/providers/P/t/n").renamed("m/x").is_err());
+    }
+
+    #[test]
+    fn is_a_string_in_json() {
+        let json = serde_json::to_string(&id(SUBNET)).unwrap();
+        assert_eq!(json, format!("{SUBNET:?}"));
+        assert_eq!(serde_json::from_str::<Identity>(&json).unwrap(), id(SUBNET));
+        assert!(serde_json::from_str::<Identity>("\"/x\"").is_err());
+    }
+
+    fn identity() -> impl Strategy<Value = String> {
+        let inside = prop::option::of(("[A-Z][a-z]{0,5}", "[a-z#@. ]{0,6}[a-z]"));
+        (arm_id(), inside).prop_filter_map("a name with white space at an end", |(id, inside)| {
+            match inside {
+                Some((kind, name)) if name.trim() == name => Some(format!("{id}#{kind}/{name}")),
+                Some(_) => None,
+                None => Some(id),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_round_trips(text in "(/|#|[a-z]|subscriptions|providers|\\PC){0,40}") {
+            if let Ok(found) = text.parse::<Identity>() {
+                let again = id(&found.to_string());
+                prop_assert_eq!(again.as_str(), found.as_str());
+                prop_assert!(!found.name().is_empty());
+            }
+        }
+
+        #[test]
+        fn case_makes_no_difference(text in identity()) {
+            let shouted = id(&text.to_ascii_uppercase());
+            prop_assert_eq!(&id(&text), &shouted);
+            prop_assert_eq!(id(&text).key(), shouted.key());
+            prop_assert!(HashSet::from([id(&text)]).contains(&shouted));
+        }
+
+        #[test]
+        fn lies_in_exactly_its_ancestors(a in identity(), b in identity()) {
+            let (a, b) = (id(&a), id(&b));
+            prop_assert_eq!(a.is_below(&b), a.ancestors().contains(&b));
+            for above in a.ancestors() {
+                prop_assert!(a.is_below(&above) && !above.is_below(&a));
+                prop_assert_eq!(&id(above.as_str()), &above);
+                prop_assert_eq!(a.subscription(), above.subscription());
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Which Azure resource an ASO object stands for: ARM IDs, the table of kinds,
+//! and the walk from an object and its owners to its [`Identity`].
+//!
+//! Everything here is pure: the caller looks objects up, this module says which
+//! one to look up next and what follows from what was found.
+
+mod chain;
+pub mod id;
+pub mod identity;
+pub mod kinds;
+pub mod learn;
+mod name;
+pub mod resolve;
+pub mod unresolved;
+
+pub use id::{ArmId, ArmIdError};
+pub use identity::Identity;
+pub use kinds::{Kind, Kinds, Naming, Scope};
+pub use learn::{CrdFacts, LearnError, learn};
+pub use resolve::{
+    MAX_LINKS, NextOwner, OwnerLink, Resolution, needs_subscription, next_owner, resolve,
+};
+pub use unresolved::Unresolved;

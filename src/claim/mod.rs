@@ -1,0 +1,27 @@
+//! The claim protocol: who may reconcile an Azure resource, and who may delete it.
+//!
+//! A [`Record`] is the registry's truth about one identity: its copies, at most
+//! one of them live. The functions here are pure: they take a record and what
+//! was asked or seen, and give the next record or a [`Refusal`]. The admission
+//! server, the observer, the offline check and the model checker all run them.
+//!
+//! The rule behind everything: **acquire at admission, release on observation.**
+//! A copy is live in the record before the API server stores it, and stops being
+//! live only after the observer of its own cluster saw the store say so. So the
+//! records always cover the truth.
+
+mod acquire;
+mod delete;
+mod names;
+mod observe;
+mod record;
+mod refusal;
+mod wording;
+
+pub use acquire::{Acquire, acquire, acquire_below, withdraw};
+pub use delete::{Delete, dependents, mark_deleting};
+pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
+pub use observe::{Held, Observation, Observed, Sighting, observe};
+pub use record::{ClaimState, Copy, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored};
+pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
+pub use wording::{Action, Heard, Speaker, Words};

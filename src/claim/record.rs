@@ -1,0 +1,224 @@
+//! The record of one identity.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::arm::Identity;
+use crate::policy::Policy;
+
+use super::names::{CopyRef, RequestUid};
+
+/// How many requests of one kind a copy keeps apart. Beyond it, the oldest are
+/// folded into one that only its deadline ends, so that a client that retries in
+/// a loop cannot grow a record without bound.
+pub const MAX_IN_FLIGHT: usize = 16;
+
+/// The registry's truth about one identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The resource in Azure.
+    pub identity: Identity,
+    /// Every copy of it that is stored or may yet be stored.
+    pub copies: BTreeMap<CopyRef, Copy>,
+}
+
+/// One copy, as far as the registry knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// What the observer last saw in its API server's store; `None` until it saw
+    /// the object, and once it saw it gone.
+    pub stored: Option<Stored>,
+    /// Admitted requests that may yet store this copy as live.
+    pub acquiring: Vec<InFlight>,
+    /// Admitted requests that may yet delete this copy and the resource with it.
+    pub deleting: Vec<InFlight>,
+    /// Whether the identity rests on an owner that was not there: the owner's
+    /// Kubernetes name was taken for its Azure name.
+    pub assumed: bool,
+    /// When this copy came to be in the record, by its own cluster's clock.
+    pub since: Timestamp,
+    /// The user whose request brought it here; empty when the observer found it.
+    pub by: Arc<str>,
+}
+
+/// An object as its own cluster's observer saw it stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The object's uid.
+    pub uid: Arc<str>,
+    /// Its effective policy.
+    pub policy: Policy,
+    /// Whether it has a deletion timestamp.
+    pub terminating: bool,
+    /// Whether ASO has an operation under way for it in Azure
+    /// (`serviceoperator.azure.com/poller-resume-token`).
+    pub busy: bool,
+}
+
+/// A request that the webhook said yes to, and whose end has not been seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// The webhook's call.
+    pub request: RequestUid,
+    /// What shows that the request is over.
+    pub proof: Proof,
+    /// The API server has given the request up by then. Set and judged by the
+    /// copy's own cluster alone, so clocks of clusters are never compared.
+    pub deadline: Timestamp,
+}
+
+/// What an observer's read must show for a request to be over before its deadline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A CREATE: it is over once an object with this uid was seen stored.
+    Uid(Arc<str>),
+    /// An UPDATE or DELETE computed on this resourceVersion: it is over once the
+    /// object has another one (stored, or dead by optimistic locking) or is gone.
+    ResourceVersion(Arc<str>),
+    /// Nothing: only the deadline ends it.
+    Deadline,
+}
+
+/// What a record says in one word; `kubectl get claims` shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimState {
+    /// One live copy, seen stored.
+    Live,
+    /// A copy was admitted as live and has not been seen stored.
+    Pending,
+    /// Only parked copies.
+    Parked,
+    /// The copy that is live is being deleted, and the resource with it.
+    Deleting,
+    /// More than one live copy.
+    Conflict,
+}
+
+impl ClaimState {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "Live",
+            Self::Pending => "Pending",
+            Self::Parked => "Parked",
+            Self::Deleting => "Deleting",
+            Self::Conflict => "Conflict",
+        }
+    }
+}
+
+impl Record {
+    /// A record without copies.
+    pub fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            copies: BTreeMap::new(),
+        }
+    }
+
+    /// The copies that are live or may become so.
+    pub fn live(&self) -> impl Iterator<Item = (&CopyRef, &Copy)> {
+        self.copies.iter().filter(|(_, copy)| copy.is_live())
+    }
+
+    /// The copies that are parked.
+    pub fn parked(&self) -> impl Iterator<Item = (&CopyRef, &Copy)> {
+        self.copies.iter().filter(|(_, copy)| !copy.is_live())
+    }
+
+    /// Every copy but this one.
+    pub fn others<'a>(
+        &'a self,
+        copy: &'a CopyRef,
+    ) -> impl Iterator<Item = (&'a CopyRef, &'a Copy)> {
+        self.copies.iter().filter(move |(other, _)| *other != copy)
+    }
+
+    /// The copy whose deletion takes the resource with it, where there is one.
+    pub fn being_deleted(&self) -> Option<(&CopyRef, &Copy)> {
+        self.copies.iter().find(|(_, copy)| copy.is_deleting())
+    }
+
+    /// The record in one word.
+    pub fn state(&self) -> ClaimState {
+        let mut live = self.live();
+        match (live.next(), live.next()) {
+            (Some(_), Some(_)) => ClaimState::Conflict,
+            _ if self.being_deleted().is_some() => ClaimState::Deleting,
+            (Some((_, copy)), None) if copy.stored_live() => ClaimState::Live,
+            (Some(_), None) => ClaimState::Pending,
+            (None, _) => ClaimState::Parked,
+        }
+    }
+
+    /// This copy's entry, made at `since` for `by` where it is not there yet.
+    pub(super) fn entry(&mut self, copy: &CopyRef, since: Timestamp, by: &str) -> &mut Copy {
+        self.copies
+            .entry(copy.clone())
+            .or_insert_with(|| Copy::new(since, by))
+    }
+}
+
+impl Copy {
+    fn new(since: Timestamp, by: &str) -> Self {
+        Self {
+            stored: None,
+            acquiring: Vec::new(),
+            deleting: Vec::new(),
+            assumed: false,
+            since,
+            by: by.into(),
+        }
+    }
+
+    /// Whether ASO reconciles this copy, or may once an admitted request lands.
+    pub fn is_live(&self) -> bool {
+        self.stored_live() || !self.acquiring.is_empty()
+    }
+
+    /// Whether the copy was live when last seen.
+    pub fn stored_live(&self) -> bool {
+        self.stored.as_ref().is_some_and(|s| s.policy.is_live())
+    }
+
+    /// Whether the resource is being deleted through this copy, or may be once an
+    /// admitted request lands.
+    pub fn is_deleting(&self) -> bool {
+        let destructive = |s: &Stored| s.terminating && s.policy == Policy::Manage;
+        !self.deleting.is_empty() || self.stored.as_ref().is_some_and(destructive)
+    }
+
+    /// Whether nothing is stored and nothing under way.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.stored.is_none() && self.acquiring.is_empty() && self.deleting.is_empty()
+    }
+
+    /// The earliest deadline of a request under way.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let all = self.acquiring.iter().chain(&self.deleting);
+        all.map(|request| request.deadline).min()
+    }
+}
+
+/// Adds a request, once, and keeps the list short.
+pub(super) fn add_in_flight(list: &mut Vec<InFlight>, new: InFlight) {
+    if let Some(known) = list.iter_mut().find(|known| known.request == new.request) {
+        known.deadline = known.deadline.max(new.deadline);
+        return;
+    }
+    if list.len() >= MAX_IN_FLIGHT {
+        let (first, second) = (list.remove(0), list.remove(0));
+        list.insert(
+            0,
+            InFlight {
+                // A name no call has: taking one call back must not end the other.
+                request: RequestUid::new(""),
+                proof: Proof::Deadline,
+                deadline: first.deadline.max(second.deadline),
+            },
+        );
+    }
+    list.push(new);
+}

@@ -1,0 +1,190 @@
+//! Why a request is refused, with what a person needs to know about it.
+
+use jiff::Timestamp;
+
+use crate::arm::Identity;
+
+use super::names::CopyRef;
+use super::record::Copy;
+
+/// A refusal of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another copy of the resource is live, or may become so.
+    LiveElsewhere {
+        /// The resource.
+        identity: Identity,
+        /// The live copy.
+        holder: Holder,
+        /// Whether either copy's identity rests on an owner that is not there.
+        assumed: bool,
+    },
+    /// `serviceoperator.azure.com/resource-id` names a resource that somebody else holds.
+    ForeignResourceId {
+        /// The resource that the annotation names.
+        named: Identity,
+        /// The resource that the spec describes.
+        computed: Identity,
+        /// Who holds the named one.
+        holder: Holder,
+    },
+    /// A resource that contains this one is being deleted.
+    AncestorDeleting {
+        /// The resource.
+        identity: Identity,
+        /// The resource being deleted.
+        ancestor: Identity,
+        /// The copy through which it is deleted.
+        holder: Holder,
+    },
+    /// A destructive delete, while other copies of the resource are there.
+    PeersDepend {
+        /// The resource.
+        identity: Identity,
+        /// The other copies; at least one.
+        peers: Vec<Holder>,
+    },
+    /// A destructive delete, while others hold resources inside this one.
+    ChildrenDepend {
+        /// The resource.
+        identity: Identity,
+        /// What is inside; at least one.
+        children: Vec<Dependent>,
+    },
+    /// A change that makes the delete of a terminating copy destructive, while
+    /// other copies of the resource are there.
+    WakesDelete {
+        /// The resource.
+        identity: Identity,
+        /// The other copies; at least one.
+        peers: Vec<Holder>,
+    },
+}
+
+/// A copy that stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Which copy.
+    pub copy: CopyRef,
+    /// How it holds the resource.
+    pub hold: Hold,
+    /// Since when, by its own cluster's clock.
+    pub since: Timestamp,
+    /// The user who brought it about; empty when not known.
+    pub by: String,
+}
+
+/// How a copy holds a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It is live and was seen stored.
+    Live,
+    /// It was admitted as live and has not been seen stored; by this deadline the
+    /// matter is decided.
+    Pending(Timestamp),
+    /// It is parked.
+    Parked,
+    /// It is being deleted, and the resource with it.
+    Deleting,
+}
+
+/// A resource inside another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependent {
+    /// The resource inside.
+    pub identity: Identity,
+    /// A copy of it.
+    pub holder: Holder,
+}
+
+/// The short reason token of a refusal or a warning: `status.reason` of the API
+/// server's answer, a metric's label, an audit annotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Another copy is live.
+    LiveElsewhere,
+    /// A stale resource-id annotation that names somebody else's resource.
+    ForeignResourceId,
+    /// An ancestor is being deleted.
+    AncestorDeleting,
+    /// Other copies depend on the resource.
+    PeersDepend,
+    /// Others' resources are inside.
+    ChildrenDepend,
+    /// The change would turn a safe delete into a destructive one.
+    WakesDelete,
+    /// The identity could not be worked out.
+    Unresolved,
+    /// The registry did not answer in time.
+    RegistryUnavailable,
+    /// The object could not be read.
+    Unreadable,
+    /// The policy annotation has a value that ASO does not know.
+    UnknownPolicy,
+}
+
+impl Reason {
+    /// The token.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LiveElsewhere => "LiveElsewhere",
+            Self::ForeignResourceId => "ForeignResourceId",
+            Self::AncestorDeleting => "AncestorDeleting",
+            Self::PeersDepend => "PeersDepend",
+            Self::ChildrenDepend => "ChildrenDepend",
+            Self::WakesDelete => "WakesDelete",
+            Self::Unresolved => "Unresolved",
+            Self::RegistryUnavailable => "RegistryUnavailable",
+            Self::Unreadable => "Unreadable",
+            Self::UnknownPolicy => "UnknownPolicy",
+        }
+    }
+}
+
+impl Refusal {
+    /// The reason token.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::LiveElsewhere { .. } => Reason::LiveElsewhere,
+            Self::ForeignResourceId { .. } => Reason::ForeignResourceId,
+            Self::AncestorDeleting { .. } => Reason::AncestorDeleting,
+            Self::PeersDepend { .. } => Reason::PeersDepend,
+            Self::ChildrenDepend { .. } => Reason::ChildrenDepend,
+            Self::WakesDelete { .. } => Reason::WakesDelete,
+        }
+    }
+
+    /// The copy that stands in the way first: its member's last heartbeat is worth
+    /// telling.
+    pub fn holder(&self) -> Option<&Holder> {
+        match self {
+            Self::LiveElsewhere { holder, .. }
+            | Self::ForeignResourceId { holder, .. }
+            | Self::AncestorDeleting { holder, .. } => Some(holder),
+            Self::PeersDepend { peers, .. } | Self::WakesDelete { peers, .. } => peers.first(),
+            Self::ChildrenDepend { children, .. } => children.first().map(|child| &child.holder),
+        }
+    }
+}
+
+impl Holder {
+    /// How this copy holds the resource.
+    pub fn of(copy: &CopyRef, entry: &Copy) -> Self {
+        let hold = if entry.is_deleting() {
+            Hold::Deleting
+        } else if entry.stored_live() {
+            Hold::Live
+        } else if entry.acquiring.is_empty() {
+            Hold::Parked
+        } else {
+            let deadlines = entry.acquiring.iter().map(|request| request.deadline);
+            Hold::Pending(deadlines.max().unwrap_or(entry.since))
+        };
+        Self {
+            copy: copy.clone(),
+            hold,
+            since: entry.since,
+            by: entry.by.to_string(),
+        }
+    }
+}

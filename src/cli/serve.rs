@@ -1,0 +1,356 @@
+//! `aso-guard serve`: the webhook and the observer of one cluster.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use kube::Client;
+use prometheus_client::registry::Registry as Metrics;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::admission::{self, Guard};
+use crate::cluster::kube::KubeCluster;
+use crate::cluster::member::{JoinError, Membership};
+use crate::cluster::observer::Observer;
+use crate::registry::kubernetes::KubernetesRegistry;
+use crate::registry::memory::MemoryRegistry;
+use crate::registry::{Registry, RegistryUrl};
+use crate::server::readiness::Readiness;
+use crate::server::shutdown::Signals;
+use crate::server::{self, HttpsServer, ServerConfig, ops};
+use crate::telemetry::logs::{self, LogFormat};
+
+use super::Outcome;
+use super::config::{Config, default_certificate};
+
+/// How often certificate files are looked at.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(10);
+
+/// What `serve` needs to know.
+#[derive(Args)]
+pub(super) struct ServeArgs {
+    /// This cluster's name in the registry
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLUSTER")]
+    pub(super) cluster: String,
+    /// Where claims are kept: kubernetes: (this cluster), kubernetes:<kubeconfig>[#context] (a hub) or memory:
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "kubernetes:",
+        env = "ASO_GUARD_REGISTRY"
+    )]
+    pub(super) registry: String,
+    /// How to reach this cluster's API server [default: as a pod of it would]
+    #[arg(long, value_name = "PATH", env = "ASO_GUARD_KUBECONFIG")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// enforce refuses what is unsafe; audit only warns
+    #[arg(
+        long,
+        value_name = "enforce|audit",
+        default_value = "enforce",
+        env = "ASO_GUARD_MODE"
+    )]
+    pub(super) mode: String,
+    /// Where the API server calls the webhook, over HTTPS: /validate
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8443",
+        env = "ASO_GUARD_LISTEN"
+    )]
+    pub(super) listen: String,
+    /// Where probes and metrics are answered, over HTTP: /healthz /readyz /metrics
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080",
+        env = "ASO_GUARD_OPS_LISTEN"
+    )]
+    pub(super) ops_listen: String,
+    /// The serving certificate, in PEM; taken up again when it changes
+    #[arg(long, value_name = "FILE", default_value_os_t = default_certificate("tls.pem"), env = "ASO_GUARD_TLS_CERT")]
+    pub(super) tls_cert: PathBuf,
+    /// Its key, in PEM
+    #[arg(long, value_name = "FILE", default_value_os_t = default_certificate("tls-key.pem"), env = "ASO_GUARD_TLS_KEY")]
+    pub(super) tls_key: PathBuf,
+    /// Take calls only from clients with a certificate from this CA
+    #[arg(long, value_name = "FILE", env = "ASO_GUARD_CLIENT_CA")]
+    pub(super) client_ca: Option<PathBuf>,
+    /// How long an admitted request may be under way: longer than the API server's --request-timeout
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "90s",
+        env = "ASO_GUARD_CLAIM_DEADLINE"
+    )]
+    pub(super) claim_deadline: String,
+    /// The namespace ASO runs in
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "azureserviceoperator-system",
+        env = "ASO_GUARD_ASO_NAMESPACE"
+    )]
+    pub(super) aso_namespace: String,
+    /// The subscription of every object, where the guard is not to read secrets
+    #[arg(long, value_name = "ID", env = "ASO_GUARD_SUBSCRIPTION")]
+    pub(super) subscription: Option<String>,
+    /// What to do with an object whose Azure resource cannot be worked out
+    #[arg(
+        long,
+        value_name = "warn|deny",
+        default_value = "warn",
+        env = "ASO_GUARD_ON_UNRESOLVED"
+    )]
+    pub(super) on_unresolved: String,
+    /// How long to go on serving after readiness turned off, until endpoints noticed
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10s",
+        env = "ASO_GUARD_SHUTDOWN_NOTICE"
+    )]
+    pub(super) shutdown_notice: String,
+    /// How logs are written
+    #[arg(long, value_enum, default_value = "text", env = "ASO_GUARD_LOG_FORMAT")]
+    pub(super) log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, or a filter such as info,aso_guard=debug
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info",
+        env = "ASO_GUARD_LOG"
+    )]
+    pub(super) log: String,
+}
+
+/// Runs until a signal comes.
+pub(super) async fn run(args: ServeArgs) -> Outcome {
+    if let Err(error) = logs::init(args.log_format, &args.log) {
+        eprintln!("aso-guard: --log: {error}");
+        return Outcome::Usage;
+    }
+    let config = match Config::check(&args).await {
+        Ok(config) => config,
+        Err(problems) => {
+            eprint!("aso-guard: cannot start:\n{problems}");
+            return Outcome::Usage;
+        }
+    };
+    match serve(config).await {
+        Ok(()) => Outcome::Fine,
+        Err(error) if error.downcast_ref::<JoinError>().is_some() => {
+            eprintln!("aso-guard: {error:#}");
+            Outcome::Usage
+        }
+        Err(error) => {
+            error!("{error:#}");
+            Outcome::Failed
+        }
+    }
+}
+
+/// The parts of a running member.
+struct Member {
+    membership: Membership,
+    registry: Arc<dyn Registry>,
+    cluster: Arc<KubeCluster>,
+    observer: Arc<Observer>,
+    enrolling: AtomicBool,
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let shutdown = CancellationToken::new();
+    let readiness = Readiness::new();
+    let known = readiness.wait_for("this cluster's objects are known");
+    let joined = readiness.wait_for("this cluster is in the registry");
+
+    let server_config = ServerConfig {
+        notice: config.notice,
+        ..ServerConfig::new(config.listen)
+    };
+    let certificate = Arc::new(config.certificate);
+    let https = HttpsServer::bind(server_config, certificate.clone(), readiness.clone()).await?;
+    let (ops_listener, _) = server::bind(config.ops_listen).await?;
+
+    let client = Client::try_from(config.cluster).context("--kubeconfig")?;
+    let hub = config
+        .hub
+        .map(Client::try_from)
+        .transpose()
+        .context("--registry")?;
+    let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
+    let cluster = Arc::new(KubeCluster::new(client, config.credentials));
+    let observer = Arc::new(Observer::new(
+        config.member.clone(),
+        registry.clone(),
+        cluster.clone(),
+    ));
+    let guard = Arc::new(Guard {
+        member: config.member.clone(),
+        registry: registry.clone(),
+        cluster: cluster.clone(),
+        follow_up: observer.clone(),
+        settings: config.settings,
+    });
+
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    // The ops port outlives the others: it says why the pod is not ready.
+    let ops_router = ops::router(readiness.clone(), Arc::new(Metrics::default()));
+    let ops_stop = CancellationToken::new();
+    let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
+    let (stop, router) = (shutdown.clone(), admission::router(guard));
+    tasks.spawn(async move { Ok(https.run(router, stop).await?) });
+    let stop = shutdown.clone();
+    tasks.spawn(async move {
+        certificate.watch(CERTIFICATE_PERIOD, stop).await;
+        Ok(())
+    });
+    let stop = shutdown.clone();
+    tasks.spawn(async move {
+        let membership = Membership {
+            name: config.member,
+            cluster: identity(&cluster).await,
+        };
+        membership.join(&*registry).await?;
+        joined.done();
+        let member = Arc::new(Member {
+            membership,
+            registry,
+            cluster,
+            observer,
+            enrolling: AtomicBool::new(true),
+        });
+        member.run(move || known.done(), stop).await
+    });
+
+    let outcome = tokio::select! {
+        _impatient = signals.watch(shutdown.clone()) => {
+            anyhow::bail!("a second signal: stopped at once, calls in flight are cut off")
+        }
+        outcome = supervise(&mut tasks, &shutdown) => outcome,
+    };
+    ops_stop.cancel();
+    ops.await.context("the operations port")?;
+    outcome
+}
+
+/// Every task runs until shutdown. One that ends before that ends the process.
+async fn supervise(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended
+            .context("a task ended by itself")
+            .and_then(|done| done);
+        if let Err(error) = &ended {
+            error!("{error:#}");
+        }
+        if outcome.is_ok() {
+            outcome = ended;
+        }
+        shutdown.cancel();
+    }
+    info!("stopped");
+    outcome
+}
+
+fn open(url: &RegistryUrl, client: &Client) -> Arc<dyn Registry> {
+    match url {
+        RegistryUrl::Memory => {
+            warn!(
+                "claims are kept in memory: no other cluster sees them, and they end with this process"
+            );
+            Arc::new(MemoryRegistry::new())
+        }
+        RegistryUrl::Kubernetes { .. } => {
+            Arc::new(KubernetesRegistry::new(client.clone(), &url.to_string()))
+        }
+    }
+}
+
+/// The cluster's own identity, once its API server answers.
+async fn identity(cluster: &KubeCluster) -> Arc<str> {
+    loop {
+        match cluster.identity().await {
+            Ok(uid) => return uid,
+            Err(error) => {
+                warn!(%error, "cannot reach this cluster yet; trying again in 2 s");
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Watches, observes and heartbeats until told to stop.
+    async fn run(
+        self: Arc<Self>,
+        on_known: impl FnOnce() + Send + 'static,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+        let (cluster, observer) = (self.cluster.clone(), self.observer.clone());
+        let (member, stop) = (self.clone(), shutdown.clone());
+        let synced = CancellationToken::new();
+        let on_synced = {
+            let synced = synced.clone();
+            move || {
+                synced.cancel();
+                on_known();
+            }
+        };
+        tasks.spawn(async move {
+            cluster.watch(observer, on_synced, stop).await;
+            Ok(())
+        });
+        let stop = shutdown.clone();
+        tasks.spawn(async move {
+            if stop.run_until_cancelled(synced.cancelled()).await.is_some() {
+                member.enrol(&stop).await;
+                member.observer.clone().run(stop).await;
+            }
+            Ok(())
+        });
+        let member = self.clone();
+        tasks.spawn(async move {
+            let enrolling = || member.is_enrolling();
+            let beating = member
+                .membership
+                .keep_beating(&*member.registry, enrolling, &shutdown);
+            Ok(beating.await?)
+        });
+        while let Some(ended) = tasks.join_next().await {
+            ended.context("a task ended by itself")??;
+        }
+        Ok(())
+    }
+
+    /// Puts what is older than this guard on the list, once the registry answers.
+    async fn enrol(&self, shutdown: &CancellationToken) {
+        while let Err(error) = self.observer.compare().await {
+            warn!(%error, "cannot compare with the registry yet; trying again in 2 s");
+            let pause = tokio::time::sleep(Duration::from_secs(2));
+            if shutdown.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the objects that are older than this guard are still being gone through.
+    fn is_enrolling(&self) -> bool {
+        if self.enrolling.load(Ordering::Relaxed) && self.observer.has_caught_up() {
+            self.enrolling.store(false, Ordering::Relaxed);
+            info!("every object is in the registry");
+        }
+        self.enrolling.load(Ordering::Relaxed)
+    }
+}

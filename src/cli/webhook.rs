@@ -1,0 +1,74 @@
+//! `aso-guard webhook`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::admission::registration::{FailurePolicy, Registration, Target};
+use crate::arm::Kinds;
+
+/// Where the webhook is, and what to do when it does not answer.
+#[derive(Args)]
+pub(super) struct WebhookArgs {
+    /// The webhook's URL, such as https://127.0.0.1:8443/validate.
+    #[arg(long, required_unless_present = "service")]
+    url: Option<String>,
+    /// The Service in front of the webhook, as NAMESPACE/NAME, instead of a URL.
+    #[arg(long, conflicts_with = "url", value_parser = service)]
+    service: Option<Target>,
+    /// The CA that the webhook's certificate is from.
+    #[arg(long, value_name = "FILE", default_value = "certs/ca.pem")]
+    ca_file: PathBuf,
+    /// What happens to creates and updates when the webhook does not answer.
+    #[arg(long, value_enum, ignore_case = true, default_value = "fail")]
+    on_write_failure: FailurePolicy,
+    /// What happens to deletes when the webhook does not answer.
+    #[arg(long, value_enum, ignore_case = true, default_value = "fail")]
+    on_delete_failure: FailurePolicy,
+    /// How long the API server waits for an answer, in seconds.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=30))]
+    timeout_seconds: u8,
+}
+
+fn service(text: &str) -> Result<Target, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(Target::Service {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            })
+        }
+        _ => Err("write it as NAMESPACE/NAME".to_owned()),
+    }
+}
+
+/// Prints the configuration, to be piped into `kubectl apply -f -`.
+pub(super) fn run(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let ca = std::fs::read(&args.ca_file).with_context(|| {
+        format!(
+            "cannot read the CA {}; make one with: aso-guard certs",
+            args.ca_file.display()
+        )
+    })?;
+    let target = match (&args.service, &args.url) {
+        (Some(service), _) => service.clone(),
+        (None, url) => Target::Url(url.clone().unwrap_or_default()),
+    };
+    let kinds = Kinds::builtin();
+    let registration = Registration {
+        target,
+        ca,
+        groups: kinds.groups().collect(),
+        on_write_failure: args.on_write_failure,
+        on_delete_failure: args.on_delete_failure,
+        timeout_seconds: args.timeout_seconds,
+    };
+    write!(
+        out,
+        "{}",
+        serde_yaml::to_string(&registration.configuration())?
+    )?;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Which of ASO's kinds are installed.
+//!
+//! Only what the API server serves counts: ASO installs its CRDs by pattern. One
+//! aggregated call tells all of them; a CRD's body is read only for a kind that
+//! the table of kinds lacks.
+
+use std::collections::HashMap;
+
+use kube::Client;
+use kube::api::ApiResource;
+use kube::core::discovery::v2::APIVersionDiscovery;
+use tracing::{info, warn};
+
+use crate::arm::{self, Kinds};
+use crate::cluster::ClusterError;
+
+use super::call;
+
+/// The end of every API group of ASO's.
+pub(super) const GROUP_SUFFIX: &str = ".azure.com";
+
+/// The kinds that the API server serves, each at one version.
+#[derive(Debug, Default)]
+pub(super) struct Installed {
+    resources: HashMap<String, HashMap<String, ApiResource>>,
+}
+
+impl Installed {
+    /// Asks the API server.
+    pub(super) async fn discover(client: &Client) -> Result<Self, ClusterError> {
+        let groups = call("its API groups", client.list_api_groups_aggregated()).await?;
+        let mut resources: HashMap<String, HashMap<String, ApiResource>> = HashMap::new();
+        for group in groups.items {
+            let name = group
+                .metadata
+                .and_then(|meta| meta.name)
+                .unwrap_or_default();
+            if !name.ends_with(GROUP_SUFFIX) {
+                continue;
+            }
+            let kinds = resources.entry(name.clone()).or_default();
+            for version in &group.versions {
+                add_version(kinds, &name, version);
+            }
+        }
+        Ok(Self { resources })
+    }
+
+    /// How a kind is asked for.
+    pub(super) fn get(&self, group: &str, kind: &str) -> Option<&ApiResource> {
+        self.resources.get(group)?.get(kind)
+    }
+
+    /// All installed kinds.
+    pub(super) fn all(&self) -> impl Iterator<Item = &ApiResource> {
+        self.resources.values().flat_map(HashMap::values)
+    }
+}
+
+/// Adds the kinds of a version that no version before it has: versions come in
+/// order of preference, save that ASO's storage versions come last.
+fn add_version(
+    kinds: &mut HashMap<String, ApiResource>,
+    group: &str,
+    version: &APIVersionDiscovery,
+) {
+    let name = version.version.as_deref().unwrap_or_default();
+    for resource in &version.resources {
+        let kind = resource
+            .response_kind
+            .as_ref()
+            .and_then(|kind| kind.kind.clone());
+        let (Some(kind), Some(plural)) = (kind, resource.resource.clone()) else {
+            continue;
+        };
+        let watched = resource.verbs.iter().any(|verb| verb == "watch");
+        let known = kinds.get(&kind);
+        let better = known.is_none_or(|known| is_storage(&known.version) && !is_storage(name));
+        if watched && better && resource.scope.as_deref() == Some("Namespaced") {
+            let resource = ApiResource {
+                group: group.to_owned(),
+                version: name.to_owned(),
+                api_version: format!("{group}/{name}"),
+                kind: kind.clone(),
+                plural,
+            };
+            kinds.insert(kind, resource);
+        }
+    }
+}
+
+fn is_storage(version: &str) -> bool {
+    version.ends_with("storage")
+}
+
+/// The table of kinds, with what can be learned of installed kinds that it lacks.
+pub(super) async fn learn(client: &Client, installed: &Installed, known: &Kinds) -> Option<Kinds> {
+    let mut kinds: Option<Kinds> = None;
+    for resource in installed.all() {
+        if known.get(&resource.group, &resource.kind).is_some() {
+            continue;
+        }
+        match learn_one(client, resource).await {
+            Ok(kind) => {
+                info!(kind = %resource.kind, group = %resource.group, "learned a kind from its CRD");
+                kinds = Some(kinds.unwrap_or_else(|| known.clone()).with_learned(kind));
+            }
+            Err(why) => warn!(
+                kind = %resource.kind, group = %resource.group, %why,
+                "cannot tell which Azure resources this kind stands for"
+            ),
+        }
+    }
+    kinds
+}
+
+async fn learn_one(client: &Client, resource: &ApiResource) -> Result<arm::Kind, String> {
+    let name = format!("{}.{}", resource.plural, resource.group);
+    let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+    let request = http::Request::get(path)
+        .body(Vec::new())
+        .map_err(|error| error.to_string())?;
+    let facts: arm::CrdFacts = call(&format!("CRD {name}"), client.request(request))
+        .await
+        .map_err(|error| error.to_string())?;
+    arm::learn(&facts).map_err(|error| error.to_string())
+}

@@ -1,0 +1,148 @@
+//! A cluster behind a real API server.
+
+mod credentials;
+mod discovery;
+mod store;
+mod watch;
+mod watched;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+
+use crate::arm::Kinds;
+use crate::object::{ObjectFacts, ObjectKey};
+
+use super::observer::Observer;
+use super::{Cluster, ClusterError, Subscription};
+use credentials::Credentials;
+use discovery::Installed;
+use store::Store;
+use watched::WatchedObject;
+
+/// How long one call to the cluster's own API server may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where to look for credentials.
+#[derive(Clone, Debug)]
+pub struct CredentialSettings {
+    /// ASO's own namespace, with its secret `aso-controller-settings`.
+    pub aso_namespace: String,
+    /// The subscription of everything, where the guard is not to read secrets.
+    pub subscription: Option<String>,
+}
+
+/// The member's cluster: what its watches have told, and its API server for the rest.
+pub struct KubeCluster {
+    client: Client,
+    store: Store,
+    credentials: Credentials,
+    kinds: ArcSwap<Kinds>,
+    installed: ArcSwap<Installed>,
+    observer: OnceLock<Arc<Observer>>,
+}
+
+impl KubeCluster {
+    /// A cluster behind this client, which must not retry on its own.
+    pub fn new(client: Client, credentials: CredentialSettings) -> Self {
+        Self {
+            credentials: Credentials::new(client.clone(), credentials),
+            client,
+            store: Store::default(),
+            kinds: ArcSwap::from_pointee(Kinds::builtin()),
+            installed: ArcSwap::default(),
+            observer: OnceLock::new(),
+        }
+    }
+
+    /// The cluster's own identity: the UID of its namespace `kube-system`.
+    ///
+    /// # Errors
+    /// The API server did not answer.
+    pub async fn identity(&self) -> Result<Arc<str>, ClusterError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let system = call("namespace kube-system", namespaces.get("kube-system")).await?;
+        Ok(system.metadata.uid.unwrap_or_default().into())
+    }
+
+    /// The watched objects' API, where the kind is installed.
+    fn api(&self, key: &ObjectKey) -> Option<Api<WatchedObject>> {
+        let installed = self.installed.load();
+        let resource = installed.get(&key.group, &key.kind)?;
+        Some(Api::namespaced_with(
+            self.client.clone(),
+            &key.namespace,
+            resource,
+        ))
+    }
+}
+
+/// One call, within its time, with what it was for.
+async fn call<T>(
+    what: &str,
+    answer: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ClusterError> {
+    let error = |why: String| ClusterError {
+        what: what.to_owned(),
+        why,
+    };
+    match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(failure)) => Err(error(failure.to_string())),
+        Err(_) => Err(error(format!("no answer within {CALL_TIMEOUT:?}"))),
+    }
+}
+
+#[async_trait]
+impl Cluster for KubeCluster {
+    fn kinds(&self) -> Arc<Kinds> {
+        self.kinds.load_full()
+    }
+
+    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
+        if let Some(known) = self.store.object(key) {
+            return Ok(Some(known));
+        }
+        Ok(self.read(key).await?.map(Arc::new))
+    }
+
+    fn objects(&self) -> Vec<Arc<ObjectFacts>> {
+        self.store.objects()
+    }
+
+    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
+        let Some(api) = self.api(key) else {
+            return Ok(None);
+        };
+        let found = call(&key.to_string(), api.get_opt(&key.name)).await?;
+        Ok(found.map(|object| object.into_facts(&key.group, &key.kind)))
+    }
+
+    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
+        if let Some(known) = self.store.namespace_policy(namespace) {
+            return Ok(known);
+        }
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let what = format!("namespace {namespace}");
+        let found = call(&what, namespaces.get_opt(namespace)).await?;
+        Ok(found.and_then(|found| watched::policy_of(&found.metadata)))
+    }
+
+    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+        self.credentials.operator_policy().await
+    }
+
+    async fn subscription(
+        &self,
+        namespace: &str,
+        credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError> {
+        self.credentials
+            .subscription(namespace, credential_from)
+            .await
+    }
+}

@@ -1,0 +1,131 @@
+//! What the watches have told of objects and namespaces.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::object::{ObjectFacts, ObjectKey};
+
+/// Objects in order of namespace, and the namespaces' policies.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    objects: RwLock<BTreeMap<ObjectKey, Arc<ObjectFacts>>>,
+    namespaces: RwLock<HashMap<Box<str>, Option<Arc<str>>>>,
+    /// Strings that many objects have in common.
+    common: RwLock<HashSet<Arc<str>>>,
+}
+
+// No call panics while it holds a lock, so a poisoned one is as good.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// An object.
+    pub(super) fn object(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
+        read(&self.objects).get(key).cloned()
+    }
+
+    /// All objects.
+    pub(super) fn objects(&self) -> Vec<Arc<ObjectFacts>> {
+        read(&self.objects).values().cloned().collect()
+    }
+
+    /// The keys of a kind's objects.
+    pub(super) fn keys_of(&self, group: &str, kind: &str) -> HashSet<ObjectKey> {
+        let objects = read(&self.objects);
+        let keys = objects.keys();
+        keys.filter(|key| *key.group == *group && *key.kind == *kind)
+            .cloned()
+            .collect()
+    }
+
+    /// The objects of a namespace.
+    pub(super) fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
+        let first = ObjectKey::new("", "", namespace, "");
+        let objects = read(&self.objects);
+        let from_here = objects.range(first..);
+        from_here
+            .take_while(|(key, _)| *key.namespace == *namespace)
+            .map(|(_, object)| object.clone())
+            .collect()
+    }
+
+    /// Keeps an object, and gives what was known of it before.
+    pub(super) fn put(
+        &self,
+        mut object: ObjectFacts,
+    ) -> (Arc<ObjectFacts>, Option<Arc<ObjectFacts>>) {
+        object.key.group = self.common(object.key.group);
+        object.key.kind = self.common(object.key.kind);
+        object.key.namespace = self.common(object.key.namespace);
+        let object = Arc::new(object);
+        let before = write(&self.objects).insert(object.key.clone(), object.clone());
+        (object, before)
+    }
+
+    /// Forgets an object, and gives what was known of it.
+    pub(super) fn remove(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
+        write(&self.objects).remove(key)
+    }
+
+    /// The policy annotation of a namespace: `None` where the namespace is not known.
+    #[expect(clippy::option_option, reason = "a namespace without policy is known")]
+    pub(super) fn namespace_policy(&self, namespace: &str) -> Option<Option<Arc<str>>> {
+        read(&self.namespaces).get(namespace).cloned()
+    }
+
+    /// Keeps a namespace's policy, and says whether it changed.
+    pub(super) fn put_namespace(&self, namespace: &str, policy: Option<&str>) -> bool {
+        let policy: Option<Arc<str>> = policy.map(Arc::from);
+        let before = write(&self.namespaces).insert(namespace.into(), policy.clone());
+        before.is_some_and(|before| before != policy)
+    }
+
+    /// Forgets a namespace.
+    pub(super) fn remove_namespace(&self, namespace: &str) {
+        write(&self.namespaces).remove(namespace);
+    }
+
+    fn common(&self, text: Arc<str>) -> Arc<str> {
+        if let Some(known) = read(&self.common).get(&text) {
+            return known.clone();
+        }
+        write(&self.common).insert(text.clone());
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_has_its_own_objects_and_no_others() {
+        let store = Store::default();
+        for (namespace, name) in [("a", "x"), ("b", "x"), ("b", "y"), ("ba", "x")] {
+            store.put(ObjectFacts::named(ObjectKey::new(
+                "g", "K", namespace, name,
+            )));
+        }
+        let names: Vec<String> = store
+            .in_namespace("b")
+            .iter()
+            .map(|object| object.key.to_string())
+            .collect();
+        assert_eq!(names, ["b/K/x", "b/K/y"]);
+    }
+
+    #[test]
+    fn a_namespaces_policy_changes_only_when_it_was_known() {
+        let store = Store::default();
+        assert!(!store.put_namespace("a", None));
+        assert!(store.put_namespace("a", Some("skip")));
+        assert!(!store.put_namespace("a", Some("skip")));
+        assert_eq!(store.namespace_policy("a"), Some(Some("skip".into())));
+        assert_eq!(store.namespace_policy("b"), None);
+    }
+}

@@ -1,0 +1,455 @@
+//! The watches: from the API server's events to what is known, and to the
+//! observer's list of objects to look at.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::ApiResource;
+use kube::core::PartialObjectMeta;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt as _};
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::cluster::observer::Observer;
+use crate::object::{ObjectFacts, ObjectKey};
+
+use super::KubeCluster;
+use super::credentials::{NAMESPACE_SECRET, SETTINGS_SECRET, secrets};
+use super::discovery::{self, GROUP_SUFFIX, Installed};
+use super::watched::{WatchedObject, WatchedSecret, policy_of};
+
+/// How many objects one page of a first list holds.
+const PAGE: u32 = 500;
+/// How long CRDs may go on changing before the kinds are discovered again.
+const CRDS_SETTLE: Duration = Duration::from_millis(300);
+/// How soon a CRD that is not served yet is looked for again.
+const CRDS_RETRY: Duration = Duration::from_secs(1);
+
+/// The watches of a cluster, as they start and stop with the kinds' CRDs.
+struct Watches {
+    cluster: Arc<KubeCluster>,
+    tasks: JoinSet<()>,
+    /// The running watch of each installed kind, by plural and group.
+    kinds: HashMap<String, Watched>,
+}
+
+struct Watched {
+    resource: ApiResource,
+    task: AbortHandle,
+    synced: Arc<Synced>,
+}
+
+/// Whether a watch has had its first list.
+#[derive(Default)]
+struct Synced {
+    done: std::sync::atomic::AtomicBool,
+    notify: Notify,
+}
+
+impl Synced {
+    fn set(&self) {
+        self.done.store(true, std::sync::atomic::Ordering::Release);
+        self.notify.notify_waiters();
+    }
+
+    async fn wait(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if self.done.load(std::sync::atomic::Ordering::Acquire) {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+impl KubeCluster {
+    /// Watches the cluster until told to stop, and tells `observer` of changes.
+    /// `on_synced` is called once everything installed at the start is known.
+    pub async fn watch(
+        self: Arc<Self>,
+        observer: Arc<Observer>,
+        on_synced: impl FnOnce(),
+        shutdown: CancellationToken,
+    ) {
+        // A second call would be a mistake of the program; the first observer stays.
+        let _ = self.observer.set(observer);
+        let mut watches = Watches {
+            cluster: self,
+            tasks: JoinSet::new(),
+            kinds: HashMap::new(),
+        };
+        let running = watches.run(on_synced);
+        shutdown.run_until_cancelled(running).await;
+        watches.tasks.shutdown().await;
+    }
+
+    fn observer(&self) -> Option<&Arc<Observer>> {
+        self.observer.get()
+    }
+
+    /// An object was stored. `first`: it is part of a first list.
+    fn stored(&self, object: ObjectFacts, first: bool) {
+        let (object, before) = self.store.put(object);
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        let relevant = before
+            .as_ref()
+            .is_none_or(|before| differs(before, &object));
+        if !(first && before.is_none()) {
+            observer.changed(&object.key, &object.uid, relevant);
+            if before
+                .as_ref()
+                .is_none_or(|before| renamed(before, &object))
+            {
+                self.reconsider_children(&object.key);
+            }
+        }
+    }
+
+    fn gone(&self, key: &ObjectKey) {
+        if let (Some(before), Some(observer)) = (self.store.remove(key), self.observer()) {
+            observer.changed(key, &before.uid, true);
+            self.reconsider_children(key);
+        }
+    }
+
+    /// Has everything below an owner looked at: what it stands for rests on it.
+    fn reconsider_children(&self, owner: &ObjectKey) {
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        let objects = self.store.in_namespace(&owner.namespace);
+        let mut owners = vec![owner.name.clone()];
+        let mut seen: HashSet<ObjectKey> = HashSet::new();
+        while let Some(name) = owners.pop() {
+            for child in &objects {
+                let owned_by = child.owner.as_ref().and_then(|owner| owner.name.as_deref());
+                if owned_by == Some(&*name) && seen.insert(child.key.clone()) {
+                    owners.push(child.key.name.clone());
+                    observer.reconsider(child.key.clone());
+                }
+            }
+        }
+    }
+
+    fn reconsider_namespace(&self, namespace: &str) {
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        for object in self.store.in_namespace(namespace) {
+            observer.reconsider(object.key.clone());
+        }
+    }
+
+    /// A secret changed: in ASO's own namespace it counts for every namespace.
+    fn reconsider_credential(&self, namespace: &str) {
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        if namespace == self.credentials.aso_namespace() {
+            for object in self.store.objects() {
+                observer.reconsider(object.key.clone());
+            }
+        } else {
+            self.reconsider_namespace(namespace);
+        }
+    }
+}
+
+/// Whether anything changed that identity, policy or deletion are made of.
+fn differs(before: &ObjectFacts, now: &ObjectFacts) -> bool {
+    let blank = |object: &ObjectFacts| ObjectFacts {
+        resource_version: "".into(),
+        ..object.clone()
+    };
+    blank(before) != blank(now)
+}
+
+/// Whether what its children's identities rest on changed.
+fn renamed(before: &ObjectFacts, now: &ObjectFacts) -> bool {
+    before.azure_name != now.azure_name
+        || before.owner != now.owner
+        || before.annotations.child_resource_id_override
+            != now.annotations.child_resource_id_override
+        || before.annotations.azure_name_from_config != now.annotations.azure_name_from_config
+}
+
+impl Watches {
+    async fn run(&mut self, on_synced: impl FnOnce()) {
+        let mut first = vec![self.watch_namespaces()];
+        if self.cluster.credentials.reads_secrets() {
+            first.push(self.watch_secrets(None, NAMESPACE_SECRET));
+            let namespace = self.cluster.credentials.aso_namespace().to_owned();
+            first.push(self.watch_secrets(Some(&namespace), SETTINGS_SECRET));
+        }
+        let wanted = self.watch_crds();
+        first.push(wanted.synced.clone());
+        for synced in &first {
+            synced.wait().await;
+        }
+        self.follow_kinds(&wanted).await;
+        for synced in self
+            .kinds
+            .values()
+            .map(|kind| kind.synced.clone())
+            .collect::<Vec<_>>()
+        {
+            synced.wait().await;
+        }
+        info!(
+            kinds = self.kinds.len(),
+            objects = self.cluster.store.objects().len(),
+            "know the cluster"
+        );
+        on_synced();
+        loop {
+            let missing = wanted.missing(&self.cluster.installed.load());
+            if missing {
+                tokio::time::sleep(CRDS_RETRY).await;
+            } else {
+                wanted.changed.notified().await;
+                tokio::time::sleep(CRDS_SETTLE).await;
+            }
+            self.follow_kinds(&wanted).await;
+        }
+    }
+
+    /// Discovers what is installed, until the API server says, and brings the
+    /// watches in line with it.
+    async fn follow_kinds(&mut self, wanted: &WantedCrds) {
+        let cluster = self.cluster.clone();
+        let installed = loop {
+            match Installed::discover(&cluster.client).await {
+                Ok(installed) => break installed,
+                Err(error) => {
+                    warn!(%error, "cannot discover the installed kinds; trying again");
+                    tokio::time::sleep(CRDS_RETRY).await;
+                }
+            }
+        };
+        if let Some(kinds) =
+            discovery::learn(&cluster.client, &installed, &cluster.kinds.load()).await
+        {
+            cluster.kinds.store(Arc::new(kinds));
+        }
+        self.kinds.retain(|name, watched| {
+            let now = installed.get(&watched.resource.group, &watched.resource.kind);
+            let stays = now.is_some_and(|now| *now == watched.resource) && wanted.has(name);
+            if !stays {
+                watched.task.abort();
+                info!(kind = %watched.resource.kind, group = %watched.resource.group, "stopped watching");
+                for key in cluster.store.keys_of(&watched.resource.group, &watched.resource.kind) {
+                    if now.is_none() {
+                        cluster.gone(&key);
+                    }
+                }
+            }
+            stays
+        });
+        let resources: Vec<ApiResource> = installed.all().cloned().collect();
+        cluster.installed.store(Arc::new(installed));
+        for resource in resources {
+            let name = format!("{}.{}", resource.plural, resource.group);
+            if wanted.has(&name) && !self.kinds.contains_key(&name) {
+                let watched = self.watch_kind(resource);
+                self.kinds.insert(name, watched);
+            }
+        }
+    }
+
+    fn watch_kind(&mut self, resource: ApiResource) -> Watched {
+        let cluster = self.cluster.clone();
+        let synced = Arc::new(Synced::default());
+        let (done, watched) = (synced.clone(), resource.clone());
+        let task = self.tasks.spawn(async move {
+            let api: Api<WatchedObject> = Api::all_with(cluster.client.clone(), &resource);
+            let config = watcher::Config::default().page_size(PAGE);
+            let mut events = watcher(api, config).default_backoff().boxed();
+            let mut stale = HashSet::new();
+            let facts = |object: WatchedObject| object.into_facts(&resource.group, &resource.kind);
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(Event::Init) => {
+                        stale = cluster.store.keys_of(&resource.group, &resource.kind);
+                    }
+                    Ok(Event::InitApply(object)) => {
+                        let object = facts(object);
+                        stale.remove(&object.key);
+                        cluster.stored(object, true);
+                    }
+                    Ok(Event::InitDone) => {
+                        for key in stale.drain() {
+                            cluster.gone(&key);
+                        }
+                        done.set();
+                    }
+                    Ok(Event::Apply(object)) => cluster.stored(facts(object), false),
+                    Ok(Event::Delete(object)) => cluster.gone(&facts(object).key),
+                    Err(error) => warn!(
+                        kind = %resource.kind, group = %resource.group, %error,
+                        "the watch broke off; trying again"
+                    ),
+                }
+            }
+        });
+        Watched {
+            resource: watched,
+            task,
+            synced,
+        }
+    }
+
+    fn watch_namespaces(&mut self) -> Arc<Synced> {
+        let cluster = self.cluster.clone();
+        let api: Api<PartialObjectMeta<Namespace>> = Api::all(cluster.client.clone());
+        let config = watcher::Config::default().page_size(PAGE);
+        self.follow(
+            watcher(api, config).default_backoff(),
+            "namespaces",
+            move |event| match event {
+                Event::Apply(namespace) | Event::InitApply(namespace) => {
+                    let policy = policy_of(&namespace.metadata);
+                    if cluster
+                        .store
+                        .put_namespace(&namespace.name_any(), policy.as_deref())
+                    {
+                        cluster.reconsider_namespace(&namespace.name_any());
+                    }
+                }
+                Event::Delete(namespace) => cluster.store.remove_namespace(&namespace.name_any()),
+                Event::Init | Event::InitDone => {}
+            },
+        )
+    }
+
+    fn watch_secrets(&mut self, namespace: Option<&str>, name: &str) -> Arc<Synced> {
+        let cluster = self.cluster.clone();
+        let resource = secrets();
+        let api: Api<WatchedSecret> = match namespace {
+            Some(namespace) => Api::namespaced_with(cluster.client.clone(), namespace, &resource),
+            None => Api::all_with(cluster.client.clone(), &resource),
+        };
+        let only = format!("metadata.name={name}");
+        let config = watcher::Config::default().fields(&only).page_size(PAGE);
+        self.follow(
+            watcher(api, config).default_backoff(),
+            "secrets",
+            move |event| match event {
+                Event::Apply(secret) => {
+                    let namespace = secret.metadata.namespace.clone().unwrap_or_default();
+                    if cluster.credentials.put(secret) {
+                        cluster.reconsider_credential(&namespace);
+                    }
+                }
+                Event::InitApply(secret) => {
+                    cluster.credentials.put(secret);
+                }
+                Event::Delete(secret) => {
+                    if cluster.credentials.remove(&secret.metadata) {
+                        let namespace = secret.metadata.namespace.unwrap_or_default();
+                        cluster.reconsider_credential(&namespace);
+                    }
+                }
+                Event::Init | Event::InitDone => {}
+            },
+        )
+    }
+
+    /// Watches CRDs by their metadata only: 281 bodies are 40 MiB.
+    fn watch_crds(&mut self) -> Arc<WantedCrds> {
+        let api: Api<PartialObjectMeta<CustomResourceDefinition>> =
+            Api::all(self.cluster.client.clone());
+        let config = watcher::Config::default().page_size(PAGE);
+        let events = watcher(api, config).default_backoff();
+        let mut wanted = WantedCrds::default();
+        let (names, changed) = (wanted.names.clone(), wanted.changed.clone());
+        let synced = self.follow(events, "CRDs", move |event| {
+            let mut names = names
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let differs = match event {
+                Event::Init => {
+                    names.clear();
+                    false
+                }
+                Event::InitApply(crd) | Event::Apply(crd) => {
+                    let name = crd.name_any();
+                    name.ends_with(GROUP_SUFFIX) && names.insert(name)
+                }
+                Event::Delete(crd) => names.remove(&crd.name_any()),
+                Event::InitDone => true,
+            };
+            if differs {
+                changed.notify_one();
+            }
+        });
+        wanted.synced = synced;
+        Arc::new(wanted)
+    }
+
+    /// Runs a watch in a task of its own, and says when its first list is done.
+    fn follow<T: Send + 'static>(
+        &mut self,
+        events: impl stream::Stream<Item = watcher::Result<Event<T>>> + Send + 'static,
+        what: &'static str,
+        mut take: impl FnMut(Event<T>) + Send + 'static,
+    ) -> Arc<Synced> {
+        let synced = Arc::new(Synced::default());
+        let done = synced.clone();
+        self.tasks.spawn(async move {
+            let mut events = Box::pin(events);
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(event) => {
+                        let complete = matches!(event, Event::InitDone);
+                        take(event);
+                        if complete {
+                            done.set();
+                        }
+                    }
+                    Err(error) => warn!(watch = what, %error, "the watch broke off; trying again"),
+                }
+            }
+        });
+        synced
+    }
+}
+
+/// The CRDs of ASO's groups, by name.
+#[derive(Default)]
+struct WantedCrds {
+    names: Arc<std::sync::Mutex<HashSet<String>>>,
+    changed: Arc<Notify>,
+    synced: Arc<Synced>,
+}
+
+impl WantedCrds {
+    fn names(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.names
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names().contains(name)
+    }
+
+    /// Whether a CRD is there that the API server does not serve yet.
+    fn missing(&self, installed: &Installed) -> bool {
+        let served: HashSet<String> = installed
+            .all()
+            .map(|resource| format!("{}.{}", resource.plural, resource.group))
+            .collect();
+        self.names().iter().any(|name| !served.contains(name))
+    }
+}

@@ -1,0 +1,128 @@
+//! The member's own record: its identity, and its heartbeat.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::claim::MemberName;
+use crate::registry::{MemberRecord, Put, Registry, RegistryError};
+
+/// How often a member writes that it is there.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A cluster under a member name: what [`join`] makes sure is one and the same.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// The name.
+    pub name: MemberName,
+    /// The UID of the cluster's namespace `kube-system`.
+    pub cluster: Arc<str>,
+}
+
+/// Why a cluster may not go by a name.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Another cluster has the name.
+    #[error(
+        "another cluster is registered as {name} (its kube-system namespace has UID {theirs}, \
+         this cluster's has {ours}; last heard from {heard}).\n\
+         Two clusters under one name would share their copies and blind the guard.\n\
+         Start this one with another --cluster name; or, if the other was rebuilt or is gone for \
+         good, remove it from the registry: kubectl delete members.asoguard.io {name}"
+    )]
+    NameTaken {
+        /// The name.
+        name: MemberName,
+        /// The registered cluster's UID.
+        theirs: Arc<str>,
+        /// This cluster's UID.
+        ours: Arc<str>,
+        /// When the registered cluster last wrote, by its own clock.
+        heard: Timestamp,
+    },
+    /// The registry did not answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl Membership {
+    /// Writes the member's record: that this cluster goes by this name, and is
+    /// there. Replicas of one cluster write the same.
+    ///
+    /// # Errors
+    /// [`JoinError::NameTaken`] where another cluster has the name: the guard must
+    /// not run.
+    pub async fn write(&self, registry: &dyn Registry, enrolling: bool) -> Result<(), JoinError> {
+        loop {
+            let known = registry.member(&self.name).await?;
+            if let Some(other) = known.as_ref().map(|known| &known.record)
+                && other.cluster != self.cluster
+            {
+                return Err(JoinError::NameTaken {
+                    name: self.name.clone(),
+                    theirs: other.cluster.clone(),
+                    ours: self.cluster.clone(),
+                    heard: other.heard,
+                });
+            }
+            let record = MemberRecord {
+                name: self.name.clone(),
+                cluster: self.cluster.clone(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                enrolling,
+                heard: Timestamp::now(),
+            };
+            let version = known.as_ref().map(|known| &known.version);
+            if registry.put_member(&record, version).await? != Put::Conflict {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes until the registry answers.
+    ///
+    /// # Errors
+    /// Another cluster has the name.
+    pub async fn join(&self, registry: &dyn Registry) -> Result<(), JoinError> {
+        loop {
+            match self.write(registry, true).await {
+                Err(JoinError::Registry(error)) => {
+                    warn!(%error, "cannot register this cluster yet; trying again in 2 s");
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                }
+                outcome => {
+                    if outcome.is_ok() {
+                        info!(cluster = %self.name, uid = %self.cluster, "registered this cluster");
+                    }
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    /// Writes a heartbeat every [`HEARTBEAT`], until told to stop.
+    ///
+    /// # Errors
+    /// Another cluster took the name, after somebody removed this member's record.
+    pub async fn keep_beating(
+        &self,
+        registry: &dyn Registry,
+        enrolling: impl Fn() -> bool,
+        shutdown: &CancellationToken,
+    ) -> Result<(), JoinError> {
+        loop {
+            match self.write(registry, enrolling()).await {
+                Err(JoinError::Registry(error)) => warn!(%error, "could not write the heartbeat"),
+                Err(taken) => return Err(taken),
+                Ok(()) => {}
+            }
+            let pause = tokio::time::sleep(HEARTBEAT);
+            if shutdown.run_until_cancelled(pause).await.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}

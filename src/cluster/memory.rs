@@ -1,0 +1,127 @@
+//! A cluster in this process's memory: for the demo, for tests and for benchmarks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::arm::Kinds;
+use crate::object::{ObjectFacts, ObjectKey};
+
+use super::{Cluster, ClusterError, Subscription};
+
+/// Objects, policies and credentials, as an API server would have them stored.
+pub struct MemoryCluster {
+    kinds: Arc<Kinds>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The last resourceVersion given.
+    version: u64,
+    objects: BTreeMap<ObjectKey, Arc<ObjectFacts>>,
+    policies: HashMap<Box<str>, Arc<str>>,
+    operator_policy: Option<Arc<str>>,
+    credentials: HashMap<Box<str>, Arc<str>>,
+    subscription: Option<Arc<str>>,
+}
+
+impl MemoryCluster {
+    /// An empty cluster whose global credential is of this subscription.
+    pub fn new(subscription: &str) -> Self {
+        Self {
+            kinds: Arc::new(Kinds::builtin()),
+            state: Mutex::new(State {
+                subscription: Some(subscription.into()),
+                ..State::default()
+            }),
+        }
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is as good.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores an object, at a new resourceVersion, and gives it as stored.
+    pub fn store(&self, mut object: ObjectFacts) -> Arc<ObjectFacts> {
+        let mut state = self.state();
+        state.version += 1;
+        object.resource_version = state.version.to_string().into();
+        let object = Arc::new(object);
+        state.objects.insert(object.key.clone(), object.clone());
+        object
+    }
+
+    /// Removes an object.
+    pub fn remove(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
+        self.state().objects.remove(key)
+    }
+
+    /// An object as it is stored.
+    pub fn stored(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
+        self.state().objects.get(key).cloned()
+    }
+
+    /// Sets a namespace's policy annotation.
+    pub fn set_namespace_policy(&self, namespace: &str, policy: Option<&str>) {
+        let policies = &mut self.state().policies;
+        match policy {
+            Some(policy) => policies.insert(namespace.into(), policy.into()),
+            None => policies.remove(namespace),
+        };
+    }
+
+    /// Sets ASO's `DEFAULT_RECONCILE_POLICY`.
+    pub fn set_operator_policy(&self, policy: Option<&str>) {
+        self.state().operator_policy = policy.map(Arc::from);
+    }
+
+    /// Gives a namespace a credential of its own.
+    pub fn set_subscription(&self, namespace: &str, subscription: &str) {
+        let credentials = &mut self.state().credentials;
+        credentials.insert(namespace.into(), subscription.into());
+    }
+}
+
+#[async_trait]
+impl Cluster for MemoryCluster {
+    fn kinds(&self) -> Arc<Kinds> {
+        self.kinds.clone()
+    }
+
+    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
+        Ok(self.stored(key))
+    }
+
+    fn objects(&self) -> Vec<Arc<ObjectFacts>> {
+        self.state().objects.values().cloned().collect()
+    }
+
+    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
+        Ok(self.stored(key).map(Arc::unwrap_or_clone))
+    }
+
+    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
+        Ok(self.state().policies.get(namespace).cloned())
+    }
+
+    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+        Ok(self.state().operator_policy.clone())
+    }
+
+    async fn subscription(
+        &self,
+        namespace: &str,
+        _credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError> {
+        let state = self.state();
+        let own = state.credentials.get(namespace);
+        let found = own.or(state.subscription.as_ref()).cloned();
+        Ok(found.map_or_else(
+            || Subscription::Unknown("this cluster has no credential".to_owned()),
+            Subscription::Id,
+        ))
+    }
+}

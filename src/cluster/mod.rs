@@ -1,0 +1,75 @@
+//! What the guard knows of its own cluster: its objects, namespaces, credentials,
+//! installed kinds; and the observer that keeps the registry true to them.
+
+pub mod kube;
+mod ledger;
+pub mod member;
+pub mod memory;
+pub mod observer;
+mod queue;
+pub mod resolve;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::arm::{Identity, Kinds};
+use crate::object::{ObjectFacts, ObjectKey};
+
+/// The member's own cluster, as the webhook and the observer ask it.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// The kinds whose identities can be worked out.
+    fn kinds(&self) -> Arc<Kinds>;
+
+    /// An object, from what is known already; one that is not known is asked for.
+    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError>;
+
+    /// Every object that is known, of every installed kind.
+    fn objects(&self) -> Vec<Arc<ObjectFacts>>;
+
+    /// An object as the API server's store has it now: a quorum read.
+    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError>;
+
+    /// The policy annotation of a namespace.
+    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError>;
+
+    /// `DEFAULT_RECONCILE_POLICY` of ASO's own settings.
+    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError>;
+
+    /// The subscription of the credential that ASO uses for an object: the secret
+    /// that `credential_from` names, else the namespace's `aso-credential`, else
+    /// ASO's own settings.
+    async fn subscription(
+        &self,
+        namespace: &str,
+        credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError>;
+}
+
+/// What a credential says about the subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subscription {
+    /// Its ID.
+    Id(Arc<str>),
+    /// There is none, for this reason; in words for a person.
+    Unknown(String),
+}
+
+/// Is told of requests that were admitted, and sees how they end.
+pub trait FollowUp: Send + Sync {
+    /// A request that may store or delete `object`, as a copy of `identity`, is
+    /// over by `deadline` at the latest.
+    fn expect(&self, object: &ObjectKey, identity: &Identity, deadline: Timestamp);
+}
+
+/// The cluster's API server could not be asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("this cluster's API server did not answer for {what}: {why}")]
+pub struct ClusterError {
+    /// What was asked for.
+    pub what: String,
+    /// What happened.
+    pub why: String,
+}

@@ -1,0 +1,418 @@
+//! The observer: keeps the registry true to what its cluster's API server has stored.
+//!
+//! Any number of replicas may observe one cluster: every write is a
+//! compare-and-set, and each says only what a read in the right order showed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::arm::Identity;
+use crate::claim::{self, CopyRef, Held, MemberName, Observation, Observed, Record, Sighting};
+use crate::object::{ObjectFacts, ObjectKey};
+use crate::registry::{Holding, Put, Registry, RegistryError, Scope, Versioned};
+
+use super::ledger::Ledger;
+use super::queue::Queue;
+use super::resolve::{self, Resolved};
+use super::{Cluster, ClusterError, FollowUp};
+
+/// How many objects are looked at together.
+const WORKERS: usize = 16;
+/// How often requests under way are looked for that another replica admitted.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How often everything is compared with the registry.
+const COMPARE: Duration = Duration::from_mins(10);
+/// How long to wait before an object is looked at again after something failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// A deadline is over when the clock has passed it, not when it has reached it.
+const PAST: Duration = Duration::from_millis(20);
+
+/// Settles, releases, adopts and registers the copies of one member.
+pub struct Observer {
+    member: MemberName,
+    registry: Arc<dyn Registry>,
+    cluster: Arc<dyn Cluster>,
+    queue: Queue,
+    ledger: Ledger,
+    compared: AtomicBool,
+}
+
+/// Why an object could not be looked at; it is looked at again.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// The registry did not do its part.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The cluster's API server did not.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+/// What a step on one claim of one object came to.
+struct Step {
+    /// What the object stands for now.
+    stands_for: Vec<Identity>,
+    /// Whether the object has a copy in the claim.
+    held: bool,
+    /// When to look again.
+    recheck: Option<Timestamp>,
+}
+
+impl FollowUp for Observer {
+    fn expect(&self, object: &ObjectKey, identity: &Identity, deadline: Timestamp) {
+        self.ledger.expect(object, identity);
+        self.queue.add_at(object.clone(), instant_after(deadline));
+    }
+}
+
+impl Observer {
+    /// An observer of one member's cluster.
+    pub fn new(member: MemberName, registry: Arc<dyn Registry>, cluster: Arc<dyn Cluster>) -> Self {
+        Self {
+            member,
+            registry,
+            cluster,
+            queue: Queue::default(),
+            ledger: Ledger::default(),
+            compared: AtomicBool::new(false),
+        }
+    }
+
+    /// Is told by the watches that an object changed, was added or is gone.
+    /// `relevant`: in what identity, policy and deletion are made of.
+    pub fn changed(&self, key: &ObjectKey, uid: &str, relevant: bool) {
+        if relevant {
+            self.ledger.saw(key, uid);
+        }
+        if relevant || self.ledger.is_expecting(key) {
+            self.queue.add(key.clone());
+        }
+    }
+
+    /// Is told that what an object stands for may have changed, by its owner, its
+    /// namespace or its credential.
+    pub fn reconsider(&self, key: ObjectKey) {
+        self.queue.add(key);
+    }
+
+    /// Whether everything was compared with the registry once, and nothing waits to
+    /// be looked at.
+    pub fn has_caught_up(&self) -> bool {
+        self.compared.load(Ordering::Acquire) && self.queue.is_idle()
+    }
+
+    /// Works until told to stop.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..WORKERS {
+            let (observer, shutdown) = (self.clone(), shutdown.clone());
+            tasks.spawn(async move { observer.work(&shutdown).await });
+        }
+        let (observer, stop) = (self.clone(), shutdown.clone());
+        tasks.spawn(async move { observer.keep_comparing(&stop).await });
+        let (observer, stop) = (self, shutdown);
+        tasks.spawn(async move { observer.keep_sweeping(&stop).await });
+        tasks.join_all().await;
+    }
+
+    async fn work(&self, shutdown: &CancellationToken) {
+        while let Some(key) = shutdown.run_until_cancelled(self.queue.next()).await {
+            if let Err(error) = self.look(&key).await {
+                warn!(object = %key, %error, "could not bring the registry up to date; trying again");
+                self.queue.add_at(key.clone(), Instant::now() + RETRY);
+            }
+            self.queue.done(&key);
+        }
+    }
+
+    async fn keep_sweeping(&self, shutdown: &CancellationToken) {
+        loop {
+            if shutdown
+                .run_until_cancelled(tokio::time::sleep(SWEEP))
+                .await
+                .is_none()
+            {
+                return;
+            }
+            if let Err(error) = self.sweep().await {
+                warn!(%error, "could not look for requests under way");
+            }
+        }
+    }
+
+    async fn keep_comparing(&self, shutdown: &CancellationToken) {
+        loop {
+            if shutdown
+                .run_until_cancelled(tokio::time::sleep(COMPARE))
+                .await
+                .is_none()
+            {
+                return;
+            }
+            if let Err(error) = self.compare().await {
+                warn!(%error, "could not compare with the registry");
+            }
+        }
+    }
+
+    /// Takes up requests under way that this replica did not admit itself, or
+    /// forgot: whoever admitted them may be gone.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub async fn sweep(&self) -> Result<(), RegistryError> {
+        let scope = Scope::Of(self.member.clone(), Holding::InFlight);
+        for known in self.registry.claims(&scope).await? {
+            for (copy, held) in &known.record.copies {
+                if let (true, Some(deadline)) = (copy.member == self.member, held.next_deadline()) {
+                    self.expect(&copy.object, &known.record.identity, deadline);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares every object of the cluster and every copy of it in the registry,
+    /// and takes up what differs. Gives how many objects that is.
+    ///
+    /// Nothing is believed for ever: this puts right a claim that was deleted by
+    /// hand, or a registry restored from an old backup.
+    ///
+    /// # Errors
+    /// The registry or the API server did not answer.
+    pub async fn compare(&self) -> Result<usize, ObserveError> {
+        let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
+        let mut claimed =
+            std::collections::HashMap::<ObjectKey, Vec<(Identity, claim::Copy)>>::new();
+        for known in self.registry.claims(&scope).await? {
+            for (copy, held) in known.record.copies {
+                if copy.member == self.member {
+                    self.ledger.enter(&copy.object, &known.record.identity);
+                    let claims = claimed.entry(copy.object).or_default();
+                    claims.push((known.record.identity.clone(), held));
+                }
+            }
+        }
+        let mut differing = 0;
+        for object in self.cluster.objects() {
+            let claims = claimed.remove(&object.key).unwrap_or_default();
+            let resolved = resolve::resolve(&*self.cluster, &object).await?;
+            if !agrees(&object, &resolved, &claims) {
+                differing += 1;
+                self.queue.add(object.key.clone());
+            }
+        }
+        differing += claimed.len();
+        for key in claimed.into_keys() {
+            self.queue.add(key);
+        }
+        self.compared.store(true, Ordering::Release);
+        if differing > 0 {
+            info!(objects = differing, "bringing the registry up to date");
+        }
+        Ok(differing)
+    }
+
+    /// Brings every claim that an object has, had or should have up to date.
+    ///
+    /// # Errors
+    /// The registry or the API server did not answer.
+    pub async fn look(&self, key: &ObjectKey) -> Result<(), ObserveError> {
+        let mut todo = self.ledger.identities(key);
+        if todo.is_empty() {
+            todo = self.adopt(key).await?;
+        }
+        let mut done: Vec<Identity> = Vec::new();
+        let mut recheck: Option<Timestamp> = None;
+        let mut expecting = false;
+        while let Some(identity) = todo.pop() {
+            let step = self.step(key, &identity).await?;
+            if step.held {
+                self.ledger.enter(key, &identity);
+            } else {
+                self.ledger.strike(key, &identity);
+            }
+            if let Some(at) = step.recheck {
+                recheck = Some(recheck.map_or(at, |known| known.min(at)));
+                expecting = true;
+            }
+            done.push(identity);
+            for identity in step.stands_for {
+                if !done.contains(&identity) && !todo.contains(&identity) {
+                    todo.push(identity);
+                }
+            }
+        }
+        self.ledger.set_expecting(key, expecting);
+        self.ledger.close(key);
+        if let Some(at) = recheck {
+            self.queue.add_at(key.clone(), instant_after(at));
+        }
+        Ok(())
+    }
+
+    /// Makes claims for an object that has none, from what is known of it, and gives
+    /// those that somebody else has a record of, to be looked at in full.
+    ///
+    /// What is known may be out of date. That is safe where there is no record yet:
+    /// an activation would have made one, and this write would fail.
+    async fn adopt(&self, key: &ObjectKey) -> Result<Vec<Identity>, ObserveError> {
+        let Some(object) = self.cluster.object(key).await? else {
+            return Ok(Vec::new());
+        };
+        let resolved = resolve::resolve(&*self.cluster, &object).await?;
+        let copy = self.copy(key);
+        let mut taken = Vec::new();
+        for identity in stands_for(&resolved) {
+            let seen = observation(
+                &copy,
+                Timestamp::now(),
+                Some((&object, &resolved)),
+                &identity,
+                None,
+            );
+            let Observed {
+                record, changed, ..
+            } = claim::observe(None, &identity, &seen);
+            if changed && self.registry.put_claim(&record, None).await? != Put::Conflict {
+                debug!(%identity, %copy, "registered");
+                self.ledger.enter(key, &identity);
+            } else {
+                taken.push(identity);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// One claim of one object: read the record, then the object, then write on
+    /// condition that the record is the same.
+    async fn step(&self, key: &ObjectKey, identity: &Identity) -> Result<Step, ObserveError> {
+        let copy = self.copy(key);
+        loop {
+            let judged_at = Timestamp::now();
+            let known = self.registry.claim(identity).await?;
+            let object = self.cluster.read(key).await?;
+            let resolved = match &object {
+                Some(object) => Some(resolve::resolve(&*self.cluster, object).await?),
+                None => None,
+            };
+            let uids = self.ledger.uids(key);
+            let pair = object.as_ref().zip(resolved.as_ref());
+            let mut seen = observation(&copy, judged_at, pair, identity, known.as_ref());
+            seen.seen_uids = &uids;
+            let record = known.as_ref().map(|known| &known.record);
+            let Observed {
+                record: next,
+                changed,
+                recheck,
+            } = claim::observe(record, identity, &seen);
+            let version = known.as_ref().map(|known| &known.version);
+            if changed && self.registry.put_claim(&next, version).await? == Put::Conflict {
+                continue;
+            }
+            if changed {
+                debug!(%identity, %copy, state = next.state().as_str(), "brought up to date");
+            }
+            return Ok(Step {
+                stands_for: resolved.as_ref().map_or_else(Vec::new, stands_for),
+                held: next.copies.contains_key(&copy),
+                recheck,
+            });
+        }
+    }
+
+    fn copy(&self, key: &ObjectKey) -> CopyRef {
+        CopyRef {
+            member: self.member.clone(),
+            object: key.clone(),
+        }
+    }
+}
+
+/// Every identity an object stands for: a copy of each.
+fn stands_for(resolved: &Resolved) -> Vec<Identity> {
+    let known = resolved.identity.as_ref();
+    known.map_or_else(
+        |_| Vec::new(),
+        |resolution| resolution.identities().cloned().collect(),
+    )
+}
+
+/// What an object that was read is to one identity.
+fn observation<'a>(
+    copy: &'a CopyRef,
+    judged_at: Timestamp,
+    object: Option<(&ObjectFacts, &Resolved)>,
+    identity: &Identity,
+    known: Option<&Versioned<Record>>,
+) -> Observation<'a> {
+    let object = object.map(|(object, resolved)| {
+        let policy = resolved.policy.policy;
+        let held = match &resolved.identity {
+            Ok(resolution) => resolution
+                .identities()
+                .any(|one| one == identity)
+                .then_some(Held {
+                    policy,
+                    assumed: resolution.assumed,
+                }),
+            // It cannot be worked out just now, and was a copy before: it still is.
+            Err(_) => known
+                .and_then(|known| known.record.copies.get(copy))
+                .map(|held| Held {
+                    policy,
+                    assumed: held.assumed,
+                }),
+        };
+        Sighting {
+            uid: (&*object.uid).into(),
+            resource_version: (&*object.resource_version).into(),
+            terminating: object.terminating,
+            busy: object.annotations.busy && !policy.is_live(),
+            held,
+        }
+    });
+    Observation {
+        copy,
+        judged_at,
+        object,
+        seen_uids: &[],
+    }
+}
+
+/// Whether the claims of an object say what the object says.
+fn agrees(object: &ObjectFacts, resolved: &Resolved, claims: &[(Identity, claim::Copy)]) -> bool {
+    let policy = resolved.policy.policy;
+    let settled = claims.iter().all(|(_, held)| {
+        held.next_deadline().is_none()
+            && held.stored.as_ref().is_some_and(|stored| {
+                *stored.uid == *object.uid
+                    && stored.policy == policy
+                    && stored.terminating == object.terminating
+                    && stored.busy == (object.annotations.busy && !policy.is_live())
+            })
+    });
+    settled
+        && match &resolved.identity {
+            Err(_) => true,
+            Ok(resolution) => {
+                resolution.identities().count() == claims.len()
+                    && resolution
+                        .identities()
+                        .all(|identity| claims.iter().any(|(claimed, _)| claimed == identity))
+            }
+        }
+}
+
+/// When the clock that timers run on has passed this time.
+fn instant_after(at: Timestamp) -> Instant {
+    let wait = at.duration_since(Timestamp::now());
+    let wait = Duration::try_from(wait).unwrap_or_default();
+    Instant::now() + wait.saturating_add(PAST).min(Duration::from_hours(24))
+}

@@ -1,0 +1,141 @@
+//! ASO objects as they stand in JSON, reduced to [`ObjectFacts`].
+
+use serde::Deserialize;
+
+use super::{Annotations, ObjectFacts, ObjectKey, OwnerRef};
+
+/// An ASO object on the wire, reduced to what [`ObjectFacts`] keeps.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Object {
+    /// `metadata`.
+    #[serde(default)]
+    pub metadata: Metadata,
+    /// `spec`.
+    #[serde(default)]
+    pub spec: Option<Spec>,
+    /// `status`.
+    #[serde(default)]
+    pub status: Option<Status>,
+}
+/// The metadata that is read.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// `name`; a CREATE by `generateName` has its final one at validation.
+    #[serde(default)]
+    pub name: Box<str>,
+    /// `uid`.
+    #[serde(default)]
+    pub uid: Box<str>,
+    /// `resourceVersion`.
+    #[serde(default)]
+    pub resource_version: Option<Box<str>>,
+    /// `deletionTimestamp`.
+    #[serde(default)]
+    pub deletion_timestamp: Option<Box<str>>,
+    /// `annotations`.
+    #[serde(default)]
+    pub annotations: Option<WireAnnotations>,
+}
+
+/// The annotations that are read.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct WireAnnotations {
+    /// See [`super::POLICY_ANNOTATION`].
+    #[serde(rename = "serviceoperator.azure.com/reconcile-policy", default)]
+    pub policy: Option<Box<str>>,
+    /// See [`super::RESOURCE_ID_ANNOTATION`].
+    #[serde(rename = "serviceoperator.azure.com/resource-id", default)]
+    pub resource_id: Option<Box<str>>,
+    /// See [`super::CREDENTIAL_FROM_ANNOTATION`].
+    #[serde(rename = "serviceoperator.azure.com/credential-from", default)]
+    pub credential_from: Option<Box<str>>,
+    /// See [`super::AZURE_NAME_FROM_CONFIG_ANNOTATION`].
+    #[serde(rename = "serviceoperator.azure.com/azure-name-from-config", default)]
+    pub azure_name_from_config: Option<Box<str>>,
+    /// See [`super::CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION`].
+    #[serde(
+        rename = "serviceoperator.azure.com/child-resource-id-override",
+        default
+    )]
+    pub child_resource_id_override: Option<Box<str>>,
+    /// See [`super::POLLER_RESUME_TOKEN_ANNOTATION`].
+    #[serde(rename = "serviceoperator.azure.com/poller-resume-token", default)]
+    pub poller_resume_token: Option<Box<str>>,
+}
+
+/// What is read of `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    #[serde(default)]
+    azure_name: Option<Box<str>>,
+    #[serde(default)]
+    azure_name_from_config: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    owner: Option<Owner>,
+    #[serde(default)]
+    operator_spec: Option<OperatorSpec>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owner {
+    #[serde(default)]
+    group: Option<Box<str>>,
+    #[serde(default)]
+    kind: Option<Box<str>>,
+    #[serde(default)]
+    name: Option<Box<str>>,
+    #[serde(default)]
+    arm_id: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OperatorSpec {
+    #[serde(default)]
+    naming_convention: Option<Box<str>>,
+}
+
+/// What is read of `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Status {
+    #[serde(default)]
+    id: Option<Box<str>>,
+}
+
+impl Object {
+    /// The facts of this object, whose kind and namespace are known from where it
+    /// was read.
+    pub fn into_facts(self, group: &str, kind: &str, namespace: &str) -> ObjectFacts {
+        let spec = self.spec.unwrap_or_default();
+        let annotations = self.metadata.annotations.unwrap_or_default();
+        ObjectFacts {
+            key: ObjectKey::new(group, kind, namespace, &self.metadata.name),
+            uid: self.metadata.uid,
+            resource_version: self.metadata.resource_version.unwrap_or_default(),
+            terminating: self.metadata.deletion_timestamp.is_some(),
+            azure_name: spec.azure_name,
+            azure_name_from_config: spec.azure_name_from_config.is_some(),
+            owner: spec.owner.map(|owner| OwnerRef {
+                group: owner.group,
+                kind: owner.kind,
+                name: owner.name,
+                arm_id: owner.arm_id,
+            }),
+            naming_convention: spec.operator_spec.and_then(|spec| spec.naming_convention),
+            status_id: self.status.and_then(|status| status.id),
+            annotations: Annotations {
+                policy: annotations.policy,
+                resource_id: annotations.resource_id,
+                credential_from: annotations.credential_from,
+                azure_name_from_config: annotations.azure_name_from_config,
+                child_resource_id_override: annotations.child_resource_id_override,
+                busy: annotations
+                    .poller_resume_token
+                    .is_some_and(|t| !t.is_empty()),
+            },
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Why a registry did not do what was asked.
+
+use thiserror::Error;
+
+/// Why a registry did not do what was asked.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// It did not answer, or not in time, or said it cannot now. A write may or
+    /// may not have been carried out.
+    #[error("the registry {registry} did not answer: {why}")]
+    Unavailable {
+        /// Which registry, as a person would name it.
+        registry: String,
+        /// What happened.
+        why: String,
+    },
+    /// It answered that this member may not do that.
+    #[error("the registry {registry} refused: {why}")]
+    Forbidden {
+        /// Which registry.
+        registry: String,
+        /// Its words.
+        why: String,
+    },
+    /// It holds a record that cannot be read. Nothing is decided on such a record,
+    /// and nothing overwrites it.
+    #[error("the registry {registry} holds a record that cannot be read, {record}: {why}")]
+    Corrupt {
+        /// Which registry.
+        registry: String,
+        /// The record's name there.
+        record: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}

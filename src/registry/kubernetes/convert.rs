@@ -1,0 +1,279 @@
+//! Between the protocol's records and the objects that hold them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use kube::api::ObjectMeta;
+use sha2::{Digest as _, Sha256};
+
+use crate::arm::Identity;
+use crate::claim::{Copy, CopyRef, InFlight, MemberName, Proof, Record, RequestUid, Stored};
+use crate::object::ObjectKey;
+use crate::policy::Policy;
+use crate::registry::{Holding, MemberRecord, RecordVersion, Scope};
+
+use super::crd::{
+    Claim, ClaimCopy, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, Member, MemberSpec,
+    MemberState,
+};
+
+const SUBSCRIPTION_LABEL: &str = "asoguard.io/subscription";
+const RESOURCE_GROUP_LABEL: &str = "asoguard.io/resource-group";
+/// Followed by a member's name; the value says whether a request of it is under way.
+const MEMBER_LABEL_PREFIX: &str = "member.asoguard.io/";
+const IN_FLIGHT: &str = "in-flight";
+const SETTLED: &str = "settled";
+
+/// The name of an identity's Claim: what the resource is called, for people, and
+/// a hash of the whole identity, to tell apart.
+pub(super) fn claim_name(identity: &Identity) -> String {
+    let mut slug: String = identity
+        .name()
+        .chars()
+        .map(|c| c.to_ascii_lowercase())
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(40)
+        .collect();
+    slug = slug.trim_matches('-').to_owned();
+    if slug.is_empty() {
+        slug.push('c');
+    }
+    format!("{slug}-{}", short_hash(&identity.key()))
+}
+
+fn short_hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest[..10].iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A label's value for this text, which may be no label value itself: names in
+/// ARM are longer and wilder than labels.
+fn label_value(text: &str) -> String {
+    let text = text.to_ascii_lowercase();
+    let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let plain = text.len() <= 63
+        && ends(text.chars().next())
+        && ends(text.chars().last())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if plain { text } else { short_hash(&text) }
+}
+
+/// The label selector that finds (at least) the claims in a scope.
+pub(super) fn selector(scope: &Scope) -> String {
+    match scope {
+        Scope::All => String::new(),
+        Scope::Below(identity) => {
+            let Some(subscription) = identity.subscription() else {
+                return String::new();
+            };
+            let mut selector = format!("{SUBSCRIPTION_LABEL}={}", label_value(subscription));
+            if let Some(group) = identity.resource_group() {
+                // Writing to a String cannot fail.
+                let _ = write!(selector, ",{RESOURCE_GROUP_LABEL}={}", label_value(group));
+            }
+            selector
+        }
+        Scope::Of(member, Holding::AnyCopy) => format!("{MEMBER_LABEL_PREFIX}{member}"),
+        Scope::Of(member, Holding::InFlight) => {
+            format!("{MEMBER_LABEL_PREFIX}{member}={IN_FLIGHT}")
+        }
+    }
+}
+
+/// `rg-prod/storageAccounts/st1`: an identity without what all have in common.
+fn display(identity: &Identity) -> String {
+    let mut segments = identity.as_str().split('/').filter(|s| !s.is_empty());
+    let mut shown = Vec::new();
+    while let Some(segment) = segments.next() {
+        match segment.to_ascii_lowercase().as_str() {
+            "subscriptions" | "providers" => {
+                segments.next();
+            }
+            "resourcegroups" => {}
+            _ => shown.push(segment),
+        }
+    }
+    shown.join("/")
+}
+
+fn listed<'a>(copies: impl Iterator<Item = (&'a CopyRef, &'a Copy)>) -> Option<String> {
+    let names: Vec<String> = copies.map(|(copy, _)| copy.to_string()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// The object that holds a record.
+pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Timestamp) -> Claim {
+    let identity = &record.identity;
+    let mut labels = BTreeMap::new();
+    if let Some(subscription) = identity.subscription() {
+        labels.insert(SUBSCRIPTION_LABEL.to_owned(), label_value(subscription));
+    }
+    if let Some(group) = identity.resource_group() {
+        labels.insert(RESOURCE_GROUP_LABEL.to_owned(), label_value(group));
+    }
+    for (copy, held) in &record.copies {
+        let label = labels
+            .entry(format!("{MEMBER_LABEL_PREFIX}{}", copy.member))
+            .or_insert_with(|| SETTLED.to_owned());
+        if held.next_deadline().is_some() {
+            IN_FLIGHT.clone_into(label);
+        }
+    }
+    Claim {
+        metadata: ObjectMeta {
+            name: Some(claim_name(identity)),
+            labels: Some(labels),
+            resource_version: version.map(|version| version.as_str().to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: ClaimSpec {
+            identity: identity.as_str().to_owned(),
+        },
+        status: Some(ClaimStatus {
+            resource: display(identity),
+            state: record.state().as_str().to_owned(),
+            holder: listed(record.live()),
+            parked_in: listed(record.parked()),
+            last_heard: Some(now),
+            copies: record.copies.iter().map(to_copy).collect(),
+        }),
+    }
+}
+
+fn to_copy((copy, held): (&CopyRef, &Copy)) -> ClaimCopy {
+    ClaimCopy {
+        member: copy.member.to_string(),
+        namespace: copy.object.namespace.to_string(),
+        group: copy.object.group.to_string(),
+        kind: copy.object.kind.to_string(),
+        name: copy.object.name.to_string(),
+        since: held.since,
+        by: held.by.to_string(),
+        assumed: held.assumed,
+        stored: held.stored.as_ref().map(|stored| ClaimStored {
+            uid: stored.uid.to_string(),
+            policy: stored.policy.to_string(),
+            terminating: stored.terminating,
+            busy: stored.busy,
+        }),
+        acquiring: held.acquiring.iter().map(to_request).collect(),
+        deleting: held.deleting.iter().map(to_request).collect(),
+    }
+}
+
+fn to_request(request: &InFlight) -> ClaimRequest {
+    let (uid, resource_version) = match &request.proof {
+        Proof::Uid(uid) => (Some(uid.to_string()), None),
+        Proof::ResourceVersion(version) => (None, Some(version.to_string())),
+        Proof::Deadline => (None, None),
+    };
+    ClaimRequest {
+        request: request.request.as_str().to_owned(),
+        uid,
+        resource_version,
+        deadline: request.deadline,
+    }
+}
+
+/// The record that an object holds.
+///
+/// # Errors
+/// What is wrong with it, for a person who edited it.
+pub(super) fn from_claim(claim: &Claim) -> Result<Record, String> {
+    let identity: Identity = claim
+        .spec
+        .identity
+        .parse()
+        .map_err(|error| format!("spec.identity: {error}"))?;
+    let status = claim.status.as_ref().ok_or("it has no status")?;
+    let mut record = Record::new(identity);
+    for copy in &status.copies {
+        let (copy, held) = from_copy(copy)?;
+        record.copies.insert(copy, held);
+    }
+    Ok(record)
+}
+
+fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, Copy), String> {
+    let member: MemberName = copy
+        .member
+        .parse()
+        .map_err(|error| format!("status.copies.member: {error}"))?;
+    let stored = match &copy.stored {
+        None => None,
+        Some(stored) => Some(Stored {
+            uid: stored.uid.as_str().into(),
+            policy: policy(&stored.policy)?,
+            terminating: stored.terminating,
+            busy: stored.busy,
+        }),
+    };
+    let held = Copy {
+        stored,
+        acquiring: copy.acquiring.iter().map(from_request).collect(),
+        deleting: copy.deleting.iter().map(from_request).collect(),
+        assumed: copy.assumed,
+        since: copy.since,
+        by: copy.by.as_str().into(),
+    };
+    let object = ObjectKey::new(&copy.group, &copy.kind, &copy.namespace, &copy.name);
+    Ok((CopyRef { member, object }, held))
+}
+
+fn policy(text: &str) -> Result<Policy, String> {
+    text.parse()
+        .map_err(|_| format!("status.copies.stored.policy: {text:?} is no policy of ASO"))
+}
+
+fn from_request(request: &ClaimRequest) -> InFlight {
+    InFlight {
+        request: RequestUid::new(&request.request),
+        proof: match (&request.uid, &request.resource_version) {
+            (Some(uid), None) => Proof::Uid(uid.as_str().into()),
+            (None, Some(version)) => Proof::ResourceVersion(version.as_str().into()),
+            // Neither, or both by somebody's hand: what only the deadline ends is safe.
+            _ => Proof::Deadline,
+        },
+        deadline: request.deadline,
+    }
+}
+
+/// The object that holds a member's record.
+pub(super) fn to_member(member: &MemberRecord, version: Option<&RecordVersion>) -> Member {
+    Member {
+        metadata: ObjectMeta {
+            name: Some(member.name.to_string()),
+            resource_version: version.map(|version| version.as_str().to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: MemberSpec {
+            cluster: member.cluster.to_string(),
+            state: if member.enrolling {
+                MemberState::Enrolling
+            } else {
+                MemberState::Ready
+            },
+            last_heard: member.heard,
+            version: member.version.to_string(),
+        },
+    }
+}
+
+/// The member's record that an object holds.
+pub(super) fn from_member(member: &Member) -> Result<MemberRecord, String> {
+    let name = member.metadata.name.as_deref().unwrap_or_default();
+    Ok(MemberRecord {
+        name: name.parse().map_err(|error| format!("{error}"))?,
+        cluster: member.spec.cluster.as_str().into(),
+        version: member.spec.version.as_str().into(),
+        enrolling: member.spec.state == MemberState::Enrolling,
+        heard: member.spec.last_heard,
+    })
+}

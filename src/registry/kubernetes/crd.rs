@@ -1,0 +1,173 @@
+//! The registry's custom resources, `Claim` and `Member` in `asoguard.io/v1alpha1`.
+//!
+//! A claim's truth is one record, and one write must cover all of it: so the
+//! status is **not** a subresource, and its `metadata.resourceVersion` is the
+//! version of compare-and-set.
+
+use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{CustomResource, CustomResourceExt as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The registry's API group.
+pub const GROUP: &str = "asoguard.io";
+
+/// What a claim is about.
+#[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[kube(
+    group = "asoguard.io",
+    version = "v1alpha1",
+    kind = "Claim",
+    category = "aso-guard",
+    status = "ClaimStatus",
+    doc = "Who reconciles one Azure resource, and who else has a copy of it. Written by aso-guard; release one with `aso-guard claims release`.",
+    printcolumn = r#"{"name":"Resource","type":"string","jsonPath":".status.resource"}"#,
+    printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
+    printcolumn = r#"{"name":"Holder","type":"string","jsonPath":".status.holder"}"#,
+    printcolumn = r#"{"name":"Parked in","type":"string","jsonPath":".status.parkedIn"}"#,
+    printcolumn = r#"{"name":"Last heard","type":"date","jsonPath":".status.lastHeard"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"ARM ID","type":"string","jsonPath":".spec.identity","priority":1}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimSpec {
+    /// The resource's ARM ID, or a synthetic key below one.
+    pub identity: String,
+}
+
+/// The record of a claim.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimStatus {
+    /// The resource without subscription and provider, for people.
+    pub resource: String,
+    /// Live, Pending, Parked, Deleting or Conflict.
+    pub state: String,
+    /// The live copy: cluster/namespace/kind/name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// The parked copies: cluster/namespace/kind/name, separated by commas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_in: Option<String>,
+    /// When a member last wrote this record, by its own clock.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heard: Option<Timestamp>,
+    /// Every copy.
+    #[serde(default)]
+    pub copies: Vec<ClaimCopy>,
+}
+
+/// One copy in a claim.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimCopy {
+    /// The member cluster.
+    pub member: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The API group.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+    /// The object's name.
+    pub name: String,
+    /// When the copy came to be what it is, by its own cluster's clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub since: Timestamp,
+    /// The user who brought it about; empty when the observer found it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    /// Whether the identity rests on an owner that was not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assumed: bool,
+    /// The object as its own cluster's observer last saw it stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<ClaimStored>,
+    /// Admitted requests that may yet store this copy as live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acquiring: Vec<ClaimRequest>,
+    /// Admitted requests that may yet delete this copy and the resource with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleting: Vec<ClaimRequest>,
+}
+
+/// A stored object, in a claim.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimStored {
+    /// The object's uid.
+    pub uid: String,
+    /// Its effective policy: manage, skip or detach-on-delete.
+    pub policy: String,
+    /// Whether it is being deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminating: bool,
+    /// Whether ASO has an operation under way for it in Azure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub busy: bool,
+}
+
+/// A request under way, in a claim.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimRequest {
+    /// The uid of the AdmissionRequest; empty where several were folded into one.
+    #[serde(default)]
+    pub request: String,
+    /// The request is over once an object with this uid was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// The request is over once the object has another resourceVersion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<String>,
+    /// The request is over by then, by the copy's own cluster's clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub deadline: Timestamp,
+}
+
+/// A cluster that runs aso-guard against this registry.
+#[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[kube(
+    group = "asoguard.io",
+    version = "v1alpha1",
+    kind = "Member",
+    category = "aso-guard",
+    doc = "A cluster that runs aso-guard against this registry. Written by aso-guard; remove one with `aso-guard members forget`.",
+    printcolumn = r#"{"name":"State","type":"string","jsonPath":".spec.state"}"#,
+    printcolumn = r#"{"name":"Last heard","type":"date","jsonPath":".spec.lastHeard"}"#,
+    printcolumn = r#"{"name":"Version","type":"string","jsonPath":".spec.version"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.cluster","priority":1}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberSpec {
+    /// The cluster's own identity: the UID of its namespace kube-system.
+    pub cluster: String,
+    /// Enrolling while the member goes through objects older than its guard, then Ready.
+    pub state: MemberState,
+    /// When it last wrote, by its own clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub last_heard: Timestamp,
+    /// The version of aso-guard that wrote last.
+    pub version: String,
+}
+
+/// How far a member is.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberState {
+    /// It still goes through objects that are older than its guard.
+    Enrolling,
+    /// Every object it has is in the registry.
+    Ready,
+}
+
+/// The registry's CRDs, as `aso-guard crds` prints them.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    let mut crds = vec![Claim::crd(), Member::crd()];
+    for version in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions) {
+        version.subresources = None;
+    }
+    crds
+}

@@ -1,0 +1,264 @@
+//! The registry in a Kubernetes API server: `Claim` and `Member` objects, so etcd.
+//!
+//! A read without a `resourceVersion` is a quorum read, and a replace with one is
+//! a compare-and-set: together they are the contract of [`Registry`].
+
+mod convert;
+pub mod crd;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use kube::api::{Api, DeleteParams, ListParams, PostParams, Preconditions};
+use kube::{Client, ResourceExt as _};
+use serde::de::DeserializeOwned;
+
+use crate::arm::Identity;
+use crate::claim::{MemberName, Record};
+
+use super::{MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
+use crd::{Claim, Member};
+
+/// How many claims one page of a list holds.
+const PAGE: u32 = 500;
+
+/// A registry in an API server: the member's own, or a hub's.
+#[derive(Clone)]
+pub struct KubernetesRegistry {
+    claims: Api<Claim>,
+    members: Api<Member>,
+    name: String,
+}
+
+impl KubernetesRegistry {
+    /// A registry behind this client, called `name` in messages.
+    ///
+    /// The client must not retry on its own (`Config::default_retry` off): a call
+    /// has one deadline, and every failure is a named outcome.
+    pub fn new(client: Client, name: &str) -> Self {
+        Self {
+            claims: Api::all(client.clone()),
+            members: Api::all(client),
+            name: name.to_owned(),
+        }
+    }
+
+    fn error(&self, error: &kube::Error) -> RegistryError {
+        let registry = self.name.clone();
+        match error {
+            kube::Error::Api(status) if matches!(status.code, 401 | 403 | 422) => {
+                RegistryError::Forbidden {
+                    registry,
+                    why: status.message.clone(),
+                }
+            }
+            kube::Error::Api(status) if status.code == 404 => RegistryError::Unavailable {
+                registry,
+                why: "it has no Claim and Member resources; install them with: \
+                      aso-guard crds | kubectl apply -f -"
+                    .to_owned(),
+            },
+            kube::Error::Api(status) => RegistryError::Unavailable {
+                registry,
+                why: status.message.clone(),
+            },
+            error => RegistryError::Unavailable {
+                registry,
+                why: causes(error),
+            },
+        }
+    }
+
+    fn corrupt(&self, record: &str, why: String) -> RegistryError {
+        RegistryError::Corrupt {
+            registry: self.name.clone(),
+            record: record.to_owned(),
+            why,
+        }
+    }
+
+    fn read_claim(&self, claim: &Claim) -> Result<Versioned<Record>, RegistryError> {
+        let record =
+            convert::from_claim(claim).map_err(|why| self.corrupt(&claim.name_any(), why))?;
+        Ok(Versioned {
+            record,
+            version: version_of(claim),
+        })
+    }
+
+    fn read_member(&self, member: &Member) -> Result<Versioned<MemberRecord>, RegistryError> {
+        let record =
+            convert::from_member(member).map_err(|why| self.corrupt(&member.name_any(), why))?;
+        Ok(Versioned {
+            record,
+            version: version_of(member),
+        })
+    }
+
+    async fn get<K>(&self, api: &Api<K>, name: &str) -> Result<Option<K>, RegistryError>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        match api.get(name).await {
+            Ok(object) => Ok(Some(object)),
+            Err(kube::Error::Api(status)) if is_missing_object(&status) => Ok(None),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+
+    /// Creates, or replaces the expected version.
+    async fn store<K>(&self, api: &Api<K>, object: &K) -> Result<Put, RegistryError>
+    where
+        K: Clone + DeserializeOwned + serde::Serialize + Debug + kube::Resource,
+    {
+        let params = PostParams::default();
+        let stored = match object.resource_version() {
+            None => api.create(&params, object).await,
+            Some(_) => api.replace(&object.name_any(), &params, object).await,
+        };
+        match stored {
+            Ok(stored) => Ok(Put::Stored(Some(version_of(&stored)))),
+            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+
+    async fn remove(&self, name: &str, expected: &RecordVersion) -> Result<Put, RegistryError> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                resource_version: Some(expected.as_str().to_owned()),
+                uid: None,
+            }),
+            ..DeleteParams::default()
+        };
+        match self.claims.delete(name, &params).await {
+            Ok(_) => Ok(Put::Stored(None)),
+            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+
+    async fn list<K>(&self, api: &Api<K>, selector: &str) -> Result<Vec<K>, RegistryError>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let mut params = ListParams::default().labels(selector).limit(PAGE);
+        let mut all = Vec::new();
+        loop {
+            let page = api
+                .list(&params)
+                .await
+                .map_err(|error| self.error(&error))?;
+            all.extend(page.items);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(all),
+            }
+        }
+    }
+}
+
+fn version_of<K: kube::Resource>(object: &K) -> RecordVersion {
+    RecordVersion::new(&object.resource_version().unwrap_or_default())
+}
+
+/// An object is missing, rather than the resource it would be of: then the API
+/// server names the object.
+fn is_missing_object(status: &kube::core::Status) -> bool {
+    status.code == 404 && status.details.as_ref().is_some_and(|d| !d.name.is_empty())
+}
+
+/// Somebody else was there: a create that found one, a replace or delete of a
+/// version that is gone.
+fn is_conflict(status: &kube::core::Status) -> bool {
+    status.code == 409 || is_missing_object(status)
+}
+
+/// An error with what caused it: client errors say little on their own.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        source = cause.source();
+    }
+    words
+}
+
+#[async_trait]
+impl Registry for KubernetesRegistry {
+    async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
+        let name = convert::claim_name(identity);
+        let Some(claim) = self.get(&self.claims, &name).await? else {
+            return Ok(None);
+        };
+        let read = self.read_claim(&claim)?;
+        if read.record.identity != *identity {
+            let why = format!("it is about {}, not {identity}", read.record.identity);
+            return Err(self.corrupt(&name, why));
+        }
+        Ok(Some(read))
+    }
+
+    async fn put_claim(
+        &self,
+        record: &Record,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        if record.copies.is_empty() {
+            let name = convert::claim_name(&record.identity);
+            return match expected {
+                Some(expected) => self.remove(&name, expected).await,
+                None => match self.get(&self.claims, &name).await? {
+                    None => Ok(Put::Stored(None)),
+                    Some(_) => Ok(Put::Conflict),
+                },
+            };
+        }
+        let claim = convert::to_claim(record, expected, Timestamp::now());
+        self.store(&self.claims, &claim).await
+    }
+
+    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
+        let listed = self.list(&self.claims, &convert::selector(scope)).await?;
+        let mut records = Vec::new();
+        for claim in &listed {
+            let read = self.read_claim(claim)?;
+            if scope.covers(&read.record) {
+                records.push(read);
+            }
+        }
+        Ok(records)
+    }
+
+    async fn member(
+        &self,
+        name: &MemberName,
+    ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
+        match self.get(&self.members, name.as_str()).await? {
+            Some(member) => self.read_member(&member).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn put_member(
+        &self,
+        member: &MemberRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        self.store(&self.members, &convert::to_member(member, expected))
+            .await
+    }
+
+    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+        let listed = self.list(&self.members, "").await?;
+        listed
+            .iter()
+            .map(|member| self.read_member(member))
+            .collect()
+    }
+}

@@ -1,0 +1,159 @@
+//! The registry in this process's memory: for trying things out, and for tests.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::arm::Identity;
+use crate::claim::{MemberName, Record};
+
+use super::{Holding, MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
+
+/// A registry that lives and dies with the process.
+#[derive(Debug, Default)]
+pub struct MemoryRegistry {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    /// The version the next write gets: one count for all, so that none is ever
+    /// used twice for one record.
+    next: u64,
+    /// By the lower-cased identity, so that what is below one stands behind it.
+    claims: BTreeMap<String, (u64, Record)>,
+    members: BTreeMap<MemberName, (u64, MemberRecord)>,
+}
+
+impl MemoryRegistry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is as good.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn version(number: u64) -> RecordVersion {
+    RecordVersion::new(&number.to_string())
+}
+
+fn versioned<T: Clone>((number, record): &(u64, T)) -> Versioned<T> {
+    Versioned {
+        record: record.clone(),
+        version: version(*number),
+    }
+}
+
+/// Compare-and-set on one table. `None` as a record removes it.
+fn put<K: Ord, T>(
+    next: &mut u64,
+    table: &mut BTreeMap<K, (u64, T)>,
+    key: K,
+    record: Option<T>,
+    expected: Option<&RecordVersion>,
+) -> Put {
+    let held = table.get(&key).map(|(number, _)| version(*number));
+    if held.as_ref() != expected {
+        return Put::Conflict;
+    }
+    let Some(record) = record else {
+        table.remove(&key);
+        return Put::Stored(None);
+    };
+    *next += 1;
+    table.insert(key, (*next, record));
+    Put::Stored(Some(version(*next)))
+}
+
+#[async_trait]
+impl Registry for MemoryRegistry {
+    async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
+        Ok(self.tables().claims.get(&identity.key()).map(versioned))
+    }
+
+    async fn put_claim(
+        &self,
+        record: &Record,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let stored = (!record.copies.is_empty()).then(|| record.clone());
+        let tables = &mut *self.tables();
+        let key = record.identity.key();
+        Ok(put(
+            &mut tables.next,
+            &mut tables.claims,
+            key,
+            stored,
+            expected,
+        ))
+    }
+
+    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
+        let tables = self.tables();
+        Ok(match scope {
+            Scope::Below(identity) => {
+                let key = identity.key();
+                let from_here = tables.claims.range(key.clone()..);
+                from_here
+                    .take_while(|(other, _)| other.starts_with(&key))
+                    .map(|(_, row)| row)
+                    .filter(|(_, record)| record.identity.is_below(identity))
+                    .map(versioned)
+                    .collect()
+            }
+            scope => tables
+                .claims
+                .values()
+                .filter(|(_, record)| scope.covers(record))
+                .map(versioned)
+                .collect(),
+        })
+    }
+
+    async fn member(
+        &self,
+        name: &MemberName,
+    ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
+        Ok(self.tables().members.get(name).map(versioned))
+    }
+
+    async fn put_member(
+        &self,
+        member: &MemberRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let tables = &mut *self.tables();
+        let name = member.name.clone();
+        let stored = Some(member.clone());
+        Ok(put(
+            &mut tables.next,
+            &mut tables.members,
+            name,
+            stored,
+            expected,
+        ))
+    }
+
+    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+        Ok(self.tables().members.values().map(versioned).collect())
+    }
+}
+
+impl Scope {
+    /// Whether a record is in this scope.
+    pub fn covers(&self, record: &Record) -> bool {
+        match self {
+            Self::All => true,
+            Self::Below(identity) => record.identity.is_below(identity),
+            Self::Of(member, holding) => record.copies.iter().any(|(copy, held)| {
+                copy.member == *member
+                    && (*holding == Holding::AnyCopy || held.next_deadline().is_some())
+            }),
+        }
+    }
+}

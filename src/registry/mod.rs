@@ -1,0 +1,57 @@
+//! Where the claims of all members are kept: records changed by compare-and-set.
+
+mod error;
+pub mod kubernetes;
+pub mod memory;
+mod record;
+mod url;
+
+pub use error::RegistryError;
+pub use record::{Holding, MemberRecord, Put, RecordVersion, Scope, Versioned};
+pub use url::{RegistryUrl, RegistryUrlError};
+
+use async_trait::async_trait;
+
+use crate::arm::Identity;
+use crate::claim::{MemberName, Record};
+
+/// A store of small records with compare-and-set.
+///
+/// **Contract.** Reads and writes are linearizable: a read that starts after a
+/// write was answered sees that write or a later one. A put with an expectation
+/// that does not hold changes nothing. A call that fails with
+/// [`RegistryError::Unavailable`] may or may not have been carried out: read
+/// again to know. Nothing here retries or waits on its own: the caller has one
+/// deadline for all it does.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// The record of an identity, and its version.
+    async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError>;
+
+    /// Stores a record, if the registry still holds `expected` (`None`: no
+    /// record). A record without copies is removed.
+    async fn put_claim(
+        &self,
+        record: &Record,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError>;
+
+    /// The records in a scope, in no order.
+    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError>;
+
+    /// A member's record, and its version.
+    async fn member(
+        &self,
+        name: &MemberName,
+    ) -> Result<Option<Versioned<MemberRecord>>, RegistryError>;
+
+    /// Stores a member's record, if the registry still holds `expected`.
+    async fn put_member(
+        &self,
+        member: &MemberRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError>;
+
+    /// All members, in no order.
+    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError>;
+}

@@ -1,0 +1,85 @@
+//! What goes into a registry and comes out of it, besides the claims' own records.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::arm::Identity;
+use crate::claim::MemberName;
+
+/// The version of a stored record: opaque, and never used twice for one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordVersion(Arc<str>);
+
+impl RecordVersion {
+    /// Takes a backend's version as it stands.
+    pub fn new(version: &str) -> Self {
+        Self(version.into())
+    }
+
+    /// The version as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RecordVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A record and the version it has in the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The record.
+    pub record: T,
+    /// Its version.
+    pub version: RecordVersion,
+}
+
+/// What became of a put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// Stored, at this version; `None` where the record was removed.
+    Stored(Option<RecordVersion>),
+    /// The registry held something else than expected; nothing was changed.
+    Conflict,
+}
+
+/// Which claims to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All.
+    All,
+    /// Those strictly below an identity, by ARM ID.
+    Below(Identity),
+    /// Those with a copy of a member, further told apart by [`Holding`].
+    Of(MemberName, Holding),
+}
+
+/// Which of a member's claims to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// All with a copy of it.
+    AnyCopy,
+    /// Only those where a request through a copy of it is under way.
+    InFlight,
+}
+
+/// A member cluster, as the registry knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberRecord {
+    /// Its name.
+    pub name: MemberName,
+    /// The cluster's own identity: the UID of its namespace `kube-system`. A
+    /// second cluster under the same name has another one, and is refused.
+    pub cluster: Arc<str>,
+    /// The version of aso-guard that wrote last.
+    pub version: Arc<str>,
+    /// Whether the member still goes through objects that are older than its guard.
+    pub enrolling: bool,
+    /// When it last wrote, by its own clock.
+    pub heard: Timestamp,
+}

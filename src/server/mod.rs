@@ -1,0 +1,190 @@
+//! The HTTPS server around a router, its certificates, the operations port and
+//! the way out. Nothing here knows what the router does.
+//!
+//! - [`HttpsServer`] binds, serves and drains;
+//! - [`tls`] holds the serving certificate, replaced when its files change;
+//! - [`ops`] answers `/healthz`, `/readyz` and `/metrics`, from [`readiness`];
+//! - [`shutdown`] turns signals into a token;
+//! - [`development_certificates`] makes a CA and certificates to develop with.
+
+mod activity;
+mod body;
+mod certificate;
+mod certificate_error;
+mod connection;
+pub mod development_certificates;
+mod engine;
+mod handshake;
+pub mod ops;
+mod panics;
+pub mod readiness;
+mod seldom;
+pub mod shutdown;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use activity::Patience;
+use engine::{Engine, Limits, Transport, Unfinished};
+use readiness::Readiness;
+use tls::ReloadingCertificate;
+
+/// How the HTTPS server behaves.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where to listen. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// The time a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// The time the headers of a request may take, from their first byte.
+    pub header_timeout: Duration,
+    /// The time a whole request body may take, from the end of the headers. A
+    /// body that comes later is answered with 408.
+    pub body_timeout: Duration,
+    /// How long a connection may wait for its next request. Longer than the
+    /// 90 s after which API servers close idle connections themselves, so that
+    /// a request and the end of its connection don't cross.
+    pub idle_timeout: Duration,
+    /// So many connections at once; more are closed as they come.
+    pub max_connections: usize,
+    /// After readiness turned off: how long to go on serving, so that endpoints
+    /// and load balancers notice before the port closes.
+    pub notice: Duration,
+    /// After the port closed: how long calls in flight may take.
+    pub drain: Duration,
+}
+
+impl ServerConfig {
+    /// The defaults: 10 s for a handshake, headers and body each, 120 s idle,
+    /// 4096 connections, 10 s notice, 25 s to drain.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(2),
+            max_connections: 4096,
+            notice: Duration::from_secs(10),
+            drain: Duration::from_secs(25),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            handshake: self.handshake_timeout,
+            patience: Patience {
+                header: self.header_timeout,
+                idle: self.idle_timeout,
+            },
+            body: self.body_timeout,
+            connections: self.max_connections,
+        }
+    }
+}
+
+/// Why the server did not start, or did not end as it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {listen}: {source}. Is another process on this port \
+         (`ss -ltnp`), or is the address not this machine's?"
+    )]
+    Bind {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Calls were cut off at the end.
+    #[error(
+        "{connections} connection(s) still had calls in flight {drain:?} after the port closed; \
+         they were cut off. Their API servers apply the webhook's failurePolicy"
+    )]
+    Unfinished {
+        /// How many connections.
+        connections: usize,
+        /// The time they were given.
+        drain: Duration,
+    },
+}
+
+/// A bound port that serves a router over TLS: HTTP/2 and HTTP/1.1.
+pub struct HttpsServer {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    config: ServerConfig,
+    certificate: Arc<ReloadingCertificate>,
+    readiness: Readiness,
+}
+
+impl HttpsServer {
+    /// Binds the port. From now on the kernel accepts connections; they are
+    /// answered once [`HttpsServer::run`] runs.
+    pub async fn bind(
+        config: ServerConfig,
+        certificate: Arc<ReloadingCertificate>,
+        readiness: Readiness,
+    ) -> Result<Self, ServerError> {
+        let (listener, local_addr) = bind(config.listen).await?;
+        Ok(Self {
+            listener,
+            local_addr,
+            config,
+            certificate,
+            readiness,
+        })
+    }
+
+    /// The address it listens on, with the port that the system chose.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Serves `router` until `shutdown` is cancelled. Then readiness turns off;
+    /// for [`ServerConfig::notice`] it goes on serving, with GOAWAY on HTTP/2 and
+    /// `Connection: close` on HTTP/1.1, one call per connection; then it closes
+    /// the port and gives calls in flight [`ServerConfig::drain`] to finish.
+    ///
+    /// A panic in the router answers 500, and the server goes on. When this
+    /// future is dropped, all its connections are closed at once.
+    pub async fn run(self, router: Router, shutdown: CancellationToken) -> Result<(), ServerError> {
+        let Self { config, .. } = self;
+        let transport = Transport::Tls(self.certificate);
+        let mut engine = Engine::new(self.listener, transport, router, config.limits());
+        tracing::info!(listen = %self.local_addr, "serving HTTPS");
+        engine.serve_until(shutdown.cancelled()).await;
+        tracing::info!(notice = ?config.notice, "shutting down: no longer ready, still serving");
+        self.readiness.drain();
+        engine.leave();
+        engine.serve_until(sleep(config.notice)).await;
+        tracing::info!(drain = ?config.drain, "the port is closed: finishing calls in flight");
+        let drained = engine.stop(config.drain).await;
+        drained.map_err(|Unfinished(connections)| ServerError::Unfinished {
+            connections,
+            drain: config.drain,
+        })
+    }
+}
+
+/// Binds a listener, with an error that says what to do.
+pub async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Bind { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let local_addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, local_addr))
+}

@@ -1,0 +1,383 @@
+//! The serving certificate, replaced when its files change, without dropping a
+//! connection.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use rustls::ServerConfig;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+pub use super::certificate::CertificateSummary;
+use super::certificate::{Named, configure, parse_chain, parse_key};
+pub use super::certificate_error::{CertificateError, Role};
+
+/// HTTP/2's name in TLS' protocol negotiation.
+pub(super) const ALPN_HTTP2: &[u8] = b"h2";
+/// HTTP/1.1's name in TLS' protocol negotiation.
+pub(super) const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// A certificate that still is not replaced so long before its end is worth a warning.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How errors call what was given in memory.
+const IN_MEMORY: &str = "(in memory)";
+
+/// Makes ring the process's default for cryptography. To be called before the
+/// first use of TLS; later calls change nothing.
+pub fn install_crypto_provider() {
+    // The error is the provider that was there first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Where the PEM files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The serving certificate, then its issuers (`--tls-cert`).
+    pub certificate: PathBuf,
+    /// Its private key (`--tls-key`).
+    pub key: PathBuf,
+    /// Only clients with a certificate of this CA may call (`--client-ca`).
+    pub client_ca: Option<PathBuf>,
+}
+
+/// What [`ReloadingCertificate::reload`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// The files hold what is served already.
+    Unchanged,
+    /// New connections get this certificate from now on.
+    Replaced(CertificateSummary),
+}
+
+/// A certificate with its key, and optionally a CA for clients, that can be
+/// replaced while it is served. Connections keep what they began with.
+#[derive(Debug)]
+pub struct ReloadingCertificate {
+    files: Option<CertificateFiles>,
+    current: ArcSwap<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    config: Arc<ServerConfig>,
+    summary: CertificateSummary,
+    fingerprint: [u8; 32],
+}
+
+impl ReloadingCertificate {
+    /// Loads PEM files.
+    pub fn load(files: CertificateFiles) -> Result<Self, CertificateError> {
+        let current = Contents::read(&files)?.configure(&files)?;
+        Ok(Self {
+            files: Some(files),
+            current: ArcSwap::from_pointee(current),
+        })
+    }
+
+    /// Takes PEM text. Nothing will ever replace it.
+    pub fn from_pem(
+        certificate: &[u8],
+        key: &[u8],
+        client_ca: Option<&[u8]>,
+    ) -> Result<Self, CertificateError> {
+        let chain = parse_chain(Role::Certificate, named(certificate))?;
+        let key = parse_key(named(key))?;
+        let client_ca = client_ca
+            .map(|pem| parse_chain(Role::ClientCa, named(pem)))
+            .transpose()?;
+        Self::from_der(&chain, &key, client_ca.as_deref())
+    }
+
+    /// Takes DER. Nothing will ever replace it.
+    pub fn from_der(
+        chain: &[CertificateDer<'static>],
+        key: &PrivateKeyDer<'static>,
+        client_ca: Option<&[CertificateDer<'static>]>,
+    ) -> Result<Self, CertificateError> {
+        let (config, summary) = configure(
+            named(chain),
+            named(key),
+            client_ca.map(named),
+            Timestamp::now(),
+        )?;
+        Ok(Self {
+            files: None,
+            current: ArcSwap::from_pointee(Current {
+                config: Arc::new(config),
+                summary,
+                fingerprint: [0; 32],
+            }),
+        })
+    }
+
+    /// The configuration for the next connection.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.current.load().config)
+    }
+
+    /// What is served now.
+    pub fn summary(&self) -> CertificateSummary {
+        self.current.load().summary.clone()
+    }
+
+    /// Looks at the files once. On an error the certificate that was served
+    /// before goes on being served. Reads files, so it blocks shortly.
+    pub fn reload(&self) -> Result<Reload, CertificateError> {
+        let Some(files) = &self.files else {
+            return Ok(Reload::Unchanged);
+        };
+        let contents = Contents::read(files)?;
+        if contents.fingerprint() == self.current.load().fingerprint {
+            return Ok(Reload::Unchanged);
+        }
+        let new = contents.configure(files)?;
+        let summary = new.summary.clone();
+        self.current.store(Arc::new(new));
+        Ok(Reload::Replaced(summary))
+    }
+
+    /// Looks at the files every `period` until `shutdown`. Files are compared by
+    /// content, so it does not matter how they are replaced: by a rename, or as
+    /// Kubernetes does it for a mounted Secret, by a link.
+    pub async fn watch(self: Arc<Self>, period: Duration, shutdown: CancellationToken) {
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut said = Said::default();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let this = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || this.reload()).await {
+                Ok(outcome) => said.log(outcome, &self.summary(), Timestamp::now()),
+                Err(error) => {
+                    tracing::error!(%error, "looking at the certificate files failed");
+                }
+            }
+        }
+    }
+}
+
+/// What the watch has told already, so that it tells it once.
+#[derive(Default)]
+struct Said {
+    problem: Option<String>,
+    expiry: Expiry,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Expiry {
+    #[default]
+    Far,
+    Soon,
+    Past,
+}
+
+impl Said {
+    fn log(
+        &mut self,
+        outcome: Result<Reload, CertificateError>,
+        serving: &CertificateSummary,
+        now: Timestamp,
+    ) {
+        match outcome {
+            Ok(Reload::Unchanged) => self.problem = None,
+            Ok(Reload::Replaced(summary)) => {
+                tracing::info!(certificate = %summary, "serving a new certificate");
+                self.problem = None;
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                if self.problem.as_ref() != Some(&problem) {
+                    tracing::error!(
+                        serving = %serving,
+                        "the new certificate is not used, the last good one is still served: \
+                         {problem}"
+                    );
+                    self.problem = Some(problem);
+                }
+            }
+        }
+        let expiry = expiry(serving, now);
+        if expiry != self.expiry {
+            let not_after = serving.not_after;
+            match expiry {
+                Expiry::Far => {}
+                Expiry::Soon => {
+                    tracing::warn!(%not_after, "the certificate expires soon: renew it");
+                }
+                Expiry::Past => {
+                    tracing::error!(%not_after, "the certificate has expired: API servers refuse it");
+                }
+            }
+            self.expiry = expiry;
+        }
+    }
+}
+
+fn expiry(serving: &CertificateSummary, now: Timestamp) -> Expiry {
+    let left = serving.not_after.duration_since(now);
+    if left.is_negative() {
+        Expiry::Past
+    } else if left < EXPIRES_SOON {
+        Expiry::Soon
+    } else {
+        Expiry::Far
+    }
+}
+
+fn named<T: ?Sized>(value: &T) -> Named<'_, T> {
+    Named::new(IN_MEMORY, value)
+}
+
+/// The files' bytes, read at one time.
+struct Contents {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+impl Contents {
+    fn read(files: &CertificateFiles) -> Result<Self, CertificateError> {
+        let read = |role, path: &Path| {
+            std::fs::read(path).map_err(|source| CertificateError::Unreadable {
+                role,
+                path: path.display().to_string(),
+                source,
+            })
+        };
+        let client_ca = files.client_ca.as_deref();
+        Ok(Self {
+            certificate: read(Role::Certificate, &files.certificate)?,
+            key: read(Role::Key, &files.key)?,
+            client_ca: client_ca
+                .map(|path| read(Role::ClientCa, path))
+                .transpose()?,
+        })
+    }
+
+    fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let client_ca = self.client_ca.as_deref().unwrap_or_default();
+        for part in [&*self.certificate, &*self.key, client_ca] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+
+    fn configure(&self, files: &CertificateFiles) -> Result<Current, CertificateError> {
+        let name = |path: &Path| path.display().to_string();
+        let (certificate, key) = (name(&files.certificate), name(&files.key));
+        let client_ca = files.client_ca.as_deref().map(name).unwrap_or_default();
+        let chain = parse_chain(
+            Role::Certificate,
+            Named::new(&certificate, &*self.certificate),
+        )?;
+        let secret = parse_key(Named::new(&key, &*self.key))?;
+        let ca_chain = self
+            .client_ca
+            .as_deref()
+            .map(|pem| parse_chain(Role::ClientCa, Named::new(&client_ca, pem)))
+            .transpose()?;
+        let (config, summary) = configure(
+            Named::new(&certificate, &*chain),
+            Named::new(&key, &secret),
+            ca_chain.as_deref().map(|ca| Named::new(&client_ca, ca)),
+            Timestamp::now(),
+        )?;
+        Ok(Current {
+            config: Arc::new(config),
+            summary,
+            fingerprint: self.fingerprint(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(days_left: i64) -> CertificateSummary {
+        let now = Timestamp::UNIX_EPOCH;
+        CertificateSummary {
+            names: vec!["localhost".to_owned()],
+            not_before: now,
+            not_after: now + SignedDuration::from_hours(24 * days_left),
+        }
+    }
+
+    /// What the watch writes when it finds `outcomes` one after the other.
+    fn told(
+        days_left: i64,
+        outcomes: impl IntoIterator<Item = Result<Reload, CertificateError>>,
+    ) -> Vec<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(Arc::new(file.reopen().unwrap()))
+            .finish();
+        let serving = summary(days_left);
+        tracing::subscriber::with_default(subscriber, || {
+            let mut said = Said::default();
+            for outcome in outcomes {
+                said.log(outcome, &serving, Timestamp::UNIX_EPOCH);
+            }
+        });
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn bad(path: &str) -> Result<Reload, CertificateError> {
+        Err(CertificateError::WrongOrder {
+            path: path.to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_problem_is_told_once_until_it_changes() {
+        let lines = told(
+            300,
+            [
+                bad("a.pem"),
+                bad("a.pem"),
+                bad("b.pem"),
+                Ok(Reload::Unchanged),
+                bad("b.pem"),
+                Ok(Reload::Replaced(summary(300))),
+            ],
+        );
+        let expected = ["a.pem", "b.pem", "b.pem", "serving a new certificate"];
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.contains(expected), "{line}");
+        }
+        assert!(lines[0].contains("the last good one is still served"));
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_told_once() {
+        for (days_left, expected) in [(300, None), (6, Some("soon")), (-1, Some("has expired"))] {
+            let lines = told(days_left, [Ok(Reload::Unchanged), Ok(Reload::Unchanged)]);
+            assert_eq!(lines.len(), usize::from(expected.is_some()), "{lines:?}");
+            if let Some(expected) = expected {
+                assert!(lines[0].contains(expected), "{lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_provider_can_be_installed_twice() {
+        install_crypto_provider();
+        install_crypto_provider();
+        assert!(rustls::crypto::CryptoProvider::get_default().is_some());
+    }
+}
