@@ -8,10 +8,15 @@ mod lab;
 
 mod control_plane;
 
+use lab::guard;
 use lab::world::{Lab, Plan, Shared};
 
-/// The lab that all stories share which don't break it.
+/// The lab, guarded, that all stories share which don't break it.
 async fn shared_lab() -> &'static Lab {
     static LAB: Shared = Shared::new();
-    LAB.get(Plan::default).await
+    LAB.get(|| Plan {
+        guard: Some(guard::Plan::enforce(env!("CARGO_BIN_EXE_aso-guard"))),
+        ..Plan::default()
+    })
+    .await
 }
