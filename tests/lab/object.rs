@@ -12,13 +12,16 @@ use super::crds;
 pub const POLICY: &str = "serviceoperator.azure.com/reconcile-policy";
 
 /// Kinds of the lab that live in no namespace.
-const CLUSTER_SCOPED: [&str; 6] = [
+const CLUSTER_SCOPED: [&str; 9] = [
     "Namespace",
     "CustomResourceDefinition",
     "ValidatingWebhookConfiguration",
     "ValidatingAdmissionPolicy",
     "ClusterRole",
     "ClusterRoleBinding",
+    "Claim",
+    "Member",
+    "Transfer",
 ];
 
 /// A Kubernetes object. Its methods read like the sentence that describes it:
