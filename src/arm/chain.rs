@@ -33,6 +33,13 @@ impl Owner<'_> {
             }),
         }
     }
+
+    fn is(&self, key: &ObjectKey, namespace: &str) -> bool {
+        let Self::Object { group, kind, name } = *self else {
+            return false;
+        };
+        (group, kind, name, namespace) == (&*key.group, &*key.kind, &*key.name, &*key.namespace)
+    }
 }
 
 /// One object on the way from the object asked about to its root.
@@ -71,12 +78,13 @@ pub(super) fn chain<'a>(
             object: Some(current),
             owner,
         });
-        let Some(key) = owner.and_then(|owner| owner.key(&current.key.namespace)) else {
+        let Some(owner @ Owner::Object { .. }) = owner else {
             return Ok(links);
         };
-        if links.iter().any(|link| *link.key == key) {
+        let is_owner = |key: &ObjectKey| owner.is(key, &current.key.namespace);
+        if let Some(again) = links.iter().find(|link| is_owner(link.key)) {
             return Err(Unresolved::Cycle {
-                object: Box::new(key),
+                object: Box::new(again.key.clone()),
             });
         }
         if links.len() > MAX_LINKS {
@@ -86,18 +94,21 @@ pub(super) fn chain<'a>(
             });
         }
         match owners.next() {
-            Some(OwnerLink::Found(found)) if found.key == key => current = found,
-            Some(OwnerLink::Missing(missing)) if *missing == key => {
+            Some(OwnerLink::Found(found)) if is_owner(&found.key) => current = found,
+            Some(OwnerLink::Missing(missing)) if is_owner(missing) => {
                 links.push(assumed_link(kinds, current, missing)?);
                 return Ok(links);
             }
-            _ => {
-                return Err(Unresolved::OwnerNotRead {
-                    object: Box::new(current.key.clone()),
-                    owner: Box::new(key),
-                });
-            }
+            _ => return Err(not_read(current, &owner)),
         }
+    }
+}
+
+fn not_read(object: &ObjectFacts, owner: &Owner<'_>) -> Unresolved {
+    let owner = owner.key(&object.key.namespace);
+    Unresolved::OwnerNotRead {
+        owner: Box::new(owner.unwrap_or_else(|| object.key.clone())),
+        object: Box::new(object.key.clone()),
     }
 }
 

@@ -116,7 +116,7 @@ pub fn resolve(
     owners: &[OwnerLink],
     subscription: Option<&str>,
 ) -> Result<Resolution, Unresolved> {
-    let annotated = not_empty(object.annotations.resource_id.as_deref()).map(Identity::parse);
+    let annotated = not_empty(object.annotations.resource_id.as_deref()).map(arm_id);
     match compute(kinds, object, owners, subscription) {
         Ok(found) => Ok(with_witnesses(object, found, annotated)),
         Err(why) => match annotated {
@@ -192,8 +192,13 @@ fn with_witnesses(
 }
 
 fn stale_status(object: &ObjectFacts, identity: &Identity) -> Option<Identity> {
-    let status = Identity::parse(object.status_id.as_deref()?).ok()?;
+    let status = arm_id(object.status_id.as_deref()?).ok()?;
     (status != *identity).then_some(status)
+}
+
+/// What ASO writes down as a resource's ID is never a synthetic key.
+fn arm_id(text: &str) -> Result<Identity, ArmIdError> {
+    ArmId::parse(text).map(Identity::from)
 }
 
 /// Writes the ID of the first object of the chain; the rest of the chain is above it.

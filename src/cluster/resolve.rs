@@ -6,9 +6,6 @@ use crate::policy::{self, Effective};
 
 use super::{Cluster, ClusterError, Subscription};
 
-/// Owner chains are four deep at most in ASO's kinds; a longer one is a circle.
-const MAX_OWNERS: usize = 16;
-
 /// What an object is to the guard.
 #[derive(Clone, Debug)]
 pub struct Resolved {
@@ -50,21 +47,18 @@ pub async fn identity(
     object: &ObjectFacts,
 ) -> Result<Result<Resolution, String>, ClusterError> {
     let kinds = cluster.kinds();
-    let words = |unresolved: Unresolved| unresolved.to_string();
-    let owners = match owners(cluster, &kinds, object).await? {
-        Ok(owners) => owners,
-        Err(unresolved) => return Ok(Err(words(unresolved))),
-    };
-    let mut subscription = None;
+    let owners = owners(cluster, &kinds, object).await?;
+    let (mut subscription, mut without) = (None, None);
     if arm::needs_subscription(&kinds, object, &owners) {
         let from = object.annotations.credential_from.as_deref();
         match cluster.subscription(&object.key.namespace, from).await? {
             Subscription::Id(id) => subscription = Some(id),
-            Subscription::Unknown(why) => return Ok(Err(why)),
+            Subscription::Unknown(why) => without = Some(why),
         }
     }
     let resolution = arm::resolve(&kinds, object, &owners, subscription.as_deref());
-    Ok(resolution.map_err(words))
+    Ok(resolution
+        .map_err(|unresolved: Unresolved| without.unwrap_or_else(|| unresolved.to_string())))
 }
 
 /// Works out both.
@@ -81,28 +75,27 @@ pub async fn resolve(
     })
 }
 
-/// The owners of an object, nearest first, to its root or to the first one that is
-/// not there.
+/// The owners of an object, nearest first: up to its root, to the first one that is
+/// not there, or to where the chain makes no sense, which [`arm::resolve`] tells.
 async fn owners(
     cluster: &dyn Cluster,
     kinds: &arm::Kinds,
     object: &ObjectFacts,
-) -> Result<Result<Vec<OwnerLink>, Unresolved>, ClusterError> {
+) -> Result<Vec<OwnerLink>, ClusterError> {
     let mut links: Vec<OwnerLink> = Vec::new();
-    loop {
-        let next = match links.last() {
-            Some(OwnerLink::Found(owner)) => arm::next_owner(kinds, owner),
-            Some(OwnerLink::Missing(_)) => return Ok(Ok(links)),
-            None => arm::next_owner(kinds, object),
+    while links.len() < arm::MAX_LINKS {
+        let below = match links.last() {
+            Some(OwnerLink::Found(owner)) => owner,
+            Some(OwnerLink::Missing(_)) => break,
+            None => object,
         };
-        match next {
-            Err(unresolved) => return Ok(Err(unresolved)),
-            Ok(NextOwner::Root | NextOwner::ArmId) => return Ok(Ok(links)),
-            Ok(NextOwner::Object(_)) if links.len() == MAX_OWNERS => return Ok(Ok(links)),
-            Ok(NextOwner::Object(key)) => links.push(match cluster.object(&key).await? {
-                Some(owner) => OwnerLink::Found(owner),
-                None => OwnerLink::Missing(key),
-            }),
-        }
+        let Ok(NextOwner::Object(key)) = arm::next_owner(kinds, below) else {
+            break;
+        };
+        links.push(match cluster.object(&key).await? {
+            Some(owner) => OwnerLink::Found(owner),
+            None => OwnerLink::Missing(key),
+        });
     }
+    Ok(links)
 }

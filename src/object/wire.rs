@@ -65,6 +65,10 @@ pub struct WireAnnotations {
 }
 
 /// What is read of `spec`.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields are named as in ASO's CRDs"
+)]
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {

@@ -544,6 +544,15 @@ fn an_annotation_that_is_no_arm_id_is_told() {
     );
 }
 
+#[test]
+fn an_annotation_is_never_a_synthetic_key() {
+    let mut vnet = child(VNET, "rg");
+    vnet.annotations.resource_id = text("/subscriptions/s#User/alice");
+    let found = resolve_in(&world(), &vnet).unwrap();
+    assert_eq!(found.also, []);
+    assert!(found.bad_annotation.is_some());
+}
+
 #[rstest]
 #[case::missing_owner(child(SUBNET, "elsewhere"), "owner-missing")]
 #[case::unknown_kind(root("network.azure.com/Bridge/b"), "unknown-kind")]

@@ -5,7 +5,7 @@
 //! namespace's `aso-credential`, ASO's own `aso-controller-settings`. Of a secret
 //! only its subscription ID is kept, and of ASO's settings the default policy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,22 @@ impl Credentials {
     pub(super) fn remove(&self, secret: &ObjectMeta) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(&id_of(secret)).is_some()
+    }
+
+    /// Forgets the secrets of this name that a full list did not have, and gives
+    /// their namespaces.
+    pub(super) fn keep_only(&self, name: &str, listed: &HashSet<String>) -> Vec<String> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<String> = known
+            .keys()
+            .filter_map(|id| id.split_once('/'))
+            .filter(|(namespace, of)| *of == name && !listed.contains(*namespace))
+            .map(|(namespace, _)| namespace.to_owned())
+            .collect();
+        for namespace in &gone {
+            known.remove(&format!("{namespace}/{name}"));
+        }
+        gone
     }
 
     /// `DEFAULT_RECONCILE_POLICY`.

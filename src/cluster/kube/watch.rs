@@ -31,7 +31,9 @@ const PAGE: u32 = 500;
 /// How long CRDs may go on changing before the kinds are discovered again.
 const CRDS_SETTLE: Duration = Duration::from_millis(300);
 /// How soon a CRD that is not served yet is looked for again.
-const CRDS_RETRY: Duration = Duration::from_secs(1);
+const CRDS_RETRY: Duration = Duration::from_millis(500);
+/// How seldom such a CRD is looked for in the end.
+const CRDS_RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// The watches of a cluster, as they start and stop with the kinds' CRDs.
 struct Watches {
@@ -212,14 +214,21 @@ impl Watches {
             "know the cluster"
         );
         on_synced();
+        let mut retry = CRDS_RETRY;
         loop {
-            let missing = wanted.missing(&self.cluster.installed.load());
-            if missing {
-                tokio::time::sleep(CRDS_RETRY).await;
+            let changed = wanted.changed.notified();
+            if wanted.missing(&self.cluster.installed.load()) {
+                let soon = tokio::time::timeout(retry, changed).await;
+                retry = if soon.is_ok() {
+                    CRDS_RETRY
+                } else {
+                    (retry * 2).min(CRDS_RETRY_MAX)
+                };
             } else {
-                wanted.changed.notified().await;
-                tokio::time::sleep(CRDS_SETTLE).await;
+                retry = CRDS_RETRY;
+                changed.await;
             }
+            tokio::time::sleep(CRDS_SETTLE).await;
             self.follow_kinds(&wanted).await;
         }
     }
@@ -341,18 +350,24 @@ impl Watches {
         };
         let only = format!("metadata.name={name}");
         let config = watcher::Config::default().fields(&only).page_size(PAGE);
+        let name = name.to_owned();
+        let mut listed = HashSet::new();
         self.follow(
             watcher(api, config).default_backoff(),
             "secrets",
             move |event| match event {
-                Event::Apply(secret) => {
+                Event::Init => listed.clear(),
+                Event::InitApply(secret) | Event::Apply(secret) => {
                     let namespace = secret.metadata.namespace.clone().unwrap_or_default();
+                    listed.insert(namespace.clone());
                     if cluster.credentials.put(secret) {
                         cluster.reconsider_credential(&namespace);
                     }
                 }
-                Event::InitApply(secret) => {
-                    cluster.credentials.put(secret);
+                Event::InitDone => {
+                    for namespace in cluster.credentials.keep_only(&name, &listed) {
+                        cluster.reconsider_credential(&namespace);
+                    }
                 }
                 Event::Delete(secret) => {
                     if cluster.credentials.remove(&secret.metadata) {
@@ -360,7 +375,6 @@ impl Watches {
                         cluster.reconsider_credential(&namespace);
                     }
                 }
-                Event::Init | Event::InitDone => {}
             },
         )
     }
