@@ -7,6 +7,8 @@
 mod lab;
 
 mod aftermath;
+mod audit;
+mod bypass;
 mod control_plane;
 mod members;
 mod moves;

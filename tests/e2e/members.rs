@@ -33,7 +33,7 @@ async fn a_second_cluster_under_a_members_name_does_not_start() {
         "--tls-key",
         &key.to_string_lossy(),
     ];
-    let ended = output(GUARD.as_ref(), &args, Duration::from_secs(60))
+    let ended = output(GUARD.as_ref(), &args, Duration::from_mins(1))
         .await
         .unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
