@@ -94,9 +94,9 @@ fn is_ready(ops: u16) -> io::Result<bool> {
     let mut probe = dial(ops)?;
     probe.set_read_timeout(Some(PROMPT))?;
     probe.write_all(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut status = [0; "HTTP/1.0 200".len()];
-    probe.read_exact(&mut status)?;
-    Ok(status.ends_with(b" 200"))
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer)?;
+    Ok(answer.split(' ').nth(1) == Some("200"))
 }
 
 fn join(client: TcpStream, replica: TcpStream) -> io::Result<()> {
@@ -125,14 +125,18 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                stream.write_all(words.as_bytes()).unwrap();
-                stream.shutdown(Shutdown::Write).unwrap();
-                // Closing before the other side has said its word would reset the connection.
-                let _ = io::copy(&mut stream, &mut io::sink());
+                // The other side may leave when it likes.
+                let _ = stream.and_then(|stream| answer(stream, words));
             }
         });
         port
+    }
+
+    fn answer(mut stream: TcpStream, words: &str) -> io::Result<()> {
+        stream.write_all(words.as_bytes())?;
+        stream.shutdown(Shutdown::Write)?;
+        // Closing before the other side has said its word would reset the connection.
+        io::copy(&mut stream, &mut io::sink()).map(drop)
     }
 
     fn endpoint(name: &'static str, ready: &'static str) -> Endpoint {
