@@ -375,9 +375,10 @@ fn observation<'a>(
                     policy,
                     assumed: resolution.assumed,
                 }),
-            // It cannot be worked out just now, and was a copy before: it still is.
+            // It cannot be worked out just now, and was seen as a copy before: it still is.
             Err(_) => known
                 .and_then(|known| known.record.copies.get(copy))
+                .filter(|held| held.stored.is_some())
                 .map(|held| Held {
                     policy,
                     assumed: held.assumed,
