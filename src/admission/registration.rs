@@ -16,6 +16,10 @@ use crate::object::{
 
 /// The configuration's name.
 pub const NAME: &str = "aso-guard";
+/// The webhook for CREATE and UPDATE; API servers name it in refusals.
+pub const WRITE_WEBHOOK: &str = "write.asoguard.io";
+/// The webhook for DELETE.
+pub const DELETE_WEBHOOK: &str = "delete.asoguard.io";
 
 /// Where the API server finds the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,17 +74,12 @@ impl Registration<'_> {
             },
             webhooks: Some(vec![
                 self.webhook(
-                    "write.asoguard.io",
+                    WRITE_WEBHOOK,
                     &["CREATE", "UPDATE"],
                     self.on_write_failure,
                     Some(vec![not_parked(), matters()]),
                 ),
-                self.webhook(
-                    "delete.asoguard.io",
-                    &["DELETE"],
-                    self.on_delete_failure,
-                    None,
-                ),
+                self.webhook(DELETE_WEBHOOK, &["DELETE"], self.on_delete_failure, None),
             ]),
         }
     }
