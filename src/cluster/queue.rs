@@ -94,7 +94,8 @@ impl Queue {
     }
 
     /// Whether nothing waits to be looked at now, and nothing is being looked at.
-    pub fn is_idle(&self) -> bool {
+    #[cfg(test)]
+    fn is_idle(&self) -> bool {
         let state = self.state();
         state.ready.is_empty() && state.running.is_empty()
     }
