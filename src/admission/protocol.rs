@@ -71,7 +71,7 @@ impl Guard {
     }
 
     /// Marks everything the object stands for as being deleted, then looks for what
-    /// others hold inside it.
+    /// others hold inside it, and at what Kubernetes deletes along with it.
     pub(super) async fn delete_resource(
         &self,
         case: &Case<'_>,
@@ -89,6 +89,7 @@ impl Guard {
                 .await?;
                 self.look_for_dependents(case, identity).await?;
             }
+            self.look_at_garbage(case).await?;
             Ok(())
         }
         .await;

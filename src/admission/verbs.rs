@@ -99,16 +99,15 @@ impl Guard {
         if case.object.terminating {
             return Verdict::allow(Vec::new());
         }
-        let below = match self.look_at_garbage(&case).await {
-            Ok(below) => below,
-            Err(stop) => return self.stopped(&case, stop, Vec::new()).await,
-        };
-        let resolved = match resolve::effective_policy(&*self.cluster, case.object).await {
-            Ok(policy) => policy,
+        let policy = match resolve::effective_policy(&*self.cluster, case.object).await {
+            Ok(effective) => effective.policy,
             Err(error) => return self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
         };
-        if resolved.policy != Policy::Manage {
-            return Verdict::allow(taken_along(&case.copy, &below));
+        if policy != Policy::Manage {
+            return match self.look_at_garbage(&case).await {
+                Ok(below) => Verdict::allow(taken_along(&case.copy, &below)),
+                Err(stop) => self.stopped(&case, stop, Vec::new()).await,
+            };
         }
         match resolve::identity(&*self.cluster, case.object).await {
             Err(error) => self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
