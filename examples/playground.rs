@@ -37,7 +37,7 @@ const TEAM: &str = "\
 apiVersion: resources.azure.com/v1api20200601
 kind: ResourceGroup
 metadata:
-  name: team
+  name: rg-team
   namespace: default
 spec:
   azureName: rg-team
@@ -52,7 +52,7 @@ spec:
   azureName: teamdata0001
   location: westeurope
   owner:
-    name: team
+    name: rg-team
 ";
 
 #[tokio::main]

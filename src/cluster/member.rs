@@ -13,6 +13,9 @@ use crate::registry::{MemberRecord, Put, Registry, RegistryError};
 /// How often a member writes that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// The same while it enrols, so that the end of that is seen at once.
+const WHILE_ENROLLING: Duration = Duration::from_secs(1);
+
 /// A cluster under a member name: what [`join`] makes sure is one and the same.
 #[derive(Clone, Debug)]
 pub struct Membership {
@@ -114,12 +117,13 @@ impl Membership {
         shutdown: &CancellationToken,
     ) -> Result<(), JoinError> {
         loop {
-            match self.write(registry, enrolling()).await {
+            let still = enrolling();
+            match self.write(registry, still).await {
                 Err(JoinError::Registry(error)) => warn!(%error, "could not write the heartbeat"),
                 Err(taken) => return Err(taken),
                 Ok(()) => {}
             }
-            let pause = tokio::time::sleep(HEARTBEAT);
+            let pause = tokio::time::sleep(if still { WHILE_ENROLLING } else { HEARTBEAT });
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return Ok(());
             }

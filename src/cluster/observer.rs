@@ -3,8 +3,8 @@
 //! Any number of replicas may observe one cluster: every write is a
 //! compare-and-set, and each says only what a read in the right order showed.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,7 +40,9 @@ pub struct Observer {
     cluster: Arc<dyn Cluster>,
     queue: Queue,
     ledger: Ledger,
-    compared: AtomicBool,
+    /// What differed at the first comparison and was not looked at since; `None`
+    /// before that.
+    backlog: Mutex<Option<HashSet<ObjectKey>>>,
 }
 
 /// Why an object could not be looked at; it is looked at again.
@@ -80,7 +82,7 @@ impl Observer {
             cluster,
             queue: Queue::default(),
             ledger: Ledger::default(),
-            compared: AtomicBool::new(false),
+            backlog: Mutex::default(),
         }
     }
 
@@ -101,10 +103,20 @@ impl Observer {
         self.queue.add(key);
     }
 
-    /// Whether everything was compared with the registry once, and nothing waits to
-    /// be looked at.
+    /// Whether everything was compared with the registry once, and what differed
+    /// then was brought up to date.
     pub fn has_caught_up(&self) -> bool {
-        self.compared.load(Ordering::Acquire) && self.queue.is_idle()
+        self.backlog().as_ref().is_some_and(HashSet::is_empty)
+    }
+
+    /// Whether nothing waits to be looked at now, and nothing is being looked at.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_idle()
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is as good.
+    fn backlog(&self) -> MutexGuard<'_, Option<HashSet<ObjectKey>>> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works until told to stop.
@@ -123,9 +135,16 @@ impl Observer {
 
     async fn work(&self, shutdown: &CancellationToken) {
         while let Some(key) = shutdown.run_until_cancelled(self.queue.next()).await {
-            if let Err(error) = self.look(&key).await {
-                warn!(object = %key, %error, "could not bring the registry up to date; trying again");
-                self.queue.add_at(key.clone(), Instant::now() + RETRY);
+            match self.look(&key).await {
+                Ok(()) => {
+                    if let Some(backlog) = self.backlog().as_mut() {
+                        backlog.remove(&key);
+                    }
+                }
+                Err(error) => {
+                    warn!(object = %key, %error, "could not bring the registry up to date; trying again");
+                    self.queue.add_at(key.clone(), Instant::now() + RETRY);
+                }
             }
             self.queue.done(&key);
         }
@@ -188,8 +207,7 @@ impl Observer {
     /// The registry or the API server did not answer.
     pub async fn compare(&self) -> Result<usize, ObserveError> {
         let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
-        let mut claimed =
-            std::collections::HashMap::<ObjectKey, Vec<(Identity, claim::Copy)>>::new();
+        let mut claimed = HashMap::<ObjectKey, Vec<(Identity, claim::Copy)>>::new();
         for known in self.registry.claims(&scope).await? {
             for (copy, held) in known.record.copies {
                 if copy.member == self.member {
@@ -199,24 +217,24 @@ impl Observer {
                 }
             }
         }
-        let mut differing = 0;
+        let mut differing = HashSet::new();
         for object in self.cluster.objects() {
             let claims = claimed.remove(&object.key).unwrap_or_default();
             let resolved = resolve::resolve(&*self.cluster, &object).await?;
             if !agrees(&object, &resolved, &claims) {
-                differing += 1;
-                self.queue.add(object.key.clone());
+                differing.insert(object.key.clone());
             }
         }
-        differing += claimed.len();
-        for key in claimed.into_keys() {
-            self.queue.add(key);
+        differing.extend(claimed.into_keys());
+        let count = differing.len();
+        for key in &differing {
+            self.queue.add(key.clone());
         }
-        self.compared.store(true, Ordering::Release);
-        if differing > 0 {
-            info!(objects = differing, "bringing the registry up to date");
+        self.backlog().get_or_insert(differing);
+        if count > 0 {
+            info!(objects = count, "bringing the registry up to date");
         }
-        Ok(differing)
+        Ok(count)
     }
 
     /// Brings every claim that an object has, had or should have up to date.
@@ -362,9 +380,10 @@ fn observation<'a>(
                     policy,
                     assumed: resolution.assumed,
                 }),
-            // It cannot be worked out just now, and was a copy before: it still is.
+            // It cannot be worked out just now, and was seen as a copy before: it still is.
             Err(_) => known
                 .and_then(|known| known.record.copies.get(copy))
+                .filter(|held| held.stored.is_some())
                 .map(|held| Held {
                     policy,
                     assumed: held.assumed,

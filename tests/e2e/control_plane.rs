@@ -25,7 +25,8 @@ async fn objects_are_created_applied_replaced_and_deleted() {
     assert_eq!(created.0["spec"]["azureName"], "rg-verbs");
     let twin = story.a.create(&group).await.unwrap_err();
     assert_eq!((twin.code, twin.reason.as_str()), (409, "AlreadyExists"));
-    story.b.create(&group).await.admitted();
+    let other = group.clone().azure_name("other-verbs");
+    story.b.create(&other).await.admitted();
 
     let applied = story
         .a

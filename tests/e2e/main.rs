@@ -6,12 +6,28 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod aftermath;
+mod audit;
+mod bypass;
 mod control_plane;
+mod family;
+mod members;
+mod moves;
+mod race;
+mod refusals;
 
+use lab::guard;
 use lab::world::{Lab, Plan, Shared};
 
-/// The lab that all stories share which don't break it.
+/// The binary under test.
+const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");
+
+/// The lab with a guard in front of each cluster, that all stories share which don't break it.
 async fn shared_lab() -> &'static Lab {
     static LAB: Shared = Shared::new();
-    LAB.get(Plan::default).await
+    LAB.get(|| Plan {
+        guard: Some(guard::Plan::enforce(GUARD)),
+        ..Plan::default()
+    })
+    .await
 }

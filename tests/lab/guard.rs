@@ -11,7 +11,7 @@ use super::http;
 use super::pki::Authority;
 use super::ports;
 use super::process::{Process, output};
-use super::service::Service;
+use super::service::{Endpoint, Service};
 use super::webhook;
 
 /// Printing takes no cluster.
@@ -80,8 +80,7 @@ pub struct Guard {
 pub struct Replica {
     /// Its process: to pause, to kill, to start again.
     pub process: Process,
-    listen: u16,
-    ops: u16,
+    endpoint: Endpoint,
 }
 
 impl Guard {
@@ -113,6 +112,9 @@ impl Guard {
             &plan.mode,
             "--claim-deadline",
             "90s",
+            // The service below notices at once.
+            "--shutdown-notice",
+            "1s",
             "--log-format",
             "text",
         ]
@@ -125,7 +127,7 @@ impl Guard {
             let name = format!("guard-{}-{number}", cluster.name());
             replicas.push(Replica::start(&name, plan, directory, &args).await?);
         }
-        let service = Service::start(replicas.iter().map(|replica| replica.listen).collect())?;
+        let service = Service::start(replicas.iter().map(|replica| replica.endpoint).collect())?;
         Ok(Self {
             replicas,
             service,
@@ -164,15 +166,12 @@ impl Replica {
     ) -> anyhow::Result<Self> {
         for attempt in 1.. {
             let (listen, ops) = (ports::free()?, ports::free()?);
+            let endpoint = Endpoint { listen, ops };
             let process = Process::new(name, &plan.binary, directory)
                 .args(args)
                 .args(["--listen", &format!("127.0.0.1:{listen}")])
                 .args(["--ops-listen", &format!("127.0.0.1:{ops}")]);
-            let replica = Self {
-                process,
-                listen,
-                ops,
-            };
+            let replica = Self { process, endpoint };
             match replica.start_again().await {
                 Ok(()) => return Ok(replica),
                 Err(error) if attempt == ATTEMPTS || !replica.was_beaten_to_a_port() => {
@@ -214,7 +213,7 @@ impl Replica {
 
     /// `GET` from its operators' port, such as `/metrics`: status and body.
     pub async fn ops(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        http::get(self.ops, path).await
+        http::get(self.endpoint.ops, path).await
     }
 
     fn was_beaten_to_a_port(&self) -> bool {
