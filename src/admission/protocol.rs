@@ -3,27 +3,45 @@
 use futures::future::try_join_all;
 
 use crate::arm::{Identity, Resolution};
-use crate::claim::{self, Acquire, Delete, Proof, Record, Refusal, Stored};
+use crate::claim::{self, Acquire, CopyRef, Delete, Proof, Record, Refusal, RequestUid, Stored};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{Put, RegistryError, Scope, Versioned};
 
 use super::guard::{Case, Guard, Stop};
 
+/// The copies that a request has written in claims: what is refused after all takes
+/// them back, what is let through has them followed up.
+pub(super) type Touched = Vec<(CopyRef, Identity)>;
+
 impl Guard {
-    /// Acquires everything the object stands for, then looks whether it is inside
-    /// something that is being deleted. `old` is the object before an UPDATE.
+    /// Acquires everything the object stands for, looks whether it is inside something
+    /// that is being deleted, and acquires for those that wait for it. `old` is the
+    /// object before an UPDATE.
     pub(super) async fn go_live(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
         old: Option<&ObjectFacts>,
     ) -> Result<(), Stop> {
-        let ask = acquire_for(case, resolution, old);
-        let outcome = self
-            .acquire_all(case, resolution, &ask, old.is_none())
-            .await;
-        self.settle_accounts(case, resolution, outcome).await
+        let mut touched = Touched::new();
+        let outcome = async {
+            let ask = acquire_for(case, resolution, old);
+            // A new resource has no record: writing one at once saves the read.
+            let blind = old.is_none();
+            self.acquire_all(case, resolution, &ask, blind, &mut touched)
+                .await?;
+            self.wake_waiting(case, &mut touched).await
+        }
+        .await;
+        self.settle_accounts(case, touched, outcome).await
+    }
+
+    /// Acquires only for those that wait for the object: it is parked itself.
+    pub(super) async fn arrive_parked(&self, case: &Case<'_>) -> Result<(), Stop> {
+        let mut touched = Touched::new();
+        let outcome = self.wake_waiting(case, &mut touched).await;
+        self.settle_accounts(case, touched, outcome).await
     }
 
     /// Makes a terminating copy's delete destructive: it is both an acquire and a delete.
@@ -35,8 +53,10 @@ impl Guard {
     ) -> Result<(), Stop> {
         let ask = acquire_for(case, resolution, Some(old));
         let delete = delete_for(case, old, true);
+        let mut touched = Touched::new();
         let outcome = async {
             for identity in resolution.identities() {
+                touched.push((case.copy.clone(), identity.clone()));
                 self.change_claim(case, identity, None, |record| {
                     let marked = claim::mark_deleting(record, identity, &delete)?;
                     claim::acquire(Some(&marked), identity, &ask)
@@ -47,19 +67,21 @@ impl Guard {
             Ok(())
         }
         .await;
-        self.settle_accounts(case, resolution, outcome).await
+        self.settle_accounts(case, touched, outcome).await
     }
 
     /// Marks everything the object stands for as being deleted, then looks for what
-    /// others hold inside it.
+    /// others hold inside it, and at what Kubernetes deletes along with it.
     pub(super) async fn delete_resource(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
     ) -> Result<(), Stop> {
         let delete = delete_for(case, case.object, false);
+        let mut touched = Touched::new();
         let outcome = async {
             for identity in resolution.identities() {
+                touched.push((case.copy.clone(), identity.clone()));
                 let known = self.registry.claim(identity).await?;
                 self.change_claim(case, identity, known, |record| {
                     claim::mark_deleting(record, identity, &delete)
@@ -67,26 +89,30 @@ impl Guard {
                 .await?;
                 self.look_for_dependents(case, identity).await?;
             }
+            self.look_at_garbage(case).await?;
             Ok(())
         }
         .await;
-        self.settle_accounts(case, resolution, outcome).await
+        self.settle_accounts(case, touched, outcome).await
     }
 
-    async fn acquire_all(
+    /// Acquires every identity of an object, then looks at what contains it. `blind`:
+    /// no record is expected, so none is read before the first write.
+    pub(super) async fn acquire_all(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
         ask: &Acquire,
-        expect_none: bool,
+        blind: bool,
+        touched: &mut Touched,
     ) -> Result<(), Stop> {
         for identity in resolution.identities() {
-            // A new resource has no record: writing one at once saves the read.
-            let known = if expect_none {
+            let known = if blind {
                 None
             } else {
                 self.registry.claim(identity).await?
             };
+            touched.push((ask.copy.clone(), identity.clone()));
             let acquired = self
                 .change_claim(case, identity, known, |record| {
                     claim::acquire(record, identity, ask)
@@ -135,12 +161,21 @@ impl Guard {
     }
 
     async fn look_for_dependents(&self, case: &Case<'_>, identity: &Identity) -> Result<(), Stop> {
+        Ok(self.dependents(identity, &case.copy).await??)
+    }
+
+    /// Whether others hold something inside a resource that would be deleted.
+    pub(super) async fn dependents(
+        &self,
+        identity: &Identity,
+        copy: &CopyRef,
+    ) -> Result<Result<(), Refusal>, RegistryError> {
         let below = self
             .registry
             .claims(&Scope::Below(identity.clone()))
             .await?;
         let records = below.iter().map(|known| &known.record);
-        Ok(claim::dependents(identity, &case.copy, records)?)
+        Ok(claim::dependents(identity, copy, records))
     }
 
     /// After the last step: what was let through is followed up, what was refused
@@ -148,35 +183,34 @@ impl Guard {
     async fn settle_accounts(
         &self,
         case: &Case<'_>,
-        resolution: &Resolution,
+        touched: Touched,
         outcome: Result<(), Stop>,
     ) -> Result<(), Stop> {
         if case.dry_run {
             return outcome;
         }
-        if matches!(outcome, Err(Stop::Refused(_))) {
-            for identity in resolution.identities() {
+        for (copy, identity) in &touched {
+            if matches!(outcome, Err(Stop::Refused(_))) {
                 // What cannot be taken back now ends at its deadline.
-                let _ = self.withdraw(case, identity).await;
+                let _ = self.withdraw(copy, identity, &case.request).await;
             }
-        }
-        for identity in resolution.identities() {
-            self.follow_up
-                .expect(&case.copy.object, identity, case.deadline);
+            self.follow_up.expect(&copy.object, identity, case.deadline);
         }
         outcome
     }
 
-    async fn withdraw(&self, case: &Case<'_>, identity: &Identity) -> Result<(), RegistryError> {
+    async fn withdraw(
+        &self,
+        copy: &CopyRef,
+        identity: &Identity,
+        request: &RequestUid,
+    ) -> Result<(), RegistryError> {
         while let Some(known) = self.registry.claim(identity).await? {
-            let Some(record) = claim::withdraw(&known.record, &case.copy, &case.request) else {
+            let Some(record) = claim::withdraw(&known.record, copy, request) else {
                 return Ok(());
             };
-            let put = self
-                .registry
-                .put_claim(&record, Some(&known.version))
-                .await?;
-            if put != Put::Conflict {
+            let put = self.registry.put_claim(&record, Some(&known.version));
+            if put.await? != Put::Conflict {
                 return Ok(());
             }
         }

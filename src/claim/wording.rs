@@ -106,8 +106,36 @@ impl Refusal {
             Self::PeersDepend { identity, peers } => peers_depend(to, identity, peers),
             Self::ChildrenDepend { identity, children } => children_depend(to, identity, children),
             Self::WakesDelete { identity, peers } => wakes_delete(to, identity, peers),
+            Self::WakesChild { child, refusal } => {
+                let waits = format!("{} waits for this owner, and with it", child.object);
+                of_child(to, child, Action::Activate, refusal, &waits)
+            }
+            Self::ChildRefused { child, refusal } => {
+                let goes = format!(
+                    "with this copy Kubernetes deletes {} too, and",
+                    child.object
+                );
+                of_child(to, child, Action::Delete, refusal, &goes)
+            }
         }
     }
+}
+
+/// A refusal that is about a child of the request's object.
+fn of_child(
+    to: &Speaker<'_>,
+    child: &CopyRef,
+    action: Action,
+    refusal: &Refusal,
+    before: &str,
+) -> Words {
+    let mut words = refusal.words(&Speaker {
+        copy: child,
+        action,
+        heard: to.heard,
+    });
+    words.summary = format!("{before} {}", words.summary);
+    words
 }
 
 fn live_elsewhere(to: &Speaker<'_>, identity: &Identity, holder: &Holder, assumed: bool) -> Words {

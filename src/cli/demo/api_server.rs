@@ -199,7 +199,7 @@ impl ApiServer {
     async fn tell_observer(&self, key: &ObjectKey, uid: &str) -> anyhow::Result<()> {
         self.observer.changed(key, uid, true);
         let seen = async {
-            while !self.observer.has_caught_up() {
+            while !self.observer.is_idle() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
