@@ -16,6 +16,8 @@ mod names;
 mod observe;
 mod record;
 mod refusal;
+#[cfg(test)]
+mod testing;
 mod wording;
 
 pub use acquire::{Acquire, acquire, acquire_below, withdraw};

@@ -134,3 +134,6 @@ impl Sighting {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,3 +222,25 @@ pub(super) fn add_in_flight(list: &mut Vec<InFlight>, new: InFlight) {
     }
     list.push(new);
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::testing::{Story, copy, creating, deleting};
+    use super::*;
+    use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
+
+    #[rstest]
+    #[case::nothing(Story::default().found(&copy("a"), Skip), ClaimState::Parked)]
+    #[case::one(Story::default().found(&copy("a"), DetachOnDelete).found(&copy("b"), Skip), ClaimState::Live)]
+    #[case::soon(Story::default().acquires(&creating(&copy("a"), "r", "u", 0)), ClaimState::Pending)]
+    #[case::two(Story::default().found(&copy("a"), Manage).found(&copy("b"), Manage), ClaimState::Conflict)]
+    #[case::going(Story::default().deletes(&deleting(&copy("a"), "r", "1", 0)), ClaimState::Deleting)]
+    fn a_record_in_one_word(#[case] story: Story, #[case] state: ClaimState) {
+        assert_eq!(story.record().state(), state, "{}", state.as_str());
+        let copies = story.record().copies.len();
+        let told_apart = story.record().live().count() + story.record().parked().count();
+        assert_eq!(told_apart, copies);
+    }
+}
