@@ -1,14 +1,16 @@
-//! The steps of the claim protocol that an admission takes against the registry.
+//! The calls that an admission makes on the registry, in the order that the claim
+//! protocol asks for.
 
 use futures::future::try_join_all;
 
-use crate::arm::{Identity, Resolution};
-use crate::claim::{self, Acquire, Delete, Proof, Record, Refusal, Stored};
+use crate::arm::Resolution;
+use crate::claim::{Acquire, Aim, Answer, Attempt, Call, Delete, Proof, Record, Stored, Trace};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
-use crate::registry::{Put, RegistryError, Scope, Versioned};
+use crate::registry::{Put, RecordVersion, RegistryError, Scope, Versioned};
 
 use super::guard::{Case, Guard, Stop};
+use super::verdict::Mode;
 
 impl Guard {
     /// Acquires everything the object stands for, then looks whether it is inside
@@ -20,10 +22,11 @@ impl Guard {
         old: Option<&ObjectFacts>,
     ) -> Result<(), Stop> {
         let ask = acquire_for(case, resolution, old);
-        let outcome = self
-            .acquire_all(case, resolution, &ask, old.is_none())
-            .await;
-        self.settle_accounts(case, resolution, outcome).await
+        let aim = match old {
+            None => Aim::Create(ask),
+            Some(_) => Aim::Activate(ask),
+        };
+        self.attempt(case, resolution, aim).await
     }
 
     /// Makes a terminating copy's delete destructive: it is both an acquire and a delete.
@@ -34,20 +37,8 @@ impl Guard {
         old: &ObjectFacts,
     ) -> Result<(), Stop> {
         let ask = acquire_for(case, resolution, Some(old));
-        let delete = delete_for(case, old, true);
-        let outcome = async {
-            for identity in resolution.identities() {
-                self.change_claim(case, identity, None, |record| {
-                    let marked = claim::mark_deleting(record, identity, &delete)?;
-                    claim::acquire(Some(&marked), identity, &ask)
-                })
-                .await?;
-                self.look_for_dependents(case, identity).await?;
-            }
-            Ok(())
-        }
-        .await;
-        self.settle_accounts(case, resolution, outcome).await
+        let aim = Aim::Wake(ask, delete_for(case, old, true));
+        self.attempt(case, resolution, aim).await
     }
 
     /// Marks everything the object stands for as being deleted, then looks for what
@@ -57,131 +48,69 @@ impl Guard {
         case: &Case<'_>,
         resolution: &Resolution,
     ) -> Result<(), Stop> {
-        let delete = delete_for(case, case.object, false);
-        let outcome = async {
-            for identity in resolution.identities() {
-                let known = self.registry.claim(identity).await?;
-                self.change_claim(case, identity, known, |record| {
-                    claim::mark_deleting(record, identity, &delete)
-                })
-                .await?;
-                self.look_for_dependents(case, identity).await?;
-            }
-            Ok(())
-        }
-        .await;
-        self.settle_accounts(case, resolution, outcome).await
+        let aim = Aim::Delete(delete_for(case, case.object, false));
+        self.attempt(case, resolution, aim).await
     }
 
-    async fn acquire_all(
+    /// Makes the calls that the protocol asks for, and has the observer see to
+    /// whatever was written.
+    async fn attempt(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
-        ask: &Acquire,
-        expect_none: bool,
+        aim: Aim,
     ) -> Result<(), Stop> {
-        for identity in resolution.identities() {
-            // A new resource has no record: writing one at once saves the read.
-            let known = if expect_none {
-                None
-            } else {
-                self.registry.claim(identity).await?
-            };
-            let acquired = self
-                .change_claim(case, identity, known, |record| {
-                    claim::acquire(record, identity, ask)
-                })
-                .await;
-            acquired.map_err(|stop| foreign(stop, identity, resolution))?;
-        }
-        self.look_at_ancestors(&resolution.identity).await
-    }
-
-    /// Compare-and-set until it holds: computes the next record from the one the
-    /// registry has (`known`, to begin with), and stores it on that condition.
-    /// A dry run computes only.
-    async fn change_claim(
-        &self,
-        case: &Case<'_>,
-        identity: &Identity,
-        mut known: Option<Versioned<Record>>,
-        next: impl Fn(Option<&Record>) -> Result<Record, Refusal>,
-    ) -> Result<(), Stop> {
-        if case.dry_run {
-            let known = self.registry.claim(identity).await?;
-            next(known.as_ref().map(|known| &known.record))?;
-            return Ok(());
-        }
-        loop {
-            let record = next(known.as_ref().map(|known| &known.record))?;
-            let expected = known.as_ref().map(|known| &known.version);
-            match self.registry.put_claim(&record, expected).await? {
-                Put::Stored(_) => return Ok(()),
-                Put::Conflict => known = self.registry.claim(identity).await?,
-            }
-        }
-    }
-
-    async fn look_at_ancestors(&self, identity: &Identity) -> Result<(), Stop> {
-        let ancestors = identity.ancestors();
-        // A subscription has no claim: ASO cannot delete one.
-        let ancestors = ancestors
-            .iter()
-            .filter(|ancestor| !ancestor.is_subscription());
-        let reads = ancestors.map(|ancestor| self.registry.claim(ancestor));
-        let found = try_join_all(reads).await?;
-        let records = found.iter().flatten().map(|known| &known.record);
-        Ok(claim::acquire_below(identity, records)?)
-    }
-
-    async fn look_for_dependents(&self, case: &Case<'_>, identity: &Identity) -> Result<(), Stop> {
-        let below = self
-            .registry
-            .claims(&Scope::Below(identity.clone()))
-            .await?;
-        let records = below.iter().map(|known| &known.record);
-        Ok(claim::dependents(identity, &case.copy, records)?)
-    }
-
-    /// After the last step: what was let through is followed up, what was refused
-    /// takes back what it wrote.
-    async fn settle_accounts(
-        &self,
-        case: &Case<'_>,
-        resolution: &Resolution,
-        outcome: Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        if case.dry_run {
-            return outcome;
-        }
-        if matches!(outcome, Err(Stop::Refused(_))) {
+        let trace = match (case.dry_run, self.settings.mode) {
+            (true, _) => Trace::None,
+            (false, Mode::Enforce) => Trace::IfAllowed,
+            (false, Mode::Audit) => Trace::Always,
+        };
+        let identities = resolution.identities().cloned().collect();
+        let mut attempt = Attempt::new(aim, identities, trace);
+        let calls = self.make_calls(&mut attempt).await;
+        if trace != Trace::None {
             for identity in resolution.identities() {
-                // What cannot be taken back now ends at its deadline.
-                let _ = self.withdraw(case, identity).await;
+                self.follow_up
+                    .expect(&case.copy.object, identity, case.deadline);
             }
         }
-        for identity in resolution.identities() {
-            self.follow_up
-                .expect(&case.copy.object, identity, case.deadline);
+        match (attempt.refusal(), calls) {
+            // What could not be taken back ends at its deadline.
+            (Some(refusal), _) => Err(Stop::Refused(refusal.clone())),
+            (None, calls) => Ok(calls?),
         }
-        outcome
     }
 
-    async fn withdraw(&self, case: &Case<'_>, identity: &Identity) -> Result<(), RegistryError> {
-        while let Some(known) = self.registry.claim(identity).await? {
-            let Some(record) = claim::withdraw(&known.record, &case.copy, &case.request) else {
-                return Ok(());
+    async fn make_calls(&self, attempt: &mut Attempt<RecordVersion>) -> Result<(), RegistryError> {
+        while let Some(call) = attempt.call() {
+            let answer = match call {
+                Call::Claim(identity) => {
+                    let known = self.registry.claim(identity).await?;
+                    Answer::Claim(known.map(|known| (known.record, known.version)))
+                }
+                Call::Put(record, expected) => {
+                    match self.registry.put_claim(record, expected).await? {
+                        Put::Stored(_) => Answer::Stored,
+                        Put::Conflict => Answer::Conflict,
+                    }
+                }
+                Call::Claims(identities) => {
+                    let reads = identities.iter().map(|one| self.registry.claim(one));
+                    Answer::Claims(records(try_join_all(reads).await?.into_iter().flatten()))
+                }
+                Call::Below(identity) => {
+                    let scope = Scope::Below(identity.clone());
+                    Answer::Claims(records(self.registry.claims(&scope).await?))
+                }
             };
-            let put = self
-                .registry
-                .put_claim(&record, Some(&known.version))
-                .await?;
-            if put != Put::Conflict {
-                return Ok(());
-            }
+            attempt.answer(answer);
         }
         Ok(())
     }
+}
+
+fn records(known: impl IntoIterator<Item = Versioned<Record>>) -> Vec<Record> {
+    known.into_iter().map(|known| known.record).collect()
 }
 
 fn acquire_for(case: &Case<'_>, resolution: &Resolution, old: Option<&ObjectFacts>) -> Acquire {
@@ -224,21 +153,5 @@ fn of_version(old: &ObjectFacts) -> Proof {
         Proof::Deadline
     } else {
         Proof::ResourceVersion((&*old.resource_version).into())
-    }
-}
-
-/// A resource that only an annotation names is somebody else's: say that.
-fn foreign(stop: Stop, identity: &Identity, resolution: &Resolution) -> Stop {
-    match stop {
-        Stop::Refused(Refusal::LiveElsewhere { holder, .. })
-            if *identity != resolution.identity =>
-        {
-            Stop::Refused(Refusal::ForeignResourceId {
-                named: identity.clone(),
-                computed: resolution.identity.clone(),
-                holder,
-            })
-        }
-        stop => stop,
     }
 }

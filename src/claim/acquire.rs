@@ -12,7 +12,7 @@ use super::refusal::{Holder, Refusal};
 
 /// A request that would make a copy live: a CREATE, or an UPDATE that changes
 /// policy or identity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Acquire {
     /// The copy that would be live.
     pub copy: CopyRef,

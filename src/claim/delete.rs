@@ -11,7 +11,7 @@ use super::record::{InFlight, Proof, Record, Stored, add_in_flight};
 use super::refusal::{Dependent, Holder, Refusal};
 
 /// A request that would delete the resource in Azure through this copy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delete {
     /// The copy that would be deleted.
     pub copy: CopyRef,

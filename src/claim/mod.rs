@@ -11,6 +11,7 @@
 //! records always cover the truth.
 
 mod acquire;
+mod attempt;
 mod delete;
 mod names;
 mod observe;
@@ -21,6 +22,7 @@ mod testing;
 mod wording;
 
 pub use acquire::{Acquire, acquire, acquire_below, withdraw};
+pub use attempt::{Aim, Answer, Attempt, Call, Trace};
 pub use delete::{Delete, dependents, mark_deleting};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
 pub use observe::{Held, Observation, Observed, Sighting, observe};

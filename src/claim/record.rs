@@ -16,7 +16,7 @@ use super::names::{CopyRef, RequestUid};
 pub const MAX_IN_FLIGHT: usize = 16;
 
 /// The registry's truth about one identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The resource in Azure.
     pub identity: Identity,
@@ -25,7 +25,7 @@ pub struct Record {
 }
 
 /// One copy, as far as the registry knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Copy {
     /// What the observer last saw in its API server's store; `None` until it saw
     /// the object, and once it saw it gone.
@@ -44,7 +44,7 @@ pub struct Copy {
 }
 
 /// An object as its own cluster's observer saw it stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
     /// The object's uid.
     pub uid: Arc<str>,
@@ -58,7 +58,7 @@ pub struct Stored {
 }
 
 /// A request that the webhook said yes to, and whose end has not been seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InFlight {
     /// The webhook's call.
     pub request: RequestUid,
@@ -70,7 +70,7 @@ pub struct InFlight {
 }
 
 /// What an observer's read must show for a request to be over before its deadline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Proof {
     /// A CREATE: it is over once an object with this uid was seen stored.
     Uid(Arc<str>),
