@@ -1,10 +1,13 @@
 //! The webhook: AdmissionReview in, verdict out.
 
+mod answers;
+mod family;
 mod guard;
 mod protocol;
 pub mod registration;
 pub mod review;
 mod router;
+mod verbs;
 mod verdict;
 
 pub use guard::{Guard, Settings};

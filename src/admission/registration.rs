@@ -16,6 +16,12 @@ use crate::object::{
 
 /// The configuration's name.
 pub const NAME: &str = "aso-guard";
+/// The webhook for CREATE and UPDATE; API servers name it in refusals.
+pub const WRITE_WEBHOOK: &str = "write.asoguard.io";
+/// The webhook for CREATE of copies that are parked by their own annotation.
+pub const PARKED_WEBHOOK: &str = "parked.asoguard.io";
+/// The webhook for DELETE.
+pub const DELETE_WEBHOOK: &str = "delete.asoguard.io";
 
 /// Where the API server finds the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,17 +76,20 @@ impl Registration<'_> {
             },
             webhooks: Some(vec![
                 self.webhook(
-                    "write.asoguard.io",
+                    WRITE_WEBHOOK,
                     &["CREATE", "UPDATE"],
                     self.on_write_failure,
                     Some(vec![not_parked(), matters()]),
                 ),
+                // A parked copy may be created whatever happens to the webhook; it is
+                // asked because others may wait for the copy as their owner.
                 self.webhook(
-                    "delete.asoguard.io",
-                    &["DELETE"],
-                    self.on_delete_failure,
-                    None,
+                    PARKED_WEBHOOK,
+                    &["CREATE"],
+                    FailurePolicy::Ignore,
+                    Some(vec![parked()]),
                 ),
+                self.webhook(DELETE_WEBHOOK, &["DELETE"], self.on_delete_failure, None),
             ]),
         }
     }
@@ -135,12 +144,21 @@ impl Registration<'_> {
     }
 }
 
-/// A copy that is parked by its own annotation is always let through, whether it
-/// is created so or becomes so: the safe steps do not even need the webhook.
+/// A copy that is parked by its own annotation is let through, whether it is
+/// created so or becomes so: the safe steps do not depend on the webhook.
 fn not_parked() -> MatchCondition {
+    let policy = annotation("object", POLICY_ANNOTATION);
     MatchCondition {
         name: "not-parked-by-its-own-annotation".to_owned(),
-        expression: format!("{} != 'skip'", annotation("object", POLICY_ANNOTATION)),
+        expression: format!("{policy} != 'skip'"),
+    }
+}
+
+fn parked() -> MatchCondition {
+    let policy = annotation("object", POLICY_ANNOTATION);
+    MatchCondition {
+        name: "parked-by-its-own-annotation".to_owned(),
+        expression: format!("{policy} == 'skip'"),
     }
 }
 

@@ -1,9 +1,8 @@
 //! The order of an admission's steps, without the calls themselves.
 //!
 //! The order is part of the protocol: a claim is written before the look that
-//! must see what others wrote, and what was written for a request that is refused
-//! is taken back. So it stands here, where a model checker can drive it, and the
-//! webhook only makes the calls that it asks for.
+//! must see what others wrote. So it stands here, where a model checker can drive
+//! it, and the webhook only makes the calls that it asks for.
 
 use crate::arm::Identity;
 
@@ -25,17 +24,9 @@ pub enum Aim {
     Wake(Acquire, Delete),
     /// Delete the resource.
     Delete(Delete),
-}
-
-/// What an attempt leaves in the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trace {
-    /// Nothing: a dry run finds out what the verdict would be.
-    None,
-    /// What it wrote, if it is not refused: the API server stores only that.
-    IfAllowed,
-    /// What it wrote, refused or not: in audit mode the API server stores both.
-    Always,
+    /// Take back what one call wrote for a copy: it is refused after all, and the
+    /// API server will not store what a webhook refused.
+    TakeBack(CopyRef, RequestUid),
 }
 
 /// One request's way through the registry: which call comes next, and in the end
@@ -44,7 +35,8 @@ pub enum Trace {
 pub struct Attempt<V> {
     aim: Aim,
     identities: Vec<Identity>,
-    trace: Trace,
+    /// Whether to write nothing, and only find out what the verdict would be.
+    dry_run: bool,
     /// Which identity is dealt with.
     at: usize,
     stage: Stage<V>,
@@ -59,10 +51,6 @@ enum Stage<V> {
     Put(Record, Option<V>),
     /// Looks for what stands in the way elsewhere.
     Look,
-    /// Reads the claim again, to take back what was written.
-    TakeBack,
-    /// Writes the claim without it.
-    PutBack(Record, V),
     Done,
 }
 
@@ -95,12 +83,12 @@ pub enum Answer<V> {
 
 impl<V: Clone> Attempt<V> {
     /// An attempt on everything that the object stands for, the resource that ASO
-    /// writes to first.
-    pub fn new(aim: Aim, identities: Vec<Identity>, trace: Trace) -> Self {
+    /// writes to first. A dry run writes nothing and comes to the same verdict.
+    pub fn new(aim: Aim, identities: Vec<Identity>, dry_run: bool) -> Self {
         let mut attempt = Self {
             aim,
             identities,
-            trace,
+            dry_run,
             at: 0,
             stage: Stage::Read,
             refusal: None,
@@ -113,12 +101,11 @@ impl<V: Clone> Attempt<V> {
     pub fn call(&self) -> Option<Call<'_, V>> {
         let identity = self.identities.get(self.at)?;
         Some(match &self.stage {
-            Stage::Read | Stage::TakeBack => Call::Claim(identity),
+            Stage::Read => Call::Claim(identity),
             Stage::Put(record, version) => Call::Put(record, version.as_ref()),
-            Stage::PutBack(record, version) => Call::Put(record, Some(version)),
             Stage::Look => match &self.aim {
                 Aim::Create(_) | Aim::Activate(_) => Call::Claims(self.ancestors()),
-                Aim::Wake(..) | Aim::Delete(_) => Call::Below(identity),
+                _ => Call::Below(identity),
             },
             Stage::Done => return None,
         })
@@ -131,23 +118,21 @@ impl<V: Clone> Attempt<V> {
             (Stage::Put(..), Answer::Stored) => self.written(),
             (Stage::Put(..), Answer::Conflict) => self.stage = Stage::Read,
             (Stage::Look, Answer::Claims(claims)) => self.looked(&claims),
-            (Stage::TakeBack, Answer::Claim(known)) => self.take_back(known),
-            (Stage::PutBack(..), Answer::Stored) => self.taken_back(),
-            (Stage::PutBack(..), Answer::Conflict) => self.stage = Stage::TakeBack,
             _ => {}
         }
     }
 
-    /// Why the request is refused, as soon as that is known. There may be calls to
-    /// make after that, which take back what was written: what they fail to take
-    /// back ends at its deadline.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        self.refusal.as_ref()
+    /// What it came to, once there is no call to make.
+    ///
+    /// # Errors
+    /// Why the request is refused.
+    pub fn outcome(self) -> Result<(), Refusal> {
+        self.refusal.map_or(Ok(()), Err)
     }
 
     fn begin(&mut self, at: usize) {
         self.at = at;
-        let is_new = matches!(self.aim, Aim::Create(_)) && self.trace != Trace::None;
+        let is_new = matches!(self.aim, Aim::Create(_)) && !self.dry_run;
         if at >= self.identities.len() {
             self.stage = Stage::Done;
         } else if is_new {
@@ -158,84 +143,54 @@ impl<V: Clone> Attempt<V> {
     }
 
     fn propose(&mut self, known: Option<(Record, V)>) {
-        let Some(identity) = self.identities.get(self.at) else {
-            return;
-        };
+        let identity = &self.identities[self.at];
         let (record, version) = known.unzip();
         let record = record.as_ref();
         let next = match &self.aim {
-            Aim::Create(ask) | Aim::Activate(ask) => acquire(record, identity, ask),
+            Aim::Create(ask) | Aim::Activate(ask) => acquire(record, identity, ask).map(Some),
             Aim::Wake(ask, delete) => mark_deleting(record, identity, delete)
-                .and_then(|marked| acquire(Some(&marked), identity, ask)),
-            Aim::Delete(ask) => mark_deleting(record, identity, ask),
+                .and_then(|marked| acquire(Some(&marked), identity, ask))
+                .map(Some),
+            Aim::Delete(ask) => mark_deleting(record, identity, ask).map(Some),
+            Aim::TakeBack(copy, request) => {
+                Ok(record.and_then(|record| withdraw(record, copy, request)))
+            }
         };
         match next {
             Err(refusal) => self.refuse(refusal),
-            Ok(_) if self.trace == Trace::None => self.written(),
-            Ok(record) => self.stage = Stage::Put(record, version),
+            Ok(Some(record)) if !self.dry_run => self.stage = Stage::Put(record, version),
+            Ok(_) => self.written(),
         }
     }
 
+    /// The claim is as it should be.
     fn written(&mut self) {
-        let acquires = matches!(self.aim, Aim::Create(_) | Aim::Activate(_));
-        if acquires && self.at + 1 < self.identities.len() {
-            self.begin(self.at + 1);
-        } else if acquires && self.ancestors().is_empty() {
-            self.stage = Stage::Done;
-        } else {
-            self.stage = Stage::Look;
+        let last = self.at + 1 == self.identities.len();
+        match &self.aim {
+            Aim::Wake(..) | Aim::Delete(_) => self.stage = Stage::Look,
+            Aim::Create(_) | Aim::Activate(_) if last && !self.ancestors().is_empty() => {
+                self.stage = Stage::Look;
+            }
+            _ => self.begin(self.at + 1),
         }
     }
 
     fn looked(&mut self, claims: &[Record]) {
         let outcome = match &self.aim {
-            Aim::Create(_) | Aim::Activate(_) => acquire_below(&self.identities[0], claims),
             Aim::Wake(_, ask) | Aim::Delete(ask) => {
                 dependents(&self.identities[self.at], &ask.copy, claims)
             }
+            _ => acquire_below(&self.identities[0], claims),
         };
-        match (outcome, &self.aim) {
-            (Err(refusal), _) => self.refuse(refusal),
-            (Ok(()), Aim::Create(_) | Aim::Activate(_)) => self.stage = Stage::Done,
-            (Ok(()), Aim::Wake(..) | Aim::Delete(_)) => self.begin(self.at + 1),
+        match outcome {
+            Err(refusal) => self.refuse(refusal),
+            Ok(()) => self.begin(self.at + 1),
         }
     }
 
     fn refuse(&mut self, refusal: Refusal) {
         self.refusal = Some(self.foreign(refusal));
-        self.at = 0;
-        self.stage = match self.trace {
-            Trace::IfAllowed => Stage::TakeBack,
-            Trace::None | Trace::Always => Stage::Done,
-        };
-    }
-
-    fn take_back(&mut self, known: Option<(Record, V)>) {
-        let (copy, request) = self.asked();
-        let left = known.and_then(|(record, version)| {
-            let left = withdraw(&record, copy, request)?;
-            Some(Stage::PutBack(left, version))
-        });
-        match left {
-            Some(put) => self.stage = put,
-            None => self.taken_back(),
-        }
-    }
-
-    fn taken_back(&mut self) {
-        self.at += 1;
-        self.stage = if self.at < self.identities.len() {
-            Stage::TakeBack
-        } else {
-            Stage::Done
-        };
-    }
-
-    fn asked(&self) -> (&CopyRef, &RequestUid) {
-        match &self.aim {
-            Aim::Create(ask) | Aim::Activate(ask) | Aim::Wake(ask, _) => (&ask.copy, &ask.request),
-            Aim::Delete(ask) => (&ask.copy, &ask.request),
-        }
+        self.stage = Stage::Done;
     }
 
     /// What contains the resource. A subscription has no claim: ASO cannot delete one.

@@ -47,19 +47,13 @@ pub fn mark_deleting(
     identity: &Identity,
     ask: &Delete,
 ) -> Result<Record, Refusal> {
-    let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
-    let peers: Vec<Holder> = next
-        .others(&ask.copy)
-        .map(|(other, held)| Holder::of(other, held))
-        .collect();
-    if !peers.is_empty() {
-        let identity = next.identity.clone();
-        return Err(if ask.wakes {
+    peers_depend(record, identity, &ask.copy).map_err(|refusal| match refusal {
+        Refusal::PeersDepend { identity, peers } if ask.wakes => {
             Refusal::WakesDelete { identity, peers }
-        } else {
-            Refusal::PeersDepend { identity, peers }
-        });
-    }
+        }
+        refusal => refusal,
+    })?;
+    let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
     let copy = next.entry(&ask.copy, ask.at, &ask.by);
     if copy.is_vacant() {
         copy.stored = Some(ask.stored.clone());
@@ -71,6 +65,29 @@ pub fn mark_deleting(
     };
     add_in_flight(&mut copy.deleting, request);
     Ok(next)
+}
+
+/// Whether a destructive delete through `copy` would take the resource from other
+/// copies of it, live or parked.
+///
+/// # Errors
+/// [`Refusal::PeersDepend`] naming them.
+pub fn peers_depend(
+    record: Option<&Record>,
+    identity: &Identity,
+    copy: &CopyRef,
+) -> Result<(), Refusal> {
+    let others = record.into_iter().flat_map(|record| record.others(copy));
+    let peers: Vec<Holder> = others
+        .map(|(other, held)| Holder::of(other, held))
+        .collect();
+    if peers.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::PeersDepend {
+        identity: identity.clone(),
+        peers,
+    })
 }
 
 /// Whether a destructive delete of `identity` through `copy` would take other

@@ -22,8 +22,8 @@ mod testing;
 mod wording;
 
 pub use acquire::{Acquire, acquire, acquire_below, withdraw};
-pub use attempt::{Aim, Answer, Attempt, Call, Trace};
-pub use delete::{Delete, dependents, mark_deleting};
+pub use attempt::{Aim, Answer, Attempt, Call};
+pub use delete::{Delete, dependents, mark_deleting, peers_depend};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
 pub use observe::{Held, Observation, Observed, Sighting, observe};
 pub use record::{ClaimState, Copy, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored};

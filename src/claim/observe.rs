@@ -119,6 +119,10 @@ fn is_over(request: &InFlight, seen: &Observation<'_>) -> bool {
             .object
             .as_ref()
             .is_none_or(|o| o.resource_version != *version),
+        Proof::Owner => {
+            let held = seen.object.as_ref().and_then(|object| object.held);
+            held.is_some_and(|held| !held.assumed)
+        }
         Proof::Deadline => false,
     };
     proven || seen.judged_at > request.deadline

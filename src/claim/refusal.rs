@@ -51,6 +51,22 @@ pub enum Refusal {
         /// What is inside; at least one.
         children: Vec<Dependent>,
     },
+    /// The object is an owner that others wait for, and with it one of those would
+    /// become a second live copy.
+    WakesChild {
+        /// The waiting object.
+        child: CopyRef,
+        /// Why it may not go live.
+        refusal: Box<Refusal>,
+    },
+    /// Kubernetes' garbage collector would delete a child too, and that delete would
+    /// be refused.
+    ChildRefused {
+        /// The child.
+        child: CopyRef,
+        /// Why it may not be deleted.
+        refusal: Box<Refusal>,
+    },
     /// A change that makes the delete of a terminating copy destructive, while
     /// other copies of the resource are there.
     WakesDelete {
@@ -111,6 +127,10 @@ pub enum Reason {
     PeersDepend,
     /// Others' resources are inside.
     ChildrenDepend,
+    /// An owner would make a waiting child a second live copy.
+    WakesChild,
+    /// A child would be deleted too, and may not be.
+    ChildRefused,
     /// The change would turn a safe delete into a destructive one.
     WakesDelete,
     /// The identity could not be worked out.
@@ -132,6 +152,8 @@ impl Reason {
             Self::AncestorDeleting => "AncestorDeleting",
             Self::PeersDepend => "PeersDepend",
             Self::ChildrenDepend => "ChildrenDepend",
+            Self::WakesChild => "WakesChild",
+            Self::ChildRefused => "ChildRefused",
             Self::WakesDelete => "WakesDelete",
             Self::Unresolved => "Unresolved",
             Self::RegistryUnavailable => "RegistryUnavailable",
@@ -150,6 +172,8 @@ impl Refusal {
             Self::AncestorDeleting { .. } => Reason::AncestorDeleting,
             Self::PeersDepend { .. } => Reason::PeersDepend,
             Self::ChildrenDepend { .. } => Reason::ChildrenDepend,
+            Self::WakesChild { .. } => Reason::WakesChild,
+            Self::ChildRefused { .. } => Reason::ChildRefused,
             Self::WakesDelete { .. } => Reason::WakesDelete,
         }
     }
@@ -163,6 +187,9 @@ impl Refusal {
             | Self::AncestorDeleting { holder, .. } => Some(holder),
             Self::PeersDepend { peers, .. } | Self::WakesDelete { peers, .. } => peers.first(),
             Self::ChildrenDepend { children, .. } => children.first().map(|child| &child.holder),
+            Self::WakesChild { refusal, .. } | Self::ChildRefused { refusal, .. } => {
+                refusal.holder()
+            }
         }
     }
 }

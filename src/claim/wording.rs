@@ -97,12 +97,23 @@ impl Words {
 impl Refusal {
     /// Puts the refusal in words.
     pub fn words(&self, to: &Speaker<'_>) -> Words {
-        let mut words = match self {
+        let mut words = self.about(to, None);
+        let contexts = words.next.iter().any(|line| line.contains(" --context "));
+        if contexts {
+            let note = "(--context: what your kubeconfig calls that cluster)";
+            words.details.insert(0, note.to_owned());
+        }
+        words
+    }
+
+    /// `subject`: what leads up to it, where that is not the request's own object.
+    fn about(&self, to: &Speaker<'_>, subject: Option<&str>) -> Words {
+        match self {
             Self::LiveElsewhere {
                 identity,
                 holder,
                 assumed,
-            } => live_elsewhere(to, identity, holder, *assumed),
+            } => live_elsewhere(to, subject, identity, holder, *assumed),
             Self::ForeignResourceId {
                 named,
                 computed,
@@ -112,26 +123,45 @@ impl Refusal {
                 identity,
                 ancestor,
                 holder,
-            } => ancestor_deleting(to, identity, ancestor, holder),
-            Self::PeersDepend { identity, peers } => peers_depend(to, identity, peers),
-            Self::ChildrenDepend { identity, children } => children_depend(to, identity, children),
+            } => ancestor_deleting(to, subject, identity, ancestor, holder),
+            Self::PeersDepend { identity, peers } => peers_depend(to, subject, identity, peers),
+            Self::ChildrenDepend { identity, children } => {
+                children_depend(to, subject, identity, children)
+            }
             Self::WakesDelete { identity, peers } => wakes_delete(to, identity, peers),
-        };
-        let contexts = words.next.iter().any(|line| line.contains(" --context "));
-        if contexts {
-            let note = "(--context: what your kubeconfig calls that cluster)";
-            words.details.insert(0, note.to_owned());
+            Self::WakesChild { child, refusal } => {
+                let waits = format!("{} waits for this owner, and then", child.object);
+                refusal.about(&of_child(to, child, Action::Activate), Some(&waits))
+            }
+            Self::ChildRefused { child, refusal } => {
+                let goes = format!("Kubernetes deletes {} too, and that", child.object);
+                refusal.about(&of_child(to, child, Action::Delete), Some(&goes))
+            }
         }
-        words
     }
 }
 
-fn live_elsewhere(to: &Speaker<'_>, identity: &Identity, holder: &Holder, assumed: bool) -> Words {
-    let what = match to.action {
+/// To whom a refusal is told that is about a child of the request's object.
+fn of_child<'a>(to: &Speaker<'_>, child: &'a CopyRef, action: Action) -> Speaker<'a> {
+    Speaker {
+        copy: child,
+        action,
+        heard: to.heard,
+    }
+}
+
+fn live_elsewhere(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    holder: &Holder,
+    assumed: bool,
+) -> Words {
+    let what = subject.unwrap_or(match to.action {
         Action::Activate => "making this copy live",
         Action::Rename => "this change",
         Action::Create | Action::Delete => "creating this copy live",
-    };
+    });
     let resource = short(identity);
     let mut words = Words {
         summary: format!("{what} would give {resource} two live reconcilers"),
@@ -141,7 +171,7 @@ fn live_elsewhere(to: &Speaker<'_>, identity: &Identity, holder: &Holder, assume
     };
     match holder.hold {
         Hold::Deleting => {
-            words.summary = format!("{what} now would have {resource} deleted under it");
+            words.summary = format!("{what} would have {resource} deleted under it");
             let wait = "Wait until that copy is gone, then try again.";
             words.next.push(wait.to_owned());
         }
@@ -161,9 +191,9 @@ fn live_elsewhere(to: &Speaker<'_>, identity: &Identity, holder: &Holder, assume
         }
     }
     if to.action == Action::Create && holder.hold != Hold::Deleting {
-        let parked =
-            format!("Or create this copy parked, with the annotation {POLICY_ANNOTATION}: skip");
-        words.next.push(parked);
+        words.next.push(format!(
+            "Or create this copy parked, with the annotation {POLICY_ANNOTATION}: skip"
+        ));
     }
     if assumed {
         words.details.push(
@@ -197,13 +227,15 @@ fn foreign_resource_id(
 
 fn ancestor_deleting(
     to: &Speaker<'_>,
+    subject: Option<&str>,
     identity: &Identity,
     ancestor: &Identity,
     holder: &Holder,
 ) -> Words {
+    let lead = subject.map_or_else(String::new, |subject| format!("{subject} "));
     Words {
         summary: format!(
-            "{} would be deleted along with {}",
+            "{lead}{} would be deleted along with {}",
             short(identity),
             short(ancestor)
         ),
@@ -216,11 +248,14 @@ fn ancestor_deleting(
     }
 }
 
-fn peers_depend(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
-    let mut next = vec![
-        "To delete only this copy and leave Azure alone, park it first:".to_owned(),
-        park(to, to.copy),
-    ];
+fn peers_depend(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    peers: &[Holder],
+) -> Words {
+    let what = subject.unwrap_or("deleting this copy");
+    let mut next = leave_azure_alone(to, subject);
     if peers.iter().all(|peer| peer.hold == Hold::Parked) {
         next.push(
             "To delete the resource too, first delete the parked copies (Azure is not touched):"
@@ -232,33 +267,43 @@ fn peers_depend(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Word
         }));
     }
     Words {
-        summary: format!(
-            "deleting this copy would delete {} in Azure",
-            short(identity)
-        ),
+        summary: format!("{what} would delete {} in Azure", short(identity)),
         holders: still(to, peers),
         next,
         details: vec![format!("Resource: {identity}")],
     }
 }
 
-fn children_depend(to: &Speaker<'_>, identity: &Identity, children: &[Dependent]) -> Words {
+fn children_depend(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    children: &[Dependent],
+) -> Words {
+    let what = subject.unwrap_or("deleting this copy");
+    let mut next = vec!["Delete or move those first.".to_owned()];
+    next.extend(leave_azure_alone(to, subject));
     Words {
         summary: format!(
-            "deleting this copy would delete {} in Azure and what others hold inside",
+            "{what} would delete {} in Azure and what others hold inside",
             short(identity)
         ),
         holders: named(to, children, |to, child| {
             let place = place(to, &child.holder);
             format!("{} is {place}", short(&child.identity))
         }),
-        next: vec![
-            "Delete or move those first; or delete only this copy and leave Azure alone: park it, then delete:"
-                .to_owned(),
-            park(to, to.copy),
-        ],
+        next,
         details: vec![format!("Resource: {identity}")],
     }
+}
+
+/// How to go on without touching Azure.
+fn leave_azure_alone(to: &Speaker<'_>, subject: Option<&str>) -> Vec<String> {
+    let how = match subject {
+        None => "To delete only this copy and leave Azure alone, park it first:".to_owned(),
+        Some(_) => format!("To leave Azure alone, park {} first:", to.copy.object),
+    };
+    vec![how, park(to, to.copy)]
 }
 
 fn wakes_delete(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {

@@ -3,6 +3,7 @@
 mod certs;
 mod config;
 mod crds;
+mod demo;
 mod serve;
 mod webhook;
 
@@ -29,6 +30,8 @@ enum Command {
     Crds,
     /// Make a development CA and a serving certificate.
     Certs(certs::CertsArgs),
+    /// Play ASO's four steps, and the mistakes on the way, through real servers on this machine.
+    Demo(demo::DemoArgs),
 }
 
 /// How a command ended; see the exit codes.
@@ -58,6 +61,7 @@ impl Cli {
         let out = &mut std::io::stdout();
         let done = match self.command {
             Command::Serve(args) => return serve::run(*args).await,
+            Command::Demo(args) => return demo::run(&args).await,
             Command::Webhook(args) => webhook::run(&args, out),
             Command::Crds => crds::run(out),
             Command::Certs(args) => certs::run(&args, out),

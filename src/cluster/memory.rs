@@ -99,6 +99,14 @@ impl Cluster for MemoryCluster {
         self.state().objects.values().cloned().collect()
     }
 
+    fn owned_by(&self, namespace: &str, name: &str) -> Vec<Arc<ObjectFacts>> {
+        let state = self.state();
+        let owned = |object: &&Arc<ObjectFacts>| {
+            *object.key.namespace == *namespace && object.owner_name() == Some(name)
+        };
+        state.objects.values().filter(owned).cloned().collect()
+    }
+
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
         Ok(self.stored(key).map(Arc::unwrap_or_clone))
     }

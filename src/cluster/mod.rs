@@ -1,6 +1,7 @@
 //! What the guard knows of its own cluster: its objects, namespaces, credentials,
 //! installed kinds; and the observer that keeps the registry true to them.
 
+pub mod family;
 pub mod kube;
 mod ledger;
 pub mod member;
@@ -28,6 +29,9 @@ pub trait Cluster: Send + Sync {
 
     /// Every object that is known, of every installed kind.
     fn objects(&self) -> Vec<Arc<ObjectFacts>>;
+
+    /// The known objects of a namespace whose `spec.owner` has this name.
+    fn owned_by(&self, namespace: &str, name: &str) -> Vec<Arc<ObjectFacts>>;
 
     /// An object as the API server's store has it now: a quorum read.
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError>;

@@ -109,6 +109,11 @@ impl Observer {
         self.backlog().as_ref().is_some_and(HashSet::is_empty)
     }
 
+    /// Whether nothing waits to be looked at now, and nothing is being looked at.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_idle()
+    }
+
     /// No call panics while it holds the lock, so a poisoned one is as good.
     fn backlog(&self) -> MutexGuard<'_, Option<HashSet<ObjectKey>>> {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
@@ -375,9 +380,10 @@ fn observation<'a>(
                     policy,
                     assumed: resolution.assumed,
                 }),
-            // It cannot be worked out just now, and was a copy before: it still is.
+            // It cannot be worked out just now, and was seen as a copy before: it still is.
             Err(_) => known
                 .and_then(|known| known.record.copies.get(copy))
+                .filter(|held| held.stored.is_some())
                 .map(|held| Held {
                     policy,
                     assumed: held.assumed,

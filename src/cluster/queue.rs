@@ -94,8 +94,7 @@ impl Queue {
     }
 
     /// Whether nothing waits to be looked at now, and nothing is being looked at.
-    #[cfg(test)]
-    fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         let state = self.state();
         state.ready.is_empty() && state.running.is_empty()
     }

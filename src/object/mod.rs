@@ -110,6 +110,11 @@ pub struct Annotations {
 }
 
 impl ObjectFacts {
+    /// The `metadata.name` that `spec.owner` names.
+    pub fn owner_name(&self) -> Option<&str> {
+        self.owner.as_ref()?.name.as_deref()
+    }
+
     /// An object of which only the name is known.
     pub fn named(key: ObjectKey) -> Self {
         Self {

@@ -208,7 +208,7 @@ impl DevelopmentCa {
     }
 }
 
-/// What [`write`] did.
+/// What [`write()`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaOrigin {
     /// A new CA was made: clients have to be told to trust it.

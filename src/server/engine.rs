@@ -17,6 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::activity::{Patience, Phase, Protocol};
 use super::connection::{self, Terms};
 use super::handshake;
+use super::linger::Linger;
 use super::panics;
 use super::seldom::Seldom;
 use super::tls::ReloadingCertificate;
@@ -143,6 +144,7 @@ impl Engine {
         self.connections.spawn(async move {
             // Verdicts are small and waited for. Failing to say so is no harm.
             let _ = stream.set_nodelay(true);
+            let stream = Linger::new(stream);
             let terms = |protocol| Terms {
                 router,
                 peer,

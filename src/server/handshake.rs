@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{AlertDescription, ServerConfig};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -19,12 +19,15 @@ use super::tls::ALPN_HTTP2;
 static COMPLAINTS: Seldom = Seldom::every(Duration::from_mins(1));
 
 /// Does the handshake. `None` where it failed or took longer than `limit`.
-pub(super) async fn accept(
-    stream: TcpStream,
+pub(super) async fn accept<S>(
+    stream: S,
     peer: SocketAddr,
     config: Arc<ServerConfig>,
     limit: Duration,
-) -> Option<(TlsStream<TcpStream>, Protocol)> {
+) -> Option<(TlsStream<S>, Protocol)>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let error = match timeout(limit, TlsAcceptor::from(config).accept(stream)).await {
         Ok(Ok(stream)) => {
             let protocol = match stream.get_ref().1.alpn_protocol() {

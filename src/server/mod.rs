@@ -15,6 +15,7 @@ mod connection;
 pub mod development_certificates;
 mod engine;
 mod handshake;
+mod linger;
 pub mod ops;
 mod panics;
 pub mod readiness;

@@ -156,6 +156,7 @@ mod tests {
         assert!(answer.contains("openmetrics-text"), "{answer}");
         assert!(answer.contains("calls_total 1"), "{answer}");
 
+        drop(stream);
         shutdown.cancel();
         soon(server).await.unwrap();
         assert!(TcpStream::connect(address).await.is_err());

@@ -25,7 +25,7 @@ use super::tls::ReloadingCertificate;
 use super::{HttpsServer, ServerConfig, ServerError};
 
 /// No test waits longer for anything.
-pub(super) const BOUND: Duration = Duration::from_secs(30);
+pub(super) const BOUND: Duration = Duration::from_mins(1);
 
 /// `future`, which must end in bounded time.
 pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {

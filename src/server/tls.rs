@@ -198,8 +198,8 @@ impl Said {
                 if self.problem.as_ref() != Some(&problem) {
                     tracing::error!(
                         serving = %serving,
-                        "the new certificate is not used, the last good one is still served: \
-                         {problem}"
+                        "the certificate files cannot be used now, the last good certificate is \
+                         still served: {problem}"
                     );
                     self.problem = Some(problem);
                 }
@@ -360,7 +360,7 @@ mod tests {
         for (line, expected) in lines.iter().zip(expected) {
             assert!(line.contains(expected), "{line}");
         }
-        assert!(lines[0].contains("the last good one is still served"));
+        assert!(lines[0].contains("the last good certificate is still served"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod aftermath;
 mod audit;
 mod bypass;
 mod control_plane;
+mod family;
 mod members;
 mod moves;
 mod race;

@@ -114,6 +114,10 @@ impl Cluster for KubeCluster {
         self.store.objects()
     }
 
+    fn owned_by(&self, namespace: &str, name: &str) -> Vec<Arc<ObjectFacts>> {
+        self.store.owned_by(namespace, name)
+    }
+
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
         let Some(api) = self.api(key) else {
             return Ok(None);

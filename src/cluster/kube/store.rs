@@ -8,10 +8,49 @@ use crate::object::{ObjectFacts, ObjectKey};
 /// Objects in order of namespace, and the namespaces' policies.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    objects: RwLock<BTreeMap<ObjectKey, Arc<ObjectFacts>>>,
+    objects: RwLock<Objects>,
     namespaces: RwLock<HashMap<Box<str>, Option<Arc<str>>>>,
     /// Strings that many objects have in common.
     common: RwLock<HashSet<Arc<str>>>,
+}
+
+#[derive(Debug, Default)]
+struct Objects {
+    by_key: BTreeMap<ObjectKey, Arc<ObjectFacts>>,
+    /// What names an owner, by namespace and the owner's name.
+    by_owner: HashMap<Arc<str>, HashMap<Box<str>, HashSet<ObjectKey>>>,
+}
+
+impl Objects {
+    fn insert(&mut self, object: Arc<ObjectFacts>) -> Option<Arc<ObjectFacts>> {
+        let before = self.remove(&object.key);
+        if let Some(owner) = object.owner_name() {
+            let owners = self
+                .by_owner
+                .entry(object.key.namespace.clone())
+                .or_default();
+            owners
+                .entry(owner.into())
+                .or_default()
+                .insert(object.key.clone());
+        }
+        self.by_key.insert(object.key.clone(), object);
+        before
+    }
+
+    fn remove(&mut self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
+        let before = self.by_key.remove(key)?;
+        if let Some(owner) = before.owner_name()
+            && let Some(owners) = self.by_owner.get_mut(&key.namespace)
+            && let Some(owned) = owners.get_mut(owner)
+        {
+            owned.remove(key);
+            if owned.is_empty() {
+                owners.remove(owner);
+            }
+        }
+        Some(before)
+    }
 }
 
 // No call panics while it holds a lock, so a poisoned one is as good.
@@ -26,18 +65,18 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 impl Store {
     /// An object.
     pub(super) fn object(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
-        read(&self.objects).get(key).cloned()
+        read(&self.objects).by_key.get(key).cloned()
     }
 
     /// All objects.
     pub(super) fn objects(&self) -> Vec<Arc<ObjectFacts>> {
-        read(&self.objects).values().cloned().collect()
+        read(&self.objects).by_key.values().cloned().collect()
     }
 
     /// The keys of a kind's objects.
     pub(super) fn keys_of(&self, group: &str, kind: &str) -> HashSet<ObjectKey> {
         let objects = read(&self.objects);
-        let keys = objects.keys();
+        let keys = objects.by_key.keys();
         keys.filter(|key| *key.group == *group && *key.kind == *kind)
             .cloned()
             .collect()
@@ -47,10 +86,23 @@ impl Store {
     pub(super) fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
         let first = ObjectKey::new("", "", namespace, "");
         let objects = read(&self.objects);
-        let from_here = objects.range(first..);
+        let from_here = objects.by_key.range(first..);
         from_here
             .take_while(|(key, _)| *key.namespace == *namespace)
             .map(|(_, object)| object.clone())
+            .collect()
+    }
+
+    /// The objects of a namespace whose owner has this name.
+    pub(super) fn owned_by(&self, namespace: &str, name: &str) -> Vec<Arc<ObjectFacts>> {
+        let objects = read(&self.objects);
+        let owned = objects
+            .by_owner
+            .get(namespace)
+            .and_then(|owners| owners.get(name));
+        let keys = owned.into_iter().flatten();
+        keys.filter_map(|key| objects.by_key.get(key))
+            .cloned()
             .collect()
     }
 
@@ -63,7 +115,7 @@ impl Store {
         object.key.kind = self.common(object.key.kind);
         object.key.namespace = self.common(object.key.namespace);
         let object = Arc::new(object);
-        let before = write(&self.objects).insert(object.key.clone(), object.clone());
+        let before = write(&self.objects).insert(object.clone());
         (object, before)
     }
 
@@ -102,6 +154,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::OwnerRef;
 
     #[test]
     fn a_namespace_has_its_own_objects_and_no_others() {
@@ -117,6 +170,25 @@ mod tests {
             .map(|object| object.key.to_string())
             .collect();
         assert_eq!(names, ["b/K/x", "b/K/y"]);
+    }
+
+    #[test]
+    fn what_an_owner_owns_follows_changes() {
+        let store = Store::default();
+        let owned = |owner: &str| ObjectFacts {
+            owner: Some(OwnerRef {
+                name: Some(owner.into()),
+                ..OwnerRef::default()
+            }),
+            ..ObjectFacts::named(ObjectKey::new("g", "K", "ns", "child"))
+        };
+        store.put(owned("one"));
+        assert_eq!(store.owned_by("ns", "one").len(), 1);
+        store.put(owned("two"));
+        assert_eq!(store.owned_by("ns", "one").len(), 0);
+        assert_eq!(store.owned_by("ns", "two").len(), 1);
+        store.remove(&owned("two").key);
+        assert_eq!(store.owned_by("ns", "two").len(), 0);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::cluster::family;
 use crate::cluster::observer::Observer;
 use crate::object::{ObjectFacts, ObjectKey};
 
@@ -130,17 +131,8 @@ impl KubeCluster {
         let Some(observer) = self.observer() else {
             return;
         };
-        let objects = self.store.in_namespace(&owner.namespace);
-        let mut owners = vec![owner.name.clone()];
-        let mut seen: HashSet<ObjectKey> = HashSet::new();
-        while let Some(name) = owners.pop() {
-            for child in &objects {
-                let owned_by = child.owner.as_ref().and_then(|owner| owner.name.as_deref());
-                if owned_by == Some(&*name) && seen.insert(child.key.clone()) {
-                    owners.push(child.key.name.clone());
-                    observer.reconsider(child.key.clone());
-                }
-            }
+        for child in family::descendants(self, owner) {
+            observer.reconsider(child.key.clone());
         }
     }
 

@@ -172,12 +172,13 @@ fn to_request(request: &InFlight) -> ClaimRequest {
     let (uid, resource_version) = match &request.proof {
         Proof::Uid(uid) => (Some(uid.to_string()), None),
         Proof::ResourceVersion(version) => (None, Some(version.to_string())),
-        Proof::Deadline => (None, None),
+        Proof::Owner | Proof::Deadline => (None, None),
     };
     ClaimRequest {
         request: request.request.as_str().to_owned(),
         uid,
         resource_version,
+        owner: request.proof == Proof::Owner,
         deadline: request.deadline,
     }
 }
@@ -235,10 +236,11 @@ fn policy(text: &str) -> Result<Policy, String> {
 fn from_request(request: &ClaimRequest) -> InFlight {
     InFlight {
         request: RequestUid::new(&request.request),
-        proof: match (&request.uid, &request.resource_version) {
-            (Some(uid), None) => Proof::Uid(uid.as_str().into()),
-            (None, Some(version)) => Proof::ResourceVersion(version.as_str().into()),
-            // Neither, or both by somebody's hand: what only the deadline ends is safe.
+        proof: match (&request.uid, &request.resource_version, request.owner) {
+            (Some(uid), None, false) => Proof::Uid(uid.as_str().into()),
+            (None, Some(version), false) => Proof::ResourceVersion(version.as_str().into()),
+            (None, None, true) => Proof::Owner,
+            // None, or several by somebody's hand: what only the deadline ends is safe.
             _ => Proof::Deadline,
         },
         deadline: request.deadline,

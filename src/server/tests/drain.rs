@@ -138,6 +138,7 @@ async fn a_request_whose_headers_are_half_sent_is_served() {
     soon(stream.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("\r\n\r\non"), "{answer}");
+    drop(stream);
     soon(server.ended).await.unwrap().unwrap();
 }
 

@@ -1,0 +1,126 @@
+//! From what stopped a request to what its client is told.
+
+use jiff::Timestamp;
+
+use crate::claim::{Heard, Reason, Refusal, Speaker, Words};
+use crate::object::POLICY_ANNOTATION;
+use crate::policy::Effective;
+
+use super::guard::{Case, Guard, Stop};
+use super::verdict::{Objection, OnUnresolved, Verdict};
+
+impl Guard {
+    pub(super) async fn conclude(
+        &self,
+        case: &Case<'_>,
+        outcome: Result<(), Stop>,
+        warnings: Vec<String>,
+    ) -> Verdict {
+        match outcome {
+            Ok(()) => Verdict::allow(warnings),
+            Err(stop) => self.stopped(case, stop, warnings).await,
+        }
+    }
+
+    pub(super) async fn stopped(
+        &self,
+        case: &Case<'_>,
+        stop: Stop,
+        warnings: Vec<String>,
+    ) -> Verdict {
+        match stop {
+            Stop::Refused(refusal) => {
+                let words = refusal.words(&Speaker {
+                    copy: &case.copy,
+                    action: case.action,
+                    heard: self.heard(&refusal).await,
+                });
+                let objection = Objection {
+                    reason: refusal.reason(),
+                    code: 403,
+                    words,
+                };
+                Verdict::object(&objection, self.settings.mode, warnings)
+            }
+            Stop::Registry(error) => {
+                let next = "Try again once the registry answers; nothing was changed in Azure.";
+                self.cannot_know(&error.to_string(), next, warnings)
+            }
+            Stop::Cluster(error) => self.cannot_know(&error.to_string(), "Try again.", warnings),
+        }
+    }
+
+    /// When the member in the way was last heard from. For a person only, so a
+    /// registry that does not say is no trouble.
+    async fn heard(&self, refusal: &Refusal) -> Option<Heard> {
+        let member = &refusal.holder()?.copy.member;
+        if *member == self.member {
+            return None;
+        }
+        let known = self.registry.member(member).await.ok()??;
+        Some(Heard::since(known.record.heard, Timestamp::now()))
+    }
+
+    pub(super) fn cannot_know(&self, why: &str, next: &str, warnings: Vec<String>) -> Verdict {
+        let words = Words {
+            summary: format!("cannot tell whether this is safe: {why}"),
+            next: vec![next.to_owned()],
+            ..Words::default()
+        };
+        let objection = Objection {
+            reason: Reason::RegistryUnavailable,
+            code: 503,
+            words,
+        };
+        Verdict::object(&objection, self.settings.mode, warnings)
+    }
+
+    pub(super) fn unreadable(&self, why: &str) -> Verdict {
+        let words = Words {
+            summary: format!("the object in this request cannot be read: {why}"),
+            next: vec!["Correct that field and try again.".to_owned()],
+            ..Words::default()
+        };
+        let objection = Objection {
+            reason: Reason::Unreadable,
+            code: 400,
+            words,
+        };
+        Verdict::object(&objection, self.settings.mode, Vec::new())
+    }
+
+    pub(super) fn unresolved(&self, why: &str, mut warnings: Vec<String>) -> Verdict {
+        let words = Words {
+            summary: format!("cannot tell which Azure resource this is: {why}"),
+            ..Words::default()
+        };
+        match self.settings.on_unresolved {
+            OnUnresolved::Warn => {
+                warnings.push(format!("aso-guard {}", words.summary));
+                Verdict::warn(Reason::Unresolved, warnings)
+            }
+            OnUnresolved::Deny => {
+                let objection = Objection {
+                    reason: Reason::Unresolved,
+                    code: 403,
+                    words,
+                };
+                Verdict::object(&objection, self.settings.mode, warnings)
+            }
+        }
+    }
+}
+
+/// What is worth a word about a policy even where the request is let through.
+pub(super) fn policy_warnings(effective: &Effective) -> Vec<String> {
+    let unknown = effective.unknown.iter();
+    unknown
+        .map(|unknown| {
+            format!(
+                "{POLICY_ANNOTATION}: {:?} is no policy of ASO, so {} is in force; \
+                 write manage, skip or detach-on-delete",
+                unknown.value, effective.policy
+            )
+        })
+        .collect()
+}

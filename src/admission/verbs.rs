@@ -1,0 +1,155 @@
+//! What CREATE, UPDATE and DELETE of an object come to.
+
+use crate::arm::Identity;
+use std::sync::Arc;
+
+use crate::claim::{Action, CopyRef};
+use crate::cluster::resolve;
+use crate::object::ObjectFacts;
+use crate::policy::{Effective, Policy};
+
+use super::answers::policy_warnings;
+use super::guard::{Case, Guard, Stop};
+use super::verdict::Verdict;
+
+impl Guard {
+    pub(super) async fn create(&self, case: Case<'_>) -> Verdict {
+        let policy = match resolve::effective_policy(&*self.cluster, case.object).await {
+            Ok(policy) => policy,
+            Err(error) => return self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
+        };
+        let mut warnings = policy_warnings(&policy);
+        if !policy.policy.is_live() {
+            let outcome = self.arrive_parked(&case).await;
+            return self.conclude(&case, outcome, warnings).await;
+        }
+        match resolve::identity(&*self.cluster, case.object).await {
+            Err(error) => self.stopped(&case, Stop::Cluster(error), warnings).await,
+            Ok(Err(why)) => self.unresolved(&why, warnings),
+            Ok(Ok(resolution)) => {
+                if resolution.assumed {
+                    warnings.push(assumed(&resolution.identity));
+                }
+                let outcome = self.go_live(&case, &resolution, None).await;
+                self.conclude(&case, outcome, warnings).await
+            }
+        }
+    }
+
+    pub(super) async fn update(&self, mut case: Case<'_>, old: &ObjectFacts) -> Verdict {
+        let now = match resolve::effective_policy(&*self.cluster, case.object).await {
+            Ok(policy) => policy,
+            Err(error) => return self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
+        };
+        let warnings = policy_warnings(&now);
+        if !now.policy.is_live() {
+            return Verdict::allow(warnings);
+        }
+        match self.change(&mut case, old, &now).await {
+            Ok(Err(why)) => self.unresolved(&why, warnings),
+            Ok(Ok(())) => self.conclude(&case, Ok(()), warnings).await,
+            Err(stop) => self.stopped(&case, stop, warnings).await,
+        }
+    }
+
+    /// An UPDATE after which the object is live. The inner error says why its
+    /// identity cannot be worked out.
+    async fn change(
+        &self,
+        case: &mut Case<'_>,
+        old: &ObjectFacts,
+        now: &Effective,
+    ) -> Result<Result<(), String>, Stop> {
+        let before = resolve::resolve(&*self.cluster, old).await?;
+        let was_live = before.policy.policy.is_live();
+        let wakes_delete = case.object.terminating
+            && now.policy == Policy::Manage
+            && before.policy.policy != Policy::Manage;
+        if was_live && !wakes_delete && same_names(old, case.object) {
+            return Ok(Ok(()));
+        }
+        let resolution = match resolve::identity(&*self.cluster, case.object).await? {
+            Ok(resolution) => resolution,
+            Err(why) => return Ok(Err(why)),
+        };
+        let held: Vec<Identity> = match (was_live, before.identity) {
+            (true, Ok(old)) => old.identities().cloned().collect(),
+            _ => Vec::new(),
+        };
+        if wakes_delete {
+            self.wake(case, &resolution, old).await?;
+            return Ok(Ok(()));
+        }
+        let new: Vec<&Identity> = resolution
+            .identities()
+            .filter(|id| !held.contains(id))
+            .collect();
+        if new.is_empty() {
+            return Ok(Ok(()));
+        }
+        if was_live {
+            case.action = Action::Rename;
+        }
+        self.go_live(case, &resolution, Some(old)).await?;
+        Ok(Ok(()))
+    }
+
+    pub(super) async fn delete(&self, case: Case<'_>) -> Verdict {
+        // A second DELETE of a terminating object changes nothing: the first one counted.
+        if case.object.terminating {
+            return Verdict::allow(Vec::new());
+        }
+        let policy = match resolve::effective_policy(&*self.cluster, case.object).await {
+            Ok(effective) => effective.policy,
+            Err(error) => return self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
+        };
+        if policy != Policy::Manage {
+            return match self.look_at_garbage(&case).await {
+                Ok(below) => Verdict::allow(taken_along(&case.copy, &below)),
+                Err(stop) => self.stopped(&case, stop, Vec::new()).await,
+            };
+        }
+        match resolve::identity(&*self.cluster, case.object).await {
+            Err(error) => self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
+            Ok(Err(why)) => self.unresolved(&why, Vec::new()),
+            Ok(Ok(resolution)) => {
+                let outcome = self.delete_resource(&case, &resolution).await;
+                self.conclude(&case, outcome, Vec::new()).await
+            }
+        }
+    }
+}
+
+/// A word on an identity that rests on a guess.
+fn assumed(identity: &Identity) -> String {
+    format!("its owner is not there yet: checked as {identity}, and again when the owner comes")
+}
+
+/// What a parked copy takes with it: Kubernetes deletes its live children, and ASO
+/// their resources.
+fn taken_along(copy: &CopyRef, live: &[Arc<ObjectFacts>]) -> Vec<String> {
+    let Some(first) = live.first() else {
+        return Vec::new();
+    };
+    let more = match live.len() {
+        1 => String::new(),
+        many => format!(" and {} more", many - 1),
+    };
+    vec![format!(
+        "{} is parked, its children are not: {}{more} will be deleted in Azure",
+        copy.object, first.key
+    )]
+}
+
+/// Whether nothing changed that an identity is made of. The cheap check that keeps
+/// ASO's own updates off the registry.
+fn same_names(old: &ObjectFacts, new: &ObjectFacts) -> bool {
+    old.azure_name == new.azure_name
+        && old.azure_name_from_config == new.azure_name_from_config
+        && old.owner == new.owner
+        && old.naming_convention == new.naming_convention
+        && old.annotations.resource_id == new.annotations.resource_id
+        && old.annotations.credential_from == new.annotations.credential_from
+        && old.annotations.azure_name_from_config == new.annotations.azure_name_from_config
+        && old.annotations.child_resource_id_override == new.annotations.child_resource_id_override
+}

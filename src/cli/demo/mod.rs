@@ -1,0 +1,96 @@
+//! `aso-guard demo`: ASO's four steps and its two mistakes, played through real
+//! servers on this machine.
+//!
+//! From the ground up: [`manifest`] is what a team has in its repository;
+//! [`webhook`] calls a guard as an API server does; [`api_server`] simulates the
+//! rest of an API server; [`world`] is two clusters with their guards; [`story`]
+//! is what happens there, and [`teller`] tells it.
+
+mod api_server;
+mod keep;
+mod manifest;
+mod story;
+mod teller;
+#[cfg(test)]
+mod tests;
+mod webhook;
+mod world;
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::admission::{Mode, OnUnresolved, Settings};
+use crate::server::shutdown::Signals;
+
+use super::Outcome;
+use story::Ending;
+use teller::Teller;
+use world::World;
+
+/// How the demo ends.
+#[derive(Args)]
+pub(super) struct DemoArgs {
+    /// Leave the guards up at the end, to go on with by hand
+    #[arg(long, env = "ASO_GUARD_DEMO_KEEP")]
+    keep: bool,
+}
+
+/// Plays the story; [`Outcome::Failed`] where a verdict was not what it should be.
+pub(super) async fn run(args: &DemoArgs) -> Outcome {
+    let mut teller = Teller::new(std::io::stdout(), teller::wants_colour());
+    let settings = Settings {
+        mode: Mode::Enforce,
+        on_unresolved: OnUnresolved::Warn,
+        claim_deadline: Duration::from_secs(90),
+    };
+    match demo(args, settings, &mut teller).await {
+        Ok(Ending::Good) => Outcome::Fine,
+        Ok(Ending::WrongVerdict) => Outcome::Failed,
+        Err(error) => {
+            eprintln!("aso-guard: {error:#}");
+            Outcome::Failed
+        }
+    }
+}
+
+async fn demo<W: Write>(
+    args: &DemoArgs,
+    settings: Settings,
+    teller: &mut Teller<W>,
+) -> anyhow::Result<Ending> {
+    let mut world = World::start(settings).await?;
+    let [a, b] = [&world.clusters.a, &world.clusters.b].map(|one| one.webhook.url());
+    teller.line(&format!(
+        "Clusters a and b share an Azure subscription. In front of each stands a guard, a real HTTPS\n\
+         server ({a} and {b});\n\
+         the two API servers that ask them are simulated."
+    ))?;
+    let ending = tokio::select! {
+        ending = story::play(&mut world.clusters, teller) => ending?,
+        error = world.running.broken() => return Err(error),
+    };
+    if ending == Ending::Good {
+        teller.claims(&world.claims().await?)?;
+        if args.keep {
+            stay(&mut world, teller).await?;
+        }
+    }
+    world.running.stop().await?;
+    Ok(ending)
+}
+
+/// Until ctrl-c.
+async fn stay<W: Write>(world: &mut World, teller: &mut Teller<W>) -> anyhow::Result<()> {
+    let signals = Signals::listen().context("cannot listen for signals")?;
+    let _files = keep::offer(world, teller)?;
+    let stop = CancellationToken::new();
+    tokio::select! {
+        _impatient = signals.watch(stop.clone()) => Ok(()),
+        () = stop.cancelled() => Ok(()),
+        error = world.running.broken() => Err(error),
+    }
+}

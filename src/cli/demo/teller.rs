@@ -1,0 +1,143 @@
+//! Tells the story to a person: in colour on a terminal, just as well without.
+
+use std::env;
+use std::io::{self, IsTerminal as _, Write};
+
+use crate::claim::Record;
+
+use super::api_server::{Answer, Verdict};
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const CYAN: &str = "36";
+
+/// Writes the story.
+pub(super) struct Teller<W> {
+    out: W,
+    colour: bool,
+}
+
+/// Whether standard output is for colours; see <https://no-color.org>.
+pub(super) fn wants_colour() -> bool {
+    let said = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !said("NO_COLOR") && !dumb
+}
+
+impl<W: Write> Teller<W> {
+    pub(super) fn new(out: W, colour: bool) -> Self {
+        Self { out, colour }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// A line, as it is.
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{text}")
+    }
+
+    /// What somebody does, and how.
+    pub(super) fn step(&mut self, number: usize, says: &str, command: &str) -> io::Result<()> {
+        let says = self.paint(BOLD, &format!("{number}. {says}"));
+        let command = self.paint(CYAN, &format!("$ {command}"));
+        writeln!(self.out, "\n{says}\n   {command}")
+    }
+
+    /// What came of it.
+    pub(super) fn answer(&mut self, answer: &Answer) -> io::Result<()> {
+        for warning in &answer.warnings {
+            writeln!(self.out, "   Warning: {warning}")?;
+        }
+        let mut lines = answer.text.lines();
+        let mark = match answer.verdict {
+            Verdict::Refused(_) => self.paint(RED, "✗"),
+            Verdict::Admitted | Verdict::NotAsked => self.paint(GREEN, "✓"),
+        };
+        write!(self.out, " {mark} {}", lines.next().unwrap_or_default())?;
+        if answer.verdict == Verdict::NotAsked {
+            let note = self.paint(DIM, "(parked: safe without asking)");
+            write!(self.out, " {note}")?;
+        }
+        writeln!(self.out)?;
+        lines.try_for_each(|line| writeln!(self.out, "   {line}"))
+    }
+
+    /// A verdict that should have been another.
+    pub(super) fn wrong(&mut self, words: &str) -> io::Result<()> {
+        let words = self.paint(RED, &format!("!! {words}"));
+        writeln!(self.out, "\n{words}")
+    }
+
+    /// The good end.
+    pub(super) fn summary(&mut self, steps: usize, mistakes: usize) -> io::Result<()> {
+        let words = format!(
+            "All {steps} steps went as they should: the move went through, \
+             and {mistakes} mistakes were refused."
+        );
+        let words = self.paint(BOLD, &words);
+        writeln!(self.out, "\n{words}")
+    }
+
+    /// What the registry holds.
+    pub(super) fn claims(&mut self, claims: &[Record]) -> io::Result<()> {
+        claims.iter().try_for_each(|claim| {
+            let state = claim.state().as_str();
+            let copies: Vec<_> = claim.copies.keys().map(ToString::to_string).collect();
+            let copies = copies.join(", ");
+            writeln!(self.out, "   {state} in {copies}: {}", claim.identity)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(colour: bool) -> String {
+        let mut teller = Teller::new(Vec::new(), colour);
+        teller
+            .step(1, "Somebody does it.", "kubectl do it")
+            .unwrap();
+        for (verdict, text) in [
+            (Verdict::NotAsked, "shop annotated"),
+            (Verdict::Admitted, "shop created"),
+            (
+                Verdict::Refused("No".to_owned()),
+                "Error: no\nNext:\n  this",
+            ),
+        ] {
+            let answer = Answer {
+                verdict,
+                text: text.to_owned(),
+                warnings: vec!["beware".to_owned()],
+            };
+            teller.answer(&answer).unwrap();
+        }
+        teller.wrong("That was wrong.").unwrap();
+        teller.summary(9, 4).unwrap();
+        String::from_utf8(teller.out).unwrap()
+    }
+
+    #[test]
+    fn it_reads_well_without_colour() {
+        insta::assert_snapshot!(told(false));
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let mut plain = told(true);
+        for code in [BOLD, DIM, RED, GREEN, CYAN, "0"] {
+            assert!(plain.contains(&format!("\x1b[{code}m")), "{code}: {plain}");
+            plain = plain.replace(&format!("\x1b[{code}m"), "");
+        }
+        assert_eq!(plain, told(false));
+    }
+}

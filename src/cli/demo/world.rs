@@ -1,0 +1,153 @@
+//! Two member clusters that share a registry, each with its guard.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::admission::{self, Guard, Settings};
+use crate::claim::Record;
+use crate::cluster::member::Membership;
+use crate::cluster::memory::MemoryCluster;
+use crate::cluster::observer::Observer;
+use crate::registry::memory::MemoryRegistry;
+use crate::registry::{Registry, Scope};
+use crate::server::development_certificates::{DevelopmentCa, Names};
+use crate::server::readiness::Readiness;
+use crate::server::tls::ReloadingCertificate;
+use crate::server::{HttpsServer, ServerConfig};
+
+use super::api_server::ApiServer;
+use super::webhook::Webhook;
+
+/// The subscription of both clusters' credentials.
+const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
+/// How long calls in flight may take at the end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// All that runs.
+pub(super) struct World {
+    pub(super) clusters: Clusters,
+    pub(super) running: Running,
+    /// The CA of the guards' certificates, in PEM.
+    pub(super) ca: String,
+    registry: Arc<MemoryRegistry>,
+}
+
+/// The two members.
+pub(super) struct Clusters {
+    pub(super) a: ApiServer,
+    pub(super) b: ApiServer,
+}
+
+/// The tasks behind them.
+#[derive(Default)]
+pub(super) struct Running {
+    tasks: JoinSet<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+impl World {
+    /// Starts both guards on ports that the system chooses.
+    pub(super) async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let ca = DevelopmentCa::generate()?;
+        let registry = Arc::new(MemoryRegistry::new());
+        let mut running = Running::default();
+        let a = running.member("a", &ca, &registry, settings).await?;
+        let b = running.member("b", &ca, &registry, settings).await?;
+        Ok(Self {
+            clusters: Clusters { a, b },
+            running,
+            ca: ca.certificate().to_owned(),
+            registry,
+        })
+    }
+
+    /// Every claim, in the order of what they are about.
+    pub(super) async fn claims(&self) -> anyhow::Result<Vec<Record>> {
+        let known = self.registry.claims(&Scope::All).await?;
+        let mut records: Vec<Record> = known.into_iter().map(|known| known.record).collect();
+        records.sort_by(|one, other| one.identity.cmp(&other.identity));
+        Ok(records)
+    }
+}
+
+impl Running {
+    async fn member(
+        &mut self,
+        name: &'static str,
+        ca: &DevelopmentCa,
+        registry: &Arc<MemoryRegistry>,
+        settings: Settings,
+    ) -> anyhow::Result<ApiServer> {
+        let membership = Membership {
+            name: name.parse()?,
+            cluster: Uuid::new_v4().to_string().into(),
+        };
+        let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
+        let member = membership.name.clone();
+        let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+        let observer = Arc::new(observer);
+        let guard = Guard {
+            member,
+            registry: registry.clone(),
+            cluster: cluster.clone(),
+            follow_up: observer.clone(),
+            settings,
+        };
+        let https = bind(ca).await?;
+        let address = https.local_addr();
+
+        membership.join(&**registry).await?;
+        observer.compare().await?;
+        let (router, stop) = (admission::router(Arc::new(guard)), self.shutdown.clone());
+        self.tasks
+            .spawn(async move { Ok(https.run(router, stop).await?) });
+        let (watching, stop) = (observer.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            watching.run(stop).await;
+            Ok(())
+        });
+        let (registry, stop) = (registry.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            let beating = membership.keep_beating(&*registry, || false, &stop);
+            Ok(beating.await?)
+        });
+        let webhook = Webhook::new(address, ca.certificate())?;
+        Ok(ApiServer::new(name, webhook, cluster, observer))
+    }
+
+    /// Waits for a task that ends by itself, and says how. None should.
+    pub(super) async fn broken(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(Ok(Err(error))) => error.context("a guard stopped by itself"),
+            Some(Err(error)) => anyhow::Error::new(error).context("a guard stopped by itself"),
+            Some(Ok(Ok(()))) | None => anyhow::anyhow!("a guard stopped by itself"),
+        }
+    }
+
+    /// Ends all of it.
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.context("a task of a guard")??;
+        }
+        Ok(())
+    }
+}
+
+async fn bind(ca: &DevelopmentCa) -> anyhow::Result<HttpsServer> {
+    let issued = ca.issue(&Names::default(), 1)?;
+    let (certificate, key) = (issued.certificate.as_bytes(), issued.key.as_bytes());
+    let certificate = Arc::new(ReloadingCertificate::from_pem(certificate, key, None)?);
+    let config = ServerConfig {
+        notice: Duration::ZERO,
+        drain: DRAIN,
+        ..ServerConfig::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    };
+    Ok(HttpsServer::bind(config, certificate, Readiness::new()).await?)
+}

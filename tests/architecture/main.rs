@@ -1,0 +1,48 @@
+//! The layout of the house, checked: layers use only what is below them, the pure
+//! ones do no I/O, and no file is forgotten.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a source that cannot be read fails the test"
+)]
+
+mod rules;
+mod source;
+mod tokens;
+
+use std::path::Path;
+
+fn package() -> source::Files {
+    let files = source::read(Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert!(files.len() > 50, "only {} files were found", files.len());
+    files
+}
+
+#[test]
+fn every_module_uses_only_what_is_below_it_and_pure_ones_stay_pure() {
+    let files = package();
+    let modules = source::modules(&files);
+    let of_library = modules
+        .iter()
+        .filter(|module| module.file.starts_with("src") && !module.for_tests);
+    let mut looked_at = 0;
+    let offences: Vec<String> = of_library
+        .inspect(|_| looked_at += 1)
+        .flat_map(|module| {
+            let file = module.file.display();
+            let found = rules::offences(module).into_iter();
+            found.map(move |offence| format!("{file}: {offence}"))
+        })
+        .collect();
+    assert!(looked_at > 50, "only {looked_at} modules were looked at");
+    assert!(offences.is_empty(), "\n{}", offences.join("\n"));
+}
+
+#[test]
+fn every_file_is_compiled() {
+    let orphans = source::orphans(&package());
+    assert!(
+        orphans.is_empty(),
+        "no mod names these, so nobody compiles them: {orphans:?}"
+    );
+}
