@@ -65,7 +65,7 @@ impl Guard {
         let words = Words {
             summary: format!("cannot tell whether this is safe: {why}"),
             next: vec![next.to_owned()],
-            details: Vec::new(),
+            ..Words::default()
         };
         let objection = Objection {
             reason: Reason::RegistryUnavailable,
@@ -79,7 +79,7 @@ impl Guard {
         let words = Words {
             summary: format!("the object in this request cannot be read: {why}"),
             next: vec!["Correct that field and try again.".to_owned()],
-            details: Vec::new(),
+            ..Words::default()
         };
         let objection = Objection {
             reason: Reason::Unreadable,
@@ -92,8 +92,7 @@ impl Guard {
     pub(super) fn unresolved(&self, why: &str, mut warnings: Vec<String>) -> Verdict {
         let words = Words {
             summary: format!("cannot tell which Azure resource this is: {why}"),
-            next: Vec::new(),
-            details: Vec::new(),
+            ..Words::default()
         };
         match self.settings.on_unresolved {
             OnUnresolved::Warn => {
