@@ -1,5 +1,7 @@
 //! From what stopped a request to what its client is told.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::claim::{Heard, Reason, Refusal, Speaker, Words};
@@ -73,6 +75,14 @@ impl Guard {
             words,
         };
         Verdict::object(&objection, self.settings.mode, warnings)
+    }
+
+    pub(super) fn too_late(&self, timeout: Duration) -> Verdict {
+        self.cannot_know(
+            &format!("no answer within {:.1} s", timeout.as_secs_f32()),
+            "Try again; if it stays so, see whether this cluster reaches the registry.",
+            Vec::new(),
+        )
     }
 
     pub(super) fn unreadable(&self, why: &str) -> Verdict {

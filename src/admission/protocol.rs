@@ -99,7 +99,7 @@ impl Guard {
         self.attempt(case, resolution, aim).await
     }
 
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
@@ -163,7 +163,7 @@ impl Guard {
     /// After the last step: what was let through is followed up, what was refused
     /// takes back what it wrote. In audit mode the API server stores what was refused
     /// all the same, and the claims have to cover it.
-    async fn settle_accounts(
+    pub(super) async fn settle_accounts(
         &self,
         case: &Case<'_>,
         touched: Touched,
@@ -188,7 +188,7 @@ impl Guard {
     }
 }
 
-fn touched(copy: &CopyRef, resolution: &Resolution) -> Touched {
+pub(super) fn touched(copy: &CopyRef, resolution: &Resolution) -> Touched {
     let identities = resolution.identities().cloned();
     identities
         .map(|identity| (copy.clone(), identity))

@@ -136,6 +136,18 @@ impl Request<'_> {
         self.facts(self.old_object)
     }
 
+    /// The object before and after, as another type.
+    ///
+    /// # Errors
+    /// A field that the guard reads has a type it cannot have.
+    pub fn both<'s, T: Deserialize<'s>>(
+        &'s self,
+    ) -> Result<(Option<T>, Option<T>), serde_json::Error> {
+        let read =
+            |raw: Option<&'s RawValue>| raw.map(|raw| serde_json::from_str(raw.get())).transpose();
+        Ok((read(self.old_object)?, read(self.object)?))
+    }
+
     fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, serde_json::Error> {
         let Some(raw) = raw else { return Ok(None) };
         let object: Object = serde_json::from_str(raw.get())?;

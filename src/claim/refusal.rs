@@ -135,6 +135,10 @@ pub enum Reason {
     WakesDelete,
     /// The identity could not be worked out.
     Unresolved,
+    /// The CRD has live objects.
+    KindInUse,
+    /// The label that keeps a namespace guarded would be removed.
+    NamespaceGuarded,
     /// The registry did not answer in time.
     RegistryUnavailable,
     /// The object could not be read.
@@ -156,6 +160,8 @@ impl Reason {
             Self::ChildRefused => "ChildRefused",
             Self::WakesDelete => "WakesDelete",
             Self::Unresolved => "Unresolved",
+            Self::KindInUse => "KindInUse",
+            Self::NamespaceGuarded => "NamespaceGuarded",
             Self::RegistryUnavailable => "RegistryUnavailable",
             Self::Unreadable => "Unreadable",
             Self::UnknownPolicy => "UnknownPolicy",

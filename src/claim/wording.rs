@@ -33,6 +33,8 @@ pub enum Action {
     Rename,
     /// Delete it.
     Delete,
+    /// Change the policy of its namespace.
+    NamespacePolicy,
 }
 
 /// How long ago a member wrote its last heartbeat. For a person to read; no
@@ -130,7 +132,11 @@ impl Refusal {
             }
             Self::WakesDelete { identity, peers } => wakes_delete(to, identity, peers),
             Self::WakesChild { child, refusal } => {
-                let waits = format!("{} waits for this owner, and then", child.object);
+                let waits = match to.action {
+                    Action::NamespacePolicy => "takes its policy from this namespace",
+                    _ => "waits for this owner",
+                };
+                let waits = format!("{} {waits}, and then", child.object);
                 refusal.about(&of_child(to, child, Action::Activate), Some(&waits))
             }
             Self::ChildRefused { child, refusal } => {
@@ -160,7 +166,7 @@ fn live_elsewhere(
     let what = subject.unwrap_or(match to.action {
         Action::Activate => "making this copy live",
         Action::Rename => "this change",
-        Action::Create | Action::Delete => "creating this copy live",
+        Action::Create | Action::Delete | Action::NamespacePolicy => "creating this copy live",
     });
     let resource = short(identity);
     let mut words = Words {

@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 use crate::arm::Identity;
 use crate::claim::{self, CopyRef, Held, MemberName, Observation, Observed, Record, Sighting};
 use crate::object::{ObjectFacts, ObjectKey};
+use crate::policy::{self, Source};
 use crate::registry::{Holding, Put, Registry, RegistryError, Scope, Versioned};
 
 use super::ledger::Ledger;
@@ -317,7 +318,7 @@ impl Observer {
             let known = self.registry.claim(identity).await?;
             let object = self.cluster.read(key).await?;
             let resolved = match &object {
-                Some(object) => Some(resolve::resolve(&*self.cluster, object).await?),
+                Some(object) => Some(self.resolve_now(object).await?),
                 None => None,
             };
             let uids = self.ledger.uids(key);
@@ -343,6 +344,20 @@ impl Observer {
                 recheck,
             });
         }
+    }
+
+    /// What an object is that was just read. A policy that parks it from its namespace
+    /// is read from the store too: a copy is released on nothing less.
+    async fn resolve_now(&self, object: &ObjectFacts) -> Result<Resolved, ClusterError> {
+        let mut resolved = resolve::resolve(&*self.cluster, object).await?;
+        if !resolved.policy.policy.is_live() && resolved.policy.source != Source::Object {
+            let namespace = &object.key.namespace;
+            let namespace = self.cluster.read_namespace_policy(namespace).await?;
+            let operator = self.cluster.operator_policy().await?;
+            let own = object.annotations.policy.as_deref();
+            resolved.policy = policy::effective(own, namespace.as_deref(), operator.as_deref());
+        }
+        Ok(resolved)
     }
 
     fn copy(&self, key: &ObjectKey) -> CopyRef {

@@ -18,6 +18,7 @@ mod moves;
 mod race;
 mod refusals;
 mod registry;
+mod surroundings;
 
 use lab::guard;
 use lab::world::{Lab, Plan, Shared};
