@@ -103,14 +103,15 @@ impl Guard {
             ("CREATE" | "UPDATE" | "DELETE", ..) => {
                 return self.unreadable("the request lacks the object it is about");
             }
-            _ => return Verdict::allow(Vec::new()),
+            // Nothing is stored or deleted by it.
+            ("CONNECT", ..) => return Verdict::allow(),
+            (other, ..) => return self.unreadable(&format!("{other:?} is no operation")),
         };
         judged.unwrap_or_else(|_| {
             let seconds = timeout.as_secs_f32();
             self.cannot_know(
                 &format!("no answer within {seconds:.1} s"),
                 "Try again; if it stays so, see whether this cluster reaches the registry.",
-                Vec::new(),
             )
         })
     }
