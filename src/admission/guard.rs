@@ -111,7 +111,9 @@ impl Guard {
             ("CREATE" | "UPDATE" | "DELETE", ..) => {
                 return self.unreadable("the request lacks the object it is about");
             }
-            _ => return Verdict::allow(Vec::new()),
+            // Nothing is stored or deleted by it.
+            ("CONNECT", ..) => return Verdict::allow(),
+            (other, ..) => return self.unreadable(&format!("{other:?} is no operation")),
         };
         judged.unwrap_or_else(|_| self.too_late(timeout))
     }

@@ -3,6 +3,7 @@
 mod answers;
 mod family;
 mod guard;
+mod plain;
 mod protocol;
 pub mod registration;
 pub mod review;

@@ -32,7 +32,7 @@ impl Guard {
             Err(error) => return self.unreadable(&error.to_string()),
         };
         let Some(old) = old else {
-            return Verdict::allow(Vec::new());
+            return Verdict::allow();
         };
         let name = old.name();
         let facts = ObjectFacts::named(ObjectKey::new("", "Namespace", name, name));
@@ -42,13 +42,13 @@ impl Guard {
                     let case = self.case(request, &facts, Action::Delete);
                     let objects = self.cluster.in_namespace(name);
                     let outcome = self.look_at_deletes(objects).await.map(drop);
-                    self.conclude(&case, outcome, Vec::new()).await
+                    self.conclude(&case, outcome).await
                 }
                 ("UPDATE", Some(new)) => {
                     let case = self.case(request, &facts, Action::NamespacePolicy);
                     self.update_namespace(&case, &old, &new).await
                 }
-                _ => Verdict::allow(Vec::new()),
+                _ => Verdict::allow(),
             }
         };
         let judged = tokio::time::timeout(timeout, outcome).await;
@@ -65,7 +65,7 @@ impl Guard {
             .change_policies(case, &objects, (old.policy(), new.policy()), &mut touched)
             .await;
         let outcome = self.settle_accounts(case, touched, outcome).await;
-        self.conclude(case, outcome, Vec::new()).await
+        self.conclude(case, outcome).await
     }
 
     /// Acquires for every object that another policy of its namespace makes live.
@@ -154,8 +154,7 @@ impl Guard {
                 "Leave the label; aso-guard removes it once the namespace has no ASO objects."
                     .to_owned(),
             ],
-            holders: Vec::new(),
-            details: Vec::new(),
+            ..Words::default()
         };
         self.objection(Reason::NamespaceGuarded, words)
     }
@@ -165,15 +164,15 @@ impl Guard {
     pub(super) async fn judge_definition(&self, request: &Request<'_>) -> Verdict {
         let definition = match request.both::<Definition>() {
             Ok((Some(definition), _)) if *request.operation == *"DELETE" => definition.spec,
-            Ok(_) => return Verdict::allow(Vec::new()),
+            Ok(_) => return Verdict::allow(),
             Err(error) => return self.unreadable(&error.to_string()),
         };
         let live = match self.live_of(&definition).await {
             Ok(live) => live,
-            Err(error) => return self.cannot_know(&error.to_string(), "Try again.", Vec::new()),
+            Err(error) => return self.cannot_know(&error.to_string(), "Try again."),
         };
         if live.is_empty() {
-            return Verdict::allow(Vec::new());
+            return Verdict::allow();
         }
         let words = Words {
             summary: format!(
@@ -186,8 +185,7 @@ impl Guard {
                 definition.names.kind.to_ascii_lowercase(),
                 definition.group
             )],
-            holders: Vec::new(),
-            details: Vec::new(),
+            ..Words::default()
         };
         self.objection(Reason::KindInUse, words)
     }
@@ -218,7 +216,7 @@ impl Guard {
             code: 403,
             words,
         };
-        Verdict::object(&objection, self.settings.mode, Vec::new())
+        Verdict::object(&objection, self.settings.mode)
     }
 }
 
