@@ -30,7 +30,9 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// How often everything is compared with the registry.
 const COMPARE: Duration = Duration::from_mins(10);
 /// How long to wait before an object is looked at again after something failed.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(250);
+/// How long a worker waits at most after one failure upon another.
+const RETRY_MAX: Duration = Duration::from_secs(4);
 /// A deadline is over when the clock has passed it, not when it has reached it.
 const PAST: Duration = Duration::from_millis(20);
 
@@ -135,16 +137,26 @@ impl Observer {
     }
 
     async fn work(&self, shutdown: &CancellationToken) {
+        let mut pause = RETRY;
         while let Some(key) = shutdown.run_until_cancelled(self.queue.next()).await {
             match self.look(&key).await {
                 Ok(()) => {
+                    pause = RETRY;
                     if let Some(backlog) = self.backlog().as_mut() {
                         backlog.remove(&key);
                     }
                 }
                 Err(error) => {
-                    warn!(object = %key, %error, "could not bring the registry up to date; trying again");
+                    // An outage fails every object: it is told once, and asked after
+                    // ever less often.
+                    if pause == RETRY {
+                        warn!(object = %key, %error, "could not bring the registry up to date; trying again");
+                    }
                     self.queue.add_at(key.clone(), Instant::now() + RETRY);
+                    shutdown
+                        .run_until_cancelled(tokio::time::sleep(pause))
+                        .await;
+                    pause = (pause * 2).min(RETRY_MAX);
                 }
             }
             self.queue.done(&key);
