@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::admission::registration::{DELETE_WEBHOOK, WRITE_WEBHOOK};
+use crate::admission::registration::{DELETE_WEBHOOK, PARKED_WEBHOOK, WRITE_WEBHOOK};
 use crate::cluster::memory::MemoryCluster;
 use crate::cluster::observer::Observer;
 use crate::object::wire::Object;
@@ -158,18 +158,14 @@ impl ApiServer {
 
     /// Asks the webhook, unless its match conditions say that there is no need.
     async fn ask(&self, change: &Change<'_>) -> anyhow::Result<Said> {
-        if change.is_spared() {
+        let Some(webhook) = change.webhook() else {
             return Ok(Said {
                 verdict: Verdict::NotAsked,
                 message: String::new(),
                 warnings: Vec::new(),
             });
-        }
-        let response = self.webhook.ask(&change.review(false)).await?;
-        let webhook = match change.operation {
-            "DELETE" => DELETE_WEBHOOK,
-            _ => WRITE_WEBHOOK,
         };
+        let response = self.webhook.ask(&change.review(false)).await?;
         let message = response.status.message;
         Ok(Said {
             verdict: if response.allowed {
@@ -218,12 +214,18 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// What the webhook's match conditions come to for the changes of this story:
-    /// a copy that is parked by its own annotation is let through.
-    fn is_spared(&self) -> bool {
-        self.object.is_some_and(|object| {
+    /// Which webhook is asked, by what the match conditions come to for the changes
+    /// of this story: a copy that parks is let through.
+    fn webhook(&self) -> Option<&'static str> {
+        let parked = self.object.is_some_and(|object| {
             object["metadata"]["annotations"][POLICY_ANNOTATION] == Policy::Skip.as_str()
-        })
+        });
+        match (self.operation, parked) {
+            ("DELETE", _) => Some(DELETE_WEBHOOK),
+            ("CREATE", true) => Some(PARKED_WEBHOOK),
+            (_, true) => None,
+            (_, false) => Some(WRITE_WEBHOOK),
+        }
     }
 
     fn review(&self, dry_run: bool) -> Value {
