@@ -95,11 +95,7 @@ impl ApiServer {
         }
         object["metadata"]["uid"] = json!(new_uid());
         let create = Change::create(&object);
-        let mut said = self.ask(&create).await?;
-        said.message = format!(
-            "error when creating \"{}\": {}",
-            manifest.file, said.message
-        );
+        let said = self.ask(&create).await?.about("creating", manifest);
         let answer = said.answer(&object, "created");
         if answer.is_yes() {
             self.store(object).await?;
@@ -145,7 +141,8 @@ impl ApiServer {
             object: None,
             old: Some(&old),
         };
-        let answer = self.ask(&delete).await?.answer(&old, "deleted");
+        let said = self.ask(&delete).await?.about("deleting", manifest);
+        let answer = said.answer(&old, "deleted");
         if answer.is_yes() {
             let key = key(&old);
             self.objects.remove(&key);
@@ -264,6 +261,13 @@ pub(super) fn dry_run_of_create(manifest: &Manifest) -> anyhow::Result<Value> {
 }
 
 impl Said {
+    /// What `kubectl` puts before an error when it creates or deletes from files.
+    fn about(mut self, doing: &str, manifest: &Manifest) -> Self {
+        let context = format!("error when {doing} \"{}\": ", manifest.file);
+        self.message.insert_str(0, &context);
+        self
+    }
+
     /// What `kubectl` prints: the object and what was `done`, or an error.
     fn answer(self, object: &Value, done: &str) -> Answer {
         let (group, _) = group_version(object);
