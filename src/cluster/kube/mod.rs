@@ -1,5 +1,6 @@
 //! A cluster behind a real API server.
 
+mod changes;
 mod credentials;
 mod discovery;
 mod labels;
