@@ -25,7 +25,8 @@ use crate::object::{ObjectFacts, ObjectKey};
 use super::KubeCluster;
 use super::credentials::{NAMESPACE_SECRET, SETTINGS_SECRET, secrets};
 use super::discovery::{self, GROUP_SUFFIX, Installed};
-use super::watched::{WatchedObject, WatchedSecret, policy_of};
+use super::store;
+use super::watched::{WatchedObject, WatchedSecret, is_guarded, policy_of};
 
 /// How many objects one page of a first list holds.
 const PAGE: u32 = 500;
@@ -206,6 +207,9 @@ impl Watches {
             "know the cluster"
         );
         on_synced();
+        let cluster = self.cluster.clone();
+        self.tasks
+            .spawn(async move { cluster.keep_labelling().await });
         let mut retry = CRDS_RETRY;
         loop {
             let changed = wanted.changed.notified();
@@ -319,11 +323,11 @@ impl Watches {
             "namespaces",
             move |event| match event {
                 Event::Apply(namespace) | Event::InitApply(namespace) => {
-                    let policy = policy_of(&namespace.metadata);
-                    if cluster
-                        .store
-                        .put_namespace(&namespace.name_any(), policy.as_deref())
-                    {
+                    let known = store::Namespace {
+                        policy: policy_of(&namespace.metadata),
+                        guarded: is_guarded(&namespace.metadata),
+                    };
+                    if cluster.store.put_namespace(&namespace.name_any(), known) {
                         cluster.reconsider_namespace(&namespace.name_any());
                     }
                 }
