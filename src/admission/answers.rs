@@ -1,6 +1,9 @@
 //! From what stopped a request to what its client is told.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use crate::claim::{Heard, Reason, Refusal, Speaker, Words};
 use crate::object::POLICY_ANNOTATION;
@@ -9,25 +12,18 @@ use crate::policy::Effective;
 use super::guard::{Case, Guard, Stop};
 use super::verdict::{Objection, OnUnresolved, Verdict};
 
+/// How long a refusal waits to learn when its holder was last heard from.
+const TO_LEARN: Duration = Duration::from_millis(200);
+
 impl Guard {
-    pub(super) async fn conclude(
-        &self,
-        case: &Case<'_>,
-        outcome: Result<(), Stop>,
-        warnings: Vec<String>,
-    ) -> Verdict {
+    pub(super) async fn conclude(&self, case: &Case<'_>, outcome: Result<(), Stop>) -> Verdict {
         match outcome {
-            Ok(()) => Verdict::allow(warnings),
-            Err(stop) => self.stopped(case, stop, warnings).await,
+            Ok(()) => Verdict::allow(),
+            Err(stop) => self.stopped(case, stop).await,
         }
     }
 
-    pub(super) async fn stopped(
-        &self,
-        case: &Case<'_>,
-        stop: Stop,
-        warnings: Vec<String>,
-    ) -> Verdict {
+    pub(super) async fn stopped(&self, case: &Case<'_>, stop: Stop) -> Verdict {
         match stop {
             Stop::Refused(refusal) => {
                 let words = refusal.words(&Speaker {
@@ -40,65 +36,72 @@ impl Guard {
                     code: 403,
                     words,
                 };
-                Verdict::object(&objection, self.settings.mode, warnings)
+                Verdict::object(&objection, self.settings.mode)
             }
             Stop::Registry(error) => {
                 let next = "Try again once the registry answers; nothing was changed in Azure.";
-                self.cannot_know(&error.to_string(), next, warnings)
+                self.cannot_know(&error.to_string(), next)
             }
-            Stop::Cluster(error) => self.cannot_know(&error.to_string(), "Try again.", warnings),
+            Stop::Cluster(error) => self.cannot_know(&error.to_string(), "Try again."),
         }
     }
 
     /// When the member in the way was last heard from. For a person only, so a
-    /// registry that does not say is no trouble.
+    /// registry that does not say, or not soon, is no trouble.
     async fn heard(&self, refusal: &Refusal) -> Option<Heard> {
         let member = &refusal.holder()?.copy.member;
         if *member == self.member {
             return None;
         }
-        let known = self.registry.member(member).await.ok()??;
+        let answer = timeout(TO_LEARN, self.registry.member(member)).await;
+        let known = answer.ok()?.ok()??;
         Some(Heard::since(known.record.heard, Timestamp::now()))
     }
 
-    pub(super) fn cannot_know(&self, why: &str, next: &str, warnings: Vec<String>) -> Verdict {
+    pub(super) fn cannot_know(&self, why: &str, next: &str) -> Verdict {
         let words = Words {
             summary: format!("cannot tell whether this is safe: {why}"),
             next: vec![next.to_owned()],
-            details: Vec::new(),
+            ..Words::default()
         };
         let objection = Objection {
             reason: Reason::RegistryUnavailable,
             code: 503,
             words,
         };
-        Verdict::object(&objection, self.settings.mode, warnings)
+        Verdict::object(&objection, self.settings.mode)
+    }
+
+    pub(super) fn too_late(&self, timeout: Duration) -> Verdict {
+        self.cannot_know(
+            &format!("no answer within {:.1} s", timeout.as_secs_f32()),
+            "Try again; if it stays so, see whether this cluster reaches the registry.",
+        )
     }
 
     pub(super) fn unreadable(&self, why: &str) -> Verdict {
         let words = Words {
             summary: format!("the object in this request cannot be read: {why}"),
             next: vec!["Correct that field and try again.".to_owned()],
-            details: Vec::new(),
+            ..Words::default()
         };
         let objection = Objection {
             reason: Reason::Unreadable,
             code: 400,
             words,
         };
-        Verdict::object(&objection, self.settings.mode, Vec::new())
+        Verdict::object(&objection, self.settings.mode)
     }
 
-    pub(super) fn unresolved(&self, why: &str, mut warnings: Vec<String>) -> Verdict {
+    pub(super) fn unresolved(&self, why: &str) -> Verdict {
         let words = Words {
             summary: format!("cannot tell which Azure resource this is: {why}"),
-            next: Vec::new(),
-            details: Vec::new(),
+            ..Words::default()
         };
         match self.settings.on_unresolved {
             OnUnresolved::Warn => {
-                warnings.push(format!("aso-guard {}", words.summary));
-                Verdict::warn(Reason::Unresolved, warnings)
+                let warning = format!("aso-guard {}", words.summary);
+                Verdict::warn(Reason::Unresolved, vec![warning])
             }
             OnUnresolved::Deny => {
                 let objection = Objection {
@@ -106,22 +109,23 @@ impl Guard {
                     code: 403,
                     words,
                 };
-                Verdict::object(&objection, self.settings.mode, warnings)
+                Verdict::object(&objection, self.settings.mode)
             }
         }
     }
 }
 
-/// What is worth a word about a policy even where the request is let through.
-pub(super) fn policy_warnings(effective: &Effective) -> Vec<String> {
-    let unknown = effective.unknown.iter();
-    unknown
-        .map(|unknown| {
-            format!(
-                "{POLICY_ANNOTATION}: {:?} is no policy of ASO, so {} is in force; \
-                 write manage, skip or detach-on-delete",
-                unknown.value, effective.policy
-            )
-        })
-        .collect()
+/// The verdict, with a word on a policy that ASO does not know: worth it even where
+/// the request is let through.
+pub(super) fn on_policy(effective: &Effective, verdict: Verdict) -> Verdict {
+    let Some(unknown) = &effective.unknown else {
+        return verdict;
+    };
+    let mut verdict = verdict.noting(format!(
+        "{POLICY_ANNOTATION}: {:?} is no policy of ASO, so {} is in force; \
+         write manage, skip or detach-on-delete",
+        unknown.value, effective.policy
+    ));
+    verdict.reason.get_or_insert(Reason::UnknownPolicy);
+    verdict
 }

@@ -13,6 +13,9 @@ use crate::registry::{Registry, RegistryError};
 use super::review::Request;
 use super::verdict::{Mode, OnUnresolved, Verdict};
 
+/// The API group of CRDs.
+const CRD_GROUP: &str = "apiextensions.k8s.io";
+
 /// Gives verdicts for one member.
 pub struct Guard {
     /// The member.
@@ -82,6 +85,11 @@ impl Guard {
     /// A registry or an API server that does not answer in time is a verdict of
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
+        match (&*request.kind.group, &*request.kind.kind) {
+            ("", "Namespace") => return self.judge_namespace(request, timeout).await,
+            (CRD_GROUP, "CustomResourceDefinition") => return self.judge_definition(request).await,
+            _ => {}
+        }
         let objects = (request.object(), request.old_object());
         let (object, old) = match objects {
             (Ok(object), Ok(old)) => (object, old),
@@ -103,19 +111,19 @@ impl Guard {
             ("CREATE" | "UPDATE" | "DELETE", ..) => {
                 return self.unreadable("the request lacks the object it is about");
             }
-            _ => return Verdict::allow(Vec::new()),
+            // Nothing is stored or deleted by it.
+            ("CONNECT", ..) => return Verdict::allow(),
+            (other, ..) => return self.unreadable(&format!("{other:?} is no operation")),
         };
-        judged.unwrap_or_else(|_| {
-            let seconds = timeout.as_secs_f32();
-            self.cannot_know(
-                &format!("no answer within {seconds:.1} s"),
-                "Try again; if it stays so, see whether this cluster reaches the registry.",
-                Vec::new(),
-            )
-        })
+        judged.unwrap_or_else(|_| self.too_late(timeout))
     }
 
-    fn case<'a>(&self, request: &Request<'_>, object: &'a ObjectFacts, action: Action) -> Case<'a> {
+    pub(super) fn case<'a>(
+        &self,
+        request: &Request<'_>,
+        object: &'a ObjectFacts,
+        action: Action,
+    ) -> Case<'a> {
         let at = Timestamp::now();
         Case {
             request: RequestUid::new(&request.uid),

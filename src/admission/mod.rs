@@ -3,10 +3,12 @@
 mod answers;
 mod family;
 mod guard;
+mod plain;
 mod protocol;
 pub mod registration;
 pub mod review;
 mod router;
+mod surroundings;
 mod verbs;
 mod verdict;
 

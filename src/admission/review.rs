@@ -14,6 +14,8 @@ use crate::claim::Reason;
 use crate::object::ObjectFacts;
 use crate::object::wire::Object;
 
+use super::plain;
+
 /// The only version of AdmissionReview that the API server sends this webhook.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
 
@@ -136,6 +138,18 @@ impl Request<'_> {
         self.facts(self.old_object)
     }
 
+    /// The object before and after, as another type.
+    ///
+    /// # Errors
+    /// A field that the guard reads has a type it cannot have.
+    pub fn both<'s, T: Deserialize<'s>>(
+        &'s self,
+    ) -> Result<(Option<T>, Option<T>), serde_json::Error> {
+        let read =
+            |raw: Option<&'s RawValue>| raw.map(|raw| serde_json::from_str(raw.get())).transpose();
+        Ok((read(self.old_object)?, read(self.object)?))
+    }
+
     fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, serde_json::Error> {
         let Some(raw) = raw else { return Ok(None) };
         let object: Object = serde_json::from_str(raw.get())?;
@@ -163,8 +177,8 @@ struct Response<'a> {
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<ResponseStatus<'a>>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_annotations: Option<AuditAnnotations<'a>>,
 }
@@ -173,7 +187,7 @@ struct Response<'a> {
 struct ResponseStatus<'a> {
     code: u16,
     reason: &'a str,
-    message: &'a str,
+    message: String,
 }
 
 /// What goes into the API server's audit log; it puts the webhook's name before each key.
@@ -190,7 +204,7 @@ impl<'a> Answer<'a> {
         let status = (!verdict.allowed).then(|| ResponseStatus {
             code: verdict.code,
             reason: verdict.reason.map_or("", |reason| reason.as_str()),
-            message: &verdict.message,
+            message: plain::message(&verdict.message),
         });
         Self {
             api_version: API_VERSION,
@@ -199,7 +213,11 @@ impl<'a> Answer<'a> {
                 uid,
                 allowed: verdict.allowed,
                 status,
-                warnings: &verdict.warnings,
+                warnings: verdict
+                    .warnings
+                    .iter()
+                    .flat_map(|warning| plain::warning(warning))
+                    .collect(),
                 audit_annotations: Some(AuditAnnotations {
                     verdict: verdict.label(),
                     reason: verdict.reason.map(Reason::as_str),

@@ -1,54 +1,62 @@
 //! What CREATE, UPDATE and DELETE of an object come to.
 
-use crate::arm::Identity;
 use std::sync::Arc;
 
+use crate::arm::Identity;
 use crate::claim::{Action, CopyRef};
 use crate::cluster::resolve;
 use crate::object::ObjectFacts;
 use crate::policy::{Effective, Policy};
 
-use super::answers::policy_warnings;
+use super::answers::on_policy;
 use super::guard::{Case, Guard, Stop};
 use super::verdict::Verdict;
 
 impl Guard {
     pub(super) async fn create(&self, case: Case<'_>) -> Verdict {
-        let policy = match resolve::effective_policy(&*self.cluster, case.object).await {
-            Ok(policy) => policy,
-            Err(error) => return self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
-        };
-        let mut warnings = policy_warnings(&policy);
-        if !policy.policy.is_live() {
-            let outcome = self.arrive_parked(&case).await;
-            return self.conclude(&case, outcome, warnings).await;
+        match resolve::effective_policy(&*self.cluster, case.object).await {
+            Ok(policy) => on_policy(&policy, self.create_as(&case, policy.policy).await),
+            Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
+        }
+    }
+
+    async fn create_as(&self, case: &Case<'_>, policy: Policy) -> Verdict {
+        if !policy.is_live() {
+            let outcome = self.arrive_parked(case).await;
+            return self.conclude(case, outcome).await;
         }
         match resolve::identity(&*self.cluster, case.object).await {
-            Err(error) => self.stopped(&case, Stop::Cluster(error), warnings).await,
-            Ok(Err(why)) => self.unresolved(&why, warnings),
+            Err(error) => self.stopped(case, Stop::Cluster(error)).await,
+            Ok(Err(why)) => self.unresolved(&why),
             Ok(Ok(resolution)) => {
+                let outcome = self.go_live(case, &resolution, None).await;
+                let verdict = self.conclude(case, outcome).await;
                 if resolution.assumed {
-                    warnings.push(assumed(&resolution.identity));
+                    return verdict.noting(assumed(&resolution.identity));
                 }
-                let outcome = self.go_live(&case, &resolution, None).await;
-                self.conclude(&case, outcome, warnings).await
+                verdict
             }
         }
     }
 
-    pub(super) async fn update(&self, mut case: Case<'_>, old: &ObjectFacts) -> Verdict {
-        let now = match resolve::effective_policy(&*self.cluster, case.object).await {
-            Ok(policy) => policy,
-            Err(error) => return self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
-        };
-        let warnings = policy_warnings(&now);
-        if !now.policy.is_live() {
-            return Verdict::allow(warnings);
+    pub(super) async fn update(&self, case: Case<'_>, old: &ObjectFacts) -> Verdict {
+        match resolve::effective_policy(&*self.cluster, case.object).await {
+            Ok(policy) => {
+                let verdict = self.update_to(case, old, &policy).await;
+                on_policy(&policy, verdict)
+            }
+            Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
         }
-        match self.change(&mut case, old, &now).await {
-            Ok(Err(why)) => self.unresolved(&why, warnings),
-            Ok(Ok(())) => self.conclude(&case, Ok(()), warnings).await,
-            Err(stop) => self.stopped(&case, stop, warnings).await,
+    }
+
+    async fn update_to(&self, mut case: Case<'_>, old: &ObjectFacts, now: &Effective) -> Verdict {
+        if !now.policy.is_live() {
+            return Verdict::allow();
+        }
+        match self.change(&mut case, old, now).await {
+            Ok(Err(why)) => self.unresolved(&why),
+            Ok(Ok(())) => Verdict::allow(),
+            Err(stop) => self.stopped(&case, stop).await,
         }
     }
 
@@ -97,24 +105,29 @@ impl Guard {
     pub(super) async fn delete(&self, case: Case<'_>) -> Verdict {
         // A second DELETE of a terminating object changes nothing: the first one counted.
         if case.object.terminating {
-            return Verdict::allow(Vec::new());
+            return Verdict::allow();
         }
-        let policy = match resolve::effective_policy(&*self.cluster, case.object).await {
-            Ok(effective) => effective.policy,
-            Err(error) => return self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
-        };
+        match resolve::effective_policy(&*self.cluster, case.object).await {
+            Ok(policy) => on_policy(&policy, self.delete_as(&case, policy.policy).await),
+            Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
+        }
+    }
+
+    async fn delete_as(&self, case: &Case<'_>, policy: Policy) -> Verdict {
         if policy != Policy::Manage {
-            return match self.look_at_garbage(&case).await {
-                Ok(below) => Verdict::allow(taken_along(&case.copy, &below)),
-                Err(stop) => self.stopped(&case, stop, Vec::new()).await,
+            return match self.look_at_garbage(case).await {
+                Ok(below) => taken_along(&case.copy, &below)
+                    .into_iter()
+                    .fold(Verdict::allow(), Verdict::noting),
+                Err(stop) => self.stopped(case, stop).await,
             };
         }
         match resolve::identity(&*self.cluster, case.object).await {
-            Err(error) => self.stopped(&case, Stop::Cluster(error), Vec::new()).await,
-            Ok(Err(why)) => self.unresolved(&why, Vec::new()),
+            Err(error) => self.stopped(case, Stop::Cluster(error)).await,
+            Ok(Err(why)) => self.unresolved(&why),
             Ok(Ok(resolution)) => {
-                let outcome = self.delete_resource(&case, &resolution).await;
-                self.conclude(&case, outcome, Vec::new()).await
+                let outcome = self.delete_resource(case, &resolution).await;
+                self.conclude(case, outcome).await
             }
         }
     }
@@ -127,18 +140,16 @@ fn assumed(identity: &Identity) -> String {
 
 /// What a parked copy takes with it: Kubernetes deletes its live children, and ASO
 /// their resources.
-fn taken_along(copy: &CopyRef, live: &[Arc<ObjectFacts>]) -> Vec<String> {
-    let Some(first) = live.first() else {
-        return Vec::new();
-    };
+fn taken_along(copy: &CopyRef, live: &[Arc<ObjectFacts>]) -> Option<String> {
+    let first = live.first()?;
     let more = match live.len() {
         1 => String::new(),
         many => format!(" and {} more", many - 1),
     };
-    vec![format!(
+    Some(format!(
         "{} is parked, its children are not: {}{more} will be deleted in Azure",
         copy.object, first.key
-    )]
+    ))
 }
 
 /// Whether nothing changed that an identity is made of. The cheap check that keeps

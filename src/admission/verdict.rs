@@ -48,47 +48,52 @@ pub struct Objection {
 }
 
 impl Verdict {
-    /// A yes, with these warnings.
-    pub fn allow(warnings: Vec<String>) -> Self {
+    /// A plain yes.
+    pub fn allow() -> Self {
         Self {
             allowed: true,
             reason: None,
             code: 200,
             message: String::new(),
-            warnings,
+            warnings: Vec::new(),
         }
     }
 
-    /// A yes with a warning that has a reason.
+    /// A yes with warnings that have a reason.
     pub fn warn(reason: Reason, warnings: Vec<String>) -> Self {
         Self {
             reason: Some(reason),
-            ..Self::allow(warnings)
+            warnings,
+            ..Self::allow()
         }
     }
 
     /// What an objection comes to in a mode.
-    pub fn object(objection: &Objection, mode: Mode, mut warnings: Vec<String>) -> Self {
+    pub fn object(objection: &Objection, mode: Mode) -> Self {
         match mode {
             Mode::Enforce => Self {
                 allowed: false,
                 reason: Some(objection.reason),
                 code: objection.code,
                 message: objection.words.message(),
-                warnings,
+                warnings: Vec::new(),
             },
-            Mode::Audit => {
-                warnings.extend(objection.words.warnings());
-                Self::warn(objection.reason, warnings)
-            }
+            Mode::Audit => Self::warn(objection.reason, objection.words.warnings()),
         }
+    }
+
+    /// The same, with another warning.
+    #[must_use]
+    pub fn noting(mut self, warning: String) -> Self {
+        self.warnings.push(warning);
+        self
     }
 
     /// The verdict in one word, for logs, metrics and the audit log.
     pub fn label(&self) -> &'static str {
-        match (self.allowed, self.reason) {
-            (true, None) => "allowed",
-            (true, Some(_)) => "warned",
+        match (self.allowed, self.warnings.is_empty()) {
+            (true, true) => "allowed",
+            (true, false) => "warned",
             (false, _) => "refused",
         }
     }

@@ -143,3 +143,67 @@ impl Object {
         }
     }
 }
+
+/// A Namespace, as far as it matters to the copies in it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Namespace {
+    #[serde(default)]
+    metadata: NamespaceMetadata,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct NamespaceMetadata {
+    #[serde(default)]
+    name: Box<str>,
+    #[serde(default)]
+    annotations: Option<WireAnnotations>,
+    #[serde(default)]
+    labels: Option<NamespaceLabels>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct NamespaceLabels {
+    #[serde(rename = "asoguard.io/guarded", default)]
+    guarded: Option<Box<str>>,
+}
+
+impl Namespace {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// Its policy annotation.
+    pub fn policy(&self) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.policy.as_deref()
+    }
+
+    /// Whether it has the label [`super::GUARDED_LABEL`].
+    pub fn is_guarded(&self) -> bool {
+        let labels = self.metadata.labels.as_ref();
+        labels.is_some_and(|labels| labels.guarded.as_deref() == Some("true"))
+    }
+}
+
+/// A CustomResourceDefinition: which kind it defines.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Definition {
+    /// `spec`.
+    pub spec: DefinitionSpec,
+}
+
+/// What is read of a CRD's `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct DefinitionSpec {
+    /// The API group.
+    pub group: Box<str>,
+    /// The kind's names.
+    pub names: DefinitionNames,
+}
+
+/// What is read of a CRD's `spec.names`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct DefinitionNames {
+    /// The kind.
+    pub kind: Box<str>,
+}
