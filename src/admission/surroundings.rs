@@ -13,7 +13,7 @@ use crate::policy::{self, Policy};
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
-use super::protocol::{Touched, touched};
+use super::protocol::Touched;
 use super::review::Request;
 use super::verdict::{Objection, Verdict};
 
@@ -122,7 +122,7 @@ impl Guard {
             assumed: resolution.assumed,
         };
         let child = ask.copy.clone();
-        let touched = touched(&child, &resolution);
+        let touched = self.touch(case, &child, &resolution);
         let outcome = async {
             if object.terminating {
                 for identity in resolution.identities() {
