@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::{Registry, RegistryError};
 
+use super::plain;
 use super::review::Request;
 use super::verdict::{Mode, OnUnresolved, Verdict};
 
@@ -82,6 +83,10 @@ impl Guard {
     /// A registry or an API server that does not answer in time is a verdict of
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
+        if request.operation == "CONNECT" {
+            // Nothing is stored or deleted by it.
+            return Verdict::allow();
+        }
         let objects = (request.object(), request.old_object());
         let (object, old) = match objects {
             (Ok(object), Ok(old)) => (object, old),
@@ -103,8 +108,6 @@ impl Guard {
             ("CREATE" | "UPDATE" | "DELETE", ..) => {
                 return self.unreadable("the request lacks the object it is about");
             }
-            // Nothing is stored or deleted by it.
-            ("CONNECT", ..) => return Verdict::allow(),
             (other, ..) => return self.unreadable(&format!("{other:?} is no operation")),
         };
         judged.unwrap_or_else(|_| {
@@ -120,7 +123,7 @@ impl Guard {
         let at = Timestamp::now();
         Case {
             request: RequestUid::new(&request.uid),
-            by: request.user_info.username.as_ref().into(),
+            by: plain::name(&request.user_info.username).into(),
             copy: CopyRef {
                 member: self.member.clone(),
                 object: object.key.clone(),

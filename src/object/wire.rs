@@ -2,21 +2,23 @@
 
 use serde::Deserialize;
 
+use super::json::{object, optional_object};
 use super::{Annotations, ObjectFacts, ObjectKey, OwnerRef};
 
 /// An ASO object on the wire, reduced to what [`ObjectFacts`] keeps.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Object {
     /// `metadata`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub metadata: Metadata,
     /// `spec`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     pub spec: Option<Spec>,
     /// `status`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     pub status: Option<Status>,
 }
+
 /// The metadata that is read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +36,7 @@ pub struct Metadata {
     #[serde(default)]
     pub deletion_timestamp: Option<Box<str>>,
     /// `annotations`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     pub annotations: Option<WireAnnotations>,
 }
 
@@ -76,9 +78,9 @@ pub struct Spec {
     azure_name: Option<Box<str>>,
     #[serde(default)]
     azure_name_from_config: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     owner: Option<Owner>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     operator_spec: Option<OperatorSpec>,
 }
 
@@ -110,6 +112,17 @@ pub struct Status {
 }
 
 impl Object {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// It is no JSON object, or a field that is read has a type it cannot have.
+    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let read = object(&mut reader)?;
+        reader.end()?;
+        Ok(read)
+    }
+
     /// The facts of this object, whose kind and namespace are known from where it
     /// was read.
     pub fn into_facts(self, group: &str, kind: &str, namespace: &str) -> ObjectFacts {
