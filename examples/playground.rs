@@ -90,10 +90,21 @@ fn aso_guard() -> anyhow::Result<PathBuf> {
     };
     let target = profile_directory.parent().context("no target directory")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    // What cargo tells this program about its package would have build scripts run again, and
+    // without the example itself its dependencies would be built again, with fewer features.
+    let of_this_run = std::env::vars_os().filter_map(|(name, _)| {
+        let text = name.to_str()?;
+        let told = text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_");
+        told.then_some(name)
+    });
+    let mut command = Command::new(cargo);
+    for name in of_this_run {
+        command.env_remove(name);
+    }
+    let built = command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--bin", "aso-guard", "--profile", profile])
-        .arg("--target-dir")
+        .args(["build", "--bin", "aso-guard", "--example", "playground"])
+        .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .status()
         .context("running cargo to build aso-guard")?;

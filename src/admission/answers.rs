@@ -62,7 +62,7 @@ impl Guard {
         let words = Words {
             summary: format!("cannot tell whether this is safe: {why}"),
             next: vec![next.to_owned()],
-            details: Vec::new(),
+            ..Words::default()
         };
         let objection = Objection {
             reason: Reason::RegistryUnavailable,
@@ -72,11 +72,18 @@ impl Guard {
         Verdict::object(&objection, self.settings.mode)
     }
 
+    pub(super) fn too_late(&self, timeout: Duration) -> Verdict {
+        self.cannot_know(
+            &format!("no answer within {:.1} s", timeout.as_secs_f32()),
+            "Try again; if it stays so, see whether this cluster reaches the registry.",
+        )
+    }
+
     pub(super) fn unreadable(&self, why: &str) -> Verdict {
         let words = Words {
             summary: format!("the object in this request cannot be read: {why}"),
             next: vec!["Correct that field and try again.".to_owned()],
-            details: Vec::new(),
+            ..Words::default()
         };
         let objection = Objection {
             reason: Reason::Unreadable,
@@ -86,11 +93,15 @@ impl Guard {
         Verdict::object(&objection, self.settings.mode)
     }
 
+    /// For a request without the object that its operation is about.
+    pub(super) fn lacks_object(&self) -> Verdict {
+        self.unreadable("the request lacks the object it is about")
+    }
+
     pub(super) fn unresolved(&self, why: &str) -> Verdict {
         let words = Words {
             summary: format!("cannot tell which Azure resource this is: {why}"),
-            next: Vec::new(),
-            details: Vec::new(),
+            ..Words::default()
         };
         match self.settings.on_unresolved {
             OnUnresolved::Warn => {

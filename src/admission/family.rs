@@ -1,10 +1,11 @@
 //! What a request means for the objects below the one it is about.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::arm::Resolution;
+use crate::arm::{Identity, Resolution};
 use crate::claim::{self, Acquire, CopyRef, Proof, Refusal};
 use crate::cluster::family::{With, descendants};
 use crate::cluster::resolve;
@@ -14,8 +15,11 @@ use crate::policy::Policy;
 use super::guard::{Case, Guard, Stop};
 use super::protocol::Touched;
 
+/// An object that would be deleted, and the resources that would go with it.
+type Doomed = (Arc<ObjectFacts>, Vec<Identity>);
+
 /// How many claims are read together.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 impl Guard {
     /// Acquires for the live objects that wait for this one as their owner, where it
@@ -73,41 +77,74 @@ impl Guard {
         case: &Case<'_>,
     ) -> Result<Vec<Arc<ObjectFacts>>, Stop> {
         let below = descendants(&*self.cluster, &case.copy.object);
-        let destructive: Vec<Option<Arc<ObjectFacts>>> = stream::iter(below)
-            .map(|child| self.destructive(child))
+        self.look_at_deletes(below).await
+    }
+
+    /// Whether each of these may be deleted along with what a request deletes. Gives
+    /// those whose resources would be deleted in Azure.
+    pub(super) async fn look_at_deletes(
+        &self,
+        objects: Vec<Arc<ObjectFacts>>,
+    ) -> Result<Vec<Arc<ObjectFacts>>, Stop> {
+        let destructive: Vec<Option<Doomed>> = stream::iter(objects)
+            .map(|object| self.look_at_peers(object))
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
-        Ok(destructive.into_iter().flatten().collect())
+        let destructive: Vec<Doomed> = destructive.into_iter().flatten().collect();
+        let all = destructive.iter().flat_map(|(_, identities)| identities);
+        let all: HashSet<&Identity> = all.collect();
+        // What is inside another one of them is looked at with that one.
+        let outermost = |identity: &Identity| !identity.ancestors().iter().any(|a| all.contains(a));
+        let mut outer: Vec<(CopyRef, Identity)> = Vec::new();
+        for (object, identities) in &destructive {
+            for identity in identities.iter().filter(|identity| outermost(identity)) {
+                outer.push((self.copy_of(object), identity.clone()));
+            }
+        }
+        stream::iter(outer)
+            .map(|(copy, identity)| self.look_inside(copy, identity))
+            .buffered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        Ok(destructive.into_iter().map(|(object, _)| object).collect())
     }
 
-    /// The child, where deleting it would delete its resource and nobody minds.
-    async fn destructive(&self, child: Arc<ObjectFacts>) -> Result<Option<Arc<ObjectFacts>>, Stop> {
-        let resolved = resolve::resolve(&*self.cluster, &child).await?;
-        if resolved.policy.policy != Policy::Manage || child.terminating {
+    async fn look_inside(&self, copy: CopyRef, identity: Identity) -> Result<(), Stop> {
+        let depend = self.dependents(&identity, &copy).await?;
+        Ok(depend.map_err(|refusal| child_refused(copy, refusal))?)
+    }
+
+    /// The object with its identities, where deleting it would delete its resource,
+    /// and no other copy of that is there.
+    async fn look_at_peers(&self, object: Arc<ObjectFacts>) -> Result<Option<Doomed>, Stop> {
+        let resolved = resolve::resolve(&*self.cluster, &object).await?;
+        if resolved.policy.policy != Policy::Manage || object.terminating {
             return Ok(None);
         }
-        let copy = self.copy_of(&child);
-        for identity in resolved.identity.iter().flat_map(Resolution::identities) {
+        let copy = self.copy_of(&object);
+        let identities = resolved.identity.iter().flat_map(Resolution::identities);
+        let identities: Vec<Identity> = identities.cloned().collect();
+        for identity in &identities {
             let known = self.registry.claim(identity).await?;
             let claimed = known.as_ref().map(|known| &known.record);
-            let minded = claim::peers_depend(claimed, identity, &copy);
-            let minded = match minded {
-                Ok(()) => self.dependents(identity, &copy).await?,
-                refused => refused,
-            };
-            minded.map_err(|refusal| Refusal::ChildRefused {
-                child: copy.clone(),
-                refusal: Box::new(refusal),
-            })?;
+            claim::peers_depend(claimed, identity, &copy)
+                .map_err(|refusal| child_refused(copy.clone(), refusal))?;
         }
-        Ok(Some(child))
+        Ok(Some((object, identities)))
     }
 
-    fn copy_of(&self, object: &ObjectFacts) -> CopyRef {
+    pub(super) fn copy_of(&self, object: &ObjectFacts) -> CopyRef {
         CopyRef {
             member: self.member.clone(),
             object: object.key.clone(),
         }
+    }
+}
+
+fn child_refused(child: CopyRef, refusal: Refusal) -> Refusal {
+    Refusal::ChildRefused {
+        child,
+        refusal: Box::new(refusal),
     }
 }

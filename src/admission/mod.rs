@@ -8,6 +8,7 @@ mod protocol;
 pub mod registration;
 pub mod review;
 mod router;
+mod surroundings;
 mod verbs;
 mod verdict;
 

@@ -1,14 +1,18 @@
-//! The steps of the claim protocol that an admission takes against the registry.
+//! The calls that an admission makes on the registry, in the order that the claim
+//! protocol asks for.
 
 use futures::future::try_join_all;
 
 use crate::arm::{Identity, Resolution};
-use crate::claim::{self, Acquire, CopyRef, Delete, Proof, Record, Refusal, RequestUid, Stored};
+use crate::claim::{
+    self, Acquire, Aim, Answer, Attempt, Call, CopyRef, Delete, Proof, Record, Refusal, Stored,
+};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
-use crate::registry::{Put, RegistryError, Scope, Versioned};
+use crate::registry::{Put, RecordVersion, RegistryError, Scope, Versioned};
 
 use super::guard::{Case, Guard, Stop};
+use super::verdict::Mode;
 
 /// The copies that a request has written in claims: what is refused after all takes
 /// them back, what is let through has them followed up.
@@ -52,21 +56,9 @@ impl Guard {
         old: &ObjectFacts,
     ) -> Result<(), Stop> {
         let ask = acquire_for(case, resolution, Some(old));
-        let delete = delete_for(case, old, true);
-        let mut touched = Touched::new();
-        let outcome = async {
-            for identity in resolution.identities() {
-                touched.push((case.copy.clone(), identity.clone()));
-                self.change_claim(case, identity, None, |record| {
-                    let marked = claim::mark_deleting(record, identity, &delete)?;
-                    claim::acquire(Some(&marked), identity, &ask)
-                })
-                .await?;
-                self.look_for_dependents(case, identity).await?;
-            }
-            Ok(())
-        }
-        .await;
+        let aim = Aim::Wake(ask, delete_for(case, old, true));
+        let touched = touched(&case.copy, resolution);
+        let outcome = self.attempt(case, resolution, aim).await;
         self.settle_accounts(case, touched, outcome).await
     }
 
@@ -77,18 +69,10 @@ impl Guard {
         case: &Case<'_>,
         resolution: &Resolution,
     ) -> Result<(), Stop> {
-        let delete = delete_for(case, case.object, false);
-        let mut touched = Touched::new();
+        let aim = Aim::Delete(delete_for(case, case.object, false));
+        let touched = touched(&case.copy, resolution);
         let outcome = async {
-            for identity in resolution.identities() {
-                touched.push((case.copy.clone(), identity.clone()));
-                let known = self.registry.claim(identity).await?;
-                self.change_claim(case, identity, known, |record| {
-                    claim::mark_deleting(record, identity, &delete)
-                })
-                .await?;
-                self.look_for_dependents(case, identity).await?;
-            }
+            self.attempt(case, resolution, aim).await?;
             self.look_at_garbage(case).await?;
             Ok(())
         }
@@ -106,62 +90,60 @@ impl Guard {
         blind: bool,
         touched: &mut Touched,
     ) -> Result<(), Stop> {
-        for identity in resolution.identities() {
-            let known = if blind {
-                None
-            } else {
-                self.registry.claim(identity).await?
-            };
-            touched.push((ask.copy.clone(), identity.clone()));
-            let acquired = self
-                .change_claim(case, identity, known, |record| {
-                    claim::acquire(record, identity, ask)
-                })
-                .await;
-            acquired.map_err(|stop| foreign(stop, identity, resolution))?;
-        }
-        self.look_at_ancestors(&resolution.identity).await
+        touched.extend(self::touched(&ask.copy, resolution));
+        let aim = if blind {
+            Aim::Create(ask.clone())
+        } else {
+            Aim::Activate(ask.clone())
+        };
+        self.attempt(case, resolution, aim).await
     }
 
-    /// Compare-and-set until it holds: computes the next record from the one the
-    /// registry has (`known`, to begin with), and stores it on that condition.
-    /// A dry run computes only.
-    async fn change_claim(
+    pub(super) async fn attempt(
         &self,
         case: &Case<'_>,
-        identity: &Identity,
-        mut known: Option<Versioned<Record>>,
-        next: impl Fn(Option<&Record>) -> Result<Record, Refusal>,
+        resolution: &Resolution,
+        aim: Aim,
     ) -> Result<(), Stop> {
-        if case.dry_run {
-            let known = self.registry.claim(identity).await?;
-            next(known.as_ref().map(|known| &known.record))?;
-            return Ok(());
+        let identities = resolution.identities().cloned().collect();
+        let attempt = Attempt::new(aim, identities, case.dry_run);
+        Ok(self.carry_out(attempt).await??)
+    }
+
+    /// Makes the calls that an attempt asks for, to its end.
+    async fn carry_out(
+        &self,
+        mut attempt: Attempt<RecordVersion>,
+    ) -> Result<Result<(), Refusal>, RegistryError> {
+        while let Some(call) = attempt.call() {
+            let answer = self.make(call).await?;
+            attempt.answer(answer);
         }
-        loop {
-            let record = next(known.as_ref().map(|known| &known.record))?;
-            let expected = known.as_ref().map(|known| &known.version);
-            match self.registry.put_claim(&record, expected).await? {
-                Put::Stored(_) => return Ok(()),
-                Put::Conflict => known = self.registry.claim(identity).await?,
+        Ok(attempt.outcome())
+    }
+
+    async fn make(
+        &self,
+        call: Call<'_, RecordVersion>,
+    ) -> Result<Answer<RecordVersion>, RegistryError> {
+        Ok(match call {
+            Call::Claim(identity) => {
+                let known = self.registry.claim(identity).await?;
+                Answer::Claim(known.map(|known| (known.record, known.version)))
             }
-        }
-    }
-
-    async fn look_at_ancestors(&self, identity: &Identity) -> Result<(), Stop> {
-        let ancestors = identity.ancestors();
-        // A subscription has no claim: ASO cannot delete one.
-        let ancestors = ancestors
-            .iter()
-            .filter(|ancestor| !ancestor.is_subscription());
-        let reads = ancestors.map(|ancestor| self.registry.claim(ancestor));
-        let found = try_join_all(reads).await?;
-        let records = found.iter().flatten().map(|known| &known.record);
-        Ok(claim::acquire_below(identity, records)?)
-    }
-
-    async fn look_for_dependents(&self, case: &Case<'_>, identity: &Identity) -> Result<(), Stop> {
-        Ok(self.dependents(identity, &case.copy).await??)
+            Call::Put(record, expected) => match self.registry.put_claim(record, expected).await? {
+                Put::Stored(_) => Answer::Stored,
+                Put::Conflict => Answer::Conflict,
+            },
+            Call::Claims(identities) => {
+                let reads = identities.iter().map(|one| self.registry.claim(one));
+                Answer::Claims(records(try_join_all(reads).await?.into_iter().flatten()))
+            }
+            Call::Below(identity) => {
+                let scope = Scope::Below(identity.clone());
+                Answer::Claims(records(self.registry.claims(&scope).await?))
+            }
+        })
     }
 
     /// Whether others hold something inside a resource that would be deleted.
@@ -179,8 +161,9 @@ impl Guard {
     }
 
     /// After the last step: what was let through is followed up, what was refused
-    /// takes back what it wrote.
-    async fn settle_accounts(
+    /// takes back what it wrote. In audit mode the API server stores what was refused
+    /// all the same, and the claims have to cover it.
+    pub(super) async fn settle_accounts(
         &self,
         case: &Case<'_>,
         touched: Touched,
@@ -189,33 +172,31 @@ impl Guard {
         if case.dry_run {
             return outcome;
         }
-        for (copy, identity) in &touched {
-            if matches!(outcome, Err(Stop::Refused(_))) {
+        let refused = matches!(outcome, Err(Stop::Refused(_)));
+        for (copy, identity) in touched {
+            self.follow_up
+                .expect(&copy.object, &identity, case.deadline);
+            if refused && self.settings.mode == Mode::Enforce {
+                let aim = Aim::TakeBack(copy, case.request.clone());
                 // What cannot be taken back now ends at its deadline.
-                let _ = self.withdraw(copy, identity, &case.request).await;
+                let _ = self
+                    .carry_out(Attempt::new(aim, vec![identity], false))
+                    .await;
             }
-            self.follow_up.expect(&copy.object, identity, case.deadline);
         }
         outcome
     }
+}
 
-    async fn withdraw(
-        &self,
-        copy: &CopyRef,
-        identity: &Identity,
-        request: &RequestUid,
-    ) -> Result<(), RegistryError> {
-        while let Some(known) = self.registry.claim(identity).await? {
-            let Some(record) = claim::withdraw(&known.record, copy, request) else {
-                return Ok(());
-            };
-            let put = self.registry.put_claim(&record, Some(&known.version));
-            if put.await? != Put::Conflict {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
+pub(super) fn touched(copy: &CopyRef, resolution: &Resolution) -> Touched {
+    let identities = resolution.identities().cloned();
+    identities
+        .map(|identity| (copy.clone(), identity))
+        .collect()
+}
+
+fn records(known: impl IntoIterator<Item = Versioned<Record>>) -> Vec<Record> {
+    known.into_iter().map(|known| known.record).collect()
 }
 
 fn acquire_for(case: &Case<'_>, resolution: &Resolution, old: Option<&ObjectFacts>) -> Acquire {
@@ -258,21 +239,5 @@ fn of_version(old: &ObjectFacts) -> Proof {
         Proof::Deadline
     } else {
         Proof::ResourceVersion((&*old.resource_version).into())
-    }
-}
-
-/// A resource that only an annotation names is somebody else's: say that.
-fn foreign(stop: Stop, identity: &Identity, resolution: &Resolution) -> Stop {
-    match stop {
-        Stop::Refused(Refusal::LiveElsewhere { holder, .. })
-            if *identity != resolution.identity =>
-        {
-            Stop::Refused(Refusal::ForeignResourceId {
-                named: identity.clone(),
-                computed: resolution.identity.clone(),
-                holder,
-            })
-        }
-        stop => stop,
     }
 }

@@ -7,11 +7,12 @@ use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook,
     ValidatingWebhookConfiguration, WebhookClientConfig,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::ObjectMeta;
 
 use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
-    CREDENTIAL_FROM_ANNOTATION, POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION,
+    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION,
 };
 
 /// The configuration's name.
@@ -22,6 +23,10 @@ pub const WRITE_WEBHOOK: &str = "write.asoguard.io";
 pub const PARKED_WEBHOOK: &str = "parked.asoguard.io";
 /// The webhook for DELETE.
 pub const DELETE_WEBHOOK: &str = "delete.asoguard.io";
+/// The webhook for namespaces that have ASO objects.
+pub const NAMESPACE_WEBHOOK: &str = "namespace.asoguard.io";
+/// The webhook for the deletion of ASO's CRDs.
+pub const CRD_WEBHOOK: &str = "crd.asoguard.io";
 
 /// Where the API server finds the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +95,8 @@ impl Registration<'_> {
                     Some(vec![parked()]),
                 ),
                 self.webhook(DELETE_WEBHOOK, &["DELETE"], self.on_delete_failure, None),
+                self.namespaces(),
+                self.definitions(),
             ]),
         }
     }
@@ -101,7 +108,18 @@ impl Registration<'_> {
         on_failure: FailurePolicy,
         match_conditions: Option<Vec<MatchCondition>>,
     ) -> ValidatingWebhook {
-        let owned = |texts: &[&str]| Some(texts.iter().map(|&text| text.to_owned()).collect());
+        // Subresources are not in it: status updates never call.
+        let rule = rule(&self.groups, &["*"], &["*"], operations, "Namespaced");
+        self.asked(name, rule, on_failure, match_conditions)
+    }
+
+    fn asked(
+        &self,
+        name: &str,
+        rule: RuleWithOperations,
+        on_failure: FailurePolicy,
+        match_conditions: Option<Vec<MatchCondition>>,
+    ) -> ValidatingWebhook {
         ValidatingWebhook {
             name: name.to_owned(),
             admission_review_versions: vec!["v1".to_owned()],
@@ -109,18 +127,72 @@ impl Registration<'_> {
             failure_policy: Some(format!("{on_failure:?}")),
             match_policy: Some("Equivalent".to_owned()),
             timeout_seconds: Some(self.timeout_seconds.into()),
-            rules: Some(vec![RuleWithOperations {
-                api_groups: owned(&self.groups),
-                api_versions: owned(&["*"]),
-                operations: owned(operations),
-                // Subresources are not in it: status updates never call.
-                resources: owned(&["*"]),
-                scope: Some("Namespaced".to_owned()),
-            }]),
+            rules: Some(vec![rule]),
             match_conditions,
             client_config: self.client_config(),
             ..ValidatingWebhook::default()
         }
+    }
+
+    /// Only namespaces that the observer has labelled, and of their UPDATEs only those
+    /// that change the policy of what is in them, or take the label away.
+    fn namespaces(&self) -> ValidatingWebhook {
+        let labelled =
+            |object: &str| format!("{object}.metadata.?labels[?'{GUARDED_LABEL}'].orValue('')");
+        let changes = [
+            "request.operation == 'DELETE'".to_owned(),
+            format!(
+                "{} != {}",
+                annotation("object", POLICY_ANNOTATION),
+                annotation("oldObject", POLICY_ANNOTATION)
+            ),
+            format!("{} != {}", labelled("object"), labelled("oldObject")),
+        ];
+        let matters = MatchCondition {
+            name: "deletes-or-changes-what-counts-inside".to_owned(),
+            expression: changes.join(" ||\n"),
+        };
+        let operations = ["UPDATE", "DELETE"];
+        let rule = rule(&[""], &["v1"], &["namespaces"], &operations, "Cluster");
+        let guarded = (GUARDED_LABEL.to_owned(), "true".to_owned());
+        ValidatingWebhook {
+            object_selector: Some(LabelSelector {
+                match_labels: Some(BTreeMap::from([guarded])),
+                ..LabelSelector::default()
+            }),
+            ..self.asked(
+                NAMESPACE_WEBHOOK,
+                rule,
+                self.on_delete_failure,
+                Some(vec![matters]),
+            )
+        }
+    }
+
+    /// Only ASO's CRDs: others do not depend on the guard.
+    fn definitions(&self) -> ValidatingWebhook {
+        let groups: Vec<String> = self
+            .groups
+            .iter()
+            .map(|group| format!("'{group}'"))
+            .collect();
+        let of_aso = MatchCondition {
+            name: "defines-a-kind-of-aso".to_owned(),
+            expression: format!("oldObject.spec.group in [{}]", groups.join(", ")),
+        };
+        let rule = rule(
+            &["apiextensions.k8s.io"],
+            &["*"],
+            &["customresourcedefinitions"],
+            &["DELETE"],
+            "Cluster",
+        );
+        self.asked(
+            CRD_WEBHOOK,
+            rule,
+            self.on_delete_failure,
+            Some(vec![of_aso]),
+        )
     }
 
     fn client_config(&self) -> WebhookClientConfig {
@@ -141,6 +213,23 @@ impl Registration<'_> {
             url,
             service,
         }
+    }
+}
+
+fn rule(
+    groups: &[&str],
+    versions: &[&str],
+    resources: &[&str],
+    operations: &[&str],
+    scope: &str,
+) -> RuleWithOperations {
+    let owned = |texts: &[&str]| Some(texts.iter().map(|&text| text.to_owned()).collect());
+    RuleWithOperations {
+        api_groups: owned(groups),
+        api_versions: owned(versions),
+        operations: owned(operations),
+        resources: owned(resources),
+        scope: Some(scope.to_owned()),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::claim::Reason;
-use crate::object::json::{object, optional_object};
+use crate::object::json::{from_json, from_slice, object, optional_object};
 use crate::object::wire::Object;
 use crate::object::{ObjectFacts, ObjectKey};
 
@@ -108,9 +108,7 @@ pub struct UserInfo<'a> {
 /// [`ReviewError`], to be answered with a 400: without a uid there is nothing to
 /// address a verdict to.
 pub fn parse(body: &[u8]) -> Result<Request<'_>, ReviewError> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let review: Review<'_> = object(&mut reader)?;
-    reader.end()?;
+    let review: Review<'_> = from_slice(body)?;
     if review.api_version != API_VERSION || review.kind != "AdmissionReview" {
         return Err(ReviewError::Version {
             kind: review.kind.into_owned(),
@@ -141,9 +139,20 @@ impl Request<'_> {
         self.facts(self.old_object)
     }
 
+    /// The object before and after, as another type.
+    ///
+    /// # Errors
+    /// A field that the guard reads has a type it cannot have.
+    pub fn both<'s, T: Deserialize<'s>>(
+        &'s self,
+    ) -> Result<(Option<T>, Option<T>), serde_json::Error> {
+        let read = |raw: Option<&'s RawValue>| raw.map(|raw| from_json(raw.get())).transpose();
+        Ok((read(self.old_object)?, read(self.object)?))
+    }
+
     fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, ObjectError> {
         let Some(raw) = raw else { return Ok(None) };
-        let object = Object::from_json(raw.get())?;
+        let object: Object = from_json(raw.get())?;
         let facts = object.into_facts(&self.kind.group, &self.kind.kind, &self.namespace);
         check_names(&facts.key)?;
         Ok(Some(facts))

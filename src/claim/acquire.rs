@@ -12,7 +12,7 @@ use super::refusal::{Holder, Refusal};
 
 /// A request that would make a copy live: a CREATE, or an UPDATE that changes
 /// policy or identity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Acquire {
     /// The copy that would be live.
     pub copy: CopyRef,
@@ -107,4 +107,201 @@ pub fn withdraw(record: &Record, copy: &CopyRef, request: &RequestUid) -> Option
         next.copies.remove(copy);
     }
     Some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::record::MAX_IN_FLIGHT;
+    use super::super::refusal::Hold;
+    use super::super::testing::{
+        GIVEN, Story, account, activating, at, copy, creating, deleting, group, look, of_version,
+        sighting,
+    };
+    use super::*;
+    use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
+
+    fn uid(name: &str) -> RequestUid {
+        RequestUid::new(name)
+    }
+
+    #[test]
+    fn the_first_to_ask_is_live_before_anything_is_stored() {
+        let a = copy("a");
+        let story = Story::default().acquires(&creating(&a, "r1", "uid-1", 0));
+        let held = story.held(&a);
+        assert!(held.is_live() && !held.stored_live());
+        assert_eq!((held.since, &*held.by), (at(0), "alice"));
+        assert_eq!(held.next_deadline(), Some(at(GIVEN)));
+    }
+
+    #[rstest]
+    #[case::a_create_under_way(Story::default().acquires(&creating(&copy("b"), "rb", "u", 0)), Hold::Pending(at(GIVEN)))]
+    #[case::managed(Story::default().found(&copy("b"), Manage), Hold::Live)]
+    #[case::detached(Story::default().found(&copy("b"), DetachOnDelete), Hold::Live)]
+    #[case::being_deleted(Story::default().deletes(&deleting(&copy("b"), "rb", "1", 0)), Hold::Deleting)]
+    fn nobody_else_goes_live_meanwhile(#[case] story: Story, #[case] hold: Hold) {
+        for place in ["a", "b/other", "c"] {
+            let ask = creating(&copy(place), "r1", "uid-2", 1);
+            let refusal = acquire(story.0.as_ref(), &group(), &ask).unwrap_err();
+            let Refusal::LiveElsewhere {
+                holder, assumed, ..
+            } = refusal
+            else {
+                panic!("{refusal:?}");
+            };
+            assert_eq!(
+                (holder.copy, holder.hold, assumed),
+                (copy("b"), hold, false)
+            );
+        }
+    }
+
+    #[test]
+    fn a_parked_copy_is_in_nobodys_way() {
+        let story = Story::default().found(&copy("b"), Skip);
+        let story = story.acquires(&creating(&copy("a"), "r1", "uid-1", 0));
+        assert_eq!(story.record().live().count(), 1);
+    }
+
+    #[test]
+    fn a_guess_on_either_side_is_told() {
+        let guess = Acquire {
+            assumed: true,
+            ..creating(&copy("a"), "r1", "uid-1", 0)
+        };
+        let story = Story::default().acquires(&guess);
+        let sure = creating(&copy("b"), "r2", "uid-2", 1);
+        for (record, ask) in [
+            (story.record(), &sure),
+            (Story::default().acquires(&sure).record(), &guess),
+        ] {
+            let refusal = acquire(Some(record), &group(), ask).unwrap_err();
+            assert!(matches!(
+                refusal,
+                Refusal::LiveElsewhere { assumed: true, .. }
+            ));
+        }
+    }
+
+    #[test]
+    fn a_call_whose_response_was_lost_finds_its_own_acquire() {
+        let ask = creating(&copy("a"), "r1", "uid-1", 0);
+        let story = Story::default().acquires(&ask);
+        let again = story.clone().acquires(&ask);
+        assert_eq!(story.record(), again.record());
+    }
+
+    #[test]
+    fn a_copy_may_ask_again_and_keeps_its_date() {
+        let a = copy("a");
+        let story = Story::default()
+            .acquires(&creating(&a, "r1", "uid-1", 0))
+            .acquires(&creating(&a, "r2", "uid-2", 5));
+        assert_eq!(story.held(&a).acquiring.len(), 2);
+        assert_eq!(story.held(&a).since, at(0));
+    }
+
+    #[test]
+    fn taking_back_a_call_leaves_what_others_wrote() {
+        let a = copy("a");
+        let story = Story::default()
+            .acquires(&creating(&a, "r1", "uid-1", 0))
+            .acquires(&creating(&a, "r2", "uid-2", 0));
+        assert_eq!(withdraw(story.record(), &a, &uid("r3")), None);
+        assert_eq!(withdraw(story.record(), &copy("b"), &uid("r1")), None);
+        let one = withdraw(story.record(), &a, &uid("r1")).unwrap();
+        assert_eq!(one.copies[&a].acquiring.len(), 1);
+        let none = withdraw(&one, &a, &uid("r2")).unwrap();
+        assert!(none.copies.is_empty());
+    }
+
+    #[test]
+    fn taking_back_leaves_what_is_stored() {
+        let a = copy("a");
+        let story =
+            Story::default()
+                .found(&a, Skip)
+                .acquires(&activating(&a, "r1", of_version("1"), 0));
+        let after = withdraw(story.record(), &a, &uid("r1")).unwrap();
+        assert_eq!(after.copies[&a].stored, story.held(&a).stored);
+        assert!(!after.copies[&a].is_live());
+    }
+
+    /// More calls than are kept apart, the last of them at `second`.
+    fn crowd(calls: usize) -> Story {
+        (0..calls).fold(Story::default(), |story, i| {
+            let second = i64::try_from(i).unwrap();
+            let (request, uid) = (format!("r{i}"), format!("uid-{i}"));
+            story.acquires(&creating(&copy("a"), &request, &uid, second))
+        })
+    }
+
+    #[rstest]
+    #[case(MAX_IN_FLIGHT, 0)]
+    #[case(MAX_IN_FLIGHT + 1, 2)]
+    #[case(MAX_IN_FLIGHT * 4, MAX_IN_FLIGHT * 3 + 1)]
+    fn a_crowd_is_folded_and_none_of_it_forgotten(#[case] calls: usize, #[case] folded: usize) {
+        let a = copy("a");
+        let story = crowd(calls);
+        let list = &story.held(&a).acquiring;
+        assert_eq!(list.len(), MAX_IN_FLIGHT);
+        let last_folded = i64::try_from(folded).unwrap() - 1;
+        if folded > 0 {
+            assert_eq!(list[0].proof, Proof::Deadline);
+            assert_eq!(list[0].deadline, at(last_folded + GIVEN));
+        }
+        // Taking back any one call ends that call alone.
+        for i in 0..calls {
+            let after = withdraw(story.record(), &a, &uid(&format!("r{i}")));
+            let left = after.map_or(MAX_IN_FLIGHT, |after| after.copies[&a].acquiring.len());
+            let expected = usize::from(i >= folded);
+            assert_eq!(MAX_IN_FLIGHT - left, expected, "r{i}");
+        }
+        // What was folded ends by its deadline alone, not by a uid among it.
+        let seen_uids = (0..calls)
+            .map(|i| format!("uid-{i}").into())
+            .collect::<Vec<_>>();
+        let seen = |second| super::super::Observation {
+            seen_uids: &seen_uids,
+            ..look(&a, None, second)
+        };
+        let early = story.clone().sees(&seen(last_folded + GIVEN));
+        assert_eq!(early.0.is_some(), folded > 0);
+        assert_eq!(story.sees(&seen(last_folded + GIVEN + 1)).0, None);
+    }
+
+    #[test]
+    fn not_inside_of_what_is_being_deleted() {
+        let deleted = Story::default().deletes(&deleting(&copy("b"), "r1", "1", 0));
+        let gone_soon = crate::claim::Sighting {
+            terminating: true,
+            ..sighting(Manage)
+        };
+        let terminating = Story::default().sees(&look(&copy("b"), Some(gone_soon), 0));
+        for story in [deleted, terminating] {
+            let refusal = acquire_below(&account(), [story.record()]).unwrap_err();
+            let Refusal::AncestorDeleting {
+                ancestor, holder, ..
+            } = refusal
+            else {
+                panic!("{refusal:?}");
+            };
+            assert_eq!((ancestor, holder.hold), (group(), Hold::Deleting));
+        }
+    }
+
+    #[rstest]
+    #[case::live(false, Manage)]
+    #[case::terminating_and_parked(true, Skip)]
+    #[case::terminating_and_detached(true, DetachOnDelete)]
+    fn inside_of_what_stays(#[case] terminating: bool, #[case] policy: crate::policy::Policy) {
+        let object = crate::claim::Sighting {
+            terminating,
+            ..sighting(policy)
+        };
+        let story = Story::default().sees(&look(&copy("b"), Some(object), 0));
+        assert_eq!(acquire_below(&account(), [story.record()]), Ok(()));
+    }
 }

@@ -11,7 +11,7 @@ use super::record::{InFlight, Proof, Record, Stored, add_in_flight};
 use super::refusal::{Dependent, Holder, Refusal};
 
 /// A request that would delete the resource in Azure through this copy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delete {
     /// The copy that would be deleted.
     pub copy: CopyRef,
@@ -125,4 +125,128 @@ pub fn dependents<'a>(
         identity: identity.clone(),
         children,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::acquire::{acquire, withdraw};
+    use super::super::testing::{
+        Story, account, account_copy, at, copy, creating, deleting, group, stored,
+    };
+    use super::*;
+    use crate::policy::Policy::{self, DetachOnDelete, Manage, Skip};
+
+    #[test]
+    fn the_mark_is_there_before_the_delete() {
+        let a = copy("a");
+        let story = Story::default().found(&a, Manage);
+        let story = story.deletes(&deleting(&a, "r1", "1", 5));
+        assert!(story.held(&a).is_deleting() && story.held(&a).is_live());
+        assert_eq!(story.record().being_deleted().unwrap().0, &a);
+        assert_eq!(story.held(&a).since, at(0));
+    }
+
+    #[test]
+    fn a_copy_without_a_claim_gets_one_from_what_the_request_shows() {
+        let a = copy("a");
+        let story = Story::default().deletes(&deleting(&a, "r1", "1", 0));
+        assert_eq!(story.held(&a).stored, Some(stored(Manage)));
+        // Taken back, the mark is gone and the copy is not.
+        let after = withdraw(story.record(), &a, &RequestUid::new("r1")).unwrap();
+        assert!(after.copies[&a].is_live() && !after.copies[&a].is_deleting());
+    }
+
+    #[rstest]
+    #[case(Skip)]
+    #[case(DetachOnDelete)]
+    #[case(Manage)]
+    fn any_other_copy_depends(#[case] policy: Policy) {
+        for place in ["a/other", "b"] {
+            let peer = copy(place);
+            let story = Story::default().found(&peer, policy);
+            for wakes in [false, true] {
+                let ask = Delete {
+                    wakes,
+                    ..deleting(&copy("a"), "r1", "1", 0)
+                };
+                let refusal = mark_deleting(story.0.as_ref(), &group(), &ask).unwrap_err();
+                let (Refusal::PeersDepend { peers, .. } | Refusal::WakesDelete { peers, .. }) =
+                    &refusal
+                else {
+                    panic!("{refusal:?}");
+                };
+                assert_eq!(peers.len(), 1);
+                assert_eq!(peers[0].copy, peer);
+                assert_eq!(matches!(refusal, Refusal::WakesDelete { .. }), wakes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_that_may_yet_be_stored_depends_too() {
+        let story = Story::default().acquires(&creating(&copy("b"), "r1", "u", 0));
+        let ask = deleting(&copy("a"), "r2", "1", 0);
+        let refusal = mark_deleting(story.0.as_ref(), &group(), &ask).unwrap_err();
+        assert!(matches!(refusal, Refusal::PeersDepend { .. }));
+    }
+
+    #[test]
+    fn a_call_whose_response_was_lost_finds_its_own_mark() {
+        let a = copy("a");
+        let ask = deleting(&a, "r1", "1", 0);
+        let story = Story::default().found(&a, Manage).deletes(&ask);
+        assert_eq!(story.record(), story.clone().deletes(&ask).record());
+    }
+
+    #[test]
+    fn a_wake_up_call_taken_back_takes_back_both_its_acquire_and_its_mark() {
+        let a = copy("a");
+        let parked = Story::default().found(&a, Skip);
+        let woken = parked
+            .clone()
+            .deletes(&deleting(&a, "r1", "1", 0))
+            .acquires(&creating(&a, "r1", "uid-1", 0));
+        assert!(woken.held(&a).is_live() && woken.held(&a).is_deleting());
+        let after = withdraw(woken.record(), &a, &RequestUid::new("r1")).unwrap();
+        let held = &after.copies[&a];
+        assert_eq!(held.stored, parked.held(&a).stored);
+        assert!(!held.is_live() && !held.is_deleting());
+    }
+
+    fn child(place: &str) -> Record {
+        acquire(
+            None,
+            &account(),
+            &creating(&account_copy(place), "r", "u", 0),
+        )
+        .unwrap()
+    }
+
+    #[rstest]
+    #[case::in_its_own_namespace("a", true)]
+    #[case::in_another_namespace("a/other", false)]
+    #[case::in_another_cluster("b", false)]
+    fn what_is_inside_depends_where_others_hold_it(#[case] place: &str, #[case] free: bool) {
+        let claims = [child(place)];
+        let outcome = dependents(&group(), &copy("a"), &claims);
+        assert_eq!(outcome.is_ok(), free);
+        // It counts for what contains it, and for nothing else.
+        assert_eq!(dependents(&account(), &account_copy("a"), &claims), Ok(()));
+        let namesake = "/subscriptions/s/resourceGroups/rg".parse().unwrap();
+        assert_eq!(dependents(&namesake, &copy("a"), &claims), Ok(()));
+    }
+
+    #[test]
+    fn a_peers_copy_of_an_own_child_depends() {
+        let mut shared = child("a");
+        shared.copies.extend(child("b").copies);
+        let refusal = dependents(&group(), &copy("a"), [&shared]).unwrap_err();
+        let Refusal::ChildrenDepend { children, .. } = refusal else {
+            panic!("{refusal:?}");
+        };
+        assert_eq!(children.len(), 1);
+        assert_eq!(children[0].holder.copy, account_copy("b"));
+    }
 }

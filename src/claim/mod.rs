@@ -11,14 +11,18 @@
 //! records always cover the truth.
 
 mod acquire;
+mod attempt;
 mod delete;
 mod names;
 mod observe;
 mod record;
 mod refusal;
+#[cfg(test)]
+mod testing;
 mod wording;
 
 pub use acquire::{Acquire, acquire, acquire_below, withdraw};
+pub use attempt::{Aim, Answer, Attempt, Call};
 pub use delete::{Delete, dependents, mark_deleting, peers_depend};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
 pub use observe::{Held, Observation, Observed, Sighting, observe};

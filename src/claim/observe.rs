@@ -32,7 +32,7 @@ pub struct Observation<'a> {
 }
 
 /// An object, as read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sighting {
     /// Its uid.
     pub uid: Arc<str>,
@@ -47,7 +47,7 @@ pub struct Sighting {
 }
 
 /// An object that is a copy of the identity.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// Its effective policy.
     pub policy: Policy,
@@ -138,3 +138,6 @@ impl Sighting {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use super::names::{CopyRef, RequestUid};
 pub const MAX_IN_FLIGHT: usize = 16;
 
 /// The registry's truth about one identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The resource in Azure.
     pub identity: Identity,
@@ -25,7 +25,7 @@ pub struct Record {
 }
 
 /// One copy, as far as the registry knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Copy {
     /// What the observer last saw in its API server's store; `None` until it saw
     /// the object, and once it saw it gone.
@@ -44,7 +44,7 @@ pub struct Copy {
 }
 
 /// An object as its own cluster's observer saw it stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
     /// The object's uid.
     pub uid: Arc<str>,
@@ -58,7 +58,7 @@ pub struct Stored {
 }
 
 /// A request that the webhook said yes to, and whose end has not been seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InFlight {
     /// The webhook's call.
     pub request: RequestUid,
@@ -70,7 +70,7 @@ pub struct InFlight {
 }
 
 /// What an observer's read must show for a request to be over before its deadline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Proof {
     /// A CREATE: it is over once an object with this uid was seen stored.
     Uid(Arc<str>),
@@ -224,4 +224,26 @@ pub(super) fn add_in_flight(list: &mut Vec<InFlight>, new: InFlight) {
         );
     }
     list.push(new);
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::testing::{Story, copy, creating, deleting};
+    use super::*;
+    use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
+
+    #[rstest]
+    #[case::nothing(Story::default().found(&copy("a"), Skip), ClaimState::Parked)]
+    #[case::one(Story::default().found(&copy("a"), DetachOnDelete).found(&copy("b"), Skip), ClaimState::Live)]
+    #[case::soon(Story::default().acquires(&creating(&copy("a"), "r", "u", 0)), ClaimState::Pending)]
+    #[case::two(Story::default().found(&copy("a"), Manage).found(&copy("b"), Manage), ClaimState::Conflict)]
+    #[case::going(Story::default().deletes(&deleting(&copy("a"), "r", "1", 0)), ClaimState::Deleting)]
+    fn a_record_in_one_word(#[case] story: Story, #[case] state: ClaimState) {
+        assert_eq!(story.record().state(), state, "{}", state.as_str());
+        let copies = story.record().copies.len();
+        let told_apart = story.record().live().count() + story.record().parked().count();
+        assert_eq!(told_apart, copies);
+    }
 }

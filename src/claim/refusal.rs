@@ -8,7 +8,7 @@ use super::names::CopyRef;
 use super::record::Copy;
 
 /// A refusal of the protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// Another copy of the resource is live, or may become so.
     LiveElsewhere {
@@ -78,7 +78,7 @@ pub enum Refusal {
 }
 
 /// A copy that stands in the way.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
     /// Which copy.
     pub copy: CopyRef,
@@ -91,7 +91,7 @@ pub struct Holder {
 }
 
 /// How a copy holds a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hold {
     /// It is live and was seen stored.
     Live,
@@ -105,7 +105,7 @@ pub enum Hold {
 }
 
 /// A resource inside another one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dependent {
     /// The resource inside.
     pub identity: Identity,
@@ -135,6 +135,10 @@ pub enum Reason {
     WakesDelete,
     /// The identity could not be worked out.
     Unresolved,
+    /// The CRD has live objects.
+    KindInUse,
+    /// The label that keeps a namespace guarded would be removed.
+    NamespaceGuarded,
     /// The registry did not answer in time.
     RegistryUnavailable,
     /// The object could not be read.
@@ -156,6 +160,8 @@ impl Reason {
             Self::ChildRefused => "ChildRefused",
             Self::WakesDelete => "WakesDelete",
             Self::Unresolved => "Unresolved",
+            Self::KindInUse => "KindInUse",
+            Self::NamespaceGuarded => "NamespaceGuarded",
             Self::RegistryUnavailable => "RegistryUnavailable",
             Self::Unreadable => "Unreadable",
             Self::UnknownPolicy => "UnknownPolicy",

@@ -1,15 +1,15 @@
 //! What a person is told: what would go wrong, who holds the resource, what to type next.
 
+mod phrases;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::arm::Identity;
-use crate::object::{ObjectKey, POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION};
+use crate::object::{POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION};
 
 use super::names::CopyRef;
 use super::refusal::{Dependent, Hold, Holder, Refusal};
-
-/// How many peers or children a message names before it counts the rest.
-const NAMED: usize = 3;
+use phrases::{NAMED, clock, kubectl, named, park, place, resource, short, still};
 
 /// Who speaks to whom about what: the request a refusal answers.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub enum Action {
     Rename,
     /// Delete it.
     Delete,
+    /// Change the policy of its namespace.
+    NamespacePolicy,
 }
 
 /// How long ago a member wrote its last heartbeat. For a person to read; no
@@ -59,10 +61,12 @@ impl Heard {
 }
 
 /// A refusal in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
-    /// One line: what would go wrong, and who holds the resource.
+    /// What would go wrong.
     pub summary: String,
+    /// Who stands in the way, a line each.
+    pub holders: Vec<String>,
     /// What to do next, a line each, commands ready to paste.
     pub next: Vec<String>,
     /// What else there is to know, a line each.
@@ -70,29 +74,48 @@ pub struct Words {
 }
 
 impl Words {
-    /// The message of a refusal.
+    /// The message of a refusal: what would go wrong and who stands in the way in
+    /// its first line, then the rest.
     pub fn message(&self) -> String {
-        let lines = [&self.summary].into_iter().chain(&self.next);
-        let lines: Vec<&str> = lines.chain(&self.details).map(String::as_str).collect();
+        let mut first = self.summary.clone();
+        let mut holders = self.holders.iter();
+        if let Some(holder) = holders.next() {
+            first = format!("{first}: {holder}");
+        }
+        let rest = holders.chain(&self.next).chain(&self.details);
+        let lines: Vec<&str> = [&first].into_iter().chain(rest).map(|s| &**s).collect();
         lines.join("\n")
     }
 
-    /// The warnings that stand for the refusal in audit mode.
+    /// The warnings that stand for the refusal in audit mode. Each is a line of its
+    /// own, and of 120 characters where the names in it leave room for that.
     pub fn warnings(&self) -> Vec<String> {
         let first = format!("aso-guard would refuse this: {}", self.summary);
-        [first].into_iter().chain(self.next.clone()).collect()
+        let rest = self.holders.iter().chain(&self.next).cloned();
+        [first].into_iter().chain(rest).collect()
     }
 }
 
 impl Refusal {
     /// Puts the refusal in words.
     pub fn words(&self, to: &Speaker<'_>) -> Words {
+        let mut words = self.about(to, None);
+        let contexts = words.next.iter().any(|line| line.contains(" --context "));
+        if contexts {
+            let note = "(--context: what your kubeconfig calls that cluster)";
+            words.details.insert(0, note.to_owned());
+        }
+        words
+    }
+
+    /// `subject`: what leads up to it, where that is not the request's own object.
+    fn about(&self, to: &Speaker<'_>, subject: Option<&str>) -> Words {
         match self {
             Self::LiveElsewhere {
                 identity,
                 holder,
                 assumed,
-            } => live_elsewhere(to, identity, holder, *assumed),
+            } => live_elsewhere(to, subject, identity, holder, *assumed),
             Self::ForeignResourceId {
                 named,
                 computed,
@@ -102,82 +125,90 @@ impl Refusal {
                 identity,
                 ancestor,
                 holder,
-            } => ancestor_deleting(to, identity, ancestor, holder),
-            Self::PeersDepend { identity, peers } => peers_depend(to, identity, peers),
-            Self::ChildrenDepend { identity, children } => children_depend(to, identity, children),
+            } => ancestor_deleting(to, subject, identity, ancestor, holder),
+            Self::PeersDepend { identity, peers } => peers_depend(to, subject, identity, peers),
+            Self::ChildrenDepend { identity, children } => {
+                children_depend(to, subject, identity, children)
+            }
             Self::WakesDelete { identity, peers } => wakes_delete(to, identity, peers),
             Self::WakesChild { child, refusal } => {
-                let waits = format!("{} waits for this owner, and with it", child.object);
-                of_child(to, child, Action::Activate, refusal, &waits)
+                let waits = match to.action {
+                    Action::NamespacePolicy => "takes its policy from this namespace",
+                    _ => "waits for this owner",
+                };
+                let waits = format!("{} {waits}, and then", child.object);
+                refusal.about(&of_child(to, child, Action::Activate), Some(&waits))
             }
             Self::ChildRefused { child, refusal } => {
-                let goes = format!(
-                    "with this copy Kubernetes deletes {} too, and",
-                    child.object
-                );
-                of_child(to, child, Action::Delete, refusal, &goes)
+                let goes = format!("Kubernetes deletes {} too, and that", child.object);
+                refusal.about(&of_child(to, child, Action::Delete), Some(&goes))
             }
         }
     }
 }
 
-/// A refusal that is about a child of the request's object.
-fn of_child(
-    to: &Speaker<'_>,
-    child: &CopyRef,
-    action: Action,
-    refusal: &Refusal,
-    before: &str,
-) -> Words {
-    let mut words = refusal.words(&Speaker {
+/// To whom a refusal is told that is about a child of the request's object.
+fn of_child<'a>(to: &Speaker<'_>, child: &'a CopyRef, action: Action) -> Speaker<'a> {
+    Speaker {
         copy: child,
         action,
         heard: to.heard,
-    });
-    words.summary = format!("{before} {}", words.summary);
-    words
+    }
 }
 
-fn live_elsewhere(to: &Speaker<'_>, identity: &Identity, holder: &Holder, assumed: bool) -> Words {
-    let what = match to.action {
+fn live_elsewhere(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    holder: &Holder,
+    assumed: bool,
+) -> Words {
+    let what = subject.unwrap_or(match to.action {
         Action::Activate => "making this copy live",
         Action::Rename => "this change",
-        Action::Create | Action::Delete => "creating this copy live",
+        Action::Create | Action::Delete | Action::NamespacePolicy => "creating this copy live",
+    });
+    let resource = short(identity);
+    let mut words = Words {
+        summary: format!("{what} would give {resource} two live reconcilers"),
+        holders: vec![format!("it is {}", place(to, holder))],
+        next: Vec::new(),
+        details: vec![format!("Resource: {identity}")],
     };
-    let summary = format!(
-        "{what} would give {} two live reconcilers: it is {}",
-        short(identity),
-        place(to, holder),
-    );
-    let mut next = match holder.hold {
-        Hold::Deleting => vec!["Wait until it is gone, then try again.".to_owned()],
-        Hold::Pending(deadline) => vec![format!(
-            "Park that copy first; if it was never stored, the resource is free at {} at the latest.",
-            clock(deadline)
-        )],
-        Hold::Live | Hold::Parked => vec!["Park that copy first, then try again:".to_owned()],
-    };
-    if holder.hold != Hold::Deleting {
-        next.push(park(to, &holder.copy));
-        if to.action == Action::Create {
-            next.push(format!(
-                "Or create this copy parked: annotate it {POLICY_ANNOTATION}: skip"
+    match holder.hold {
+        Hold::Deleting => {
+            words.summary = format!("{what} would have {resource} deleted under it");
+            let wait = "Wait until that copy is gone, then try again.";
+            words.next.push(wait.to_owned());
+        }
+        Hold::Pending(deadline) => {
+            words.next.push(format!(
+                "Park that copy, then try again; if it never came to be, just wait: \
+                 {resource} is free by {}.",
+                clock(deadline)
             ));
+            words.next.push(park(to, &holder.copy));
+        }
+        Hold::Live | Hold::Parked => {
+            let park_it = "Park that copy first, then try again:";
+            words
+                .next
+                .extend([park_it.to_owned(), park(to, &holder.copy)]);
         }
     }
-    let mut details = vec![format!("Resource: {identity}")];
+    if to.action == Action::Create && holder.hold != Hold::Deleting {
+        words.next.push(format!(
+            "Or create this copy parked, with the annotation {POLICY_ANNOTATION}: skip"
+        ));
+    }
     if assumed {
-        details.push(
+        words.details.push(
             "An owner is not there yet: its Kubernetes name was taken for its Azure name. \
              If that is wrong, create the owner first."
                 .to_owned(),
         );
     }
-    Words {
-        summary,
-        next,
-        details,
-    }
+    words
 }
 
 fn foreign_resource_id(
@@ -186,187 +217,112 @@ fn foreign_resource_id(
     computed: &Identity,
     holder: &Holder,
 ) -> Words {
+    let annotation = RESOURCE_ID_ANNOTATION;
     Words {
-        summary: format!(
-            "the annotation {RESOURCE_ID_ANNOTATION} names another resource than the spec: \
-             deleting this copy would delete {}, which is {}",
-            short(named),
-            place(to, holder),
-        ),
+        summary: format!("its annotation {annotation} names another resource than the spec"),
+        holders: vec![format!("it names {}, {}", short(named), place(to, holder),)],
         next: vec![format!(
-            "Remove the annotation {RESOURCE_ID_ANNOTATION} from the manifest; ASO sets it again."
+            "Deleting this copy would delete that one. Leave {annotation} out; ASO sets it again."
         )],
-        details: vec![format!("Annotation: {named}"), format!("Spec: {computed}")],
+        details: vec![
+            format!("Annotation: {named}"),
+            format!("Spec:       {computed}"),
+        ],
     }
 }
 
 fn ancestor_deleting(
     to: &Speaker<'_>,
+    subject: Option<&str>,
     identity: &Identity,
     ancestor: &Identity,
     holder: &Holder,
 ) -> Words {
+    let lead = subject.map_or_else(String::new, |subject| format!("{subject} "));
     Words {
         summary: format!(
-            "{} would be deleted along with {}, which is {}",
+            "{lead}{} would be deleted along with {}",
             short(identity),
-            short(ancestor),
-            place(to, holder),
+            short(ancestor)
         ),
+        holders: vec![format!("that is {}", place(to, holder))],
         next: vec!["Wait until that is gone, then create its replacement first.".to_owned()],
         details: vec![
             format!("Resource: {identity}"),
-            format!("Inside: {ancestor}"),
+            format!("Inside:   {ancestor}"),
         ],
     }
 }
 
-fn peers_depend(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
-    let summary = format!(
-        "deleting this copy would delete {} in Azure, and it is still {}",
-        short(identity),
-        places(to, peers),
-    );
-    let mut next = vec![
-        "To delete only this copy and leave Azure alone, park it first:".to_owned(),
-        park(to, to.copy),
-    ];
-    let all_parked = peers.iter().all(|peer| peer.hold == Hold::Parked);
-    if let (true, Some(peer)) = (all_parked, peers.first()) {
+fn peers_depend(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    peers: &[Holder],
+) -> Words {
+    let what = subject.unwrap_or("deleting this copy");
+    let mut next = leave_azure_alone(to, subject);
+    if peers.iter().all(|peer| peer.hold == Hold::Parked) {
         next.push(
-            "To delete the resource too, first delete the parked copy (Azure is not touched):"
+            "To delete the resource too, first delete the parked copies (Azure is not touched):"
                 .to_owned(),
         );
-        next.push(kubectl(
-            to,
-            &peer.copy,
-            &format!("delete {}", resource(&peer.copy.object)),
-        ));
+        next.extend(peers.iter().take(NAMED).map(|peer| {
+            let delete = format!("delete {}", resource(&peer.copy.object));
+            kubectl(to, &peer.copy, &delete)
+        }));
     }
     Words {
-        summary,
+        summary: format!("{what} would delete {} in Azure", short(identity)),
+        holders: still(to, peers),
         next,
         details: vec![format!("Resource: {identity}")],
     }
 }
 
-fn children_depend(to: &Speaker<'_>, identity: &Identity, children: &[Dependent]) -> Words {
-    let named: Vec<String> = children
-        .iter()
-        .take(NAMED)
-        .enumerate()
-        .map(|(at, child)| {
-            let heard = if at == 0 { to.heard } else { None };
-            let place = place(
-                &Speaker {
-                    heard,
-                    ..to.clone()
-                },
-                &child.holder,
-            );
-            format!("{} ({place})", short(&child.identity))
-        })
-        .collect();
-    let more = match children.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+fn children_depend(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    children: &[Dependent],
+) -> Words {
+    let what = subject.unwrap_or("deleting this copy");
+    let mut next = vec!["Delete or move those first.".to_owned()];
+    next.extend(leave_azure_alone(to, subject));
     Words {
         summary: format!(
-            "deleting this copy would delete {} in Azure, and with it what others hold inside: {}{more}",
-            short(identity),
-            named.join(", "),
+            "{what} would delete {} in Azure and what others hold inside",
+            short(identity)
         ),
-        next: vec![
-            "Delete or move those first; or, to delete only this copy and leave Azure alone, park it:"
-                .to_owned(),
-            park(to, to.copy),
-        ],
+        holders: named(to, children, |to, child| {
+            let place = place(to, &child.holder);
+            format!("{} is {place}", short(&child.identity))
+        }),
+        next,
         details: vec![format!("Resource: {identity}")],
     }
+}
+
+/// How to go on without touching Azure.
+fn leave_azure_alone(to: &Speaker<'_>, subject: Option<&str>) -> Vec<String> {
+    let how = match subject {
+        None => "To delete only this copy and leave Azure alone, park it first:".to_owned(),
+        Some(_) => format!("To leave Azure alone, park {} first:", to.copy.object),
+    };
+    vec![how, park(to, to.copy)]
 }
 
 fn wakes_delete(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
     Words {
         summary: format!(
-            "this copy is being deleted; making it manage would delete {} in Azure, \
-             and it is still {}",
-            short(identity),
-            places(to, peers),
+            "this copy is being deleted; making it manage would delete {} in Azure",
+            short(identity)
         ),
+        holders: still(to, peers),
         next: vec!["Leave it as it is: its delete ends without touching Azure.".to_owned()],
         details: vec![format!("Resource: {identity}")],
     }
 }
 
-/// `resourceGroups/rg-prod`: the type and name that end an ID.
-fn short(identity: &Identity) -> String {
-    let id = identity.as_str();
-    let cut = id.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at + 1);
-    id[cut..].to_owned()
-}
-
-/// `live in cluster b as team/ResourceGroup/rg (since …, by …, last heard from …)`.
-fn place(to: &Speaker<'_>, holder: &Holder) -> String {
-    let how = match holder.hold {
-        Hold::Live => "live",
-        Hold::Pending(_) => "going live",
-        Hold::Parked => "parked",
-        Hold::Deleting => "being deleted",
-    };
-    let cluster = if holder.copy.member == to.copy.member {
-        format!("this cluster ({})", holder.copy.member)
-    } else {
-        format!("cluster {}", holder.copy.member)
-    };
-    let mut notes = vec![format!("since {}", clock(holder.since))];
-    if !holder.by.is_empty() {
-        notes.push(format!("by {}", holder.by));
-    }
-    if let (Some(heard), true) = (to.heard, holder.copy.member != to.copy.member) {
-        notes.push(heard.words());
-    }
-    format!(
-        "{how} in {cluster} as {} ({})",
-        holder.copy.object,
-        notes.join(", ")
-    )
-}
-
-fn places(to: &Speaker<'_>, holders: &[Holder]) -> String {
-    let first = holders.first().map(|holder| place(to, holder));
-    match (first, holders.len()) {
-        (Some(first), 0 | 1) => first,
-        (Some(first), more) => format!("{first} and in {} other places", more - 1),
-        (None, _) => "held elsewhere".to_owned(),
-    }
-}
-
-fn clock(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
-/// The command that parks a copy.
-fn park(to: &Speaker<'_>, copy: &CopyRef) -> String {
-    let annotate = format!(
-        "annotate --overwrite {} {POLICY_ANNOTATION}=skip",
-        resource(&copy.object)
-    );
-    kubectl(to, copy, &annotate)
-}
-
-fn kubectl(to: &Speaker<'_>, copy: &CopyRef, rest: &str) -> String {
-    let context = if copy.member == to.copy.member {
-        String::new()
-    } else {
-        format!(" --context {}", copy.member)
-    };
-    format!("  kubectl{context} -n {} {rest}", copy.object.namespace)
-}
-
-/// `resourcegroup.resources.azure.com/rg`: how kubectl takes a kind that other
-/// groups may have too.
-fn resource(object: &ObjectKey) -> String {
-    let kind = object.kind.to_ascii_lowercase();
-    format!("{kind}.{}/{}", object.group, object.name)
-}
+#[cfg(test)]
+mod tests;

@@ -98,19 +98,11 @@ impl Config {
         );
         let hub = match &registry {
             Some(RegistryUrl::Kubernetes {
-                kubeconfig: Some(path),
+                kubeconfig,
                 context,
-            }) => {
-                let config = client_config(Some(path), context.as_deref()).await;
-                problems.take("--registry", config)
-            }
-            Some(RegistryUrl::Kubernetes {
-                kubeconfig: None,
-                context: Some(_),
-            }) => {
-                let config =
-                    client_config(args.kubeconfig.as_deref(), context_of(registry.as_ref())).await;
-                problems.take("--registry", config)
+            }) if kubeconfig.is_some() || context.is_some() => {
+                let path = kubeconfig.as_deref().or(args.kubeconfig.as_deref());
+                problems.take("--registry", client_config(path, context.as_deref()).await)
             }
             _ => None,
         };
@@ -147,13 +139,6 @@ impl Config {
             Some(config) if problems.0.is_empty() => Ok(config),
             _ => Err(problems),
         }
-    }
-}
-
-fn context_of(registry: Option<&RegistryUrl>) -> Option<&str> {
-    match registry {
-        Some(RegistryUrl::Kubernetes { context, .. }) => context.as_deref(),
-        _ => None,
     }
 }
 

@@ -64,12 +64,23 @@ impl Cluster for With<'_> {
         self.cluster.owned_by(namespace, name)
     }
 
+    fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
+        self.cluster.in_namespace(namespace)
+    }
+
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
         self.cluster.read(key).await
     }
 
     async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
         self.cluster.namespace_policy(namespace).await
+    }
+
+    async fn read_namespace_policy(
+        &self,
+        namespace: &str,
+    ) -> Result<Option<Arc<str>>, ClusterError> {
+        self.cluster.read_namespace_policy(namespace).await
     }
 
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {

@@ -107,12 +107,25 @@ impl Cluster for MemoryCluster {
         state.objects.values().filter(owned).cloned().collect()
     }
 
+    fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
+        let state = self.state();
+        let inside = |object: &&Arc<ObjectFacts>| *object.key.namespace == *namespace;
+        state.objects.values().filter(inside).cloned().collect()
+    }
+
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
         Ok(self.stored(key).map(Arc::unwrap_or_clone))
     }
 
     async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
         Ok(self.state().policies.get(namespace).cloned())
+    }
+
+    async fn read_namespace_policy(
+        &self,
+        namespace: &str,
+    ) -> Result<Option<Arc<str>>, ClusterError> {
+        self.namespace_policy(namespace).await
     }
 
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {

@@ -33,11 +33,20 @@ pub trait Cluster: Send + Sync {
     /// The known objects of a namespace whose `spec.owner` has this name.
     fn owned_by(&self, namespace: &str, name: &str) -> Vec<Arc<ObjectFacts>>;
 
+    /// The known objects of a namespace.
+    fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>>;
+
     /// An object as the API server's store has it now: a quorum read.
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError>;
 
     /// The policy annotation of a namespace.
     async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError>;
+
+    /// The same as the API server's store has it now: a quorum read.
+    async fn read_namespace_policy(
+        &self,
+        namespace: &str,
+    ) -> Result<Option<Arc<str>>, ClusterError>;
 
     /// `DEFAULT_RECONCILE_POLICY` of ASO's own settings.
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError>;

@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 use crate::arm::Identity;
 use crate::claim::{self, CopyRef, Held, MemberName, Observation, Observed, Record, Sighting};
 use crate::object::{ObjectFacts, ObjectKey};
+use crate::policy::{self, Source};
 use crate::registry::{Holding, Put, Registry, RegistryError, Scope, Versioned};
 
 use super::ledger::Ledger;
@@ -29,7 +30,9 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// How often everything is compared with the registry.
 const COMPARE: Duration = Duration::from_mins(10);
 /// How long to wait before an object is looked at again after something failed.
-const RETRY: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(250);
+/// How long a worker waits at most after one failure upon another.
+const RETRY_MAX: Duration = Duration::from_secs(4);
 /// A deadline is over when the clock has passed it, not when it has reached it.
 const PAST: Duration = Duration::from_millis(20);
 
@@ -134,16 +137,26 @@ impl Observer {
     }
 
     async fn work(&self, shutdown: &CancellationToken) {
+        let mut pause = RETRY;
         while let Some(key) = shutdown.run_until_cancelled(self.queue.next()).await {
             match self.look(&key).await {
                 Ok(()) => {
+                    pause = RETRY;
                     if let Some(backlog) = self.backlog().as_mut() {
                         backlog.remove(&key);
                     }
                 }
                 Err(error) => {
-                    warn!(object = %key, %error, "could not bring the registry up to date; trying again");
+                    // An outage fails every object: it is told once, and asked after
+                    // ever less often.
+                    if pause == RETRY {
+                        warn!(object = %key, %error, "could not bring the registry up to date; trying again");
+                    }
                     self.queue.add_at(key.clone(), Instant::now() + RETRY);
+                    shutdown
+                        .run_until_cancelled(tokio::time::sleep(pause))
+                        .await;
+                    pause = (pause * 2).min(RETRY_MAX);
                 }
             }
             self.queue.done(&key);
@@ -317,7 +330,7 @@ impl Observer {
             let known = self.registry.claim(identity).await?;
             let object = self.cluster.read(key).await?;
             let resolved = match &object {
-                Some(object) => Some(resolve::resolve(&*self.cluster, object).await?),
+                Some(object) => Some(self.resolve_now(object).await?),
                 None => None,
             };
             let uids = self.ledger.uids(key);
@@ -343,6 +356,20 @@ impl Observer {
                 recheck,
             });
         }
+    }
+
+    /// What an object is that was just read. A policy that parks it from its namespace
+    /// is read from the store too: a copy is released on nothing less.
+    async fn resolve_now(&self, object: &ObjectFacts) -> Result<Resolved, ClusterError> {
+        let mut resolved = resolve::resolve(&*self.cluster, object).await?;
+        if !resolved.policy.policy.is_live() && resolved.policy.source != Source::Object {
+            let namespace = &object.key.namespace;
+            let namespace = self.cluster.read_namespace_policy(namespace).await?;
+            let operator = self.cluster.operator_policy().await?;
+            let own = object.annotations.policy.as_deref();
+            resolved.policy = policy::effective(own, namespace.as_deref(), operator.as_deref());
+        }
+        Ok(resolved)
     }
 
     fn copy(&self, key: &ObjectKey) -> CopyRef {

@@ -9,7 +9,33 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-/// Reads a JSON object.
+/// Reads a text that is one JSON object.
+///
+/// # Errors
+/// It is no JSON, something else, or not a `T`.
+pub fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> serde_json::Result<T> {
+    whole(serde_json::Deserializer::from_str(json))
+}
+
+/// Reads bytes that are one JSON object.
+///
+/// # Errors
+/// They are no JSON, something else, or not a `T`.
+pub fn from_slice<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    whole(serde_json::Deserializer::from_slice(json))
+}
+
+fn whole<'a, R, T>(mut reader: serde_json::Deserializer<R>) -> serde_json::Result<T>
+where
+    R: serde_json::de::Read<'a>,
+    T: Deserialize<'a>,
+{
+    let read = object(&mut reader)?;
+    reader.end()?;
+    Ok(read)
+}
+
+/// Reads a JSON object within another one.
 ///
 /// # Errors
 /// It is something else, or not a `T`.
@@ -21,7 +47,7 @@ where
     deserializer.deserialize_map(Object(PhantomData))
 }
 
-/// Reads a JSON object, or null for `None`.
+/// Reads a JSON object within another one, or null for `None`.
 ///
 /// # Errors
 /// It is something else, or not a `T`.

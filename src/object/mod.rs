@@ -22,6 +22,10 @@ pub const CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION: &str =
 /// ASO's annotation on an object whose last request to Azure is still running.
 pub const POLLER_RESUME_TOKEN_ANNOTATION: &str = "serviceoperator.azure.com/poller-resume-token";
 
+/// The guard's label on namespaces that have ASO objects: the API server asks about
+/// the deletion of those only, so that other namespaces do not depend on the guard.
+pub const GUARDED_LABEL: &str = "asoguard.io/guarded";
+
 /// Names one object in one cluster. The API version is left out: every served
 /// version of a kind is the same object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

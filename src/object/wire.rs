@@ -112,17 +112,6 @@ pub struct Status {
 }
 
 impl Object {
-    /// Reads an object.
-    ///
-    /// # Errors
-    /// It is no JSON object, or a field that is read has a type it cannot have.
-    pub fn from_json(json: &str) -> Result<Self, serde_json::Error> {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let read = object(&mut reader)?;
-        reader.end()?;
-        Ok(read)
-    }
-
     /// The facts of this object, whose kind and namespace are known from where it
     /// was read.
     pub fn into_facts(self, group: &str, kind: &str, namespace: &str) -> ObjectFacts {
@@ -155,4 +144,70 @@ impl Object {
             },
         }
     }
+}
+
+/// A Namespace, as far as it matters to the copies in it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Namespace {
+    #[serde(default, deserialize_with = "object")]
+    metadata: NamespaceMetadata,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct NamespaceMetadata {
+    #[serde(default)]
+    name: Box<str>,
+    #[serde(default, deserialize_with = "optional_object")]
+    annotations: Option<WireAnnotations>,
+    #[serde(default, deserialize_with = "optional_object")]
+    labels: Option<NamespaceLabels>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct NamespaceLabels {
+    #[serde(rename = "asoguard.io/guarded", default)]
+    guarded: Option<Box<str>>,
+}
+
+impl Namespace {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// Its policy annotation.
+    pub fn policy(&self) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.policy.as_deref()
+    }
+
+    /// Whether it has the label [`super::GUARDED_LABEL`].
+    pub fn is_guarded(&self) -> bool {
+        let labels = self.metadata.labels.as_ref();
+        labels.is_some_and(|labels| labels.guarded.as_deref() == Some("true"))
+    }
+}
+
+/// A CustomResourceDefinition: which kind it defines.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Definition {
+    /// `spec`.
+    #[serde(deserialize_with = "object")]
+    pub spec: DefinitionSpec,
+}
+
+/// What is read of a CRD's `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct DefinitionSpec {
+    /// The API group.
+    pub group: Box<str>,
+    /// The kind's names.
+    #[serde(deserialize_with = "object")]
+    pub names: DefinitionNames,
+}
+
+/// What is read of a CRD's `spec.names`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct DefinitionNames {
+    /// The kind.
+    pub kind: Box<str>,
 }

@@ -66,7 +66,7 @@ async fn an_owner_that_would_wake_a_twin_is_refused_until_the_twin_is_parked() {
 
 #[tokio::test]
 async fn a_parked_owner_is_not_deleted_over_a_child_that_a_peer_depends_on() {
-    let story = Story::begin(shared_lab().await, "garbage").await;
+    let story = Story::begin(shared_lab().await, "goes-along").await;
     let (group, account) = (story.resource_group("rg"), account(&story));
     let stored = story.a.create(&group).await.admitted_silently().object;
     let owned = account.clone().owned_by(&stored);
@@ -92,8 +92,8 @@ async fn a_parked_owner_is_not_deleted_over_a_child_that_a_peer_depends_on() {
     .await;
     assert_eq!(refusal.reason, "ChildRefused", "{refusal}");
     refusal
-        .because("Kubernetes deletes garbage/StorageAccount/data too")
-        .because("parked in cluster b as garbage/StorageAccount/data");
+        .because("Kubernetes deletes goes-along/StorageAccount/data too")
+        .because("parked in cluster b as goes-along/StorageAccount/data");
 
     // Without the peer it is allowed, with a word on what goes along.
     story.b.delete(&account).await.admitted();
@@ -101,5 +101,5 @@ async fn a_parked_owner_is_not_deleted_over_a_child_that_a_peer_depends_on() {
         story.a.delete(&group).await.map_err(Into::into)
     })
     .await;
-    answer.warning("garbage/StorageAccount/data will be deleted in Azure");
+    answer.warning("goes-along/StorageAccount/data will be deleted in Azure");
 }

@@ -3,6 +3,8 @@
 //! `cargo test --test e2e` runs all; `cargo test --test e2e -- name` runs one.
 //! `ASO_GUARD_LAB_KEEP=1` keeps the logs and the data of the clusters.
 
+#[path = "../conformance/mod.rs"]
+mod conformance;
 #[path = "../lab/mod.rs"]
 mod lab;
 
@@ -15,6 +17,8 @@ mod members;
 mod moves;
 mod race;
 mod refusals;
+mod registry;
+mod surroundings;
 
 use lab::guard;
 use lab::world::{Lab, Plan, Shared};

@@ -108,10 +108,7 @@ async fn what_is_being_deleted_takes_nothing_new() {
     let inside = rooted_account("st", "rg");
     let answer = world.b.ask(&inside.create()).await;
     let message = answer.refused(403, "AncestorDeleting");
-    assert!(
-        message.contains("storageAccounts/st would be deleted along with resourceGroups/rg"),
-        "{message}"
-    );
+    assert!(message.contains("resourceGroups/rg"), "{message}");
     let id = "/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st";
     assert_eq!(
         world.record(id).await,
@@ -147,10 +144,7 @@ async fn an_owner_may_not_make_a_waiting_child_a_second_live_copy() {
     let owner = group("in-azure").named("here");
     let answer = world.a.ask(&owner.create()).await;
     let message = answer.refused(403, "WakesChild");
-    assert!(
-        message.contains("team/StorageAccount/st waits for this owner"),
-        "{message}"
-    );
+    assert!(message.contains("team/StorageAccount/st"), "{message}");
     assert_eq!(world.record("/resourceGroups/in-azure").await, None);
 }
 
@@ -163,7 +157,7 @@ async fn a_stale_annotation_that_names_somebody_elses_resource_is_refused() {
     let answer = world.a.ask(&pasted.create()).await;
     let message = answer.refused(403, "ForeignResourceId");
     assert!(
-        message.contains("would delete resourceGroups/theirs"),
+        message.contains("resourceGroups/theirs, live in cluster b as team/"),
         "{message}"
     );
     assert_eq!(world.record("/resourceGroups/mine").await, None);

@@ -3,6 +3,7 @@
 //! | module | what it shows |
 //! | --- | --- |
 //! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
+//! | [`surroundings`] | namespaces and CRDs |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`round_trips`] | how often the registry is asked |
@@ -26,6 +27,7 @@ mod names;
 mod object;
 mod round_trips;
 mod server;
+mod surroundings;
 mod tampered;
 mod trouble;
 mod update;

@@ -85,7 +85,8 @@ impl Object {
     }
 
     pub fn group(&self) -> &str {
-        self.text("/apiVersion").split('/').next().unwrap()
+        let version = self.text("/apiVersion");
+        version.split_once('/').map_or("", |(group, _)| group)
     }
 
     /// A review of its creation.
@@ -112,7 +113,7 @@ impl Object {
             request[field] = kind.clone();
         }
         for field in ["name", "namespace"] {
-            request[field] = self.0["metadata"][field].clone();
+            request[field] = json!(self.text(&format!("/metadata/{field}")));
         }
         request["operation"] = json!(operation);
         request["object"] = object;

@@ -176,11 +176,22 @@ impl Cluster for Mute {
         self.0.owned_by(namespace, name)
     }
 
+    fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
+        self.0.in_namespace(namespace)
+    }
+
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
         no_answer(&key.to_string())
     }
 
     async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
+        no_answer(&format!("namespace {namespace}"))
+    }
+
+    async fn read_namespace_policy(
+        &self,
+        namespace: &str,
+    ) -> Result<Option<Arc<str>>, ClusterError> {
         no_answer(&format!("namespace {namespace}"))
     }
 

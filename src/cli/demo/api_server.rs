@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::admission::registration::{DELETE_WEBHOOK, WRITE_WEBHOOK};
+use crate::admission::registration::{DELETE_WEBHOOK, PARKED_WEBHOOK, WRITE_WEBHOOK};
 use crate::cluster::memory::MemoryCluster;
 use crate::cluster::observer::Observer;
 use crate::object::wire::Object;
@@ -95,11 +95,7 @@ impl ApiServer {
         }
         object["metadata"]["uid"] = json!(new_uid());
         let create = Change::create(&object);
-        let mut said = self.ask(&create).await?;
-        said.message = format!(
-            "error when creating \"{}\": {}",
-            manifest.file, said.message
-        );
+        let said = self.ask(&create).await?.about("creating", manifest);
         let answer = said.answer(&object, "created");
         if answer.is_yes() {
             self.store(object).await?;
@@ -145,7 +141,8 @@ impl ApiServer {
             object: None,
             old: Some(&old),
         };
-        let answer = self.ask(&delete).await?.answer(&old, "deleted");
+        let said = self.ask(&delete).await?.about("deleting", manifest);
+        let answer = said.answer(&old, "deleted");
         if answer.is_yes() {
             let key = key(&old);
             self.objects.remove(&key);
@@ -158,18 +155,14 @@ impl ApiServer {
 
     /// Asks the webhook, unless its match conditions say that there is no need.
     async fn ask(&self, change: &Change<'_>) -> anyhow::Result<Said> {
-        if change.is_spared() {
+        let Some(webhook) = change.webhook() else {
             return Ok(Said {
                 verdict: Verdict::NotAsked,
                 message: String::new(),
                 warnings: Vec::new(),
             });
-        }
-        let response = self.webhook.ask(&change.review(false)).await?;
-        let webhook = match change.operation {
-            "DELETE" => DELETE_WEBHOOK,
-            _ => WRITE_WEBHOOK,
         };
+        let response = self.webhook.ask(&change.review(false)).await?;
         let message = response.status.message;
         Ok(Said {
             verdict: if response.allowed {
@@ -218,12 +211,18 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// What the webhook's match conditions come to for the changes of this story:
-    /// a copy that is parked by its own annotation is let through.
-    fn is_spared(&self) -> bool {
-        self.object.is_some_and(|object| {
+    /// Which webhook is asked, by what the match conditions come to for the changes
+    /// of this story: a copy that parks is let through.
+    fn webhook(&self) -> Option<&'static str> {
+        let parked = self.object.is_some_and(|object| {
             object["metadata"]["annotations"][POLICY_ANNOTATION] == Policy::Skip.as_str()
-        })
+        });
+        match (self.operation, parked) {
+            ("DELETE", _) => Some(DELETE_WEBHOOK),
+            ("CREATE", true) => Some(PARKED_WEBHOOK),
+            (_, true) => None,
+            (_, false) => Some(WRITE_WEBHOOK),
+        }
     }
 
     fn review(&self, dry_run: bool) -> Value {
@@ -262,6 +261,13 @@ pub(super) fn dry_run_of_create(manifest: &Manifest) -> anyhow::Result<Value> {
 }
 
 impl Said {
+    /// What `kubectl` puts before an error when it creates or deletes from files.
+    fn about(mut self, doing: &str, manifest: &Manifest) -> Self {
+        let context = format!("error when {doing} \"{}\": ", manifest.file);
+        self.message.insert_str(0, &context);
+        self
+    }
+
     /// What `kubectl` prints: the object and what was `done`, or an error.
     fn answer(self, object: &Value, done: &str) -> Answer {
         let (group, _) = group_version(object);

@@ -1,7 +1,9 @@
 //! A cluster behind a real API server.
 
+mod changes;
 mod credentials;
 mod discovery;
+mod labels;
 mod store;
 mod watch;
 mod watched;
@@ -118,6 +120,10 @@ impl Cluster for KubeCluster {
         self.store.owned_by(namespace, name)
     }
 
+    fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
+        self.store.in_namespace(namespace)
+    }
+
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
         let Some(api) = self.api(key) else {
             return Ok(None);
@@ -130,6 +136,13 @@ impl Cluster for KubeCluster {
         if let Some(known) = self.store.namespace_policy(namespace) {
             return Ok(known);
         }
+        self.read_namespace_policy(namespace).await
+    }
+
+    async fn read_namespace_policy(
+        &self,
+        namespace: &str,
+    ) -> Result<Option<Arc<str>>, ClusterError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let what = format!("namespace {namespace}");
         let found = call(&what, namespaces.get_opt(namespace)).await?;

@@ -9,9 +9,18 @@ use crate::object::{ObjectFacts, ObjectKey};
 #[derive(Debug, Default)]
 pub(super) struct Store {
     objects: RwLock<Objects>,
-    namespaces: RwLock<HashMap<Box<str>, Option<Arc<str>>>>,
+    namespaces: RwLock<HashMap<Box<str>, Namespace>>,
     /// Strings that many objects have in common.
     common: RwLock<HashSet<Arc<str>>>,
+}
+
+/// What is known of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Namespace {
+    /// Its policy annotation.
+    pub(super) policy: Option<Arc<str>>,
+    /// Whether it has the guard's label.
+    pub(super) guarded: bool,
 }
 
 #[derive(Debug, Default)]
@@ -127,14 +136,33 @@ impl Store {
     /// The policy annotation of a namespace: `None` where the namespace is not known.
     #[expect(clippy::option_option, reason = "a namespace without policy is known")]
     pub(super) fn namespace_policy(&self, namespace: &str) -> Option<Option<Arc<str>>> {
-        read(&self.namespaces).get(namespace).cloned()
+        let namespaces = read(&self.namespaces);
+        namespaces.get(namespace).map(|known| known.policy.clone())
     }
 
-    /// Keeps a namespace's policy, and says whether it changed.
-    pub(super) fn put_namespace(&self, namespace: &str, policy: Option<&str>) -> bool {
-        let policy: Option<Arc<str>> = policy.map(Arc::from);
-        let before = write(&self.namespaces).insert(namespace.into(), policy.clone());
-        before.is_some_and(|before| before != policy)
+    /// Keeps a namespace, and says whether its policy changed.
+    pub(super) fn put_namespace(&self, name: &str, namespace: Namespace) -> bool {
+        let policy = namespace.policy.clone();
+        let before = write(&self.namespaces).insert(name.into(), namespace);
+        before.is_some_and(|before| before.policy != policy)
+    }
+
+    /// The namespaces whose label is not as it should be, and how it should be: those
+    /// with objects have it.
+    pub(super) fn labels_due(&self) -> Vec<(String, bool)> {
+        let objects = read(&self.objects);
+        let has_objects = |namespace: &str| {
+            let first = ObjectKey::new("", "", namespace, "");
+            let next = objects.by_key.range(first..).next();
+            next.is_some_and(|(key, _)| *key.namespace == *namespace)
+        };
+        let namespaces = read(&self.namespaces);
+        namespaces
+            .iter()
+            .map(|(name, known)| (name, known.guarded, has_objects(name)))
+            .filter(|(_, is, should)| is != should)
+            .map(|(name, _, should)| (name.to_string(), should))
+            .collect()
     }
 
     /// Forgets a namespace.
@@ -194,10 +222,30 @@ mod tests {
     #[test]
     fn a_namespaces_policy_changes_only_when_it_was_known() {
         let store = Store::default();
-        assert!(!store.put_namespace("a", None));
-        assert!(store.put_namespace("a", Some("skip")));
-        assert!(!store.put_namespace("a", Some("skip")));
+        let with = |policy: Option<&str>| Namespace {
+            policy: policy.map(Arc::from),
+            guarded: false,
+        };
+        assert!(!store.put_namespace("a", with(None)));
+        assert!(store.put_namespace("a", with(Some("skip"))));
+        assert!(!store.put_namespace("a", with(Some("skip"))));
         assert_eq!(store.namespace_policy("a"), Some(Some("skip".into())));
         assert_eq!(store.namespace_policy("b"), None);
+    }
+
+    #[test]
+    fn namespaces_with_objects_are_to_be_labelled() {
+        let store = Store::default();
+        let guarded = Namespace {
+            policy: None,
+            guarded: true,
+        };
+        store.put_namespace("empty", Namespace::default());
+        store.put_namespace("full", Namespace::default());
+        store.put_namespace("left", guarded);
+        store.put(ObjectFacts::named(ObjectKey::new("g", "K", "full", "x")));
+        let mut due = store.labels_due();
+        due.sort();
+        assert_eq!(due, [("full".to_owned(), true), ("left".to_owned(), false)]);
     }
 }

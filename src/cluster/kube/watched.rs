@@ -12,8 +12,8 @@ use serde::Deserialize;
 use crate::object::wire::{Metadata, Object, Spec, Status, WireAnnotations};
 use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
-    CREDENTIAL_FROM_ANNOTATION, ObjectFacts, POLICY_ANNOTATION, POLLER_RESUME_TOKEN_ANNOTATION,
-    RESOURCE_ID_ANNOTATION,
+    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, ObjectFacts, POLICY_ANNOTATION,
+    POLLER_RESUME_TOKEN_ANNOTATION, RESOURCE_ID_ANNOTATION,
 };
 
 /// An ASO object of any kind.
@@ -117,6 +117,16 @@ impl WatchedObject {
         };
         object.into_facts(group, kind, &namespace)
     }
+}
+
+/// Whether a namespace has the guard's label.
+pub(super) fn is_guarded(meta: &ObjectMeta) -> bool {
+    let labels = meta.labels.as_ref();
+    labels.is_some_and(|labels| {
+        labels
+            .get(GUARDED_LABEL)
+            .is_some_and(|value| value == "true")
+    })
 }
 
 /// A policy annotation.

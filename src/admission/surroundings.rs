@@ -1,0 +1,228 @@
+//! What namespaces and CRDs mean for the copies in them.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream};
+
+use crate::claim::{self, Acquire, Action, Aim, Proof, Reason, Refusal, Words};
+use crate::cluster::{ClusterError, resolve};
+use crate::object::wire::{Definition, DefinitionSpec, Namespace};
+use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
+use crate::policy::{self, Policy};
+
+use super::family::AT_ONCE;
+use super::guard::{Case, Guard, Stop};
+use super::protocol::{Touched, touched};
+use super::review::Request;
+use super::verdict::{Objection, Verdict};
+
+/// How many objects a message names before it counts the rest.
+const NAMED: usize = 3;
+
+impl Guard {
+    /// The verdict on a request about a namespace.
+    pub(super) async fn judge_namespace(&self, request: &Request<'_>) -> Verdict {
+        let (old, new) = match request.both::<Namespace>() {
+            Ok(both) => both,
+            Err(error) => return self.unreadable(&error.to_string()),
+        };
+        let old = match (old, &*request.operation) {
+            (Some(old), _) => old,
+            // A new namespace is empty.
+            (None, "CREATE") => return Verdict::allow(),
+            (None, _) => return self.lacks_object(),
+        };
+        let name = old.name();
+        let facts = ObjectFacts::named(ObjectKey::new("", "Namespace", name, name));
+        match (&*request.operation, new) {
+            ("DELETE", _) => {
+                let case = self.case(request, &facts, Action::Delete);
+                let objects = self.cluster.in_namespace(name);
+                let outcome = self.look_at_deletes(objects).await.map(drop);
+                self.conclude(&case, outcome).await
+            }
+            ("UPDATE", Some(new)) => {
+                let case = self.case(request, &facts, Action::NamespacePolicy);
+                self.update_namespace(&case, &old, &new).await
+            }
+            ("UPDATE", None) => self.lacks_object(),
+            _ => Verdict::allow(),
+        }
+    }
+
+    async fn update_namespace(&self, case: &Case<'_>, old: &Namespace, new: &Namespace) -> Verdict {
+        let objects = self.cluster.in_namespace(old.name());
+        if old.is_guarded() && !new.is_guarded() && !objects.is_empty() {
+            return self.keeps_its_label(old.name(), &objects);
+        }
+        let mut touched = Touched::new();
+        let outcome = self
+            .change_policies(case, &objects, (old.policy(), new.policy()), &mut touched)
+            .await;
+        let outcome = self.settle_accounts(case, touched, outcome).await;
+        self.conclude(case, outcome).await
+    }
+
+    /// Acquires for every object that another policy of its namespace makes live.
+    async fn change_policies(
+        &self,
+        case: &Case<'_>,
+        objects: &[Arc<ObjectFacts>],
+        (old, new): (Option<&str>, Option<&str>),
+        all_touched: &mut Touched,
+    ) -> Result<(), Stop> {
+        let operator = self.cluster.operator_policy().await?;
+        let under = |object: &ObjectFacts, namespace: Option<&str>| {
+            let own = object.annotations.policy.as_deref();
+            policy::effective(own, namespace, operator.as_deref()).policy
+        };
+        let woken = objects.iter().filter(|object| {
+            let (before, now) = (under(object, old), under(object, new));
+            let wakes_delete = object.terminating && now == Policy::Manage && before != now;
+            now.is_live() && (!before.is_live() || wakes_delete)
+        });
+        let woken: Vec<Arc<ObjectFacts>> = woken.cloned().collect();
+        let outcomes: Vec<(Touched, Result<(), Stop>)> = stream::iter(woken)
+            .map(|object| self.wake_by_namespace(case, object))
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        let mut all = Ok(());
+        for (touched, outcome) in outcomes {
+            all_touched.extend(touched);
+            all = all.and(outcome);
+        }
+        all
+    }
+
+    async fn wake_by_namespace(
+        &self,
+        case: &Case<'_>,
+        object: Arc<ObjectFacts>,
+    ) -> (Touched, Result<(), Stop>) {
+        let resolution = match resolve::identity(&*self.cluster, &object).await {
+            Ok(Ok(resolution)) => resolution,
+            // What cannot be worked out now is found by the observer later.
+            Ok(Err(_)) => return (Touched::new(), Ok(())),
+            Err(error) => return (Touched::new(), Err(error.into())),
+        };
+        let ask = Acquire {
+            copy: self.copy_of(&object),
+            request: case.request.clone(),
+            // The object itself does not change, so nothing of it shows the end.
+            proof: Proof::Deadline,
+            deadline: case.deadline,
+            at: case.at,
+            by: case.by.clone(),
+            assumed: resolution.assumed,
+        };
+        let child = ask.copy.clone();
+        let touched = touched(&child, &resolution);
+        let outcome = async {
+            if object.terminating {
+                for identity in resolution.identities() {
+                    let known = self.registry.claim(identity).await?;
+                    let claimed = known.as_ref().map(|known| &known.record);
+                    claim::peers_depend(claimed, identity, &child)?;
+                }
+            }
+            self.attempt(case, &resolution, Aim::Activate(ask)).await
+        };
+        let outcome = outcome.await.map_err(|stop| match stop {
+            Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
+                child,
+                refusal: Box::new(refusal),
+            }),
+            stop => stop,
+        });
+        (touched, outcome)
+    }
+
+    fn keeps_its_label(&self, namespace: &str, objects: &[Arc<ObjectFacts>]) -> Verdict {
+        let words = Words {
+            summary: format!(
+                "without the label {GUARDED_LABEL} nobody would be asked before namespace \
+                 {namespace} is deleted, and it has {}",
+                some_of(objects)
+            ),
+            next: vec![
+                "Leave the label; aso-guard removes it once the namespace has no ASO objects."
+                    .to_owned(),
+            ],
+            ..Words::default()
+        };
+        self.objection(Reason::NamespaceGuarded, words)
+    }
+
+    /// The verdict on the deletion of a CRD: Kubernetes would delete every object of
+    /// the kind, and ASO their resources.
+    pub(super) async fn judge_definition(&self, request: &Request<'_>) -> Verdict {
+        let definition = match request.both::<Definition>() {
+            Ok(_) if *request.operation != *"DELETE" => return Verdict::allow(),
+            Ok((Some(definition), _)) => definition.spec,
+            Ok((None, _)) => return self.lacks_object(),
+            Err(error) => return self.unreadable(&error.to_string()),
+        };
+        let live = match self.live_of(&definition).await {
+            Ok(live) => live,
+            Err(error) => return self.cannot_know(&error.to_string(), "Try again."),
+        };
+        if live.is_empty() {
+            return Verdict::allow();
+        }
+        let words = Words {
+            summary: format!(
+                "deleting this CRD deletes all its objects, and with them their resources in \
+                 Azure: {}",
+                some_of(&live)
+            ),
+            next: vec![format!(
+                "Park or delete them first; see: kubectl get {}.{} --all-namespaces",
+                definition.names.kind.to_ascii_lowercase(),
+                definition.group
+            )],
+            ..Words::default()
+        };
+        self.objection(Reason::KindInUse, words)
+    }
+
+    async fn live_of(
+        &self,
+        definition: &DefinitionSpec,
+    ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        let (group, kind) = (&definition.group, &definition.names.kind);
+        let mut live = Vec::new();
+        for object in self.cluster.objects() {
+            if *object.key.group == **group
+                && *object.key.kind == **kind
+                && resolve::effective_policy(&*self.cluster, &object)
+                    .await?
+                    .policy
+                    .is_live()
+            {
+                live.push(object);
+            }
+        }
+        Ok(live)
+    }
+
+    fn objection(&self, reason: Reason, words: Words) -> Verdict {
+        let objection = Objection {
+            reason,
+            code: 403,
+            words,
+        };
+        Verdict::object(&objection, self.settings.mode)
+    }
+}
+
+/// `team/ResourceGroup/a, team/ResourceGroup/b and 3 more`.
+fn some_of(objects: &[Arc<ObjectFacts>]) -> String {
+    let named = objects.iter().take(NAMED);
+    let named: Vec<String> = named.map(|object| object.key.to_string()).collect();
+    let named = named.join(", ");
+    match objects.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}

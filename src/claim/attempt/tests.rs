@@ -1,0 +1,274 @@
+use rstest::rstest;
+
+use super::super::testing::{
+    Story, account, account_copy, activating, copy, creating, deleting, group, of_version,
+};
+use super::*;
+use crate::policy::Policy::{Manage, Skip};
+
+/// A registry of two claims, each with its version: the resource group and the
+/// account inside.
+#[derive(Default)]
+struct Shelf {
+    claims: Vec<(Record, u32)>,
+    /// How many puts are answered with a conflict, as if others were quicker.
+    conflicts: u32,
+    log: Vec<String>,
+}
+
+impl Shelf {
+    fn with(story: &Story) -> Self {
+        Self {
+            claims: vec![(story.record().clone(), 1)],
+            ..Self::default()
+        }
+    }
+
+    fn find(&self, identity: &Identity) -> Option<(Record, u32)> {
+        let mut claims = self.claims.iter();
+        claims
+            .find(|(record, _)| record.identity == *identity)
+            .cloned()
+    }
+
+    fn answer(&mut self, call: Call<'_, u32>) -> Answer<u32> {
+        let (word, answer) = match call {
+            Call::Claim(identity) => (
+                format!("read {}", identity.name()),
+                Answer::Claim(self.find(identity)),
+            ),
+            Call::Put(record, expected) => {
+                let known = self.find(&record.identity);
+                let version = known.map(|(_, version)| version);
+                let holds = version.as_ref() == expected && self.conflicts == 0;
+                self.conflicts = self.conflicts.saturating_sub(1);
+                if holds {
+                    self.claims
+                        .retain(|(other, _)| other.identity != record.identity);
+                    self.claims.push((record.clone(), version.unwrap_or(0) + 1));
+                }
+                let answer = if holds {
+                    Answer::Stored
+                } else {
+                    Answer::Conflict
+                };
+                (format!("put {}", record.identity.name()), answer)
+            }
+            Call::Claims(identities) => {
+                let names: Vec<&str> = identities.iter().map(Identity::name).collect();
+                let found = identities.iter().filter_map(|one| self.find(one));
+                let found = found.map(|(record, _)| record).collect();
+                (
+                    format!("read all {}", names.join(" ")),
+                    Answer::Claims(found),
+                )
+            }
+            Call::Below(identity) => {
+                let records = self.claims.iter().map(|(record, _)| record);
+                let below = records.filter(|record| record.identity.is_below(identity));
+                let below = below.cloned().collect();
+                (
+                    format!("list below {}", identity.name()),
+                    Answer::Claims(below),
+                )
+            }
+        };
+        self.log.push(word);
+        answer
+    }
+
+    /// Runs to the end, and gives the refusal's reason.
+    fn run(&mut self, mut attempt: Attempt<u32>) -> Option<&'static str> {
+        while let Some(call) = attempt.call() {
+            let answer = self.answer(call);
+            attempt.answer(answer);
+        }
+        attempt
+            .outcome()
+            .err()
+            .map(|refusal| refusal.reason().as_str())
+    }
+
+    fn in_flight(&self) -> usize {
+        let copies = self
+            .claims
+            .iter()
+            .flat_map(|(record, _)| record.copies.values());
+        copies
+            .map(|copy| copy.acquiring.len() + copy.deleting.len())
+            .sum()
+    }
+}
+
+fn create() -> Aim {
+    Aim::Create(creating(&account_copy("a"), "r1", "u", 0))
+}
+
+fn activate() -> Aim {
+    Aim::Activate(activating(&account_copy("a"), "r1", of_version("1"), 0))
+}
+
+fn delete() -> Aim {
+    Aim::Delete(deleting(&copy("a"), "r1", "1", 0))
+}
+
+fn wake() -> Aim {
+    let ask = activating(&copy("a"), "r1", of_version("1"), 0);
+    let delete = Delete {
+        wakes: true,
+        ..deleting(&copy("a"), "r1", "1", 0)
+    };
+    Aim::Wake(ask, delete)
+}
+
+fn attempt(aim: Aim) -> Attempt<u32> {
+    let identities = vec![of(&aim)];
+    Attempt::new(aim, identities, false)
+}
+
+fn dry_run(aim: Aim) -> Attempt<u32> {
+    let identities = vec![of(&aim)];
+    Attempt::new(aim, identities, true)
+}
+
+fn of(aim: &Aim) -> Identity {
+    match aim {
+        Aim::Create(ask) | Aim::Activate(ask) if ask.copy == account_copy("a") => account(),
+        _ => group(),
+    }
+}
+
+#[rstest]
+#[case::create(create(), 0, &["put data", "read all rg-prod"])]
+#[case::create_late(create(), 1, &["put data", "read data", "put data", "read all rg-prod"])]
+#[case::activate(activate(), 0, &["read data", "put data", "read all rg-prod"])]
+#[case::delete(delete(), 0, &["read rg-prod", "put rg-prod", "list below rg-prod"])]
+#[case::wake(wake(), 1, &["read rg-prod", "put rg-prod", "read rg-prod", "put rg-prod", "list below rg-prod"])]
+fn what_is_written_is_written_before_the_look(
+    #[case] aim: Aim,
+    #[case] conflicts: u32,
+    #[case] log: &[&str],
+) {
+    let mut shelf = Shelf {
+        conflicts,
+        ..Shelf::default()
+    };
+    assert_eq!(shelf.run(attempt(aim)), None);
+    assert_eq!(shelf.log, log);
+    assert!(shelf.in_flight() > 0);
+}
+
+#[test]
+fn what_nothing_contains_is_not_looked_for() {
+    let aim = Aim::Create(creating(&copy("a"), "r1", "u", 0));
+    let mut shelf = Shelf::default();
+    assert_eq!(shelf.run(attempt(aim)), None);
+    assert_eq!(shelf.log, ["put rg-prod"]);
+}
+
+#[rstest]
+#[case::create(create(), "AncestorDeleting")]
+#[case::activate(activate(), "AncestorDeleting")]
+#[case::delete(delete(), "ChildrenDepend")]
+#[case::wake(wake(), "ChildrenDepend")]
+fn what_was_written_for_a_refused_request_can_be_taken_back(
+    #[case] aim: Aim,
+    #[case] reason: &str,
+) {
+    // B's group is going, and B has an account in A's group: each is in the other's way.
+    let shelf = || {
+        if reason == "AncestorDeleting" {
+            Shelf::with(&Story::default().deletes(&deleting(&copy("b"), "r0", "1", 0)))
+        } else {
+            let ask = creating(&account_copy("b"), "r0", "u", 0);
+            Shelf {
+                claims: vec![(acquire(None, &account(), &ask).unwrap(), 1)],
+                ..Shelf::default()
+            }
+        }
+    };
+    let mut registry = shelf();
+    assert_eq!(registry.run(attempt(aim.clone())), Some(reason));
+    assert!(registry.in_flight() > 1);
+    registry.conflicts = 2;
+    let copy = match &aim {
+        Aim::Create(ask) | Aim::Activate(ask) => &ask.copy,
+        _ => &copy("a"),
+    };
+    let back = Aim::TakeBack(copy.clone(), RequestUid::new("r1"));
+    let back = Attempt::new(back, vec![of(&aim)], false);
+    assert_eq!(registry.run(back), None);
+    assert_eq!((registry.conflicts, registry.in_flight()), (0, 1));
+
+    let mut registry = shelf();
+    assert_eq!(registry.run(dry_run(aim)), Some(reason));
+    assert_eq!(registry.in_flight(), 1);
+}
+
+#[test]
+fn what_is_not_there_is_not_taken_back() {
+    let back = Aim::TakeBack(copy("a"), RequestUid::new("r1"));
+    for mut shelf in [
+        Shelf::default(),
+        Shelf::with(&Story::default().found(&copy("a"), Manage)),
+    ] {
+        assert_eq!(shelf.run(attempt(back.clone())), None);
+        assert_eq!(shelf.log, ["read rg-prod"]);
+    }
+}
+
+#[rstest]
+#[case(create())]
+#[case(activate())]
+#[case(delete())]
+#[case(wake())]
+fn a_dry_run_writes_nothing(#[case] aim: Aim) {
+    let mut shelf = Shelf::default();
+    assert_eq!(shelf.run(dry_run(aim)), None);
+    assert!(shelf.claims.is_empty());
+    assert!(shelf.log.iter().all(|word| !word.starts_with("put")));
+}
+
+#[test]
+fn a_dry_run_gets_the_true_verdict() {
+    let taken = Story::default().found(&copy("b"), Manage);
+    let aim = Aim::Create(creating(&copy("a"), "r1", "u", 0));
+    let verdict = Shelf::with(&taken).run(dry_run(aim));
+    assert_eq!(verdict, Some("LiveElsewhere"));
+    let parked = Story::default().found(&copy("b"), Skip);
+    let verdict = Shelf::with(&parked).run(dry_run(delete()));
+    assert_eq!(verdict, Some("PeersDepend"));
+}
+
+#[rstest]
+#[case::create(Aim::Create(creating(&copy("a"), "r1", "u", 0)))]
+#[case::wake(wake())]
+fn all_that_an_object_names_is_acquired(#[case] aim: Aim) {
+    let ours: Identity = "/subscriptions/s/resourceGroups/ours".parse().unwrap();
+    let identities = vec![ours.clone(), group()];
+    let mut shelf = Shelf::default();
+    let attempt = Attempt::new(aim.clone(), identities.clone(), false);
+    assert_eq!(shelf.run(attempt), None);
+    assert_eq!(shelf.claims.len(), 2);
+
+    // B has what the annotation names.
+    let mut shelf = Shelf::with(&Story::default().found(&copy("b"), Manage));
+    let attempt = Attempt::new(aim.clone(), identities, false);
+    let expected = match aim {
+        Aim::Wake(..) => "WakesDelete",
+        _ => "ForeignResourceId",
+    };
+    assert_eq!(shelf.run(attempt), Some(expected));
+}
+
+#[test]
+fn an_answer_to_another_call_changes_nothing() {
+    let mut started = attempt(activate());
+    for answer in [Answer::Stored, Answer::Conflict, Answer::Claims(Vec::new())] {
+        let before = started.clone();
+        started.answer(answer);
+        assert_eq!(started, before);
+    }
+    let nothing = Attempt::<u32>::new(create(), Vec::new(), false);
+    assert_eq!(nothing.call(), None);
+}

@@ -1,0 +1,156 @@
+//! What the tests of this module have in common: a resource group, a storage
+//! account inside it, and copies of them in clusters named by a letter.
+
+use jiff::Timestamp;
+
+use crate::arm::Identity;
+use crate::object::ObjectKey;
+use crate::policy::Policy;
+
+use super::{
+    Acquire, CopyRef, Delete, Held, Observation, Proof, Record, RequestUid, Sighting, Stored,
+    acquire, mark_deleting, observe,
+};
+
+/// How long after it was admitted a request is over, in seconds.
+pub(super) const GIVEN: i64 = 90;
+
+/// A resource group.
+pub(super) fn group() -> Identity {
+    "/subscriptions/s/resourceGroups/rg-prod".parse().unwrap()
+}
+
+/// A storage account in [`group`].
+pub(super) fn account() -> Identity {
+    "/subscriptions/s/resourceGroups/rg-prod/providers/Microsoft.Storage/storageAccounts/data"
+        .parse()
+        .unwrap()
+}
+
+/// A copy of [`group`]: `a`, or `a/other-namespace`.
+pub(super) fn copy(place: &str) -> CopyRef {
+    copy_of(place, "resources.azure.com", "ResourceGroup", "rg")
+}
+
+/// A copy of [`account`].
+pub(super) fn account_copy(place: &str) -> CopyRef {
+    copy_of(place, "storage.azure.com", "StorageAccount", "data")
+}
+
+fn copy_of(place: &str, group: &str, kind: &str, name: &str) -> CopyRef {
+    let (member, namespace) = place.split_once('/').unwrap_or((place, "team"));
+    CopyRef {
+        member: member.parse().unwrap(),
+        object: ObjectKey::new(group, kind, namespace, name),
+    }
+}
+
+/// So many seconds into the test, by the one clock that it has.
+pub(super) fn at(second: i64) -> Timestamp {
+    "2026-03-01T03:00:00Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(second)
+}
+
+/// A CREATE of the object with this uid, asked by call `request` at `second`.
+pub(super) fn creating(copy: &CopyRef, request: &str, uid: &str, second: i64) -> Acquire {
+    activating(copy, request, Proof::Uid(uid.into()), second)
+}
+
+/// A request that would make the copy live.
+pub(super) fn activating(copy: &CopyRef, request: &str, proof: Proof, second: i64) -> Acquire {
+    Acquire {
+        copy: copy.clone(),
+        request: RequestUid::new(request),
+        proof,
+        deadline: at(second + GIVEN),
+        at: at(second),
+        by: "alice".into(),
+        assumed: false,
+    }
+}
+
+/// A destructive DELETE computed on a resourceVersion.
+pub(super) fn deleting(copy: &CopyRef, request: &str, version: &str, second: i64) -> Delete {
+    Delete {
+        copy: copy.clone(),
+        stored: stored(Policy::Manage),
+        wakes: false,
+        request: RequestUid::new(request),
+        proof: of_version(version),
+        deadline: at(second + GIVEN),
+        at: at(second),
+        by: "bob".into(),
+    }
+}
+
+pub(super) fn of_version(version: &str) -> Proof {
+    Proof::ResourceVersion(version.into())
+}
+
+pub(super) fn stored(policy: Policy) -> Stored {
+    Stored {
+        uid: "uid-1".into(),
+        policy,
+        terminating: false,
+        busy: false,
+    }
+}
+
+/// An object `uid-1` at resourceVersion 1.
+pub(super) fn sighting(policy: Policy) -> Sighting {
+    Sighting {
+        uid: "uid-1".into(),
+        resource_version: "1".into(),
+        terminating: false,
+        busy: false,
+        held: Some(Held {
+            policy,
+            assumed: false,
+        }),
+    }
+}
+
+/// A look at a copy of [`group`] whose deadlines were judged at `second`.
+pub(super) fn look(copy: &CopyRef, object: Option<Sighting>, second: i64) -> Observation<'_> {
+    Observation {
+        copy,
+        judged_at: at(second),
+        object,
+        seen_uids: &[],
+    }
+}
+
+/// A record of [`group`], made by the protocol's own steps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Story(pub(super) Option<Record>);
+
+impl Story {
+    pub(super) fn record(&self) -> &Record {
+        self.0.as_ref().unwrap()
+    }
+
+    /// This copy's entry.
+    pub(super) fn held(&self, copy: &CopyRef) -> &super::Copy {
+        &self.record().copies[copy]
+    }
+
+    pub(super) fn acquires(mut self, ask: &Acquire) -> Self {
+        self.0 = Some(acquire(self.0.as_ref(), &group(), ask).unwrap());
+        self
+    }
+
+    pub(super) fn deletes(mut self, ask: &Delete) -> Self {
+        self.0 = Some(mark_deleting(self.0.as_ref(), &group(), ask).unwrap());
+        self
+    }
+
+    /// A copy that its observer found, with this policy.
+    pub(super) fn found(self, copy: &CopyRef, policy: Policy) -> Self {
+        self.sees(&look(copy, Some(sighting(policy)), 0))
+    }
+
+    pub(super) fn sees(mut self, seen: &Observation<'_>) -> Self {
+        let observed = observe(self.0.as_ref(), &group(), seen);
+        self.0 = (!observed.record.copies.is_empty()).then_some(observed.record);
+        self
+    }
+}

@@ -1,0 +1,120 @@
+//! The parts that messages are made of.
+
+use jiff::Timestamp;
+
+use crate::arm::Identity;
+use crate::claim::{CopyRef, Hold, Holder};
+use crate::object::{ObjectKey, POLICY_ANNOTATION};
+
+use super::Speaker;
+
+/// How many peers or children a message names before it counts the rest.
+pub(super) const NAMED: usize = 3;
+
+/// The peers of a resource, a line each.
+pub(super) fn still(to: &Speaker<'_>, peers: &[Holder]) -> Vec<String> {
+    named(to, peers, |to, peer| {
+        let still = match peer.hold {
+            Hold::Live | Hold::Parked => "still ",
+            Hold::Pending(_) | Hold::Deleting => "",
+        };
+        format!("it is {still}{}", place(to, peer))
+    })
+}
+
+/// A line for each of the first few, and one that counts the rest. What is known
+/// of a member's heartbeat is known of the first one's.
+pub(super) fn named<T>(
+    to: &Speaker<'_>,
+    all: &[T],
+    words: impl Fn(&Speaker<'_>, &T) -> String,
+) -> Vec<String> {
+    let silent = Speaker {
+        heard: None,
+        ..to.clone()
+    };
+    let speakers = std::iter::once(to).chain(std::iter::repeat(&silent));
+    let mut lines: Vec<String> = all
+        .iter()
+        .zip(speakers)
+        .take(NAMED)
+        .map(|(one, to)| words(to, one))
+        .collect();
+    match all.len().saturating_sub(NAMED) {
+        0 => {}
+        more => lines.push(format!("and {more} more")),
+    }
+    lines
+}
+
+/// `resourceGroups/rg-prod`: the type and name that end an ID.
+pub(super) fn short(identity: &Identity) -> String {
+    let id = identity.as_str();
+    let cut = id.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at + 1);
+    id[cut..].to_owned()
+}
+
+/// `live in cluster b as team/ResourceGroup/rg (since …, by …, last heard from …)`.
+pub(super) fn place(to: &Speaker<'_>, holder: &Holder) -> String {
+    let how = match holder.hold {
+        Hold::Live => "live",
+        Hold::Pending(_) => "going live",
+        Hold::Parked => "parked",
+        Hold::Deleting => "being deleted",
+    };
+    let here = holder.copy.member == to.copy.member;
+    let cluster = if here {
+        format!("this cluster ({})", holder.copy.member)
+    } else {
+        format!("cluster {}", holder.copy.member)
+    };
+    let mut notes = vec![format!("since {}", clock(holder.since))];
+    if !holder.by.is_empty() {
+        notes.push(format!("by {}", plain(&holder.by)));
+    }
+    if let (Some(heard), false) = (to.heard, here) {
+        notes.push(heard.words());
+    }
+    format!(
+        "{how} in {cluster} as {} ({})",
+        holder.copy.object,
+        notes.join(", ")
+    )
+}
+
+/// A user's name as part of a line, whatever an identity provider put in it: the
+/// API server drops warnings that have control characters.
+fn plain(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+pub(super) fn clock(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// The command that parks a copy.
+pub(super) fn park(to: &Speaker<'_>, copy: &CopyRef) -> String {
+    let annotate = format!(
+        "annotate --overwrite {} {POLICY_ANNOTATION}=skip",
+        resource(&copy.object)
+    );
+    kubectl(to, copy, &annotate)
+}
+
+pub(super) fn kubectl(to: &Speaker<'_>, copy: &CopyRef, rest: &str) -> String {
+    let context = if copy.member == to.copy.member {
+        String::new()
+    } else {
+        format!(" --context {}", copy.member)
+    };
+    format!("  kubectl{context} -n {} {rest}", copy.object.namespace)
+}
+
+/// `resourcegroup.resources.azure.com/rg`: how kubectl takes a kind that other
+/// groups may have too.
+pub(super) fn resource(object: &ObjectKey) -> String {
+    let kind = object.kind.to_ascii_lowercase();
+    format!("{kind}.{}/{}", object.group, object.name)
+}
