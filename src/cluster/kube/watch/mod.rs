@@ -6,6 +6,7 @@ mod synced;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
@@ -100,6 +101,7 @@ impl Watches {
             objects = self.cluster.store.objects().len(),
             "know the cluster"
         );
+        self.cluster.is_known.store(true, Ordering::SeqCst);
         on_synced();
         let cluster = self.cluster.clone();
         self.tasks
