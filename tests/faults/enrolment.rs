@@ -64,7 +64,7 @@ async fn thousands_of_objects_are_enrolled_while_admissions_go_on() {
     say(&format!(
         "{number} objects enrolled in {took:.1?}, start included: {:.0} claims a second\n\
          admissions meanwhile {}, afterwards {}",
-        number as f64 / took.as_secs_f64(),
+        f64::from(u32::try_from(number).unwrap_or(u32::MAX)) / took.as_secs_f64(),
         percentiles(&busy),
         percentiles(&quiet),
     ));

@@ -76,7 +76,10 @@ async fn a_line_that_falls_silent_keeps_nothing_waiting_for_ever() {
     to_a.set(Weather::Silent);
     for resource in &resources {
         a.set_policy(&resource.copy, "skip").await.admitted();
-        b.create(&resource.copy).await.refused().because("it is live in cluster a");
+        b.create(&resource.copy)
+            .await
+            .refused()
+            .because("it is live in cluster a");
     }
     sleep(Duration::from_secs(1)).await;
     assert!(to_a.damage() > 0);

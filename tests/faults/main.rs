@@ -9,6 +9,7 @@
 
 #![allow(
     clippy::panic,
+    clippy::unwrap_used,
     reason = "what a story expects of the guard fails its test otherwise"
 )]
 

@@ -119,12 +119,11 @@ impl KubernetesRegistry {
         K: Clone + DeserializeOwned + serde::Serialize + Debug + kube::Resource,
     {
         let params = PostParams::default();
-        let stored = match object.resource_version() {
-            None => within(CALL_TIMEOUT, api.create(&params, object)).await,
-            Some(_) => {
-                let name = object.name_any();
-                within(CALL_TIMEOUT, api.replace(&name, &params, object)).await
-            }
+        let stored = if object.resource_version().is_none() {
+            within(CALL_TIMEOUT, api.create(&params, object)).await
+        } else {
+            let name = object.name_any();
+            within(CALL_TIMEOUT, api.replace(&name, &params, object)).await
         };
         match stored {
             Ok(stored) => Ok(Put::Stored(Some(version_of(&stored)))),
@@ -301,7 +300,10 @@ mod tests {
         let identity: Identity = "/subscriptions/s/resourceGroups/rg".parse().unwrap();
         let gives_up_after = |error: RegistryError, limit: Duration| {
             let said = error.to_string();
-            assert!(said.ends_with(&format!("no answer within {limit:?}")), "{said}");
+            assert!(
+                said.ends_with(&format!("no answer within {limit:?}")),
+                "{said}"
+            );
         };
         gives_up_after(registry.claim(&identity).await.unwrap_err(), CALL_TIMEOUT);
         let listed = registry.claims(&Scope::All).await;
