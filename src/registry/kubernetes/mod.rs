@@ -53,7 +53,16 @@ impl KubernetesRegistry {
     fn error(&self, error: &kube::Error) -> RegistryError {
         let registry = self.name.clone();
         match error {
-            kube::Error::Api(status) if matches!(status.code, 401 | 403 | 422) => {
+            kube::Error::Api(status) if status.code == 401 => RegistryError::Forbidden {
+                registry,
+                why: format!(
+                    "{}: its kubeconfig's credential is not accepted (any more). A kubeconfig is \
+                     read at the start; if it was replaced, restart aso-guard: \
+                     kubectl rollout restart",
+                    status.message
+                ),
+            },
+            kube::Error::Api(status) if matches!(status.code, 403 | 422) => {
                 RegistryError::Forbidden {
                     registry,
                     why: status.message.clone(),
@@ -290,6 +299,21 @@ mod tests {
     use tower::service_fn;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_credential_that_ended_is_said_to_need_a_restart() {
+        let unauthorized = service_fn(async |_: Request<Body>| {
+            let status = r#"{"kind": "Status", "status": "Failure", "message": "Unauthorized",
+                "reason": "Unauthorized", "code": 401}"#;
+            let body = Body::from(status.as_bytes().to_vec());
+            Response::builder().status(401).body(body)
+        });
+        let registry = KubernetesRegistry::new(Client::new(unauthorized, "default"), "hub");
+        let error = registry.members().await.unwrap_err().to_string();
+        let expected = "the registry hub refused: Unauthorized: its kubeconfig's credential";
+        assert!(error.starts_with(expected), "{error}");
+        assert!(error.ends_with("kubectl rollout restart"), "{error}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_hub_that_never_answers_is_given_up_on() {
