@@ -6,15 +6,9 @@
 
 use std::time::Instant;
 
-/// What people did, how it was answered, and what was true for certain in between.
+/// What people did, and what was true for certain in between.
 #[derive(Default)]
 pub struct Diary {
-    /// Requests that were let through.
-    pub admitted: usize,
-    /// Requests that the guard refused, for it knew better.
-    pub refused: usize,
-    /// Requests without a verdict: the guard could not know, or was not there.
-    pub unknown: usize,
     /// Times during which a copy was stored, or live.
     pub stays: Vec<Stay>,
     /// Deletes that were let through and took the resource in Azure with them.
@@ -63,9 +57,6 @@ pub struct Delete {
 impl Diary {
     /// Adds another person's.
     pub fn add(&mut self, other: Self) {
-        self.admitted += other.admitted;
-        self.refused += other.refused;
-        self.unknown += other.unknown;
         self.stays.extend(other.stays);
         self.deletes.extend(other.deletes);
         self.blocked.extend(other.blocked);

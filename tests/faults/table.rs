@@ -1,10 +1,12 @@
 //! What a fault came to, as a row on the terminal.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::checker;
 use crate::diary::Diary;
+use crate::lab::verdict::Tally;
 use crate::traffic::{self, Resource};
 use crate::trial::Trial;
 
@@ -20,17 +22,21 @@ pub async fn conclude(
     let seen = checker::settles(trial, within).await;
     let stuck = traffic::stuck(trial, resources, &seen).await;
     let (doubles, unsafe_deletes) = (diary.doubles(), diary.unsafe_deletes());
+    let requests = |of: fn(&Tally) -> &AtomicUsize| -> usize {
+        let people = [&trial.a.person, &trial.b.person];
+        let counts = people.map(|person| of(person.tally()).load(Ordering::Relaxed));
+        counts.iter().sum()
+    };
     say(&format!(
-        "fault                {fault}\n\
-         requests             {} ({} admitted, {} refused, {} without a verdict)\n\
-         doubles              {}\n\
-         unsafe deletes       {} of {} (another {} beside a copy parked a moment ago)\n\
-         stuck resources      {}\n\
-         safe steps blocked   {}\n",
-        diary.admitted + diary.refused + diary.unknown,
-        diary.admitted,
-        diary.refused,
-        diary.unknown,
+        "fault               {fault}\n\
+         requests            {} admitted, {} refused, {} without a verdict\n\
+         doubles             {}\n\
+         unsafe deletes      {} (of {} recorded; {} beside a copy created parked a moment before)\n\
+         stuck resources     {}\n\
+         safe steps blocked  {}",
+        requests(|tally| &tally.admitted),
+        requests(|tally| &tally.refused),
+        requests(|tally| &tally.unknown),
         doubles.len(),
         unsafe_deletes.len(),
         diary.deletes.len(),

@@ -179,10 +179,7 @@ impl<'t> Person<'t> {
         let outcome = self.ask(deed).await;
         match self.end_of(deed, outcome) {
             End::Not => {}
-            End::Done => {
-                self.diary.admitted += 1;
-                self.done(deed, sent).await;
-            }
+            End::Done => self.done(deed, sent).await,
             End::Unknown => {
                 self.no_longer_live(sent);
                 self.no_longer_stored(sent);
@@ -226,11 +223,6 @@ impl<'t> Person<'t> {
             let blocked = format!("{deed:?} of {copy} in {cluster}: {refusal}");
             self.diary.blocked.push(blocked);
         }
-        if by_the_guard && refusal.code == 403 {
-            self.diary.refused += 1;
-            return End::Not;
-        }
-        self.diary.unknown += 1;
         if by_the_guard || not_asked {
             End::Not
         } else {

@@ -1,6 +1,7 @@
 //! What a person does with `kubectl`, in one cluster and one namespace.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::kubeconfig;
 use super::object::{Object, POLICY};
-use super::verdict::{Answer, Outcome, Refusal};
+use super::verdict::{Answer, Outcome, Refusal, Tally};
 use super::wait::until;
 
 /// How long an answer may take; the API server gives up on its own requests after a minute.
@@ -26,6 +27,7 @@ pub struct Kubectl {
     client: Client,
     namespace: String,
     dry_run: bool,
+    tally: Arc<Tally>,
 }
 
 impl Kubectl {
@@ -35,6 +37,7 @@ impl Kubectl {
             client: kubeconfig::client(kubeconfig).await?,
             namespace: namespace.to_owned(),
             dry_run: false,
+            tally: Arc::default(),
         })
     }
 
@@ -46,6 +49,11 @@ impl Kubectl {
     /// The namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// What became of this person's requests so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The same person in another namespace.
@@ -199,12 +207,26 @@ impl Kubectl {
         query: &str,
         body: Option<(&str, &Value)>,
     ) -> Outcome {
-        let dry_run = match method {
-            "GET" => false,
-            _ => self.dry_run,
-        };
-        let all = if dry_run { "&dryRun=All" } else { "" };
-        let uri = format!("{path}?{query}{all}");
+        if method == "GET" {
+            return self.ask(method, path, query, body).await;
+        }
+        if self.dry_run {
+            let query = format!("{query}&dryRun=All");
+            return self.ask(method, path, &query, body).await;
+        }
+        let outcome = self.ask(method, path, query, body).await;
+        self.tally.count(&outcome);
+        outcome
+    }
+
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Outcome {
+        let uri = format!("{path}?{query}");
         let response = self.exchange(method, &uri, body).await?;
         let status = response.status();
         let warnings = warnings_of(&response);

@@ -1,6 +1,7 @@
 //! What the API server said, and what a story expected it to say.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::object::Object;
 
@@ -36,6 +37,30 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// What became of one person's requests, reads and dry runs not counted.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// They were let through.
+    pub admitted: AtomicUsize,
+    /// A webhook refused them, for it knew better.
+    pub refused: AtomicUsize,
+    /// They came to nothing without a verdict: the webhook could not know, or was not there.
+    pub unknown: AtomicUsize,
+}
+
+impl Tally {
+    /// Counts one.
+    pub fn count(&self, outcome: &Outcome) {
+        let by_webhook = |said: &Refusal| said.message.contains("admission webhook");
+        let counter = match outcome {
+            Ok(_) => &self.admitted,
+            Err(refusal) if by_webhook(refusal) && refusal.code == 403 => &self.refused,
+            Err(_) => &self.unknown,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// What a story says of an [`Outcome`]. Anything else fails the test, showing what came instead.
 pub trait Verdict {
