@@ -93,6 +93,11 @@ impl Guard {
         Verdict::object(&objection, self.settings.mode)
     }
 
+    /// For a request without the object that its operation is about.
+    pub(super) fn lacks_object(&self) -> Verdict {
+        self.unreadable("the request lacks the object it is about")
+    }
+
     pub(super) fn unresolved(&self, why: &str) -> Verdict {
         let words = Words {
             summary: format!("cannot tell which Azure resource this is: {why}"),

@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::{Registry, RegistryError};
 
+use super::plain;
 use super::review::Request;
 use super::verdict::{Mode, OnUnresolved, Verdict};
 
@@ -85,37 +86,37 @@ impl Guard {
     /// A registry or an API server that does not answer in time is a verdict of
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
+        let judged = tokio::time::timeout(timeout, self.verdict(request)).await;
+        judged.unwrap_or_else(|_| self.too_late(timeout))
+    }
+
+    async fn verdict(&self, request: &Request<'_>) -> Verdict {
+        if request.operation == "CONNECT" {
+            // Nothing is stored or deleted by it.
+            return Verdict::allow();
+        }
         match (&*request.kind.group, &*request.kind.kind) {
-            ("", "Namespace") => return self.judge_namespace(request, timeout).await,
+            ("", "Namespace") => return self.judge_namespace(request).await,
             (CRD_GROUP, "CustomResourceDefinition") => return self.judge_definition(request).await,
             _ => {}
         }
-        let objects = (request.object(), request.old_object());
-        let (object, old) = match objects {
+        let (object, old) = match (request.object(), request.old_object()) {
             (Ok(object), Ok(old)) => (object, old),
             (Err(error), _) | (_, Err(error)) => return self.unreadable(&error.to_string()),
         };
-        let judged = match (&*request.operation, &object, &old) {
+        match (&*request.operation, &object, &old) {
             ("CREATE", Some(object), _) => {
-                let verdict = self.create(self.case(request, object, Action::Create));
-                tokio::time::timeout(timeout, verdict).await
+                self.create(self.case(request, object, Action::Create))
+                    .await
             }
             ("UPDATE", Some(object), Some(old)) => {
-                let verdict = self.update(self.case(request, object, Action::Activate), old);
-                tokio::time::timeout(timeout, verdict).await
+                self.update(self.case(request, object, Action::Activate), old)
+                    .await
             }
-            ("DELETE", _, Some(old)) => {
-                let verdict = self.delete(self.case(request, old, Action::Delete));
-                tokio::time::timeout(timeout, verdict).await
-            }
-            ("CREATE" | "UPDATE" | "DELETE", ..) => {
-                return self.unreadable("the request lacks the object it is about");
-            }
-            // Nothing is stored or deleted by it.
-            ("CONNECT", ..) => return Verdict::allow(),
-            (other, ..) => return self.unreadable(&format!("{other:?} is no operation")),
-        };
-        judged.unwrap_or_else(|_| self.too_late(timeout))
+            ("DELETE", _, Some(old)) => self.delete(self.case(request, old, Action::Delete)).await,
+            ("CREATE" | "UPDATE" | "DELETE", ..) => self.lacks_object(),
+            (other, ..) => self.unreadable(&format!("{other:?} is no operation")),
+        }
     }
 
     pub(super) fn case<'a>(
@@ -127,7 +128,7 @@ impl Guard {
         let at = Timestamp::now();
         Case {
             request: RequestUid::new(&request.uid),
-            by: request.user_info.username.as_ref().into(),
+            by: plain::name(&request.user_info.username).into(),
             copy: CopyRef {
                 member: self.member.clone(),
                 object: object.key.clone(),

@@ -11,12 +11,19 @@ const SHORTEST: usize = 40;
 const WARNING: usize = 1500;
 /// The longest message, in characters.
 const MESSAGE: usize = 4096;
+/// The longest name of a user, in characters.
+const NAME: usize = 200;
 /// What commands in messages begin with. They are never broken: people paste them.
 const COMMAND: &str = "  ";
 
 /// A refusal's message, its lines kept.
 pub(super) fn message(text: &str) -> String {
     clip(text, MESSAGE, |c| c == '\n')
+}
+
+/// A user's name, which is kept and shown to others.
+pub(super) fn name(text: &str) -> String {
+    clip(text, NAME, |_| false)
 }
 
 /// A warning, as the lines to send.
@@ -106,6 +113,7 @@ mod tests {
     fn what_cannot_be_seen_is_replaced() {
         assert_eq!(warning("a\r\nb\u{7f}"), ["a\u{fffd}\u{fffd}b\u{fffd}"]);
         assert_eq!(message("a\nb\0"), "a\nb\u{fffd}");
+        assert_eq!(name("alice\n"), "alice\u{fffd}");
     }
 
     #[test]

@@ -14,8 +14,7 @@ use crate::registry::{Put, RecordVersion, RegistryError, Scope, Versioned};
 use super::guard::{Case, Guard, Stop};
 use super::verdict::Mode;
 
-/// The copies that a request has written in claims: what is refused after all takes
-/// them back, what is let through has them followed up.
+/// The copies that a request writes in claims: what is refused after all takes them back.
 pub(super) type Touched = Vec<(CopyRef, Identity)>;
 
 impl Guard {
@@ -57,7 +56,7 @@ impl Guard {
     ) -> Result<(), Stop> {
         let ask = acquire_for(case, resolution, Some(old));
         let aim = Aim::Wake(ask, delete_for(case, old, true));
-        let touched = touched(&case.copy, resolution);
+        let touched = self.touch(case, &case.copy, resolution);
         let outcome = self.attempt(case, resolution, aim).await;
         self.settle_accounts(case, touched, outcome).await
     }
@@ -70,7 +69,7 @@ impl Guard {
         resolution: &Resolution,
     ) -> Result<(), Stop> {
         let aim = Aim::Delete(delete_for(case, case.object, false));
-        let touched = touched(&case.copy, resolution);
+        let touched = self.touch(case, &case.copy, resolution);
         let outcome = async {
             self.attempt(case, resolution, aim).await?;
             self.look_at_garbage(case).await?;
@@ -90,7 +89,7 @@ impl Guard {
         blind: bool,
         touched: &mut Touched,
     ) -> Result<(), Stop> {
-        touched.extend(self::touched(&ask.copy, resolution));
+        touched.extend(self.touch(case, &ask.copy, resolution));
         let aim = if blind {
             Aim::Create(ask.clone())
         } else {
@@ -160,9 +159,26 @@ impl Guard {
         Ok(claim::dependents(identity, copy, records))
     }
 
-    /// After the last step: what was let through is followed up, what was refused
-    /// takes back what it wrote. In audit mode the API server stores what was refused
-    /// all the same, and the claims have to cover it.
+    /// Says that a request is about to write these claims. Their end is followed up
+    /// from now on, whatever becomes of the request: an answer may be lost, and its
+    /// time may run out between two calls.
+    pub(super) fn touch(
+        &self,
+        case: &Case<'_>,
+        copy: &CopyRef,
+        resolution: &Resolution,
+    ) -> Touched {
+        let identities = resolution.identities().cloned();
+        let touched: Touched = identities.map(|one| (copy.clone(), one)).collect();
+        for (copy, identity) in touched.iter().filter(|_| !case.dry_run) {
+            self.follow_up.expect(&copy.object, identity, case.deadline);
+        }
+        touched
+    }
+
+    /// After the last step: what was refused takes back what it wrote. In audit mode
+    /// the API server stores what was refused all the same, and the claims have to
+    /// cover it.
     pub(super) async fn settle_accounts(
         &self,
         case: &Case<'_>,
@@ -173,10 +189,8 @@ impl Guard {
             return outcome;
         }
         let refused = matches!(outcome, Err(Stop::Refused(_)));
-        for (copy, identity) in touched {
-            self.follow_up
-                .expect(&copy.object, &identity, case.deadline);
-            if refused && self.settings.mode == Mode::Enforce {
+        if refused && self.settings.mode == Mode::Enforce {
+            for (copy, identity) in touched {
                 let aim = Aim::TakeBack(copy, case.request.clone());
                 // What cannot be taken back now ends at its deadline.
                 let _ = self
@@ -186,13 +200,6 @@ impl Guard {
         }
         outcome
     }
-}
-
-pub(super) fn touched(copy: &CopyRef, resolution: &Resolution) -> Touched {
-    let identities = resolution.identities().cloned();
-    identities
-        .map(|identity| (copy.clone(), identity))
-        .collect()
 }
 
 fn records(known: impl IntoIterator<Item = Versioned<Record>>) -> Vec<Record> {

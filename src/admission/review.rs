@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::claim::Reason;
-use crate::object::ObjectFacts;
+use crate::object::json::{from_json, from_slice, object, optional_object};
 use crate::object::wire::Object;
+use crate::object::{ObjectFacts, ObjectKey};
 
 use super::plain;
 
@@ -48,7 +49,7 @@ struct Review<'a> {
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "optional_object")]
     request: Option<Request<'a>>,
 }
 
@@ -60,7 +61,7 @@ pub struct Request<'a> {
     #[serde(borrow, default)]
     pub uid: Cow<'a, str>,
     /// The kind of the object.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub kind: GroupKind<'a>,
     /// The namespace; empty for cluster-scoped objects.
     #[serde(borrow, default)]
@@ -69,7 +70,7 @@ pub struct Request<'a> {
     #[serde(borrow, default)]
     pub operation: Cow<'a, str>,
     /// Who asks.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     pub user_info: UserInfo<'a>,
     /// The object as it would be; absent on DELETE.
     #[serde(borrow, default)]
@@ -107,7 +108,7 @@ pub struct UserInfo<'a> {
 /// [`ReviewError`], to be answered with a 400: without a uid there is nothing to
 /// address a verdict to.
 pub fn parse(body: &[u8]) -> Result<Request<'_>, ReviewError> {
-    let review: Review<'_> = serde_json::from_slice(body)?;
+    let review: Review<'_> = from_slice(body)?;
     if review.api_version != API_VERSION || review.kind != "AdmissionReview" {
         return Err(ReviewError::Version {
             kind: review.kind.into_owned(),
@@ -125,16 +126,16 @@ impl Request<'_> {
     /// The object as it would be.
     ///
     /// # Errors
-    /// A field that the guard reads has a type it cannot have.
-    pub fn object(&self) -> Result<Option<ObjectFacts>, serde_json::Error> {
+    /// See [`ObjectError`].
+    pub fn object(&self) -> Result<Option<ObjectFacts>, ObjectError> {
         self.facts(self.object)
     }
 
     /// The object as it is.
     ///
     /// # Errors
-    /// A field that the guard reads has a type it cannot have.
-    pub fn old_object(&self) -> Result<Option<ObjectFacts>, serde_json::Error> {
+    /// See [`ObjectError`].
+    pub fn old_object(&self) -> Result<Option<ObjectFacts>, ObjectError> {
         self.facts(self.old_object)
     }
 
@@ -145,20 +146,54 @@ impl Request<'_> {
     pub fn both<'s, T: Deserialize<'s>>(
         &'s self,
     ) -> Result<(Option<T>, Option<T>), serde_json::Error> {
-        let read =
-            |raw: Option<&'s RawValue>| raw.map(|raw| serde_json::from_str(raw.get())).transpose();
+        let read = |raw: Option<&'s RawValue>| raw.map(|raw| from_json(raw.get())).transpose();
         Ok((read(self.old_object)?, read(self.object)?))
     }
 
-    fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, serde_json::Error> {
+    fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, ObjectError> {
         let Some(raw) = raw else { return Ok(None) };
-        let object: Object = serde_json::from_str(raw.get())?;
-        Ok(Some(object.into_facts(
-            &self.kind.group,
-            &self.kind.kind,
-            &self.namespace,
-        )))
+        let object: Object = from_json(raw.get())?;
+        let facts = object.into_facts(&self.kind.group, &self.kind.kind, &self.namespace);
+        check_names(&facts.key)?;
+        Ok(Some(facts))
     }
+}
+
+/// An object that no API server sends.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// A field that the guard reads has a type it cannot have.
+    #[error(transparent)]
+    Malformed(#[from] serde_json::Error),
+    /// A name that no object has: it would be kept in claims, and stand in commands
+    /// that people are to paste.
+    #[error("{field} is no name that Kubernetes takes")]
+    Name {
+        /// Where it stands.
+        field: &'static str,
+    },
+}
+
+/// Whether the parts of a key are what Kubernetes takes for them: DNS names and,
+/// for the kind, letters and digits. Only what lies in no namespace has none, and
+/// only the oldest kinds have no group.
+fn check_names(key: &ObjectKey) -> Result<(), ObjectError> {
+    let dns = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+    let edge = |c: char| c.is_ascii_alphanumeric();
+    let is_dns = |text: &str, longest| {
+        text.len() <= longest
+            && text.bytes().all(dns)
+            && (text.is_empty() || text.starts_with(edge) && text.ends_with(edge))
+    };
+    let is_kind = |text: &str| text.len() <= 63 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let field = match key {
+        key if key.name.is_empty() || !is_dns(&key.name, 253) => "metadata.name",
+        key if !is_dns(&key.namespace, 63) => "request.namespace",
+        key if !is_dns(&key.group, 253) => "request.kind.group",
+        key if key.kind.is_empty() || !is_kind(&key.kind) => "request.kind.kind",
+        _ => return Ok(()),
+    };
+    Err(ObjectError::Name { field })
 }
 
 /// The answer to a review.

@@ -1,7 +1,6 @@
 //! What namespaces and CRDs mean for the copies in them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 
@@ -13,7 +12,7 @@ use crate::policy::{self, Policy};
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
-use super::protocol::{Touched, touched};
+use super::protocol::Touched;
 use super::review::Request;
 use super::verdict::{Objection, Verdict};
 
@@ -22,37 +21,33 @@ const NAMED: usize = 3;
 
 impl Guard {
     /// The verdict on a request about a namespace.
-    pub(super) async fn judge_namespace(
-        &self,
-        request: &Request<'_>,
-        timeout: Duration,
-    ) -> Verdict {
+    pub(super) async fn judge_namespace(&self, request: &Request<'_>) -> Verdict {
         let (old, new) = match request.both::<Namespace>() {
             Ok(both) => both,
             Err(error) => return self.unreadable(&error.to_string()),
         };
-        let Some(old) = old else {
-            return Verdict::allow();
+        let old = match (old, &*request.operation) {
+            (Some(old), _) => old,
+            // A new namespace is empty.
+            (None, "CREATE") => return Verdict::allow(),
+            (None, _) => return self.lacks_object(),
         };
         let name = old.name();
         let facts = ObjectFacts::named(ObjectKey::new("", "Namespace", name, name));
-        let outcome = async {
-            match (&*request.operation, new) {
-                ("DELETE", _) => {
-                    let case = self.case(request, &facts, Action::Delete);
-                    let objects = self.cluster.in_namespace(name);
-                    let outcome = self.look_at_deletes(objects).await.map(drop);
-                    self.conclude(&case, outcome).await
-                }
-                ("UPDATE", Some(new)) => {
-                    let case = self.case(request, &facts, Action::NamespacePolicy);
-                    self.update_namespace(&case, &old, &new).await
-                }
-                _ => Verdict::allow(),
+        match (&*request.operation, new) {
+            ("DELETE", _) => {
+                let case = self.case(request, &facts, Action::Delete);
+                let objects = self.cluster.in_namespace(name);
+                let outcome = self.look_at_deletes(objects).await.map(drop);
+                self.conclude(&case, outcome).await
             }
-        };
-        let judged = tokio::time::timeout(timeout, outcome).await;
-        judged.unwrap_or_else(|_| self.too_late(timeout))
+            ("UPDATE", Some(new)) => {
+                let case = self.case(request, &facts, Action::NamespacePolicy);
+                self.update_namespace(&case, &old, &new).await
+            }
+            ("UPDATE", None) => self.lacks_object(),
+            _ => Verdict::allow(),
+        }
     }
 
     async fn update_namespace(&self, case: &Case<'_>, old: &Namespace, new: &Namespace) -> Verdict {
@@ -122,7 +117,7 @@ impl Guard {
             assumed: resolution.assumed,
         };
         let child = ask.copy.clone();
-        let touched = touched(&child, &resolution);
+        let touched = self.touch(case, &child, &resolution);
         let outcome = async {
             if object.terminating {
                 for identity in resolution.identities() {
@@ -163,8 +158,9 @@ impl Guard {
     /// the kind, and ASO their resources.
     pub(super) async fn judge_definition(&self, request: &Request<'_>) -> Verdict {
         let definition = match request.both::<Definition>() {
-            Ok((Some(definition), _)) if *request.operation == *"DELETE" => definition.spec,
-            Ok(_) => return Verdict::allow(),
+            Ok(_) if *request.operation != *"DELETE" => return Verdict::allow(),
+            Ok((Some(definition), _)) => definition.spec,
+            Ok((None, _)) => return self.lacks_object(),
             Err(error) => return self.unreadable(&error.to_string()),
         };
         let live = match self.live_of(&definition).await {

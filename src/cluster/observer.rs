@@ -26,7 +26,7 @@ use super::{Cluster, ClusterError, FollowUp};
 /// How many objects are looked at together.
 const WORKERS: usize = 16;
 /// How often requests under way are looked for that another replica admitted.
-const SWEEP: Duration = Duration::from_secs(30);
+const SWEEP: Duration = Duration::from_secs(15);
 /// How often everything is compared with the registry.
 const COMPARE: Duration = Duration::from_mins(10);
 /// How long to wait before an object is looked at again after something failed.

@@ -1,6 +1,7 @@
 //! The names and facts of one ASO object: all that identity, policy and the
 //! claim protocol ever look at.
 
+pub mod json;
 pub mod wire;
 
 use std::fmt;

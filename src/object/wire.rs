@@ -2,21 +2,23 @@
 
 use serde::Deserialize;
 
+use super::json::{object, optional_object};
 use super::{Annotations, ObjectFacts, ObjectKey, OwnerRef};
 
 /// An ASO object on the wire, reduced to what [`ObjectFacts`] keeps.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Object {
     /// `metadata`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub metadata: Metadata,
     /// `spec`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     pub spec: Option<Spec>,
     /// `status`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     pub status: Option<Status>,
 }
+
 /// The metadata that is read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +36,7 @@ pub struct Metadata {
     #[serde(default)]
     pub deletion_timestamp: Option<Box<str>>,
     /// `annotations`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     pub annotations: Option<WireAnnotations>,
 }
 
@@ -76,9 +78,9 @@ pub struct Spec {
     azure_name: Option<Box<str>>,
     #[serde(default)]
     azure_name_from_config: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     owner: Option<Owner>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     operator_spec: Option<OperatorSpec>,
 }
 
@@ -147,7 +149,7 @@ impl Object {
 /// A Namespace, as far as it matters to the copies in it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Namespace {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     metadata: NamespaceMetadata,
 }
 
@@ -155,9 +157,9 @@ pub struct Namespace {
 struct NamespaceMetadata {
     #[serde(default)]
     name: Box<str>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     annotations: Option<WireAnnotations>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     labels: Option<NamespaceLabels>,
 }
 
@@ -189,6 +191,7 @@ impl Namespace {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Definition {
     /// `spec`.
+    #[serde(deserialize_with = "object")]
     pub spec: DefinitionSpec,
 }
 
@@ -198,6 +201,7 @@ pub struct DefinitionSpec {
     /// The API group.
     pub group: Box<str>,
     /// The kind's names.
+    #[serde(deserialize_with = "object")]
     pub names: DefinitionNames,
 }
 

@@ -45,6 +45,7 @@ fn eloquent(place: &Place) -> Record {
             stored: None,
             acquiring: vec![
                 request("", Proof::Deadline),
+                request("r4", Proof::Owner),
                 request("r2", Proof::Uid("u2".into())),
                 endless,
             ],

@@ -158,6 +158,11 @@ impl ControlPlane {
         Ok(path)
     }
 
+    /// Where etcd listens, for plain HTTP.
+    pub fn etcd_port(&self) -> u16 {
+        self.etcd_port
+    }
+
     /// The administrator, in a namespace.
     pub async fn kubectl(&self, namespace: &str) -> anyhow::Result<Kubectl> {
         Kubectl::new(&self.kubeconfig(), namespace).await

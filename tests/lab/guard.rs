@@ -30,8 +30,14 @@ pub struct Plan {
     pub mode: String,
     /// How many.
     pub replicas: usize,
+    /// `--claim-deadline`: longer than the `--request-timeout` of the API servers.
+    pub claim_deadline: String,
     /// More flags for `serve`.
     pub args: Vec<String>,
+    /// More of its environment.
+    pub environment: Vec<(String, String)>,
+    /// More flags for `webhook`.
+    pub webhook_args: Vec<String>,
 }
 
 impl Plan {
@@ -41,7 +47,10 @@ impl Plan {
             binary: binary.into(),
             mode: "enforce".to_owned(),
             replicas: 1,
+            claim_deadline: "90s".to_owned(),
             args: Vec::new(),
+            environment: Vec::new(),
+            webhook_args: Vec::new(),
         }
     }
 
@@ -111,7 +120,7 @@ impl Guard {
             "--mode",
             &plan.mode,
             "--claim-deadline",
-            "90s",
+            &plan.claim_deadline,
             // The service below notices at once.
             "--shutdown-notice",
             "1s",
@@ -171,6 +180,10 @@ impl Replica {
                 .args(args)
                 .args(["--listen", &format!("127.0.0.1:{listen}")])
                 .args(["--ops-listen", &format!("127.0.0.1:{ops}")]);
+            let process = plan
+                .environment
+                .iter()
+                .fold(process, |process, (name, value)| process.env(name, value));
             let replica = Self { process, endpoint };
             match replica.start_again().await {
                 Ok(()) => return Ok(replica),

@@ -12,18 +12,29 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `GET path` from a server on loopback: status and body.
 pub async fn get(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
-    timeout(TIMEOUT, ask(port, path))
+    timeout(TIMEOUT, ask(port, "GET", path, ""))
         .await
         .with_context(|| format!("no answer to GET {path} within {TIMEOUT:?}"))?
 }
 
-async fn ask(port: u16, path: &str) -> anyhow::Result<(u16, String)> {
+/// `POST path` to a server on loopback, with a body of JSON: status and body.
+pub async fn post(port: u16, path: &str, json: &str) -> anyhow::Result<(u16, String)> {
+    timeout(TIMEOUT, ask(port, "POST", path, json))
+        .await
+        .with_context(|| format!("no answer to POST {path} within {TIMEOUT:?}"))?
+}
+
+async fn ask(port: u16, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect(address)
         .await
         .with_context(|| format!("connecting to {address}"))?;
     // HTTP/1.0: the answer ends with the connection, and is never chunked.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

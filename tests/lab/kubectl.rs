@@ -69,8 +69,13 @@ impl Kubectl {
     /// `kubectl create`.
     pub async fn create(&self, object: &Object) -> Outcome {
         let path = object.collection(&self.namespace);
+        self.create_at(&path, object).await
+    }
+
+    /// A plain `POST`, such as to the `/token` of a service account.
+    pub async fn create_at(&self, path: &str, object: &Object) -> Outcome {
         let body = Some((PLAIN, &object.0));
-        self.send("POST", &path, "fieldManager=kubectl-create", body)
+        self.send("POST", path, "fieldManager=kubectl-create", body)
             .await
     }
 
@@ -130,7 +135,12 @@ impl Kubectl {
 
     /// `kubectl delete <kind> --all`, as one call for the whole collection.
     pub async fn delete_all(&self, kind: &str) -> Outcome {
-        let path = Object::of(kind, "all").collection(&self.namespace);
+        self.delete_collection(&Object::of(kind, "all")).await
+    }
+
+    /// Deletes everything of an object's kind, in its namespace where it has one.
+    pub async fn delete_collection(&self, one: &Object) -> Outcome {
+        let path = one.collection(&self.namespace);
         self.send("DELETE", &path, "", None).await
     }
 

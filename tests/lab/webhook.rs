@@ -20,9 +20,9 @@ pub async fn register(
     ca_file: &Path,
 ) -> anyhow::Result<()> {
     let ca_file = ca_file.to_string_lossy();
-    let printed = plan
-        .print(&["webhook", "--url", url, "--ca-file", &ca_file])
-        .await?;
+    let mut args = vec!["webhook", "--url", url, "--ca-file", &ca_file];
+    args.extend(plan.webhook_args.iter().map(String::as_str));
+    let printed = plan.print(&args).await?;
     install(kubectl, &Object::documents(&printed)?).await?;
     until("the API server to ask the guard", REGISTERED, async || {
         asked(kubectl).await

@@ -1,5 +1,6 @@
 //! A cluster behind a real API server.
 
+mod changes;
 mod credentials;
 mod discovery;
 mod labels;
@@ -7,6 +8,7 @@ mod store;
 mod watch;
 mod watched;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -45,6 +47,8 @@ pub struct KubeCluster {
     kinds: ArcSwap<Kinds>,
     installed: ArcSwap<Installed>,
     observer: OnceLock<Arc<Observer>>,
+    /// Whether everything that was there at the start is known.
+    is_known: AtomicBool,
 }
 
 impl KubeCluster {
@@ -57,6 +61,7 @@ impl KubeCluster {
             kinds: ArcSwap::from_pointee(Kinds::builtin()),
             installed: ArcSwap::default(),
             observer: OnceLock::new(),
+            is_known: AtomicBool::new(false),
         }
     }
 

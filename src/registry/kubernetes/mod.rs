@@ -7,6 +7,7 @@ mod convert;
 pub mod crd;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -22,6 +23,11 @@ use crd::{Claim, Member};
 
 /// How many claims one page of a list holds.
 const PAGE: u32 = 500;
+/// How long one call may take. The client has no limit of its own, and a connection that died
+/// without a word (a node gone, a firewall that forgot it) answers nothing for ever.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one page of a list may take.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A registry in an API server: the member's own, or a hub's.
 #[derive(Clone)]
@@ -100,7 +106,7 @@ impl KubernetesRegistry {
     where
         K: Clone + DeserializeOwned + Debug,
     {
-        match api.get(name).await {
+        match within(CALL_TIMEOUT, api.get(name)).await {
             Ok(object) => Ok(Some(object)),
             Err(kube::Error::Api(status)) if is_missing_object(&status) => Ok(None),
             Err(error) => Err(self.error(&error)),
@@ -114,8 +120,11 @@ impl KubernetesRegistry {
     {
         let params = PostParams::default();
         let stored = match object.resource_version() {
-            None => api.create(&params, object).await,
-            Some(_) => api.replace(&object.name_any(), &params, object).await,
+            None => within(CALL_TIMEOUT, api.create(&params, object)).await,
+            Some(_) => {
+                let name = object.name_any();
+                within(CALL_TIMEOUT, api.replace(&name, &params, object)).await
+            }
         };
         match stored {
             Ok(stored) => Ok(Put::Stored(Some(version_of(&stored)))),
@@ -132,7 +141,7 @@ impl KubernetesRegistry {
             }),
             ..DeleteParams::default()
         };
-        match self.claims.delete(name, &params).await {
+        match within(CALL_TIMEOUT, self.claims.delete(name, &params)).await {
             Ok(_) => Ok(Put::Stored(None)),
             Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
             Err(error) => Err(self.error(&error)),
@@ -146,8 +155,7 @@ impl KubernetesRegistry {
         let mut params = ListParams::default().labels(selector).limit(PAGE);
         let mut all = Vec::new();
         loop {
-            let page = api
-                .list(&params)
+            let page = within(PAGE_TIMEOUT, api.list(&params))
                 .await
                 .map_err(|error| self.error(&error))?;
             all.extend(page.items);
@@ -157,6 +165,17 @@ impl KubernetesRegistry {
             }
         }
     }
+}
+
+/// A call that ends, one way or another.
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = kube::Result<T>>,
+) -> kube::Result<T> {
+    let silence = || kube::Error::Service(format!("no answer within {limit:?}").into());
+    tokio::time::timeout(limit, answer)
+        .await
+        .unwrap_or_else(|_| Err(silence()))
 }
 
 fn version_of<K: kube::Resource>(object: &K) -> RecordVersion {
@@ -260,5 +279,32 @@ impl Registry for KubernetesRegistry {
             .iter()
             .map(|member| self.read_member(member))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hub_that_never_answers_is_given_up_on() {
+        let nobody = service_fn(|_: Request<Body>| {
+            std::future::pending::<Result<Response<Body>, Infallible>>()
+        });
+        let registry = KubernetesRegistry::new(Client::new(nobody, "default"), "hub");
+        let identity: Identity = "/subscriptions/s/resourceGroups/rg".parse().unwrap();
+        let gives_up_after = |error: RegistryError, limit: Duration| {
+            let said = error.to_string();
+            assert!(said.ends_with(&format!("no answer within {limit:?}")), "{said}");
+        };
+        gives_up_after(registry.claim(&identity).await.unwrap_err(), CALL_TIMEOUT);
+        let listed = registry.claims(&Scope::All).await;
+        gives_up_after(listed.unwrap_err(), PAGE_TIMEOUT);
     }
 }

@@ -1,32 +1,33 @@
 //! The watches: from the API server's events to what is known, and to the
 //! observer's list of objects to look at.
 
+mod crds;
+mod synced;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ApiResource;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
-use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::cluster::family;
 use crate::cluster::observer::Observer;
-use crate::object::{ObjectFacts, ObjectKey};
 
-use super::KubeCluster;
 use super::credentials::{NAMESPACE_SECRET, SETTINGS_SECRET, secrets};
-use super::discovery::{self, GROUP_SUFFIX, Installed};
-use super::store;
+use super::discovery::{self, Installed};
 use super::watched::{WatchedObject, WatchedSecret, is_guarded, policy_of};
+use super::{KubeCluster, store};
+use crds::WantedCrds;
+use synced::Synced;
 
 /// How many objects one page of a first list holds.
 const PAGE: u32 = 500;
@@ -51,30 +52,6 @@ struct Watched {
     synced: Arc<Synced>,
 }
 
-/// Whether a watch has had its first list.
-#[derive(Default)]
-struct Synced {
-    done: std::sync::atomic::AtomicBool,
-    notify: Notify,
-}
-
-impl Synced {
-    fn set(&self) {
-        self.done.store(true, std::sync::atomic::Ordering::Release);
-        self.notify.notify_waiters();
-    }
-
-    async fn wait(&self) {
-        loop {
-            let notified = self.notify.notified();
-            if self.done.load(std::sync::atomic::Ordering::Acquire) {
-                return;
-            }
-            notified.await;
-        }
-    }
-}
-
 impl KubeCluster {
     /// Watches the cluster until told to stop, and tells `observer` of changes.
     /// `on_synced` is called once everything installed at the start is known.
@@ -95,88 +72,6 @@ impl KubeCluster {
         shutdown.run_until_cancelled(running).await;
         watches.tasks.shutdown().await;
     }
-
-    fn observer(&self) -> Option<&Arc<Observer>> {
-        self.observer.get()
-    }
-
-    /// An object was stored. `first`: it is part of a first list.
-    fn stored(&self, object: ObjectFacts, first: bool) {
-        let (object, before) = self.store.put(object);
-        let Some(observer) = self.observer() else {
-            return;
-        };
-        let relevant = before
-            .as_ref()
-            .is_none_or(|before| differs(before, &object));
-        if !(first && before.is_none()) {
-            observer.changed(&object.key, &object.uid, relevant);
-            if before
-                .as_ref()
-                .is_none_or(|before| renamed(before, &object))
-            {
-                self.reconsider_children(&object.key);
-            }
-        }
-    }
-
-    fn gone(&self, key: &ObjectKey) {
-        if let (Some(before), Some(observer)) = (self.store.remove(key), self.observer()) {
-            observer.changed(key, &before.uid, true);
-            self.reconsider_children(key);
-        }
-    }
-
-    /// Has everything below an owner looked at: what it stands for rests on it.
-    fn reconsider_children(&self, owner: &ObjectKey) {
-        let Some(observer) = self.observer() else {
-            return;
-        };
-        for child in family::descendants(self, owner) {
-            observer.reconsider(child.key.clone());
-        }
-    }
-
-    fn reconsider_namespace(&self, namespace: &str) {
-        let Some(observer) = self.observer() else {
-            return;
-        };
-        for object in self.store.in_namespace(namespace) {
-            observer.reconsider(object.key.clone());
-        }
-    }
-
-    /// A secret changed: in ASO's own namespace it counts for every namespace.
-    fn reconsider_credential(&self, namespace: &str) {
-        let Some(observer) = self.observer() else {
-            return;
-        };
-        if namespace == self.credentials.aso_namespace() {
-            for object in self.store.objects() {
-                observer.reconsider(object.key.clone());
-            }
-        } else {
-            self.reconsider_namespace(namespace);
-        }
-    }
-}
-
-/// Whether anything changed that identity, policy or deletion are made of.
-fn differs(before: &ObjectFacts, now: &ObjectFacts) -> bool {
-    let blank = |object: &ObjectFacts| ObjectFacts {
-        resource_version: "".into(),
-        ..object.clone()
-    };
-    blank(before) != blank(now)
-}
-
-/// Whether what its children's identities rest on changed.
-fn renamed(before: &ObjectFacts, now: &ObjectFacts) -> bool {
-    before.azure_name != now.azure_name
-        || before.owner != now.owner
-        || before.annotations.child_resource_id_override
-            != now.annotations.child_resource_id_override
-        || before.annotations.azure_name_from_config != now.annotations.azure_name_from_config
 }
 
 impl Watches {
@@ -206,6 +101,7 @@ impl Watches {
             objects = self.cluster.store.objects().len(),
             "know the cluster"
         );
+        self.cluster.is_known.store(true, Ordering::SeqCst);
         on_synced();
         let cluster = self.cluster.clone();
         self.tasks
@@ -375,38 +271,6 @@ impl Watches {
         )
     }
 
-    /// Watches CRDs by their metadata only: 281 bodies are 40 MiB.
-    fn watch_crds(&mut self) -> Arc<WantedCrds> {
-        let api: Api<PartialObjectMeta<CustomResourceDefinition>> =
-            Api::all(self.cluster.client.clone());
-        let config = watcher::Config::default().page_size(PAGE);
-        let events = watcher(api, config).default_backoff();
-        let mut wanted = WantedCrds::default();
-        let (names, changed) = (wanted.names.clone(), wanted.changed.clone());
-        let synced = self.follow(events, "CRDs", move |event| {
-            let mut names = names
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            let differs = match event {
-                Event::Init => {
-                    names.clear();
-                    false
-                }
-                Event::InitApply(crd) | Event::Apply(crd) => {
-                    let name = crd.name_any();
-                    name.ends_with(GROUP_SUFFIX) && names.insert(name)
-                }
-                Event::Delete(crd) => names.remove(&crd.name_any()),
-                Event::InitDone => true,
-            };
-            if differs {
-                changed.notify_one();
-            }
-        });
-        wanted.synced = synced;
-        Arc::new(wanted)
-    }
-
     /// Runs a watch in a task of its own, and says when its first list is done.
     fn follow<T: Send + 'static>(
         &mut self,
@@ -432,34 +296,5 @@ impl Watches {
             }
         });
         synced
-    }
-}
-
-/// The CRDs of ASO's groups, by name.
-#[derive(Default)]
-struct WantedCrds {
-    names: Arc<std::sync::Mutex<HashSet<String>>>,
-    changed: Arc<Notify>,
-    synced: Arc<Synced>,
-}
-
-impl WantedCrds {
-    fn names(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.names
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.names().contains(name)
-    }
-
-    /// Whether a CRD is there that the API server does not serve yet.
-    fn missing(&self, installed: &Installed) -> bool {
-        let served: HashSet<String> = installed
-            .all()
-            .map(|resource| format!("{}.{}", resource.plural, resource.group))
-            .collect();
-        self.names().iter().any(|name| !served.contains(name))
     }
 }

@@ -1,0 +1,153 @@
+//! What a change that a watch tells of means: what is known afterwards, and what the
+//! observer has to look at.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::cluster::family;
+use crate::cluster::observer::Observer;
+use crate::object::{ObjectFacts, ObjectKey};
+
+use super::KubeCluster;
+
+impl KubeCluster {
+    fn observer(&self) -> Option<&Arc<Observer>> {
+        self.observer.get()
+    }
+
+    /// An object was stored, or turned out to be when all were `listed`.
+    ///
+    /// Until everything is known, what is listed for the first time is no change: the
+    /// observer compares all of it afterwards. Later, when a watch could not go on where
+    /// it broke off, or a kind was installed, nobody else would tell the observer.
+    pub(super) fn stored(&self, object: ObjectFacts, listed: bool) {
+        let (object, before) = self.store.put(object);
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        let relevant = before
+            .as_ref()
+            .is_none_or(|before| differs(before, &object));
+        // Asked after the object was put where the comparison finds it.
+        let compared = listed && before.is_none() && !self.is_known.load(Ordering::SeqCst);
+        if !compared {
+            observer.changed(&object.key, &object.uid, relevant);
+            if before
+                .as_ref()
+                .is_none_or(|before| renamed(before, &object))
+            {
+                self.reconsider_children(&object.key);
+            }
+        }
+    }
+
+    pub(super) fn gone(&self, key: &ObjectKey) {
+        if let (Some(before), Some(observer)) = (self.store.remove(key), self.observer()) {
+            observer.changed(key, &before.uid, true);
+            self.reconsider_children(key);
+        }
+    }
+
+    /// Has everything below an owner looked at: what it stands for rests on it.
+    fn reconsider_children(&self, owner: &ObjectKey) {
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        for child in family::descendants(self, owner) {
+            observer.reconsider(child.key.clone());
+        }
+    }
+
+    pub(super) fn reconsider_namespace(&self, namespace: &str) {
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        for object in self.store.in_namespace(namespace) {
+            observer.reconsider(object.key.clone());
+        }
+    }
+
+    /// A secret changed: in ASO's own namespace it counts for every namespace.
+    pub(super) fn reconsider_credential(&self, namespace: &str) {
+        let Some(observer) = self.observer() else {
+            return;
+        };
+        if namespace == self.credentials.aso_namespace() {
+            for object in self.store.objects() {
+                observer.reconsider(object.key.clone());
+            }
+        } else {
+            self.reconsider_namespace(namespace);
+        }
+    }
+}
+
+/// Whether anything changed that identity, policy or deletion are made of.
+fn differs(before: &ObjectFacts, now: &ObjectFacts) -> bool {
+    let blank = |object: &ObjectFacts| ObjectFacts {
+        resource_version: "".into(),
+        ..object.clone()
+    };
+    blank(before) != blank(now)
+}
+
+/// Whether what its children's identities rest on changed.
+fn renamed(before: &ObjectFacts, now: &ObjectFacts) -> bool {
+    before.azure_name != now.azure_name
+        || before.owner != now.owner
+        || before.annotations.child_resource_id_override
+            != now.annotations.child_resource_id_override
+        || before.annotations.azure_name_from_config != now.annotations.azure_name_from_config
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use tower::service_fn;
+
+    use crate::cluster::kube::CredentialSettings;
+    use crate::registry::memory::MemoryRegistry;
+
+    use super::*;
+
+    /// A cluster whose API server never answers.
+    fn cluster() -> (Arc<KubeCluster>, Arc<Observer>) {
+        let nobody = service_fn(|_: Request<Body>| {
+            std::future::pending::<Result<Response<Body>, Infallible>>()
+        });
+        let settings = CredentialSettings {
+            aso_namespace: "aso".to_owned(),
+            subscription: Some("sub".to_owned()),
+        };
+        let cluster = Arc::new(KubeCluster::new(Client::new(nobody, "default"), settings));
+        let registry = Arc::new(MemoryRegistry::new());
+        let member = "a".parse().unwrap();
+        let observer = Arc::new(Observer::new(member, registry, cluster.clone()));
+        let _ = cluster.observer.set(observer.clone());
+        (cluster, observer)
+    }
+
+    fn object() -> ObjectFacts {
+        let (group, kind) = ("resources.azure.com", "ResourceGroup");
+        ObjectFacts::named(ObjectKey::new(group, kind, "ns", "rg"))
+    }
+
+    #[tokio::test]
+    async fn what_is_listed_before_everything_is_known_is_left_to_the_comparison() {
+        let (cluster, observer) = cluster();
+        cluster.stored(object(), true);
+        assert!(observer.is_idle());
+    }
+
+    #[tokio::test]
+    async fn what_is_new_when_a_watch_lists_again_is_looked_at() {
+        let (cluster, observer) = cluster();
+        cluster.is_known.store(true, Ordering::SeqCst);
+        cluster.stored(object(), true);
+        assert!(!observer.is_idle());
+    }
+}

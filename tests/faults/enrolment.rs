@@ -1,0 +1,137 @@
+//! A cluster that already has thousands of objects gets a guard, and people go on working.
+//!
+//! Two thousand by default; `ASO_GUARD_ENROL=10000` for more. Numbers are for people to read,
+//! only what is right is asserted.
+
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt as _, stream};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::checker::Seen;
+use crate::diary::Diary;
+use crate::lab::object::Object;
+use crate::lab::verdict::Verdict;
+use crate::lab::wait::until;
+use crate::table::{conclude, say};
+use crate::traffic::Resource;
+use crate::trial::{Trial, plan};
+
+/// How many objects are there before the guard is.
+const NUMBER: &str = "ASO_GUARD_ENROL";
+const BY_DEFAULT: usize = 2_000;
+/// How many are created at once.
+const AT_ONCE: usize = 16;
+/// Ten thousand take a while on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// How long admissions are looked at once all is quiet.
+const QUIET: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn thousands_of_objects_are_enrolled_while_admissions_go_on() {
+    let number = std::env::var(NUMBER).map_or(BY_DEFAULT, |number| number.parse().unwrap());
+    let mut trial = Trial::begin("enrolment").await;
+    let old: Vec<Object> = (0..number)
+        .map(|at| trial.resource_group(&format!("old-{at}")))
+        .collect();
+    stream::iter(&old)
+        .map(|object| trial.a.person.create(object))
+        .buffer_unordered(AT_ONCE)
+        .for_each(async |outcome| drop(outcome.admitted()))
+        .await;
+
+    let registry = trial.registry();
+    trial.b.put_guard(&plan(), &registry).await;
+    // What other tests left of this member on the hub must not pass for the end.
+    let member = Object::new("asoguard.io/v1alpha1", "Member", "a");
+    let _ = trial.hub.delete(&member).await;
+    let began = Instant::now();
+    trial.a.put_guard(&plan(), &registry).await;
+
+    let enrolled = async {
+        until("every object to be enrolled", PATIENCE, async || {
+            let member = trial.hub.get(&member).await?.object;
+            let state = member.text("/spec/state");
+            anyhow::ensure!(state == "Ready", "the member is {state}");
+            Ok(began.elapsed())
+        })
+        .await
+        .unwrap()
+    };
+    let (busy, took) = admissions_until(&trial, "busy", enrolled).await;
+    let (quiet, ()) = admissions_until(&trial, "quiet", sleep(QUIET)).await;
+    say(&format!(
+        "{number} objects enrolled in {took:.1?}, start included: {:.0} claims a second\n\
+         admissions meanwhile {}, afterwards {}",
+        number as f64 / took.as_secs_f64(),
+        percentiles(&busy),
+        percentiles(&quiet),
+    ));
+
+    let created = busy.len() + quiet.len();
+    let resources: Vec<Resource> = old
+        .iter()
+        .map(|object| Resource {
+            id: trial.resource_group_id(object.name()),
+            copy: object.clone(),
+        })
+        .collect();
+    let fault = format!("{number} objects enrolled, {created} created meanwhile and after");
+    conclude(
+        &trial,
+        &fault,
+        &resources,
+        &Diary::default(),
+        Duration::from_mins(1),
+    )
+    .await;
+    let seen = Seen::now(&trial).await.unwrap();
+    for resource in &resources {
+        let holder = format!("a/enrolment/{}", resource.copy);
+        assert_eq!(
+            seen.claim(&resource.id).unwrap().text("/status/holder"),
+            holder
+        );
+    }
+    // From now on the other cluster can't have them.
+    let twins = resources.iter().step_by(number / 20);
+    for twin in twins {
+        let refusal = trial.b.person.create(&twin.copy).await.refused();
+        refusal.because("it is live in cluster a");
+    }
+}
+
+/// Creates one resource group after the other until something is over: how long each creation
+/// took, and what came of the something.
+async fn admissions_until<T>(
+    trial: &Trial,
+    name: &str,
+    over: impl Future<Output = T>,
+) -> (Vec<Duration>, T) {
+    let stop = CancellationToken::new();
+    let create = async {
+        let mut took = Vec::new();
+        while !stop.is_cancelled() {
+            let object = trial.resource_group(&format!("{name}-{}", took.len()));
+            let began = Instant::now();
+            trial.a.person.create(&object).await.admitted();
+            took.push(began.elapsed());
+        }
+        took
+    };
+    let end = async {
+        let end = over.await;
+        stop.cancel();
+        end
+    };
+    futures::join!(create, end)
+}
+
+fn percentiles(took: &[Duration]) -> String {
+    let mut sorted = took.to_vec();
+    sorted.sort_unstable();
+    let at = |percent: usize| sorted[(sorted.len() - 1) * percent / 100];
+    let (median, late, number) = (at(50), at(99), sorted.len());
+    format!("p50 {median:.1?}, p99 {late:.1?} ({number} creates, one after the other)")
+}

@@ -1,0 +1,40 @@
+//! Faults, on real control planes: processes killed and paused, a hub that is gone, slow or
+//! lossy, history that is compacted, clocks that differ, credentials that end, and thousands of
+//! objects at once. After each, an independent checker compares what both clusters have stored
+//! with the claims, and prints a row of what it found.
+//!
+//! `cargo test --test faults` runs all, one after the other, in some four minutes on two cores;
+//! `cargo test --test faults -- name` runs one. `ASO_GUARD_LAB_KEEP=1` keeps logs and data,
+//! `ASO_GUARD_ENROL=10000` has ten thousand objects enrolled instead of two thousand.
+
+#![allow(
+    clippy::panic,
+    reason = "what a story expects of the guard fails its test otherwise"
+)]
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod checker;
+mod diary;
+mod proxy;
+mod random;
+#[cfg(target_os = "linux")]
+mod shifted_clock;
+mod table;
+mod traffic;
+mod trial;
+
+#[cfg(target_os = "linux")]
+mod clock;
+mod compaction;
+#[cfg(target_os = "linux")]
+mod credentials;
+mod enrolment;
+mod hub_gone;
+mod hub_slow;
+mod kill;
+mod pause;
+
+/// The binary under test.
+const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");

@@ -1,0 +1,269 @@
+//! Where faults are tried: three control planes that all tests of this binary share, one test
+//! at a time, each with guards of its own in front of them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::GUARD;
+use crate::checker;
+use crate::lab::control_plane::{ControlPlane, install};
+use crate::lab::crds::SUBSCRIPTION;
+use crate::lab::guard::{Guard, Plan};
+use crate::lab::kubectl::Kubectl;
+use crate::lab::object::Object;
+use crate::lab::report::{Mark, report};
+use crate::lab::wait::{eventually, until};
+use crate::lab::world::{self, Lab, Shared};
+
+/// How long an admitted request may be under way: longer than the API servers' 5 s.
+pub const DEADLINE: Duration = Duration::from_secs(8);
+
+/// How long it may take to put away what the test before left.
+const TIDY: Duration = Duration::from_mins(2);
+
+/// One test with the control planes to itself.
+pub struct Trial {
+    /// Its name, and that of its namespace in both clusters.
+    pub name: &'static str,
+    /// The first cluster.
+    pub a: Side,
+    /// The second cluster.
+    pub b: Side,
+    /// An administrator of the hub.
+    pub hub: Kubectl,
+    /// The control planes.
+    pub lab: &'static Lab,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// One of the two clusters.
+pub struct Side {
+    /// Its control plane.
+    pub plane: &'static ControlPlane,
+    /// Somebody who works in the test's namespace.
+    pub person: Kubectl,
+    guard: Option<Guard>,
+    marks: Vec<Mark>,
+}
+
+/// Guards that lose patience soon: two replicas that give an admitted request 8 s.
+pub fn plan() -> Plan {
+    Plan {
+        replicas: 2,
+        claim_deadline: format!("{}s", DEADLINE.as_secs()),
+        webhook_args: vec!["--timeout-seconds=3".to_owned()],
+        ..Plan::enforce(GUARD)
+    }
+}
+
+impl Trial {
+    /// Waits for its turn, and starts guards as planned in front of both clusters.
+    pub async fn guarded(name: &'static str, plan: &Plan) -> Self {
+        let mut trial = Self::begin(name).await;
+        let registry = trial.registry();
+        trial.guard([plan, plan], [&registry, &registry]).await;
+        trial
+    }
+
+    /// Starts guards in front of A and B, each with its plan and its registry.
+    pub async fn guard(&mut self, [in_a, in_b]: [&Plan; 2], [of_a, of_b]: [&str; 2]) {
+        futures::join!(self.a.put_guard(in_a, of_a), self.b.put_guard(in_b, of_b));
+    }
+
+    /// Waits for its turn. There are no guards yet.
+    pub async fn begin(name: &'static str) -> Self {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        static LAB: Shared = Shared::new();
+        let turn = TURN.lock().await;
+        let plan = || world::Plan {
+            api_server_args: vec!["--request-timeout=5s".to_owned()],
+            ..world::Plan::default()
+        };
+        let lab = LAB.get(plan).await;
+        let (a, b) = (&lab.a.control_plane, &lab.b.control_plane);
+        for plane in [a, b, lab.hub()] {
+            make_whole(plane).await;
+        }
+        let trial = Self {
+            name,
+            a: Side::new(a, name).await,
+            b: Side::new(b, name).await,
+            hub: person(lab.hub(), "default").await,
+            lab,
+            _turn: turn,
+        };
+        if let Err(error) = trial.prepare().await {
+            panic!("preparing {name}: {error:#}");
+        }
+        trial
+    }
+
+    async fn prepare(&self) -> anyhow::Result<()> {
+        let crds = plan().print(&["crds"]).await?;
+        install(&self.hub, &Object::documents(&crds)?).await?;
+        futures::try_join!(tidy(&self.a.person), tidy(&self.b.person))?;
+        until("no claims to be left", TIDY, async || {
+            let claims = Object::new("asoguard.io/v1alpha1", "Claim", "");
+            self.hub.delete_collection(&claims).await?;
+            let left = self.hub.list_path(checker::CLAIMS).await?;
+            anyhow::ensure!(left.is_empty(), "{} claims are left", left.len());
+            Ok(())
+        })
+        .await?;
+        for person in [&self.a.person, &self.b.person] {
+            person.apply(&Object::namespace(self.name)).await?;
+        }
+        Ok(())
+    }
+
+    /// The hub, as the value of `--registry`.
+    pub fn registry(&self) -> String {
+        format!("kubernetes:{}", self.lab.hub().kubeconfig().display())
+    }
+
+    /// The claim of an ARM ID on the hub, if the hub answers and has it.
+    pub async fn hub_claim(&self, arm_id: &str) -> Option<Object> {
+        let claims = self.hub.list_path(checker::CLAIMS);
+        let mut claims = claims.await.ok()?.into_iter();
+        claims.find(|claim| claim.text("/spec/identity").eq_ignore_ascii_case(arm_id))
+    }
+
+    /// Waits until the claim of an ARM ID is in a state, such as `Live`.
+    pub async fn claim_becomes(&self, arm_id: &str, state: &str) -> Object {
+        eventually(&format!("{arm_id} to be {state}"), async || {
+            let claim = self.hub_claim(arm_id).await;
+            let claim = claim.ok_or_else(|| anyhow::anyhow!("there is no claim"))?;
+            anyhow::ensure!(
+                claim.text("/status/state") == state,
+                "{}",
+                claim.0["status"]
+            );
+            Ok(claim)
+        })
+        .await
+    }
+
+    /// A resource group of this test.
+    pub fn resource_group(&self, name: &str) -> Object {
+        let azure_name = format!("{name}-{}", self.name);
+        Object::of("ResourceGroup", name).azure_name(&azure_name)
+    }
+
+    /// Its ARM ID.
+    pub fn resource_group_id(&self, name: &str) -> String {
+        format!(
+            "/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}-{}",
+            self.name
+        )
+    }
+}
+
+impl Side {
+    async fn new(plane: &'static ControlPlane, namespace: &str) -> Self {
+        Self {
+            plane,
+            person: person(plane, namespace).await,
+            guard: None,
+            marks: Vec::new(),
+        }
+    }
+
+    /// Its cluster's name.
+    pub fn name(&self) -> &'static str {
+        self.plane.name()
+    }
+
+    /// Starts a guard, in place of one that there may be, and registers it.
+    pub async fn put_guard(&mut self, plan: &Plan, registry: &str) {
+        self.guard = None;
+        let started = async {
+            let guard = Guard::start(plan, self.plane, registry).await?;
+            guard.register(plan, self.plane).await?;
+            anyhow::Ok(guard)
+        };
+        match started.await {
+            Ok(guard) => {
+                let replicas = guard.replicas().iter();
+                self.marks = replicas
+                    .map(|replica| Mark::now(&replica.process))
+                    .collect();
+                self.guard = Some(guard);
+            }
+            Err(error) => panic!("the guard of {}: {error:#}", self.name()),
+        }
+    }
+
+    /// Its guard. Fails the test if there is none.
+    pub fn guard(&self) -> &Guard {
+        match &self.guard {
+            Some(guard) => guard,
+            None => panic!("cluster {} has no guard", self.name()),
+        }
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut marks = std::mem::take(&mut self.a.marks);
+            marks.append(&mut self.b.marks);
+            eprintln!("{}", report(self.lab, self.name, &marks));
+        }
+    }
+}
+
+/// Takes away what the test before left: its webhook, which nobody answers for any more, and
+/// its objects.
+async fn tidy(person: &Kubectl) -> anyhow::Result<()> {
+    let webhook = Object::new(
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        "aso-guard",
+    );
+    if let Err(refusal) = person.delete(&webhook).await
+        && refusal.code != 404
+    {
+        return Err(refusal.into());
+    }
+    until("no objects to be left", TIDY, async || {
+        let left = checker::stored(person).await?;
+        let mut collections = BTreeSet::new();
+        for object in &left {
+            if object.0["metadata"]["finalizers"].is_array() {
+                let none = json!({"metadata": {"finalizers": null}});
+                person.patch(object, none).await?;
+            }
+            collections.insert((object.text("/metadata/namespace"), object.kind()));
+        }
+        for (namespace, kind) in collections {
+            person.in_namespace(namespace).delete_all(kind).await?;
+        }
+        anyhow::ensure!(left.is_empty(), "{} objects are left", left.len());
+        Ok(())
+    })
+    .await
+}
+
+/// A test that failed half-way may have left a control plane stopped.
+async fn make_whole(plane: &ControlPlane) {
+    let processes = [&plane.etcd, &plane.api_server, &plane.controllers];
+    if processes
+        .iter()
+        .any(|process| process.ended().is_some() || process.pid().is_none())
+    {
+        plane.stop();
+        if let Err(error) = plane.start_again().await {
+            panic!("starting {} again: {error:#}", plane.name());
+        }
+    }
+}
+
+async fn person(plane: &ControlPlane, namespace: &str) -> Kubectl {
+    match plane.kubectl(namespace).await {
+        Ok(kubectl) => kubectl,
+        Err(error) => panic!("a client for {}: {error:#}", plane.name()),
+    }
+}

@@ -1,0 +1,34 @@
+//! The webhook from outside: AdmissionReviews in, verdicts out.
+//!
+//! | module | what it shows |
+//! | --- | --- |
+//! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
+//! | [`surroundings`] | namespaces and CRDs |
+//! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
+//! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
+//! | [`round_trips`] | how often the registry is asked |
+//! | [`hostile`], [`fields`], [`names`] | bad input, over real TLS |
+//! | [`fuzz`] | input that nobody thought of |
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is all tests, though few of its functions are marked so"
+)]
+
+mod answer;
+mod create;
+mod delete;
+mod fields;
+mod fuzz;
+mod hostile;
+mod modes;
+mod names;
+mod object;
+mod round_trips;
+mod server;
+mod surroundings;
+mod tampered;
+mod trouble;
+mod update;
+mod world;

@@ -1,0 +1,144 @@
+//! Namespaces and CRDs, whose change or deletion is that of all that is in them.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::object::{Object, POLICY, group};
+use super::world::World;
+
+/// Namespace `team`, guarded.
+fn namespace() -> Object {
+    Object(json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "team", "labels": {"asoguard.io/guarded": "true"}},
+    }))
+}
+
+fn definition(kind: &str) -> Object {
+    Object(json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "resourcegroups.resources.azure.com"},
+        "spec": {"group": "resources.azure.com", "names": {"kind": kind}},
+    }))
+}
+
+#[tokio::test]
+async fn a_namespace_goes_unless_a_delete_inside_would_be_refused() {
+    let world = World::new();
+    let team = namespace();
+    world.a.ask(&team.delete()).await.admitted();
+    world.a.store(&group("mine")).await;
+    world
+        .a
+        .store(&group("elsewhere").in_namespace("other"))
+        .await;
+    world.b.store(&group("elsewhere").policy("skip")).await;
+    world.a.ask(&team.delete()).await.admitted();
+
+    world.a.store(&group("shared")).await;
+    let peer = world.b.store(&group("shared").policy("skip")).await;
+    let answer = world.a.ask(&team.delete()).await;
+    assert!(!answer.allowed);
+    let message = &answer.status.message;
+    assert!(message.contains("team/ResourceGroup/shared"), "{message}");
+    assert!(message.contains("cluster b"), "{message}");
+    world.b.remove(&peer).await;
+    world.a.ask(&team.delete()).await.admitted();
+}
+
+#[tokio::test]
+async fn a_policy_of_a_namespace_wakes_what_it_may() {
+    let world = World::new();
+    let parked = namespace().annotated(POLICY, "skip");
+    world.a.cluster.set_namespace_policy("team", Some("skip"));
+    world.a.store(&group("rg")).await;
+    let peer = world.b.create(&group("rg")).await;
+    for awake in [namespace(), namespace().annotated(POLICY, "manage")] {
+        world
+            .a
+            .ask(&parked.update(&awake))
+            .await
+            .refused(403, "WakesChild");
+    }
+    world.b.remove(&peer).await;
+    world.a.ask(&parked.update(&namespace())).await.admitted();
+    world
+        .b
+        .ask(&group("rg").create())
+        .await
+        .refused(403, "LiveElsewhere");
+    // Parking is free.
+    world.a.ask(&namespace().update(&parked)).await.admitted();
+}
+
+#[tokio::test]
+async fn a_namespace_with_copies_keeps_its_label() {
+    let world = World::new();
+    let mut bare = namespace();
+    bare.0["metadata"]["labels"] = json!({});
+    world.a.ask(&namespace().update(&bare)).await.admitted();
+    world.a.store(&group("rg")).await;
+    let answer = world.a.ask(&namespace().update(&bare)).await;
+    answer.refused(403, "NamespaceGuarded");
+}
+
+#[tokio::test]
+async fn a_crd_goes_once_nothing_of_its_kind_is_live() {
+    let world = World::new();
+    world
+        .a
+        .ask(&definition("ResourceGroup").delete())
+        .await
+        .admitted();
+    let stored = world.a.store(&group("rg")).await;
+    let answer = world.a.ask(&definition("ResourceGroup").delete()).await;
+    let message = answer.refused(403, "KindInUse");
+    assert!(message.contains("team/ResourceGroup/rg"), "{message}");
+    world
+        .a
+        .ask(&definition("StorageAccount").delete())
+        .await
+        .admitted();
+    world.a.store(&stored.policy("skip")).await;
+    world
+        .a
+        .ask(&definition("ResourceGroup").delete())
+        .await
+        .admitted();
+}
+
+#[rstest]
+#[case::namespace(&namespace())]
+#[case::definition(&definition("ResourceGroup"))]
+#[tokio::test]
+async fn what_cannot_be_read_is_refused(#[case] object: &Object) {
+    let world = World::new();
+    let mut without = object.delete();
+    without["request"]["oldObject"] = Value::Null;
+    world.a.ask(&without).await.refused(400, "Unreadable");
+    for (field, value) in [
+        ("", json!([{}])),
+        ("", json!("text")),
+        ("/metadata/annotations", json!(["skip"])),
+        ("/metadata/labels", json!(["true"])),
+        ("/metadata/name", json!(7)),
+        (
+            "/spec",
+            json!(["resources.azure.com", {"kind": "ResourceGroup"}]),
+        ),
+        ("/spec/names", json!(["ResourceGroup"])),
+        ("/spec/names/kind", json!(7)),
+    ] {
+        // Of each of the two, only what is read counts.
+        let is_spec = field.starts_with("/spec");
+        if !field.is_empty() && is_spec != (object.text("/kind") != "Namespace") {
+            continue;
+        }
+        let odd = object.clone().with(field, value);
+        let mut review = object.delete();
+        review["request"]["oldObject"] = odd.0;
+        world.a.ask(&review).await.refused(400, "Unreadable");
+    }
+}

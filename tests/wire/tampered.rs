@@ -1,0 +1,123 @@
+//! A registry that counts its calls, and does what it is told to do wrong.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aso_guard::arm::Identity;
+use aso_guard::claim::{MemberName, Record};
+use aso_guard::registry::{
+    MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+};
+use async_trait::async_trait;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Trouble {
+    /// Nothing.
+    #[default]
+    None,
+    /// No call arrives.
+    Unreachable,
+    /// No call is answered, ever.
+    Hangs,
+    /// The answers to puts are lost; reads are answered.
+    LosesAnswers,
+    /// Nothing is heard about members; claims are answered.
+    HangsOnMembers,
+    /// Each call takes so long.
+    Slow(Duration),
+}
+
+/// A way to a registry on which there is trouble.
+pub struct Tampered {
+    /// The registry, without trouble.
+    pub inner: Arc<dyn Registry>,
+    state: Mutex<(Trouble, Vec<&'static str>)>,
+}
+
+impl Tampered {
+    pub fn new(inner: Arc<dyn Registry>) -> Self {
+        Self {
+            inner,
+            state: Mutex::default(),
+        }
+    }
+
+    /// From now on, this goes wrong.
+    pub fn set(&self, trouble: Trouble) {
+        self.state.lock().unwrap().0 = trouble;
+    }
+
+    /// The calls since this was asked last.
+    pub fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.state.lock().unwrap().1)
+    }
+
+    async fn pass<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, RegistryError>> + Send,
+    ) -> Result<T, RegistryError> {
+        let trouble = {
+            let mut state = self.state.lock().unwrap();
+            state.1.push(name);
+            state.0
+        };
+        let unavailable = |why: &str| RegistryError::Unavailable {
+            registry: "https://hub.example:6443".to_owned(),
+            why: why.to_owned(),
+        };
+        match trouble {
+            Trouble::Unreachable => return Err(unavailable("connection refused")),
+            Trouble::Hangs => return std::future::pending().await,
+            Trouble::HangsOnMembers if name == "member" => return std::future::pending().await,
+            Trouble::Slow(pause) => tokio::time::sleep(pause).await,
+            Trouble::LosesAnswers if name.starts_with("put") => {
+                call.await?;
+                return Err(unavailable("connection reset by peer"));
+            }
+            Trouble::None | Trouble::LosesAnswers | Trouble::HangsOnMembers => {}
+        }
+        call.await
+    }
+}
+
+#[async_trait]
+impl Registry for Tampered {
+    async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
+        self.pass("claim", self.inner.claim(identity)).await
+    }
+
+    async fn put_claim(
+        &self,
+        record: &Record,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.put_claim(record, expected);
+        self.pass("put_claim", call).await
+    }
+
+    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
+        self.pass("claims", self.inner.claims(scope)).await
+    }
+
+    async fn member(
+        &self,
+        name: &MemberName,
+    ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
+        self.pass("member", self.inner.member(name)).await
+    }
+
+    async fn put_member(
+        &self,
+        member: &MemberRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.put_member(member, expected);
+        self.pass("put_member", call).await
+    }
+
+    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+        self.pass("members", self.inner.members()).await
+    }
+}

@@ -1,0 +1,180 @@
+//! UPDATE.
+
+use aso_guard::claim::{ClaimState, Proof};
+use aso_guard::policy::Policy;
+use rstest::rstest;
+use serde_json::json;
+
+use super::object::{POLICY, account, group};
+use super::tampered::Trouble;
+use super::world::World;
+
+#[tokio::test]
+async fn skip_may_always_be_set() {
+    let world = World::new();
+    let live = world.a.create(&group("rg")).await;
+    world.registry.set(Trouble::Unreachable);
+    world.registry.calls();
+    let parked = live.clone().policy("skip");
+    world.a.ask(&live.update(&parked)).await.admitted();
+    assert!(world.registry.calls().is_empty());
+}
+
+#[tokio::test]
+async fn skip_may_not_be_taken_off_while_a_peer_is_live() {
+    let world = World::new();
+    world.b.create(&group("rg")).await;
+    let parked = world.a.create(&group("rg").policy("skip")).await;
+    for live in [
+        group("rg"),
+        group("rg").policy("manage"),
+        group("rg").policy("Skip"),
+    ] {
+        let answer = world.a.ask(&parked.update(&live)).await;
+        let message = answer.refused(403, "LiveElsewhere");
+        assert!(
+            message.starts_with("making this copy live would give resourceGroups/rg"),
+            "{message}"
+        );
+    }
+    let record = world.record("/resourceGroups/rg").await.unwrap();
+    assert_eq!(record.live().count(), 1);
+}
+
+/// The peer is free once its own observer saw it parked, and not before.
+#[tokio::test]
+async fn skip_may_be_taken_off_once_the_peer_is_seen_parked() {
+    let world = World::new();
+    let live = world.b.create(&group("rg")).await;
+    let parked = world.a.create(&group("rg").policy("skip")).await;
+    let activate = || parked.update(&group("rg"));
+
+    let leaving = live.clone().policy("skip");
+    world.b.ask(&live.update(&leaving)).await.admitted();
+    world.a.ask(&activate()).await.refused(403, "LiveElsewhere");
+    world.b.store(&leaving).await;
+    world.a.ask(&activate()).await.admitted();
+
+    let record = world.record("/resourceGroups/rg").await.unwrap();
+    let (copy, held) = record.live().next().unwrap();
+    assert_eq!(copy.member.as_str(), "a");
+    let version = parked.text("/metadata/resourceVersion");
+    let proof = Proof::ResourceVersion(version.into());
+    assert_eq!(held.acquiring[0].proof, proof);
+}
+
+#[rstest]
+#[case::to_detach("/metadata/annotations/serviceoperator.azure.com~1reconcile-policy", json!("detach-on-delete"))]
+#[case::of_tags("/spec/tags", json!({"team": "blue"}))]
+#[case::of_status("/status", json!({"conditions": []}))]
+#[case::of_finalizers("/metadata/finalizers", json!(["serviceoperator.azure.com/finalizer"]))]
+#[tokio::test]
+async fn what_changes_neither_name_nor_life_costs_no_call(
+    #[case] pointer: &str,
+    #[case] value: serde_json::Value,
+) {
+    let world = World::new();
+    let live = world.a.create(&group("rg")).await;
+    world.registry.calls();
+    let changed = live.clone().with(pointer, value);
+    world.a.ask(&live.update(&changed)).await.admitted();
+    assert!(world.registry.calls().is_empty());
+}
+
+#[tokio::test]
+async fn another_identity_is_acquired_first() {
+    let world = World::new();
+    world.b.create(&group("taken")).await;
+    let old = world.a.create(&group("old")).await;
+    let rename = |to: &str| old.update(&old.clone().with("/spec/azureName", json!(to)));
+
+    let answer = world.a.ask(&rename("taken")).await;
+    let message = answer.refused(403, "LiveElsewhere");
+    assert!(message.starts_with("this change would give"), "{message}");
+
+    world.a.ask(&rename("free")).await.admitted();
+    // Until the observer knows, it holds both.
+    for name in ["old", "free"] {
+        let answer = world.b.ask(&group(name).create()).await;
+        answer.refused(403, "LiveElsewhere");
+    }
+    world
+        .a
+        .store(&old.clone().with("/spec/azureName", json!("free")))
+        .await;
+    world.b.ask(&group("old").create()).await.admitted();
+    world
+        .b
+        .ask(&group("free").create())
+        .await
+        .refused(403, "LiveElsewhere");
+}
+
+#[tokio::test]
+async fn another_owner_is_another_identity() {
+    let world = World::new();
+    for name in ["rg1", "rg2"] {
+        world.a.create(&group(name)).await;
+        world.b.store(&group(name).policy("skip")).await;
+    }
+    world.b.create(&account("st", "rg2")).await;
+    let old = world.a.create(&account("st", "rg1")).await;
+    let moved = old.clone().with("/spec/owner/name", json!("rg2"));
+    world
+        .a
+        .ask(&old.update(&moved))
+        .await
+        .refused(403, "LiveElsewhere");
+    // A parked copy may be called what it likes.
+    let parked = moved.policy("skip");
+    world.a.ask(&old.update(&parked)).await.admitted();
+}
+
+#[tokio::test]
+async fn a_safe_delete_under_way_stays_safe_while_peers_are_there() {
+    let world = World::new();
+    let going = group("rg").policy("skip").terminating();
+    let going = world.a.store(&going).await;
+    let woken = going.clone().policy("manage");
+
+    let peer = world.b.store(&group("rg").policy("skip")).await;
+    let answer = world.a.ask(&going.update(&woken)).await;
+    let message = answer.refused(403, "WakesDelete");
+    assert!(
+        message.contains("making it manage would delete resourceGroups/rg in Azure"),
+        "{message}"
+    );
+    world.b.remove(&peer).await;
+    world.a.ask(&going.update(&woken)).await.admitted();
+    let record = world.record("/resourceGroups/rg").await.unwrap();
+    assert_eq!(record.state(), ClaimState::Deleting);
+    world
+        .b
+        .ask(&group("rg").create())
+        .await
+        .refused(403, "LiveElsewhere");
+}
+
+/// The annotation goes, and the namespace still says skip.
+#[tokio::test]
+async fn what_stays_parked_by_its_namespace_is_parked() {
+    let world = World::new();
+    world.b.create(&group("rg")).await;
+    let parked = world.a.store(&group("rg").policy("skip")).await;
+    let bare = group("rg");
+    assert_eq!(
+        bare.0.pointer(&format!("/metadata/annotations/{POLICY}")),
+        None
+    );
+    world.a.cluster.set_namespace_policy("team", Some("skip"));
+    world.a.ask(&parked.update(&bare)).await.admitted();
+    world
+        .a
+        .cluster
+        .set_namespace_policy("team", Some(Policy::Manage.as_str()));
+    world
+        .a
+        .ask(&parked.update(&bare))
+        .await
+        .refused(403, "LiveElsewhere");
+}

@@ -1,0 +1,167 @@
+//! Two clusters with a guard each, and the registry between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aso_guard::admission::{Guard, Mode, OnUnresolved, Settings, router};
+use aso_guard::arm::Identity;
+use aso_guard::claim::{MemberName, Record};
+use aso_guard::cluster::Cluster;
+use aso_guard::cluster::memory::MemoryCluster;
+use aso_guard::cluster::observer::Observer;
+use aso_guard::object::{ObjectFacts, ObjectKey, wire};
+use aso_guard::registry::Registry;
+use aso_guard::registry::memory::MemoryRegistry;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::answer::Answer;
+use super::object::Object;
+use super::tampered::Tampered;
+
+pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
+
+/// What most operators choose.
+pub const SETTINGS: Settings = Settings {
+    mode: Mode::Enforce,
+    on_unresolved: OnUnresolved::Warn,
+    claim_deadline: Duration::from_secs(90),
+};
+
+/// Clusters `a` and `b`, with a global credential for the same subscription.
+pub struct World {
+    pub registry: Arc<Tampered>,
+    pub a: Member,
+    pub b: Member,
+}
+
+/// A cluster with its guard.
+pub struct Member {
+    pub cluster: Arc<MemoryCluster>,
+    pub observer: Arc<Observer>,
+    pub router: Router,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(SETTINGS)
+    }
+
+    /// A world where cluster `a` is guarded like this.
+    pub fn with(settings: Settings) -> Self {
+        let registry = Arc::new(Tampered::new(Arc::new(MemoryRegistry::new())));
+        Self {
+            a: Member::new("a", registry.clone(), settings),
+            b: Member::new("b", registry.clone(), SETTINGS),
+            registry,
+        }
+    }
+
+    /// A world where cluster `a` only warns.
+    pub fn in_audit_mode() -> Self {
+        Self::with(Settings {
+            mode: Mode::Audit,
+            ..SETTINGS
+        })
+    }
+
+    /// What the registry holds about a resource of the subscription.
+    pub async fn record(&self, rest: &str) -> Option<Record> {
+        let identity: Identity = format!("/subscriptions/{SUBSCRIPTION}{rest}")
+            .parse()
+            .unwrap();
+        let known = self.registry.inner.claim(&identity).await.unwrap();
+        known.map(|known| known.record)
+    }
+}
+
+impl Member {
+    pub fn new(name: &str, registry: Arc<dyn Registry>, settings: Settings) -> Self {
+        let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
+        Self::around(name, registry, settings, cluster.clone(), cluster)
+    }
+
+    /// A member whose guard sees its cluster as `seen`.
+    pub fn around(
+        name: &str,
+        registry: Arc<dyn Registry>,
+        settings: Settings,
+        cluster: Arc<MemoryCluster>,
+        seen: Arc<dyn Cluster>,
+    ) -> Self {
+        let member: MemberName = name.parse().unwrap();
+        let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+        let observer = Arc::new(observer);
+        let guard = Guard {
+            member,
+            registry,
+            cluster: seen,
+            follow_up: observer.clone(),
+            settings,
+        };
+        Self {
+            cluster,
+            observer,
+            router: router(Arc::new(guard)),
+        }
+    }
+
+    /// The webhook's answer to a review.
+    pub async fn ask(&self, review: &Value) -> Answer {
+        self.ask_within("10s", review).await
+    }
+
+    /// The webhook's answer, where the API server waits so long for it.
+    pub async fn ask_within(&self, timeout: &str, review: &Value) -> Answer {
+        let uid = review["request"]["uid"].as_str().unwrap();
+        let request = Request::post(format!("/validate?timeout={timeout}"))
+            .body(Body::from(review.to_string()))
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        Answer::read(&body, uid)
+    }
+
+    /// Stores an object, as if no guard had been asked, and has the observer see it.
+    /// Gives it as it is stored.
+    pub async fn store(&self, object: &Object) -> Object {
+        let stored = self.cluster.store(facts(object));
+        self.observer.changed(&stored.key, &stored.uid, true);
+        self.observer.look(&stored.key).await.unwrap();
+        let version = json!(stored.resource_version);
+        object.clone().with("/metadata/resourceVersion", version)
+    }
+
+    /// Removes an object, and has the observer see that.
+    pub async fn remove(&self, object: &Object) {
+        let key = key(object);
+        assert!(self.cluster.remove(&key).is_some(), "{key} is not stored");
+        self.observer.look(&key).await.unwrap();
+    }
+
+    /// Creates an object through the guard, which must let it. Gives it as it is stored.
+    pub async fn create(&self, object: &Object) -> Object {
+        self.ask(&object.create()).await.admitted();
+        self.store(object).await
+    }
+
+    /// Changes an object through the guard, which must let it.
+    pub async fn update(&self, old: &Object, new: &Object) -> Object {
+        self.ask(&old.update(new)).await.admitted();
+        self.store(new).await
+    }
+}
+
+pub fn key(object: &Object) -> ObjectKey {
+    facts(object).key
+}
+
+fn facts(object: &Object) -> ObjectFacts {
+    let namespace = object.text("/metadata/namespace").to_owned();
+    let read: wire::Object = serde_json::from_value(object.0.clone()).unwrap();
+    read.into_facts(object.group(), object.text("/kind"), &namespace)
+}
