@@ -4,7 +4,7 @@
 //! aggregated call tells all of them; a CRD's body is read only for a kind that
 //! the table of kinds lacks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use kube::Client;
 use kube::api::ApiResource;
@@ -23,6 +23,8 @@ pub(super) const GROUP_SUFFIX: &str = ".azure.com";
 #[derive(Debug, Default)]
 pub(super) struct Installed {
     resources: HashMap<String, HashMap<String, ApiResource>>,
+    /// The CRDs, by plural and group, whose kinds it does not serve now.
+    unserved: HashSet<String>,
 }
 
 impl Installed {
@@ -43,7 +45,38 @@ impl Installed {
                 add_version(kinds, &name, version);
             }
         }
-        Ok(Self { resources })
+        Ok(Self {
+            resources,
+            unserved: HashSet::new(),
+        })
+    }
+
+    /// The same, squared with the CRDs there are, by plural and group: what was installed
+    /// `before` and has its CRD still is installed, served or not.
+    ///
+    /// An API server that has just started serves CRDs' kinds a while after all else. To take
+    /// them for uninstalled would be to take all their objects for gone.
+    pub(super) fn with_crds(mut self, crds: &HashSet<String>, before: &Self) -> Self {
+        let served: HashSet<String> = self.all().map(crd_name).collect();
+        self.unserved = crds.difference(&served).cloned().collect();
+        for resource in before.all() {
+            if self.unserved.contains(&crd_name(resource)) {
+                let kinds = self.resources.entry(resource.group.clone()).or_default();
+                kinds.insert(resource.kind.clone(), resource.clone());
+            }
+        }
+        self
+    }
+
+    /// Whether every CRD's kind is served.
+    pub(super) fn is_complete(&self) -> bool {
+        self.unserved.is_empty()
+    }
+
+    /// Whether the group has a CRD whose kind is not served now.
+    pub(super) fn lacks_some_of(&self, group: &str) -> bool {
+        let mut names = self.unserved.iter();
+        names.any(|name| name.split_once('.').is_some_and(|(_, of)| of == group))
     }
 
     /// How a kind is asked for.
@@ -55,6 +88,11 @@ impl Installed {
     pub(super) fn all(&self) -> impl Iterator<Item = &ApiResource> {
         self.resources.values().flat_map(HashMap::values)
     }
+}
+
+/// The name of a kind's CRD.
+pub(super) fn crd_name(resource: &ApiResource) -> String {
+    format!("{}.{}", resource.plural, resource.group)
 }
 
 /// Adds the kinds of a version that no version before it has: versions come in
@@ -115,7 +153,7 @@ pub(super) async fn learn(client: &Client, installed: &Installed, known: &Kinds)
 }
 
 async fn learn_one(client: &Client, resource: &ApiResource) -> Result<arm::Kind, String> {
-    let name = format!("{}.{}", resource.plural, resource.group);
+    let name = crd_name(resource);
     let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
     let request = http::Request::get(path)
         .body(Vec::new())
@@ -124,4 +162,60 @@ async fn learn_one(client: &Client, resource: &ApiResource) -> Result<arm::Kind,
         .await
         .map_err(|error| error.to_string())?;
     arm::learn(&facts).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPS: &str = "resourcegroups.resources.azure.com";
+    const ACCOUNTS: &str = "storageaccounts.storage.azure.com";
+
+    fn serving(kinds: &[(&str, &str)]) -> Installed {
+        let mut installed = Installed::default();
+        for (group, kind) in kinds {
+            let resource = ApiResource {
+                group: (*group).to_owned(),
+                version: "v1".to_owned(),
+                api_version: format!("{group}/v1"),
+                kind: (*kind).to_owned(),
+                plural: format!("{}s", kind.to_lowercase()),
+            };
+            let of_group = installed.resources.entry(resource.group.clone());
+            of_group
+                .or_default()
+                .insert(resource.kind.clone(), resource);
+        }
+        installed
+    }
+
+    fn crds(names: &[&str]) -> HashSet<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_kind_that_is_not_served_for_a_moment_stays_installed() {
+        let resource_group = ("resources.azure.com", "ResourceGroup");
+        let before = serving(&[resource_group]).with_crds(&crds(&[GROUPS]), &Installed::default());
+        assert!(before.is_complete());
+
+        let now = serving(&[]).with_crds(&crds(&[GROUPS]), &before);
+        assert!(now.get("resources.azure.com", "ResourceGroup").is_some());
+        assert!(!now.is_complete());
+        let later = serving(&[resource_group]).with_crds(&crds(&[GROUPS]), &now);
+        assert!(later.is_complete());
+        let uninstalled = serving(&[]).with_crds(&crds(&[]), &before);
+        assert!(
+            uninstalled
+                .get("resources.azure.com", "ResourceGroup")
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_group_with_a_crd_that_is_not_served_yet_is_told_from_others() {
+        let now = serving(&[]).with_crds(&crds(&[ACCOUNTS]), &Installed::default());
+        assert!(now.lacks_some_of("storage.azure.com"));
+        assert!(!now.lacks_some_of("resources.azure.com"));
+    }
 }

@@ -19,6 +19,7 @@ use kube::{Api, Client};
 
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
+use crate::registry::kubernetes::is_missing_object;
 
 use super::observer::Observer;
 use super::{Cluster, ClusterError, Subscription};
@@ -129,10 +130,21 @@ impl Cluster for KubeCluster {
     }
 
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
+        let what = key.to_string();
         let Some(api) = self.api(key) else {
+            if self.installed.load().lacks_some_of(&key.group) {
+                let why = "it does not serve all kinds of that group yet".to_owned();
+                return Err(ClusterError { what, why });
+            }
             return Ok(None);
         };
-        let found = call(&key.to_string(), api.get_opt(&key.name)).await?;
+        let answer = async {
+            match api.get(&key.name).await {
+                Err(kube::Error::Api(status)) if is_missing_object(&status) => Ok(None),
+                found => found.map(Some),
+            }
+        };
+        let found = call(&what, answer).await?;
         Ok(found.map(|object| object.into_facts(&key.group, &key.kind)))
     }
 

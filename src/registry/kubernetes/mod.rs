@@ -183,7 +183,7 @@ fn version_of<K: kube::Resource>(object: &K) -> RecordVersion {
 
 /// An object is missing, rather than the resource it would be of: then the API
 /// server names the object.
-fn is_missing_object(status: &kube::core::Status) -> bool {
+pub(crate) fn is_missing_object(status: &kube::core::Status) -> bool {
     status.code == 404 && status.details.as_ref().is_some_and(|d| !d.name.is_empty())
 }
 

@@ -10,7 +10,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
 use tokio::sync::Notify;
 
-use crate::cluster::kube::discovery::{GROUP_SUFFIX, Installed};
+use crate::cluster::kube::discovery::GROUP_SUFFIX;
 
 use super::synced::Synced;
 use super::{PAGE, Watches};
@@ -28,17 +28,18 @@ impl WantedCrds {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.names().contains(name)
+    #[cfg(test)]
+    pub(super) fn of(names: &[&str]) -> Self {
+        let wanted = Self::default();
+        wanted
+            .names()
+            .extend(names.iter().map(|&name| name.to_owned()));
+        wanted
     }
 
-    /// Whether a CRD is there that the API server does not serve yet.
-    pub(super) fn missing(&self, installed: &Installed) -> bool {
-        let served: HashSet<String> = installed
-            .all()
-            .map(|resource| format!("{}.{}", resource.plural, resource.group))
-            .collect();
-        self.names().iter().any(|name| !served.contains(name))
+    /// The names.
+    pub(super) fn all(&self) -> HashSet<String> {
+        self.names().clone()
     }
 }
 
@@ -51,19 +52,32 @@ impl Watches {
         let events = watcher(api, config).default_backoff();
         let mut wanted = WantedCrds::default();
         let (names, changed) = (wanted.names.clone(), wanted.changed.clone());
+        let mut listed = HashSet::new();
         let synced = self.follow(events, "CRDs", move |event| {
             let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
             let differs = match event {
+                // What was known counts until the new list is complete: a CRD that is
+                // not listed yet is not gone.
                 Event::Init => {
-                    names.clear();
+                    listed.clear();
                     false
                 }
-                Event::InitApply(crd) | Event::Apply(crd) => {
+                Event::InitApply(crd) => {
+                    let name = crd.name_any();
+                    if name.ends_with(GROUP_SUFFIX) {
+                        listed.insert(name);
+                    }
+                    false
+                }
+                Event::InitDone => {
+                    *names = std::mem::take(&mut listed);
+                    true
+                }
+                Event::Apply(crd) => {
                     let name = crd.name_any();
                     name.ends_with(GROUP_SUFFIX) && names.insert(name)
                 }
                 Event::Delete(crd) => names.remove(&crd.name_any()),
-                Event::InitDone => true,
             };
             if differs {
                 changed.notify_one();

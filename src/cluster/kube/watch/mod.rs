@@ -17,6 +17,7 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -35,6 +36,8 @@ const PAGE: u32 = 500;
 const CRDS_SETTLE: Duration = Duration::from_millis(300);
 /// How soon a CRD that is not served yet is looked for again.
 const CRDS_RETRY: Duration = Duration::from_millis(500);
+/// How long such a CRD is waited for at the start.
+const CRDS_FIRST: Duration = Duration::from_secs(10);
 /// How seldom such a CRD is looked for in the end.
 const CRDS_RETRY_MAX: Duration = Duration::from_secs(30);
 
@@ -87,7 +90,7 @@ impl Watches {
         for synced in &first {
             synced.wait().await;
         }
-        self.follow_kinds(&wanted).await;
+        self.follow_first_kinds(&wanted).await;
         for synced in self
             .kinds
             .values()
@@ -109,19 +112,30 @@ impl Watches {
         let mut retry = CRDS_RETRY;
         loop {
             let changed = wanted.changed.notified();
-            if wanted.missing(&self.cluster.installed.load()) {
+            if self.cluster.installed.load().is_complete() {
+                retry = CRDS_RETRY;
+                changed.await;
+            } else {
                 let soon = tokio::time::timeout(retry, changed).await;
                 retry = if soon.is_ok() {
                     CRDS_RETRY
                 } else {
                     (retry * 2).min(CRDS_RETRY_MAX)
                 };
-            } else {
-                retry = CRDS_RETRY;
-                changed.await;
             }
             tokio::time::sleep(CRDS_SETTLE).await;
             self.follow_kinds(&wanted).await;
+        }
+    }
+
+    /// Waits a while for an API server that has itself just started to serve every kind.
+    /// Longer would be of no use: a CRD may be broken for good.
+    async fn follow_first_kinds(&mut self, wanted: &WantedCrds) {
+        let deadline = Instant::now() + CRDS_FIRST;
+        self.follow_kinds(wanted).await;
+        while !self.cluster.installed.load().is_complete() && Instant::now() < deadline {
+            tokio::time::sleep(CRDS_RETRY).await;
+            self.follow_kinds(wanted).await;
         }
     }
 
@@ -129,15 +143,17 @@ impl Watches {
     /// watches in line with it.
     async fn follow_kinds(&mut self, wanted: &WantedCrds) {
         let cluster = self.cluster.clone();
-        let installed = loop {
+        let served = loop {
             match Installed::discover(&cluster.client).await {
-                Ok(installed) => break installed,
+                Ok(served) => break served,
                 Err(error) => {
                     warn!(%error, "cannot discover the installed kinds; trying again");
                     tokio::time::sleep(CRDS_RETRY).await;
                 }
             }
         };
+        let wanted = wanted.all();
+        let installed = served.with_crds(&wanted, &cluster.installed.load());
         if let Some(kinds) =
             discovery::learn(&cluster.client, &installed, &cluster.kinds.load()).await
         {
@@ -145,7 +161,7 @@ impl Watches {
         }
         self.kinds.retain(|name, watched| {
             let now = installed.get(&watched.resource.group, &watched.resource.kind);
-            let stays = now.is_some_and(|now| *now == watched.resource) && wanted.has(name);
+            let stays = now.is_some_and(|now| *now == watched.resource) && wanted.contains(name);
             if !stays {
                 watched.task.abort();
                 info!(kind = %watched.resource.kind, group = %watched.resource.group, "stopped watching");
@@ -160,8 +176,8 @@ impl Watches {
         let resources: Vec<ApiResource> = installed.all().cloned().collect();
         cluster.installed.store(Arc::new(installed));
         for resource in resources {
-            let name = format!("{}.{}", resource.plural, resource.group);
-            if wanted.has(&name) && !self.kinds.contains_key(&name) {
+            let name = discovery::crd_name(&resource);
+            if wanted.contains(&name) && !self.kinds.contains_key(&name) {
                 let watched = self.watch_kind(resource);
                 self.kinds.insert(name, watched);
             }
@@ -298,3 +314,6 @@ impl Watches {
         synced
     }
 }
+
+#[cfg(test)]
+mod tests;
