@@ -149,3 +149,23 @@ async fn kept_guards_answer_until_a_signal_comes(#[case] signal: &str) {
     assert_eq!(status.code(), Some(0));
     assert!(!directory.exists(), "{} was left", directory.display());
 }
+#[tokio::test]
+async fn the_refusals_in_the_readme_are_those_of_the_demo() {
+    let readme = include_str!("../README.md");
+    let (_, out, _) = told().await;
+    let said = normalised(&out);
+    let said: Vec<&str> = said.lines().map(str::trim).collect();
+    let blocks: Vec<&str> = readme
+        .split("```")
+        .filter(|block| block.contains("Error from server ("))
+        .collect();
+    assert_eq!(blocks.len(), 2, "the README shows both mistakes");
+    for line in blocks.iter().flat_map(|block| block.lines().skip(1)) {
+        let line = normalised(line);
+        let line = line.trim().trim_start_matches("$ ");
+        assert!(
+            said.iter().any(|told| told.ends_with(line)),
+            "the README shows what the demo does not say: {line}"
+        );
+    }
+}

@@ -81,8 +81,7 @@ pub fn run(args: &CertsArgs, out: &mut impl Write) -> anyhow::Result<()> {
          The private keys are readable by you only; keep them out of git.\n\n\
          Next:\n\
          \x20 aso-guard serve --tls-cert {certificate} --tls-key {key} …\n\
-         \x20 put this into the webhook configuration as caBundle:\n\
-         \x20   base64 < {ca} | tr -d '\\n'",
+         \x20 aso-guard webhook --ca-file {ca} --url https://…/validate | kubectl apply -f -",
         hosts.join(", "),
         args.days,
     )?;

@@ -79,7 +79,7 @@ async fn demo<W: Write>(
             stay(&mut world, teller).await?;
         }
     }
-    world.running.stop().await?;
+    world.stop().await?;
     Ok(ending)
 }
 

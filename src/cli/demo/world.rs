@@ -27,7 +27,7 @@ use super::webhook::Webhook;
 /// The subscription of both clusters' credentials.
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 /// How long calls in flight may take at the end.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// All that runs.
 pub(super) struct World {
@@ -73,6 +73,13 @@ impl World {
         let mut records: Vec<Record> = known.into_iter().map(|known| known.record).collect();
         records.sort_by(|one, other| one.identity.cmp(&other.identity));
         Ok(records)
+    }
+
+    /// Ends all of it: the clients first, so that the guards need not wait for what
+    /// they might still ask.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        drop(self.clusters);
+        self.running.stop().await
     }
 }
 
@@ -130,8 +137,7 @@ impl Running {
         }
     }
 
-    /// Ends all of it.
-    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+    async fn stop(mut self) -> anyhow::Result<()> {
         self.shutdown.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended.context("a task of a guard")??;
