@@ -36,6 +36,7 @@ mod hub_gone;
 mod hub_slow;
 mod kill;
 mod pause;
+mod sight;
 
 /// The binary under test.
 const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");
