@@ -46,6 +46,10 @@ pub(super) struct ServeArgs {
     )]
     pub(super) registry: String,
     /// How to reach this cluster's API server [default: as a pod of it would]
+    ///
+    /// A kubeconfig, this one and the registry's, is read at the start: restart after replacing
+    /// one. A token in a file of its own (tokenFile, and in a pod always) is read again every
+    /// minute.
     #[arg(long, value_name = "PATH", env = "ASO_GUARD_KUBECONFIG")]
     pub(super) kubeconfig: Option<PathBuf>,
     /// enforce refuses what is unsafe; audit only warns
