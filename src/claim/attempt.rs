@@ -49,8 +49,10 @@ enum Stage<V> {
     Read,
     /// Writes the claim as it should be.
     Put(Record, Option<V>),
-    /// Looks for what stands in the way elsewhere.
-    Look,
+    /// Looks for what others hold inside the resource.
+    LookBelow,
+    /// Looks whether what the resource is inside of is being deleted.
+    LookAbove,
     Done,
 }
 
@@ -103,10 +105,8 @@ impl<V: Clone> Attempt<V> {
         Some(match &self.stage {
             Stage::Read => Call::Claim(identity),
             Stage::Put(record, version) => Call::Put(record, version.as_ref()),
-            Stage::Look => match &self.aim {
-                Aim::Create(_) | Aim::Activate(_) => Call::Claims(self.ancestors()),
-                _ => Call::Below(identity),
-            },
+            Stage::LookBelow => Call::Below(identity),
+            Stage::LookAbove => Call::Claims(self.ancestors()),
             Stage::Done => return None,
         })
     }
@@ -117,7 +117,8 @@ impl<V: Clone> Attempt<V> {
             (Stage::Read, Answer::Claim(known)) => self.propose(known),
             (Stage::Put(..), Answer::Stored) => self.written(),
             (Stage::Put(..), Answer::Conflict) => self.stage = Stage::Read,
-            (Stage::Look, Answer::Claims(claims)) => self.looked(&claims),
+            (Stage::LookBelow, Answer::Claims(claims)) => self.looked_below(&claims),
+            (Stage::LookAbove, Answer::Claims(claims)) => self.looked_above(&claims),
             _ => {}
         }
     }
@@ -165,26 +166,39 @@ impl<V: Clone> Attempt<V> {
 
     /// The claim is as it should be.
     fn written(&mut self) {
-        let last = self.at + 1 == self.identities.len();
         match &self.aim {
-            Aim::Wake(..) | Aim::Delete(_) => self.stage = Stage::Look,
-            Aim::Create(_) | Aim::Activate(_) if last && !self.ancestors().is_empty() => {
-                self.stage = Stage::Look;
-            }
-            _ => self.begin(self.at + 1),
+            Aim::Wake(..) | Aim::Delete(_) => self.stage = Stage::LookBelow,
+            Aim::Create(_) | Aim::Activate(_) | Aim::TakeBack(..) => self.finish_identity(),
         }
     }
 
-    fn looked(&mut self, claims: &[Record]) {
+    fn looked_below(&mut self, claims: &[Record]) {
         let outcome = match &self.aim {
             Aim::Wake(_, ask) | Aim::Delete(ask) => {
                 dependents(&self.identities[self.at], &ask.copy, claims)
             }
-            _ => acquire_below(&self.identities[0], claims),
+            Aim::Create(_) | Aim::Activate(_) | Aim::TakeBack(..) => Ok(()),
         };
         match outcome {
             Err(refusal) => self.refuse(refusal),
-            Ok(()) => self.begin(self.at + 1),
+            Ok(()) => self.finish_identity(),
+        }
+    }
+
+    fn finish_identity(&mut self) {
+        let last = self.at + 1 == self.identities.len();
+        let acquires = matches!(self.aim, Aim::Create(_) | Aim::Activate(_) | Aim::Wake(..));
+        if last && acquires && !self.ancestors().is_empty() {
+            self.stage = Stage::LookAbove;
+        } else {
+            self.begin(self.at + 1);
+        }
+    }
+
+    fn looked_above(&mut self, claims: &[Record]) {
+        match acquire_below(&self.identities[0], claims) {
+            Err(refusal) => self.refuse(refusal),
+            Ok(()) => self.stage = Stage::Done,
         }
     }
 

@@ -159,6 +159,31 @@ fn what_is_written_is_written_before_the_look(
 }
 
 #[test]
+fn a_wake_up_call_looks_both_ways() {
+    let ask = activating(&account_copy("a"), "r1", of_version("1"), 0);
+    let delete = deleting(&account_copy("a"), "r1", "1", 0);
+    let wake = || {
+        Attempt::new(
+            Aim::Wake(ask.clone(), delete.clone()),
+            vec![account()],
+            false,
+        )
+    };
+    let mut shelf = Shelf::default();
+    assert_eq!(shelf.run(wake()), None);
+    let log = [
+        "read data",
+        "put data",
+        "list below data",
+        "read all rg-prod",
+    ];
+    assert_eq!(shelf.log, log);
+
+    let mut shelf = Shelf::with(&Story::default().deletes(&deleting(&copy("b"), "r0", "1", 0)));
+    assert_eq!(shelf.run(wake()), Some("AncestorDeleting"));
+}
+
+#[test]
 fn what_nothing_contains_is_not_looked_for() {
     let aim = Aim::Create(creating(&copy("a"), "r1", "u", 0));
     let mut shelf = Shelf::default();

@@ -1,0 +1,66 @@
+//! The model as the checker takes it.
+
+use stateright::{Model, Property};
+
+use super::places::Place;
+use super::rules::Rules;
+use super::steps::Step;
+use super::world::World;
+
+/// The protocol within bounds.
+#[derive(Clone, Debug)]
+pub struct Protocol {
+    pub rules: Rules,
+    /// The copies that there may be.
+    pub places: &'static [Place],
+    /// How many observers each cluster has.
+    pub replicas: usize,
+    /// Where it begins.
+    pub begins: Vec<World>,
+}
+
+/// I1.
+pub const TWINS: &str = "no resource has two live copies";
+/// I2.
+pub const HARM: &str = "no delete takes what others depend on";
+/// What both rest on.
+pub const COVER: &str = "the claims cover the truth";
+/// Nothing is stuck.
+pub const REST: &str = "what is live nowhere can be claimed";
+/// The bounds are wide enough to mean something.
+pub const MOVE: &str = "a resource moves";
+/// The bounds are wide enough to mean something.
+pub const DELETE: &str = "a resource is deleted";
+
+impl Model for Protocol {
+    type State = World;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<World> {
+        self.begins.clone()
+    }
+
+    fn actions(&self, world: &World, steps: &mut Vec<Step>) {
+        world.steps(self, steps);
+    }
+
+    fn next_state(&self, world: &World, step: Step) -> Option<World> {
+        Some(world.after(&self.rules, step))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let always = Property::<Self>::always;
+        let sometimes = Property::<Self>::sometimes;
+        let mut all = vec![
+            always(TWINS, |_, world| world.has_no_twins()),
+            always(HARM, |_, world| world.takes_nothing_from_others()),
+            always(COVER, |_, world| world.claims_cover_the_truth()),
+            always(REST, |model, world| world.comes_to_rest(&model.rules)),
+            sometimes(DELETE, |_, world| world.has_deleted()),
+        ];
+        if self.places.contains(&Place::ParentB) {
+            all.push(sometimes(MOVE, |_, world| world.has_moved()));
+        }
+        all
+    }
+}

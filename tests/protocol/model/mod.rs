@@ -1,0 +1,25 @@
+//! The claim protocol as a model to be checked: the functions that the product
+//! runs, called in every order that the world allows.
+
+pub mod checked;
+mod looks;
+pub mod places;
+mod properties;
+mod registry;
+mod requests;
+pub mod rules;
+mod sealed;
+pub mod steps;
+pub mod world;
+
+use jiff::Timestamp;
+
+/// A time by a cluster's clock that counts from nothing.
+fn time(ticks: u8) -> Timestamp {
+    Timestamp::from_second(i64::from(ticks)).expect("a time within a few minutes of 1970")
+}
+
+/// What an object's uid or version is called where names are texts.
+fn name(number: u8) -> String {
+    number.to_string()
+}

@@ -1,0 +1,229 @@
+//! Requests that need the guard's yes, from their asking to their end.
+
+use aso_guard::claim::{Acquire, Aim, Answer, Attempt, Call, Delete, Proof, RequestUid, Stored};
+use aso_guard::policy::Policy;
+
+use super::places::{ALL, Place};
+use super::rules::Rules;
+use super::sealed::Sealed;
+use super::world::{Kind, Object, Phase, Request, World};
+use super::{name, time};
+
+impl World {
+    /// A user asks. The guard has made no call yet.
+    pub fn ask(&mut self, rules: &Rules, place: Place, kind: Kind) {
+        let number = self.number(place);
+        let on = self.object(place).map_or(0, |object| object.version);
+        let deadline = self.clock(place);
+        let mut request = Request {
+            number,
+            place,
+            kind,
+            on,
+            deadline,
+            phase: Phase::Admitted,
+            peeked: None,
+            registered: [None; ALL.len()],
+        };
+        let identities = vec![place.identity().clone()];
+        let attempt = Attempt::new(self.aim(rules, &request), identities, false);
+        request.peeked = self.peek(rules, &request);
+        request.phase = Phase::Judged(Sealed::new(attempt));
+        self.requests.push(request);
+        self.requests.sort_by_key(|request| request.number);
+    }
+
+    fn aim(&self, rules: &Rules, request: &Request) -> Aim {
+        let early = u8::from(!rules.deadline_covers_request);
+        let deadline = time(request.deadline) - jiff::SignedDuration::from_secs(early.into());
+        let (place, object) = (request.place, self.object(request.place));
+        let uid = RequestUid::new(&name(request.number));
+        let acquire = Acquire {
+            copy: place.copy().clone(),
+            request: uid.clone(),
+            proof: match request.kind {
+                Kind::Create => Proof::Uid(name(request.number).into()),
+                _ => Proof::ResourceVersion(name(request.on).into()),
+            },
+            deadline,
+            at: time(self.clock(place)),
+            by: "".into(),
+            assumed: false,
+        };
+        let delete = Delete {
+            copy: place.copy().clone(),
+            stored: Stored {
+                uid: name(object.map_or(0, |object| object.uid)).into(),
+                policy: object.map_or(Policy::Manage, |object| object.policy),
+                terminating: object.is_some_and(|object| object.terminating),
+                busy: false,
+            },
+            wakes: request.kind == Kind::Wake,
+            request: uid,
+            proof: acquire_proof(request),
+            deadline,
+            at: time(self.clock(place)),
+            by: "".into(),
+        };
+        match request.kind {
+            Kind::Create => Aim::Create(acquire),
+            Kind::Activate => Aim::Activate(acquire),
+            Kind::Wake => Aim::Wake(acquire, delete),
+            Kind::Delete => Aim::Delete(delete),
+        }
+    }
+
+    /// Only where the look that must come last comes first.
+    fn peek(
+        &mut self,
+        rules: &Rules,
+        request: &Request,
+    ) -> Option<Sealed<Vec<aso_guard::claim::Record>>> {
+        let identity = request.place.identity();
+        let call = match request.kind {
+            Kind::Create | Kind::Activate if !rules.claim_before_ancestors => {
+                Call::Claims(identity.ancestors())
+            }
+            Kind::Wake | Kind::Delete if !rules.mark_before_children => Call::Below(identity),
+            _ => return None,
+        };
+        match self.make(rules, &call) {
+            Answer::Claims(records) => Some(Sealed::new(records)),
+            _ => None,
+        }
+    }
+
+    fn find(&self, number: u8) -> Option<usize> {
+        self.requests.iter().position(|one| one.number == number)
+    }
+
+    fn attempt(&self, number: u8) -> Option<Sealed<Attempt<()>>> {
+        match &self.requests[self.find(number)?].phase {
+            Phase::Judged(attempt) | Phase::Refused(attempt) => Some(attempt.clone()),
+            Phase::Admitted => None,
+        }
+    }
+
+    /// Whether the request's next call is a write.
+    pub fn writes_next(&self, number: u8) -> bool {
+        let attempt = self.attempt(number);
+        attempt.is_some_and(|attempt| matches!(attempt.call(), Some(Call::Put(..))))
+    }
+
+    /// The guard makes the request's next call, and has the answer.
+    ///
+    /// What it reads to be written by compare-and-set it may as well read when it
+    /// writes: a write in between would have it read again.
+    pub fn call(&mut self, rules: &Rules, number: u8) {
+        let reads = !self.writes_next(number);
+        if let Some(answer) = self.unanswered(rules, number) {
+            self.answer(number, answer);
+        }
+        if reads && rules.compare && self.writes_next(number) {
+            self.call(rules, number);
+        }
+    }
+
+    /// The guard makes the request's next call; the answer is still to come.
+    pub fn unanswered(&mut self, rules: &Rules, number: u8) -> Option<Answer<()>> {
+        let attempt = self.attempt(number)?;
+        let call = attempt.call()?;
+        let at = self.find(number)?;
+        let peeked = self.requests[at].peeked.clone();
+        if let (Call::Claims(_) | Call::Below(_), Some(peeked)) = (&call, peeked) {
+            return Some(Answer::Claims((*peeked).clone()));
+        }
+        // Of the record that is being written, this request is not out of date.
+        let request = self.requests.remove(at);
+        let answer = self.make(rules, &call);
+        self.requests.insert(at, request);
+        if answer == Answer::Stored {
+            self.requests[at].registered = self.registered();
+        }
+        Some(answer)
+    }
+
+    /// The guard has the answer to the request's call.
+    pub fn answer(&mut self, number: u8, answer: Answer<()>) {
+        let (Some(at), Some(attempt)) = (self.find(number), self.attempt(number)) else {
+            return;
+        };
+        let mut attempt = (*attempt).clone();
+        attempt.answer(answer);
+        let judged = matches!(self.requests[at].phase, Phase::Judged(_));
+        if attempt.call().is_some() {
+            let attempt = Sealed::new(attempt);
+            self.requests[at].phase = if judged {
+                Phase::Judged(attempt)
+            } else {
+                Phase::Refused(attempt)
+            };
+        } else if !judged {
+            self.requests.remove(at);
+        } else if attempt.outcome().is_err() {
+            let request = &mut self.requests[at];
+            let uid = RequestUid::new(&name(number));
+            let back = Aim::TakeBack(request.place.copy().clone(), uid);
+            let identities = vec![request.place.identity().clone()];
+            request.phase = Phase::Refused(Sealed::new(Attempt::new(back, identities, false)));
+        } else {
+            self.requests[at].phase = Phase::Admitted;
+        }
+    }
+
+    /// The API server gives up what is past its time, and what its optimistic locking
+    /// will not let through any more.
+    pub fn give_up(&mut self) {
+        let (clocks, objects) = (self.clocks, self.objects);
+        self.requests.retain(|request| {
+            let late = clocks[request.place.member()] > request.deadline;
+            let object = objects[request.place as usize];
+            let current = object.is_some_and(|object| object.version == request.on);
+            let dead = late || (request.kind != Kind::Create && !current);
+            request.phase != Phase::Admitted || !dead
+        });
+    }
+
+    /// The request is over, whatever it wrote.
+    pub fn drop_request(&mut self, number: u8) {
+        self.requests.retain(|request| request.number != number);
+    }
+
+    /// The API server stores what was admitted, if optimistic locking lets it.
+    pub fn store_request(&mut self, number: u8) {
+        let Some(at) = self.find(number) else { return };
+        let request = self.requests.remove(at);
+        let place = request.place;
+        let stored = self.object(place);
+        let current = stored.is_some_and(|object| object.version == request.on);
+        match request.kind {
+            Kind::Create if stored.is_none() => {
+                self.store(place, Object::new(request.number, Policy::Manage));
+            }
+            Kind::Activate | Kind::Wake if current => {
+                self.change(place, |object| object.policy = Policy::Manage);
+            }
+            Kind::Delete if current => self.change(place, |object| object.terminating = true),
+            _ => return,
+        }
+        if matches!(request.kind, Kind::Wake | Kind::Delete) {
+            self.harmed |= self.takes_what_others_need(&request);
+        }
+    }
+
+    /// Whether a delete takes a copy that was registered when the delete was marked,
+    /// or one that is live, registered or not.
+    fn takes_what_others_need(&self, request: &Request) -> bool {
+        ALL.into_iter()
+            .filter(|&other| request.place.takes(other))
+            .any(|other| {
+                let registered = request.registered[other as usize];
+                let object = self.object(other);
+                object.is_some_and(|object| registered == Some(object.uid) || object.is_live())
+            })
+    }
+}
+
+fn acquire_proof(request: &Request) -> Proof {
+    Proof::ResourceVersion(name(request.on).into())
+}

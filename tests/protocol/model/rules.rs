@@ -1,0 +1,41 @@
+//! The rules that the design names as needed, each of which can be taken out.
+
+/// Which rules hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// A copy stops being live when the observer saw it so; else already when the
+    /// request that parks it is admitted.
+    pub release_on_observation: bool,
+    /// The observer reads the record before the object.
+    pub record_before_object: bool,
+    /// The observer judges deadlines before it reads the object; else when it writes.
+    pub deadline_before_object: bool,
+    /// A pending acquire is kept until it is settled; else until the copy is looked at.
+    pub keep_pending: bool,
+    /// A pending acquire is settled by its uid or resourceVersion; else by the copy
+    /// being seen live.
+    pub match_proof: bool,
+    /// A write of the registry compares versions.
+    pub compare: bool,
+    /// A delete is marked before children are looked for.
+    pub mark_before_children: bool,
+    /// A child's claim is written before its ancestors are looked at.
+    pub claim_before_ancestors: bool,
+    /// A deadline is not before the API server's own.
+    pub deadline_covers_request: bool,
+}
+
+impl Rules {
+    /// The protocol as it is.
+    pub const ALL: Self = Self {
+        release_on_observation: true,
+        record_before_object: true,
+        deadline_before_object: true,
+        keep_pending: true,
+        match_proof: true,
+        compare: true,
+        mark_before_children: true,
+        claim_before_ancestors: true,
+        deadline_covers_request: true,
+    };
+}

@@ -1,0 +1,243 @@
+//! What can happen next.
+
+use aso_guard::claim::Record;
+use aso_guard::policy::Policy;
+
+use super::checked::Protocol;
+use super::places::{ALL, MEMBERS, Place};
+use super::rules::Rules;
+use super::sealed::Sealed;
+use super::world::{Kind, LookStep, Object, Phase, World};
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A user asks for something that needs the guard's yes.
+    Ask(Place, Kind),
+    /// The guard makes the request's next call on the registry.
+    Call(u8),
+    /// It does, but the answer is lost: it refuses, and takes nothing back.
+    LoseAnswer(u8),
+    /// It does, the answer is lost, and it tries again.
+    Repeat(u8),
+    /// The guard dies over the request, or its time is up; the API server refuses.
+    Die(u8),
+    /// The API server stores what was admitted.
+    Store(u8),
+    /// The API server rejects what was admitted.
+    Reject(u8),
+    /// A live copy is parked.
+    Park(Place),
+    /// Parking is admitted, and the API server rejects it: only where a copy is
+    /// released at admission.
+    ParkInVain(Place),
+    /// A parked copy is created.
+    CreateParked(Place),
+    /// A parked copy is deleted: ASO's finalizer is to come.
+    DeleteParked(Place),
+    /// A write that changes nothing but the resourceVersion.
+    Touch(Place),
+    /// ASO is done with a terminating object, and it is gone.
+    Gone(Place),
+    /// A cluster's clock goes on, past all deadlines set so far.
+    Tick(usize),
+    /// A replica begins to look at a copy: it reads the record.
+    Look(Place),
+    /// A replica without a claim for the copy makes one from its cache.
+    Adopt(Place),
+    /// A look goes on; `true`: the replica remembers which uids it saw.
+    GoOn(usize, bool),
+    /// The replica dies over its look.
+    Crash(usize),
+}
+
+impl World {
+    /// What can happen next.
+    pub fn steps(&self, model: &Protocol, steps: &mut Vec<Step>) {
+        for &place in model.places {
+            self.user_steps(&model.rules, place, steps);
+            let member = place.member();
+            let busy = self
+                .looks
+                .iter()
+                .filter(|look| look.place.member() == member);
+            if busy.count() < model.replicas {
+                steps.push(Step::Look(place));
+                if self.object(place).is_some() && self.left.adoptions > 0 {
+                    steps.push(Step::Adopt(place));
+                }
+            }
+        }
+        for request in &self.requests {
+            let number = request.number;
+            if request.phase == Phase::Admitted {
+                steps.extend([Step::Store(number), Step::Reject(number)]);
+                continue;
+            }
+            steps.push(Step::Call(number));
+            if self.left.faults > 0 {
+                steps.push(Step::Die(number));
+                if self.writes_next(number) {
+                    steps.extend([Step::LoseAnswer(number), Step::Repeat(number)]);
+                }
+            }
+        }
+        for (at, look) in self.looks.iter().enumerate() {
+            if at > 0 && self.looks[at - 1] == *look {
+                continue;
+            }
+            steps.push(Step::GoOn(at, false));
+            if self.memory_matters(look) {
+                steps.push(Step::GoOn(at, true));
+            }
+            if matches!(look.step, LookStep::Put { .. }) {
+                steps.push(Step::Crash(at));
+            }
+        }
+        if self.left.ticks > 0 {
+            steps.extend((0..MEMBERS).map(Step::Tick));
+        }
+    }
+
+    fn user_steps(&self, rules: &Rules, place: Place, steps: &mut Vec<Step>) {
+        let object = self.object(place);
+        if self.left.asks > 0 {
+            steps.push(Step::Ask(place, Kind::Create));
+            steps.extend(object.and_then(|object| {
+                let kind = match (object.is_live(), object.terminating) {
+                    (false, false) => Kind::Activate,
+                    (false, true) => Kind::Wake,
+                    (true, false) => Kind::Delete,
+                    (true, true) => return None,
+                };
+                Some(Step::Ask(place, kind))
+            }));
+        }
+        match object {
+            None if self.left.acts > 0 => steps.push(Step::CreateParked(place)),
+            None => {}
+            Some(object) => {
+                if object.terminating {
+                    steps.push(Step::Gone(place));
+                }
+                if self.left.acts > 0 {
+                    self.acts_on(rules, place, object, steps);
+                }
+            }
+        }
+    }
+
+    fn acts_on(&self, rules: &Rules, place: Place, object: Object, steps: &mut Vec<Step>) {
+        if object.is_live() {
+            steps.push(Step::Park(place));
+            if !rules.release_on_observation {
+                steps.push(Step::ParkInVain(place));
+            }
+        } else if !object.terminating {
+            steps.push(Step::DeleteParked(place));
+        }
+        let mut requests = self.requests.iter();
+        if requests.any(|request| request.place == place && request.on == object.version) {
+            steps.push(Step::Touch(place));
+        }
+    }
+
+    /// The world after a step.
+    pub fn after(&self, rules: &Rules, step: Step) -> Self {
+        let mut world = self.clone();
+        match step {
+            Step::Ask(place, kind) => {
+                world.left.asks -= 1;
+                world.ask(rules, place, kind);
+            }
+            Step::Call(number) => world.call(rules, number),
+            Step::LoseAnswer(number) => {
+                world.left.faults -= 1;
+                world.unanswered(rules, number);
+                world.drop_request(number);
+            }
+            Step::Repeat(number) => {
+                world.left.faults -= 1;
+                if world.unanswered(rules, number).is_some() {
+                    // The version it expects is not the one that it wrote itself.
+                    world.answer(number, aso_guard::claim::Answer::Conflict);
+                }
+            }
+            Step::Die(number) => {
+                world.left.faults -= 1;
+                world.drop_request(number);
+            }
+            Step::Store(number) => world.store_request(number),
+            Step::Reject(number) => world.drop_request(number),
+            Step::Tick(member) => {
+                world.left.ticks -= 1;
+                world.clocks[member] += 1;
+            }
+            Step::Gone(place) => world.objects[place as usize] = None,
+            Step::Look(place) => world.begin_look(rules, place),
+            Step::Adopt(place) => {
+                world.left.adoptions -= 1;
+                world.adopt(rules, place);
+            }
+            Step::GoOn(at, remembers) => world.go_on_looking(rules, at, remembers),
+            Step::Crash(at) => world.drop_look(at),
+            Step::Park(place)
+            | Step::ParkInVain(place)
+            | Step::CreateParked(place)
+            | Step::DeleteParked(place)
+            | Step::Touch(place) => world.act(rules, place, step),
+        }
+        world.give_up();
+        world.forget();
+        world
+    }
+
+    /// What is let through at once.
+    fn act(&mut self, rules: &Rules, place: Place, step: Step) {
+        self.left.acts -= 1;
+        match step {
+            Step::Park(_) => {
+                self.release_early(rules, place);
+                self.change(place, |object| object.policy = Policy::Skip);
+            }
+            Step::ParkInVain(_) => self.release_early(rules, place),
+            Step::CreateParked(_) => {
+                let uid = self.number(place);
+                self.store(place, Object::new(uid, Policy::Skip));
+            }
+            Step::DeleteParked(_) => self.change(place, |object| object.terminating = true),
+            _ => self.change(place, |_| {}),
+        }
+    }
+
+    /// Only where a copy is released at admission.
+    fn release_early(&mut self, rules: &Rules, place: Place) {
+        if rules.release_on_observation {
+            return;
+        }
+        let Some(record) = self.claim(place) else {
+            return;
+        };
+        let mut record: Record = (**record).clone();
+        if let Some(stored) = record
+            .copies
+            .get_mut(place.copy())
+            .and_then(|copy| copy.stored.as_mut())
+        {
+            stored.policy = Policy::Skip;
+        }
+        self.claims[place.resource()] = Some(Sealed::new(record));
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_quiet(&self) -> bool {
+        self.requests.is_empty() && self.looks.is_empty()
+    }
+
+    /// All copies of a place's resource that are live.
+    pub fn live(&self, resource: usize) -> usize {
+        let places = ALL.into_iter().filter(|place| place.resource() == resource);
+        let objects = places.filter_map(|place| self.object(place));
+        objects.filter(Object::is_live).count()
+    }
+}
