@@ -3,6 +3,14 @@
 //!
 //! `cargo test --test protocol -- --nocapture` prints how much was explored.
 
+#![allow(
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    clippy::struct_excessive_bools,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "this is all tests, though few of its functions are marked so"
+)]
+
 mod model;
 
 use std::time::{Duration, Instant};
@@ -64,15 +72,13 @@ fn report(title: &str, checker: &impl Checker<Protocol>, begun: Instant) {
     );
 }
 
-fn holds(title: &str, model: Protocol, patience: Duration) {
+fn holds(title: &str, model: Protocol) {
     let begun = Instant::now();
     let left = model.begins[0].left;
     let title = format!("{title} ({} replicas, {left:?})", model.replicas);
-    let checker = model.checker().threads(threads()).timeout(patience);
-    let checker = checker.spawn_bfs().join();
+    let checker = model.checker().threads(threads()).spawn_bfs().join();
     report(&title, &checker, begun);
     checker.assert_properties();
-    assert!(begun.elapsed() < patience, "the bounds were not reached");
 }
 
 #[rstest]
@@ -86,7 +92,7 @@ fn the_protocol_holds(
     #[case] replicas: usize,
     #[case] left: Budget,
 ) {
-    holds(&title(), protocol(places, replicas, left), PATIENCE);
+    holds(&title(), protocol(places, replicas, left));
 }
 
 #[rstest]

@@ -35,8 +35,8 @@ impl World {
             let copy = self
                 .claim(place)
                 .and_then(|record| record.copies.get(place.copy()));
-            (!object.is_live() || copy.is_some_and(|copy| copy.is_live()))
-                && (!object.deletes() || copy.is_some_and(|copy| copy.is_deleting()))
+            (!object.is_live() || copy.is_some_and(aso_guard::claim::Copy::is_live))
+                && (!object.deletes() || copy.is_some_and(aso_guard::claim::Copy::is_deleting))
         })
     }
 
