@@ -82,7 +82,10 @@ impl Seen {
         let mut resources: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
         for (cluster, object) in &self.objects {
             let id = self.arm_id(cluster, object).to_lowercase();
-            resources.entry(id).or_default().push(Stored { cluster, object });
+            resources
+                .entry(id)
+                .or_default()
+                .push(Stored { cluster, object });
         }
         resources
     }
@@ -133,7 +136,11 @@ impl Seen {
             return;
         };
         let claimed = claim.0["status"]["copies"].as_array().cloned();
-        let claimed: Vec<Object> = claimed.unwrap_or_default().into_iter().map(Object).collect();
+        let claimed: Vec<Object> = claimed
+            .unwrap_or_default()
+            .into_iter()
+            .map(Object)
+            .collect();
         for copy in copies {
             let name = copy.name();
             let Some(entry) = claimed.iter().find(|entry| name_in_claim(entry) == name) else {
@@ -158,7 +165,10 @@ impl Seen {
                 findings.push(format!("the claim of {id} has {name}, which is not stored"));
             }
             for list in ["acquiring", "deleting"] {
-                if entry.0[list].as_array().is_some_and(|list| !list.is_empty()) {
+                if entry.0[list]
+                    .as_array()
+                    .is_some_and(|list| !list.is_empty())
+                {
                     findings.push(format!("{list} of {name} is stuck: {}", entry.0[list]));
                 }
             }
@@ -206,7 +216,13 @@ fn names(copies: &[&Stored]) -> String {
 
 fn name_in_claim(entry: &Object) -> String {
     let part = |name: &str| entry.text(name).to_owned();
-    [part("/member"), part("/namespace"), part("/kind"), part("/name")].join("/")
+    [
+        part("/member"),
+        part("/namespace"),
+        part("/kind"),
+        part("/name"),
+    ]
+    .join("/")
 }
 
 /// Every object of the kinds that the faults use.

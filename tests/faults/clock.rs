@@ -56,12 +56,18 @@ async fn an_hour_off(name: &'static str, seconds: i64) {
 /// The member itself believes in its clock.
 async fn is_off(trial: &Trial, seconds: i64) {
     eventually("B's heartbeat", async || {
-        let members = trial.hub.list_path("/apis/asoguard.io/v1alpha1/members").await?;
+        let members = trial
+            .hub
+            .list_path("/apis/asoguard.io/v1alpha1/members")
+            .await?;
         let member = members.into_iter().find(|member| member.name() == "b");
         let member = member.unwrap_or_else(|| Object(json!({})));
         let heard: Timestamp = member.text("/spec/lastHeard").parse()?;
         let ahead = heard.duration_since(Timestamp::now()) - SignedDuration::from_secs(seconds);
-        anyhow::ensure!(ahead.abs() < SignedDuration::from_mins(1), "B is off by {ahead:?}");
+        anyhow::ensure!(
+            ahead.abs() < SignedDuration::from_mins(1),
+            "B is off by {ahead:?}"
+        );
         Ok(())
     })
     .await;
@@ -90,12 +96,19 @@ async fn waits_for_the_deadline(trial: &Trial) {
     let sent = Instant::now();
     let rejected = b.create(&group).await.unwrap_err();
     assert!(rejected.message.contains("quota: none"), "{rejected}");
-    a.create(&group).await.refused().because("going live in cluster b");
+    a.create(&group)
+        .await
+        .refused()
+        .because("going live in cluster b");
     let patience = DEADLINE + Duration::from_secs(20);
     until("B's create to be over", patience, async || {
         a.create(&group).await.map_err(Into::into)
     })
     .await
     .unwrap();
-    assert!(sent.elapsed() >= DEADLINE, "free after {:?}", sent.elapsed());
+    assert!(
+        sent.elapsed() >= DEADLINE,
+        "free after {:?}",
+        sent.elapsed()
+    );
 }

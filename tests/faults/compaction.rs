@@ -30,7 +30,10 @@ async fn what_changed_while_history_was_lost_is_found_by_listing_again() {
         id: trial.resource_group_id(name),
         copy: trial.resource_group(name),
     });
-    let held = gone.copy.clone().with("/metadata/finalizers", json!([FINALIZER]));
+    let held = gone
+        .copy
+        .clone()
+        .with("/metadata/finalizers", json!([FINALIZER]));
     for object in [&stays.copy, &parked.copy, &held] {
         a.create(object).await.admitted();
     }
@@ -42,13 +45,17 @@ async fn what_changed_while_history_was_lost_is_found_by_listing_again() {
     guard.process.pause().unwrap();
     a.set_policy(&parked.copy, "skip").await.admitted();
     a.label(&stays.copy, "seen", Some("no")).await.admitted();
-    a.create(&newcomer.copy.clone().policy("skip")).await.admitted();
+    a.create(&newcomer.copy.clone().policy("skip"))
+        .await
+        .admitted();
     compact(trial.a.plane).await.unwrap();
     trial.a.plane.stop();
     trial.a.plane.start_again().await.unwrap();
     let let_go = json!({"metadata": {"finalizers": null}});
     a.patch(&held, let_go).await.admitted();
-    a.create(&late_newcomer.copy.clone().policy("skip")).await.admitted();
+    a.create(&late_newcomer.copy.clone().policy("skip"))
+        .await
+        .admitted();
     let before = log(guard).len();
     guard.process.resume().unwrap();
 
@@ -64,7 +71,10 @@ async fn what_changed_while_history_was_lost_is_found_by_listing_again() {
     for free in [parked, gone, newcomer] {
         b.create(&free.copy).await.admitted();
     }
-    b.create(&stays.copy).await.refused().because("it is live in cluster a");
+    b.create(&stays.copy)
+        .await
+        .refused()
+        .because("it is live in cluster a");
 }
 
 #[tokio::test]
@@ -90,7 +100,14 @@ async fn an_api_server_that_starts_again_has_nothing_released() {
         }
         versions
     };
-    conclude(&trial, "(before)", &resources, &Diary::default(), DEADLINE * 4).await;
+    conclude(
+        &trial,
+        "(before)",
+        &resources,
+        &Diary::default(),
+        DEADLINE * 4,
+    )
+    .await;
     let before = versions().await;
     for _ in 0..2 {
         trial.a.plane.stop();
@@ -102,7 +119,11 @@ async fn an_api_server_that_starts_again_has_nothing_released() {
     }
     let fault = "the API server of a member restarted twice";
     conclude(&trial, fault, &resources, &Diary::default(), DEADLINE * 4).await;
-    assert_eq!(versions().await, before, "claims were let go and taken up again");
+    assert_eq!(
+        versions().await,
+        before,
+        "claims were let go and taken up again"
+    );
 }
 
 fn log(replica: &Replica) -> String {
@@ -115,7 +136,9 @@ async fn compact(plane: &ControlPlane) -> anyhow::Result<()> {
     let now = etcd(plane, "/v3/kv/range", &nothing).await?;
     let revision = now.text("/header/revision");
     let compaction = json!({"revision": revision, "physical": true});
-    etcd(plane, "/v3/kv/compaction", &compaction).await.map(drop)
+    etcd(plane, "/v3/kv/compaction", &compaction)
+        .await
+        .map(drop)
 }
 
 async fn etcd(plane: &ControlPlane, path: &str, body: &Value) -> anyhow::Result<Object> {

@@ -40,8 +40,11 @@ async fn a_token_ends_and_is_replaced() {
     let registries = [&*registry(&by_file), &*registry(&by_itself)];
     trial.guard([&in_a, &plan()], registries).await;
     let (a, b) = (&trial.a.person, &trial.b.person);
-    let [early_a, early_b, late_a, late_b] = ["early-a", "early-b", "late-a", "late-b"]
-        .map(|name| Resource { id: trial.resource_group_id(name), copy: trial.resource_group(name) });
+    let [early_a, early_b, late_a, late_b] =
+        ["early-a", "early-b", "late-a", "late-b"].map(|name| Resource {
+            id: trial.resource_group_id(name),
+            copy: trial.resource_group(name),
+        });
     a.create(&early_a.copy).await.admitted();
     b.create(&early_b.copy).await.admitted();
 
@@ -52,7 +55,10 @@ async fn a_token_ends_and_is_replaced() {
         })
         .await;
         // The safe steps need no registry.
-        person.create(&group.clone().policy("skip")).await.admitted();
+        person
+            .create(&group.clone().policy("skip"))
+            .await
+            .admitted();
         person.delete(group).await.admitted();
     }
 
@@ -81,7 +87,10 @@ fn says_what_to_do(outcome: Outcome) -> anyhow::Result<()> {
         anyhow::bail!("it was admitted");
     };
     for words in ["Unauthorized", "was replaced", "rollout restart"] {
-        anyhow::ensure!(refusal.message.contains(words), "no {words:?} in: {refusal}");
+        anyhow::ensure!(
+            refusal.message.contains(words),
+            "no {words:?} in: {refusal}"
+        );
     }
     anyhow::ensure!(refusal.code == 503, "{refusal}");
     Ok(())
@@ -100,7 +109,11 @@ impl Token {
             {"apiGroups": ["asoguard.io"], "resources": ["*"], "verbs": ["*"]},
         ]);
         let role = Object::new("rbac.authorization.k8s.io/v1", "ClusterRole", "member");
-        let binding = Object::new("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "member");
+        let binding = Object::new(
+            "rbac.authorization.k8s.io/v1",
+            "ClusterRoleBinding",
+            "member",
+        );
         let binding = binding
             .with("/roleRef", json!({"kind": "ClusterRole", "name": "member", "apiGroup": "rbac.authorization.k8s.io"}))
             .with("/subjects", json!([{"kind": "ServiceAccount", "name": "member", "namespace": "default"}]));
@@ -112,7 +125,10 @@ impl Token {
         let bound = json!({"apiVersion": "v1", "kind": "Secret", "name": stored.name(), "uid": stored.uid()});
         let request = Object::new("authentication.k8s.io/v1", "TokenRequest", "")
             .with("/spec", json!({"audiences": [], "boundObjectRef": bound}));
-        let issued = hub.create_at("/api/v1/namespaces/default/serviceaccounts/member/token", &request);
+        let issued = hub.create_at(
+            "/api/v1/namespaces/default/serviceaccounts/member/token",
+            &request,
+        );
         let issued = issued.await.admitted().object;
         Self {
             text: issued.text("/status/token").to_owned(),

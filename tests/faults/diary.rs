@@ -92,9 +92,10 @@ impl Diary {
 
     /// Deletes that took a resource from a copy which was stored all the while.
     pub fn unsafe_deletes(&self) -> Vec<String> {
-        let unsafe_deletes = self.deletes.iter().filter(|delete| {
-            self.minded(delete, What::Stored) || self.minded(delete, What::Live)
-        });
+        let unsafe_deletes = self
+            .deletes
+            .iter()
+            .filter(|delete| self.minded(delete, What::Stored) || self.minded(delete, What::Live));
         unsafe_deletes
             .map(|delete| format!("{} was deleted through {}", delete.resource, delete.cluster))
             .collect()

@@ -78,11 +78,21 @@ async fn thousands_of_objects_are_enrolled_while_admissions_go_on() {
         })
         .collect();
     let fault = format!("{number} objects enrolled, {created} created meanwhile and after");
-    conclude(&trial, &fault, &resources, &Diary::default(), Duration::from_mins(1)).await;
+    conclude(
+        &trial,
+        &fault,
+        &resources,
+        &Diary::default(),
+        Duration::from_mins(1),
+    )
+    .await;
     let seen = Seen::now(&trial).await.unwrap();
     for resource in &resources {
         let holder = format!("a/enrolment/{}", resource.copy);
-        assert_eq!(seen.claim(&resource.id).unwrap().text("/status/holder"), holder);
+        assert_eq!(
+            seen.claim(&resource.id).unwrap().text("/status/holder"),
+            holder
+        );
     }
     // From now on the other cluster can't have them.
     let twins = resources.iter().step_by(number / 20);

@@ -20,10 +20,15 @@ async fn without_the_hub_only_the_safe_steps_are_admitted() {
     let stop = CancellationToken::new();
     let outage = async {
         let (a, b) = (&trial.a.person, &trial.b.person);
-        let (stays, parked) = (trial.resource_group("stays"), trial.resource_group("parked"));
+        let (stays, parked) = (
+            trial.resource_group("stays"),
+            trial.resource_group("parked"),
+        );
         let detached = trial.resource_group("detached");
         a.create(&stays).await.admitted();
-        a.create(&detached.clone().policy("detach-on-delete")).await.admitted();
+        a.create(&detached.clone().policy("detach-on-delete"))
+            .await
+            .admitted();
         sleep(Duration::from_secs(1)).await;
         trial.lab.hub().stop();
 
@@ -44,7 +49,9 @@ async fn without_the_hub_only_the_safe_steps_are_admitted() {
         // What was parked meanwhile is free, and what was refused is not.
         for free in ["stays", "new", "parked", "detached"] {
             eventually(&format!("{free} to be free"), async || {
-                b.create(&trial.resource_group(free)).await.map_err(Into::into)
+                b.create(&trial.resource_group(free))
+                    .await
+                    .map_err(Into::into)
             })
             .await;
         }

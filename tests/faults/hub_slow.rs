@@ -15,7 +15,10 @@ const SEED: u64 = 4;
 #[tokio::test]
 async fn a_line_that_delays_cuts_and_loses() {
     let mut trial = Trial::begin("hub-slow").await;
-    let (to_a, to_b) = (Proxy::to_hub(&trial, "a").await, Proxy::to_hub(&trial, "b").await);
+    let (to_a, to_b) = (
+        Proxy::to_hub(&trial, "a").await,
+        Proxy::to_hub(&trial, "b").await,
+    );
     let registries = [&*to_a.registry(), &*to_b.registry()];
     trial.guard([&plan(), &plan()], registries).await;
     let resources = traffic::resources(&trial, 12);
@@ -34,7 +37,9 @@ async fn a_line_that_delays_cuts_and_loses() {
             to_b.set(in_b);
             sleep(Duration::from_secs(4)).await;
             let damage = to_a.damage() + to_b.damage() - damage;
-            say(&format!("{in_a:?} to A, {in_b:?} to B: {damage} connections damaged"));
+            say(&format!(
+                "{in_a:?} to A, {in_b:?} to B: {damage} connections damaged"
+            ));
             let damaging = [Weather::Cutting, Weather::LosingAnswers, Weather::Silent];
             assert_eq!(damage > 0, damaging.contains(&in_a));
         }

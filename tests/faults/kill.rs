@@ -59,14 +59,37 @@ async fn a_replica_dies_after_its_claim_and_before_its_yes() {
         id: trial.resource_group_id(name),
         copy: trial.resource_group(name),
     });
-    a.create(&woken.copy.clone().policy("skip")).await.admitted();
+    a.create(&woken.copy.clone().policy("skip"))
+        .await
+        .admitted();
     a.create(&deleted.copy).await.admitted();
     trial.claim_becomes(&woken.id, "Parked").await;
     trial.claim_becomes(&deleted.id, "Live").await;
 
-    dies_during(&trial, &proxy, a.delete(&deleted.copy), &deleted.id, "deleting").await;
-    dies_during(&trial, &proxy, a.clear_policy(&woken.copy), &woken.id, "acquiring").await;
-    dies_during(&trial, &proxy, a.create(&created.copy), &created.id, "acquiring").await;
+    dies_during(
+        &trial,
+        &proxy,
+        a.delete(&deleted.copy),
+        &deleted.id,
+        "deleting",
+    )
+    .await;
+    dies_during(
+        &trial,
+        &proxy,
+        a.clear_policy(&woken.copy),
+        &woken.id,
+        "acquiring",
+    )
+    .await;
+    dies_during(
+        &trial,
+        &proxy,
+        a.create(&created.copy),
+        &created.id,
+        "acquiring",
+    )
+    .await;
     // For all anybody knows, the API server may yet store it: B must wait.
     let refusal = b.create(&created.copy).await.refused();
     refusal.because("going live in cluster a");
@@ -107,7 +130,10 @@ async fn dies_during(
     };
     let (outcome, ()) = futures::join!(request, death);
     let refusal = outcome.unwrap_err();
-    assert!(refusal.message.contains("failed calling webhook"), "{refusal}");
+    assert!(
+        refusal.message.contains("failed calling webhook"),
+        "{refusal}"
+    );
     proxy.set(Weather::Fair);
     replica.start_again().await.unwrap();
 }

@@ -19,7 +19,10 @@ async fn one_of_two_replicas_stands_still_for_longer_than_the_deadline() {
     let stop = CancellationToken::new();
     let stand_still = async {
         sleep(Duration::from_secs(2)).await;
-        let replicas = [&trial.a.guard().replicas()[0], &trial.b.guard().replicas()[1]];
+        let replicas = [
+            &trial.a.guard().replicas()[0],
+            &trial.b.guard().replicas()[1],
+        ];
         for replica in replicas {
             replica.process.pause().unwrap();
         }

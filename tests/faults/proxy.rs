@@ -99,7 +99,11 @@ impl Proxy {
 
     /// Changes the weather.
     pub fn set(&self, weather: Weather) {
-        *self.sky.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+        *self
+            .sky
+            .weather
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = weather;
     }
 
     /// How many connections were damaged so far.

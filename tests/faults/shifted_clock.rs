@@ -69,7 +69,10 @@ impl ShiftedClock {
     }
 
     fn write(&self, seconds: i64) -> std::io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut file = self
+            .file
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         file.rewind()?;
         file.write_all(&seconds.to_ne_bytes())
     }

@@ -47,7 +47,11 @@ pub fn resources(trial: &Trial, number: usize) -> Vec<Resource> {
                 let id = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}");
                 (Object::of("ResourceGroup", &name), id)
             };
-            let finalizers = if at % 2 == 1 { json!([FINALIZER]) } else { json!([]) };
+            let finalizers = if at % 2 == 1 {
+                json!([FINALIZER])
+            } else {
+                json!([])
+            };
             let copy = copy
                 .azure_name(&name)
                 .with("/metadata/finalizers", finalizers);
@@ -227,7 +231,11 @@ impl<'t> Person<'t> {
             return End::Not;
         }
         self.diary.unknown += 1;
-        if by_the_guard || not_asked { End::Not } else { End::Unknown }
+        if by_the_guard || not_asked {
+            End::Not
+        } else {
+            End::Unknown
+        }
     }
 
     async fn done(&mut self, deed: Deed, sent: Instant) {
@@ -347,7 +355,9 @@ impl<'t> Person<'t> {
 pub async fn stuck(trial: &Trial, resources: &[Resource], seen: &Seen) -> Vec<String> {
     let mut stuck = Vec::new();
     for resource in resources {
-        let holder = seen.claim(&resource.id).map_or("", |claim| claim.text("/status/holder"));
+        let holder = seen
+            .claim(&resource.id)
+            .map_or("", |claim| claim.text("/status/holder"));
         if !holder.is_empty() {
             continue;
         }

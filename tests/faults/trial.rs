@@ -136,7 +136,11 @@ impl Trial {
         eventually(&format!("{arm_id} to be {state}"), async || {
             let claim = self.hub_claim(arm_id).await;
             let claim = claim.ok_or_else(|| anyhow::anyhow!("there is no claim"))?;
-            anyhow::ensure!(claim.text("/status/state") == state, "{}", claim.0["status"]);
+            anyhow::ensure!(
+                claim.text("/status/state") == state,
+                "{}",
+                claim.0["status"]
+            );
             Ok(claim)
         })
         .await
@@ -150,7 +154,10 @@ impl Trial {
 
     /// Its ARM ID.
     pub fn resource_group_id(&self, name: &str) -> String {
-        format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}-{}", self.name)
+        format!(
+            "/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}-{}",
+            self.name
+        )
     }
 }
 
@@ -180,7 +187,9 @@ impl Side {
         match started.await {
             Ok(guard) => {
                 let replicas = guard.replicas().iter();
-                self.marks = replicas.map(|replica| Mark::now(&replica.process)).collect();
+                self.marks = replicas
+                    .map(|replica| Mark::now(&replica.process))
+                    .collect();
                 self.guard = Some(guard);
             }
             Err(error) => panic!("the guard of {}: {error:#}", self.name()),
@@ -241,7 +250,10 @@ async fn tidy(person: &Kubectl) -> anyhow::Result<()> {
 /// A test that failed half-way may have left a control plane stopped.
 async fn make_whole(plane: &ControlPlane) {
     let processes = [&plane.etcd, &plane.api_server, &plane.controllers];
-    if processes.iter().any(|process| process.ended().is_some() || process.pid().is_none()) {
+    if processes
+        .iter()
+        .any(|process| process.ended().is_some() || process.pid().is_none())
+    {
         plane.stop();
         if let Err(error) = plane.start_again().await {
             panic!("starting {} again: {error:#}", plane.name());
