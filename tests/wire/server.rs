@@ -78,11 +78,15 @@ impl Server {
             .await
             .unwrap();
         let address = server.local_addr();
-        let task = tokio::spawn(server.run(router, CancellationToken::new())).abort_handle();
-        let client = trusting(ca.certificate());
+        let task = tokio::spawn(server.run(router, CancellationToken::new()));
+        Self::at(address, ca.certificate(), task.abort_handle())
+    }
+
+    /// A server that this task runs, with a certificate of this CA.
+    pub fn at(address: SocketAddr, ca: &str, task: AbortHandle) -> Self {
         Self {
             address,
-            client: Arc::new(client),
+            client: Arc::new(trusting(ca)),
             task,
         }
     }

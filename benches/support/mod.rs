@@ -1,0 +1,72 @@
+//! What is measured, the load that is put on it, and the clocks.
+
+#[path = "../../tests/wire/server.rs"]
+pub mod server;
+
+pub mod bare;
+pub mod load;
+pub mod reviews;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aso_guard::admission::{Guard, Mode, OnUnresolved, Settings, router};
+use aso_guard::cluster::memory::MemoryCluster;
+use aso_guard::cluster::observer::Observer;
+use aso_guard::object::{ObjectFacts, ObjectKey};
+use aso_guard::registry::memory::MemoryRegistry;
+use axum::Router;
+use tokio::runtime::{Builder, Runtime};
+
+use reviews::{GROUP, NAMESPACE, SUBSCRIPTION};
+
+/// What threads of the server are called.
+const SERVER_THREAD: &str = "bench-server";
+
+/// A runtime for a server, on one thread: the other core is the client's.
+pub fn server_runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    let builder = builder.worker_threads(1).thread_name(SERVER_THREAD);
+    builder.enable_all().build().unwrap()
+}
+
+/// A runtime for the client, on the calling thread.
+pub fn client_runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The webhook of a cluster with one resource group, on this registry.
+pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
+    let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
+    let group = ObjectKey::new("resources.azure.com", "ResourceGroup", NAMESPACE, GROUP);
+    cluster.store(ObjectFacts::named(group));
+    let member: aso_guard::claim::MemberName = "a".parse().unwrap();
+    let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+    router(Arc::new(Guard {
+        member,
+        registry,
+        cluster,
+        follow_up: Arc::new(observer),
+        settings: Settings {
+            mode: Mode::Enforce,
+            on_unresolved: OnUnresolved::Warn,
+            claim_deadline: Duration::from_secs(90),
+        },
+    }))
+}
+
+/// How long the threads of servers have worked until now. `None` where the system
+/// does not say.
+pub fn server_time() -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    for task in std::fs::read_dir("/proc/self/task").ok()? {
+        let task = task.ok()?.path();
+        let name = std::fs::read_to_string(task.join("comm")).ok()?;
+        if name.trim_end() == SERVER_THREAD {
+            let stat = std::fs::read_to_string(task.join("schedstat")).ok()?;
+            let nanos = stat.split(' ').next()?.parse().ok()?;
+            total += Duration::from_nanos(nanos);
+        }
+    }
+    Some(total)
+}
