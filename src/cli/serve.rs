@@ -195,6 +195,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         config.member.clone(),
         registry.clone(),
         cluster.clone(),
+        config.settings.claim_deadline,
     ));
     let guard = Arc::new(Guard {
         member: config.member.clone(),

@@ -93,7 +93,12 @@ impl Member {
         seen: Arc<dyn Cluster>,
     ) -> Self {
         let member: MemberName = name.parse().unwrap();
-        let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+        let observer = Observer::new(
+            member.clone(),
+            registry.clone(),
+            cluster.clone(),
+            settings.claim_deadline,
+        );
         let observer = Arc::new(observer);
         let guard = Guard {
             member,

@@ -97,7 +97,12 @@ impl Running {
         };
         let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
         let member = membership.name.clone();
-        let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+        let observer = Observer::new(
+            member.clone(),
+            registry.clone(),
+            cluster.clone(),
+            settings.claim_deadline,
+        );
         let observer = Arc::new(observer);
         let guard = Guard {
             member,
