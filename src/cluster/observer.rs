@@ -3,14 +3,18 @@
 //! Any number of replicas may observe one cluster: every write is a
 //! compare-and-set, and each says only what a read in the right order showed.
 
-use std::collections::{HashMap, HashSet};
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::arm::Identity;
 use crate::claim::{
@@ -30,8 +34,6 @@ use super::{Cluster, ClusterError, FollowUp};
 const WORKERS: usize = 16;
 /// How often requests under way are looked for that another replica admitted.
 const SWEEP: Duration = Duration::from_secs(15);
-/// How often everything is compared with the registry.
-const COMPARE: Duration = Duration::from_mins(10);
 /// How long to wait before an object is looked at again after something failed.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long a worker waits at most after one failure upon another.
@@ -151,6 +153,8 @@ impl Observer {
         }
         let (observer, stop) = (self.clone(), shutdown.clone());
         tasks.spawn(async move { observer.keep_comparing(&stop).await });
+        let (observer, stop) = (self.clone(), shutdown.clone());
+        tasks.spawn(async move { observer.share_out(&stop).await });
         let (observer, stop) = (self, shutdown);
         tasks.spawn(async move { observer.keep_sweeping(&stop).await });
         tasks.join_all().await;
@@ -198,21 +202,6 @@ impl Observer {
         }
     }
 
-    async fn keep_comparing(&self, shutdown: &CancellationToken) {
-        loop {
-            if shutdown
-                .run_until_cancelled(tokio::time::sleep(COMPARE))
-                .await
-                .is_none()
-            {
-                return;
-            }
-            if let Err(error) = self.compare().await {
-                warn!(%error, "could not compare with the registry");
-            }
-        }
-    }
-
     /// Takes up requests under way that this replica did not admit itself, or
     /// forgot: whoever admitted them may be gone.
     ///
@@ -232,46 +221,6 @@ impl Observer {
             }
         }
         Ok(())
-    }
-
-    /// Compares every object of the cluster and every copy of it in the registry,
-    /// and takes up what differs. Gives how many objects that is.
-    ///
-    /// Nothing is believed for ever: this puts right a claim that was deleted by
-    /// hand, or a registry restored from an old backup.
-    ///
-    /// # Errors
-    /// The registry or the API server did not answer.
-    pub async fn compare(&self) -> Result<usize, ObserveError> {
-        let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
-        let mut claimed = HashMap::<ObjectKey, Vec<(Identity, claim::Copy)>>::new();
-        for known in self.registry.claims(&scope).await? {
-            for (copy, held) in known.record.copies {
-                if copy.member == self.member {
-                    self.ledger.enter(&copy.object, &known.record.identity);
-                    let claims = claimed.entry(copy.object).or_default();
-                    claims.push((known.record.identity.clone(), held));
-                }
-            }
-        }
-        let mut differing = HashSet::new();
-        for object in self.cluster.objects() {
-            let claims = claimed.remove(&object.key).unwrap_or_default();
-            let resolved = resolve::resolve(&*self.cluster, &object).await?;
-            if !agrees(&object, &resolved, &claims) {
-                differing.insert(object.key.clone());
-            }
-        }
-        differing.extend(claimed.into_keys());
-        let count = differing.len();
-        for key in &differing {
-            self.queue.add(key.clone());
-        }
-        self.backlog().get_or_insert(differing);
-        if count > 0 {
-            info!(objects = count, "bringing the registry up to date");
-        }
-        Ok(count)
     }
 
     /// Brings every claim that an object has, had or should have up to date.
@@ -471,34 +420,7 @@ fn observation<'a>(
     }
 }
 
-/// Whether the claims of an object say what the object says.
-fn agrees(object: &ObjectFacts, resolved: &Resolved, claims: &[(Identity, claim::Copy)]) -> bool {
-    let policy = resolved.policy.policy;
-    let settled = claims.iter().all(|(_, held)| {
-        held.next_deadline().is_none()
-            && held.stored.as_ref().is_some_and(|stored| {
-                *stored.uid == *object.uid
-                    && stored.policy == policy
-                    && stored.terminating == object.terminating
-                    && stored.busy == (object.annotations.busy && !policy.is_live())
-            })
-    });
-    settled
-        && match &resolved.identity {
-            Err(_) => true,
-            Ok(resolution) => {
-                resolution.identities().count() == claims.len()
-                    && resolution
-                        .identities()
-                        .all(|identity| claims.iter().any(|(claimed, _)| claimed == identity))
-            }
-        }
-}
-
 /// How long it is from one time to a later one.
 fn span(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;
