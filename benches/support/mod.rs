@@ -10,11 +10,12 @@ pub mod reviews;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::admission::{Guard, Mode, OnUnresolved, Settings, router};
+use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, router};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::registry::memory::MemoryRegistry;
+use aso_guard::telemetry::Silent;
 use axum::Router;
 use tokio::runtime::{Builder, Runtime};
 
@@ -60,6 +61,8 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
             on_unresolved: OnUnresolved::Warn,
             claim_deadline: CLAIM_DEADLINE,
         },
+        notices: Arc::new(Silent),
+        metrics: Metrics::default(),
     }))
 }
 

@@ -4,6 +4,7 @@ mod certs;
 mod config;
 mod crds;
 mod demo;
+mod metrics;
 mod serve;
 mod webhook;
 
