@@ -9,7 +9,8 @@
     clippy::cast_precision_loss,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a benchmark, for the developers of this package"
+    unused_imports,
+    reason = "a benchmark, for the developers of this package; the lab brings its tests along"
 )]
 
 #[path = "../tests/lab/mod.rs"]

@@ -8,7 +8,8 @@
     clippy::cast_precision_loss,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a benchmark, for the developers of this package"
+    unused_imports,
+    reason = "a benchmark, for the developers of this package; the lab brings its tests along"
 )]
 
 #[path = "../tests/lab/mod.rs"]
@@ -91,7 +92,7 @@ async fn start(plan: &Plan, a: &ControlPlane, hub: &ControlPlane, objects: usize
     })
     .await
     .unwrap();
-    let enrolled = began.elapsed() - ready;
+    let enrolled = began.elapsed().saturating_sub(ready);
     sleep(QUIET).await;
     let pid = guard.replicas()[0].process.pid().unwrap();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -1,6 +1,7 @@
 //! That the checker and the diaries see what they are there to see: the same people at work,
 //! with guards that only warn, and with something in everybody's way.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,11 +12,14 @@ use crate::checker::Seen;
 use crate::held::second_webhook;
 use crate::lab::guard::Plan;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{eventually, until};
 use crate::traffic::{self, Resource};
 use crate::trial::{Trial, plan};
 
 const SEED: u64 = 0;
+/// How many requests there are among which something goes wrong for certain.
+const ENOUGH: usize = 300;
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn audit() -> Plan {
     Plan {
@@ -31,7 +35,15 @@ async fn with_guards_that_only_warn_it_all_goes_wrong_and_is_seen() {
     let resources = traffic::resources(&trial, 12);
     let stop = CancellationToken::new();
     let story = async {
-        sleep(Duration::from_secs(4)).await;
+        // However long that takes on a busy machine.
+        until("enough to go wrong", PATIENCE, async || {
+            let tallies = [&trial.a, &trial.b].map(|side| side.person.tally());
+            let admitted = tallies.map(|tally| tally.admitted.load(Ordering::Relaxed));
+            anyhow::ensure!(admitted.iter().sum::<usize>() >= ENOUGH, "{admitted:?}");
+            Ok(())
+        })
+        .await
+        .unwrap();
         stop.cancel();
     };
     let (diary, ()) = futures::join!(traffic::work(&trial, &resources, SEED, &stop), story);
