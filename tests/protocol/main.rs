@@ -14,6 +14,7 @@
 
 mod bites;
 mod model;
+mod schedules;
 
 use std::time::Duration;
 
