@@ -7,9 +7,10 @@
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`told`] | what people hear of it who did not ask |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
+//! | [`stale`] | a replica whose watches are behind |
 //! | [`round_trips`] | how often the registry is asked |
 //! | [`hostile`], [`fields`], [`names`] | bad input, over real TLS |
-//! | [`fuzz`] | input that nobody thought of |
+//! | [`fuzz`] | input that nobody thought of; `tests/properties` has more |
 
 #![allow(
     clippy::panic,
@@ -18,6 +19,8 @@
 )]
 
 mod answer;
+#[path = "../../fuzz/src/answer.rs"]
+mod answered;
 mod create;
 mod delete;
 mod fields;
@@ -28,6 +31,9 @@ mod names;
 mod object;
 mod round_trips;
 mod server;
+#[path = "../properties/slips.rs"]
+mod slips;
+mod stale;
 mod surroundings;
 mod tampered;
 mod told;
