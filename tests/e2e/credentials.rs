@@ -33,7 +33,7 @@ async fn claim(story: &Story<'_>, subscription: &str, expected: Option<(&str, &s
             .await?;
         let ours = claims
             .iter()
-            .find(|claim| claim.text("/status/resource") == id);
+            .find(|claim| claim.text("/spec/identity") == id);
         let found = ours.map(|claim| (claim.text("/status/state"), claim.text("/status/holder")));
         anyhow::ensure!(found == expected, "{found:?}");
         Ok(())

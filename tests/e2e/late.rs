@@ -13,9 +13,9 @@ use crate::shared_lab;
 /// ASO's annotation with the name that it found in a ConfigMap.
 const FOUND_NAME: &str = "serviceoperator.azure.com/azure-name-from-config";
 
-/// Waits until the claims that this copy holds are these resources, by the end of their IDs.
-async fn holds(story: &Story<'_>, holder: &str, ends: &[&str]) {
-    let what = format!("{holder} to hold {ends:?}");
+/// Waits until this copy holds a resource alone, by the end of its ID.
+async fn holds(story: &Story<'_>, holder: &str, end: &str) {
+    let what = format!("{holder} to hold {end}");
     eventually(&what, async || {
         let claims = story
             .hub
@@ -23,12 +23,11 @@ async fn holds(story: &Story<'_>, holder: &str, ends: &[&str]) {
             .await?;
         let ours = claims
             .iter()
-            .filter(|claim| claim.text("/status/holder") == holder);
-        let mut ids: Vec<&str> = ours.map(|claim| claim.text("/status/resource")).collect();
-        ids.sort_unstable();
-        let same =
-            ids.len() == ends.len() && ids.iter().zip(ends).all(|(id, end)| id.ends_with(end));
-        anyhow::ensure!(same, "{ids:?}");
+            .filter(|claim| claim.text("/status/holder") == holder)
+            .map(|claim| (claim.text("/spec/identity"), claim.text("/status/state")));
+        let found: Vec<_> = ours.collect();
+        let held = |(id, state): &(&str, &str)| id.ends_with(end) && *state == "Live";
+        anyhow::ensure!(found.iter().any(held), "{found:?}");
         Ok(())
     })
     .await;
@@ -62,7 +61,7 @@ async fn a_child_whose_owner_comes_under_its_own_name_keeps_its_claim() {
     holds(
         &story,
         "a/same-name/StorageAccount/data",
-        &["rg-same-name/providers/Microsoft.Storage/storageAccounts/datasamename"],
+        "rg-same-name/providers/Microsoft.Storage/storageAccounts/datasamename",
     )
     .await;
     let refusal = story.b.create(&other).await.refused();
@@ -114,7 +113,7 @@ async fn a_child_two_missing_owners_up_waits_and_wakes_no_twin() {
     holds(
         &story,
         "b/two-up/VirtualNetworksSubnet/inner",
-        &["rg-two-up/providers/Microsoft.Network/virtualNetworks/net-two-up/subnets/inner"],
+        "rg-two-up/providers/Microsoft.Network/virtualNetworks/net-two-up/subnets/inner",
     )
     .await;
     story.a.clear_policy(&subnet).await.refused();
@@ -134,7 +133,7 @@ async fn a_role_assignment_is_claimed_once_its_owner_is_there() {
         story.a.create(object).await.admitted();
     }
     // Its name is a UUID that both clusters would come to.
-    let claims = eventually("the role assignment to be claimed", async || {
+    let claim = eventually("the role assignment to be claimed", async || {
         let claims = story
             .hub
             .list_path("/apis/asoguard.io/v1alpha1/claims")
@@ -146,7 +145,7 @@ async fn a_role_assignment_is_claimed_once_its_owner_is_there() {
         ours.next().ok_or_else(|| anyhow::anyhow!("no claim yet"))
     })
     .await;
-    let id = claims.text("/status/resource");
+    let id = claim.text("/spec/identity");
     let place =
         "/storageAccounts/data-late-role/providers/Microsoft.Authorization/roleAssignments/";
     assert!(id.contains(place), "{id}");
@@ -216,7 +215,7 @@ async fn a_name_that_aso_finds_is_acquired_and_no_twin() {
     holds(
         &story,
         "a/found-name/ResourceGroup/rg",
-        &["resourceGroups/free-found-name"],
+        "resourceGroups/free-found-name",
     )
     .await;
     let twin = story
