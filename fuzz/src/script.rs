@@ -16,7 +16,7 @@ pub struct Line<'a> {
 }
 
 /// Kinds of every scope and naming, and one that nobody knows.
-const KINDS: [(&str, &str); 16] = [
+const KINDS: [(&str, &str); 15] = [
     ("resources.azure.com", "ResourceGroup"),
     ("storage.azure.com", "StorageAccount"),
     ("storage.azure.com", "StorageAccountsBlobService"),
@@ -27,8 +27,7 @@ const KINDS: [(&str, &str); 16] = [
     ("authorization.azure.com", "RoleDefinition"),
     ("documentdb.azure.com", "SqlRoleAssignment"),
     ("insights.azure.com", "DiagnosticSetting"),
-    ("sql.azure.com", "Server"),
-    ("sql.azure.com", "User"),
+    ("dbforpostgresql.azure.com", "FlexibleServer"),
     ("dbforpostgresql.azure.com", "User"),
     ("subscription.azure.com", "Alias"),
     ("entra.azure.com", "SecurityGroup"),
@@ -116,11 +115,7 @@ impl<'a> Line<'a> {
 
     /// The group and kind that the word at a place names.
     pub fn kind(&self, at: usize) -> (&'static str, &'static str) {
-        // `User` alone is that of SQL.
         let all = KINDS.map(|(group, kind)| (kind, (group, kind)));
-        if self.words.get(at) == Some(&"PostgresUser") {
-            return KINDS[12];
-        }
         self.choice(at, &all)
     }
 

@@ -21,7 +21,7 @@ fn object() -> impl Strategy<Value = String> {
         "RoleAssignment",
         "SqlRoleAssignment",
         "DiagnosticSetting",
-        "Server",
+        "FlexibleServer",
         "User",
         "Alias",
         "SecurityGroup",
