@@ -2,6 +2,7 @@
 //! protocol asks for.
 
 use futures::future::try_join_all;
+use tracing::{Instrument as _, debug_span};
 
 use crate::arm::{Identity, Resolution};
 use crate::claim::{
@@ -115,7 +116,8 @@ impl Guard {
         mut attempt: Attempt<RecordVersion>,
     ) -> Result<Result<(), Refusal>, RegistryError> {
         while let Some(call) = attempt.call() {
-            let answer = self.make(call).await?;
+            let span = debug_span!("registry", otel.kind = "client", call = name_of(&call));
+            let answer = self.make(call).instrument(span).await?;
             attempt.answer(answer);
         }
         Ok(attempt.outcome())
@@ -200,6 +202,16 @@ impl Guard {
             }
         }
         outcome
+    }
+}
+
+/// What traces call a call.
+fn name_of(call: &Call<'_, RecordVersion>) -> &'static str {
+    match call {
+        Call::Claim(_) => "claim",
+        Call::Put(..) => "put",
+        Call::Claims(_) => "ancestors",
+        Call::Below(_) => "below",
     }
 }
 

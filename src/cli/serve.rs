@@ -24,6 +24,7 @@ use crate::server::shutdown::Signals;
 use crate::server::{self, HttpsServer, ServerConfig, ops};
 use crate::telemetry::events::Events;
 use crate::telemetry::logs::{self, LogFormat};
+use crate::telemetry::traces::Traces;
 
 use super::Outcome;
 use super::config::{Config, default_certificate};
@@ -132,11 +133,22 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_LOG"
     )]
     pub(super) log: String,
+    /// Send traces of admissions to this OpenTelemetry collector, over HTTP: http://collector:4318
+    #[arg(long, value_name = "URL", env = "ASO_GUARD_OTLP_ENDPOINT")]
+    pub(super) otlp_endpoint: Option<String>,
 }
 
 /// Runs until a signal comes.
 pub(super) async fn run(args: ServeArgs) -> Outcome {
-    if let Err(error) = logs::init(args.log_format, &args.log) {
+    let endpoint = args.otlp_endpoint.as_deref();
+    let traces = match endpoint.map(|to| Traces::to(to, &args.cluster)).transpose() {
+        Ok(traces) => traces,
+        Err(error) => {
+            eprintln!("aso-guard: --otlp-endpoint: {error}");
+            return Outcome::Usage;
+        }
+    };
+    if let Err(error) = logs::init(args.log_format, &args.log, traces.as_ref()) {
         eprintln!("aso-guard: --log: {error}");
         return Outcome::Usage;
     }
@@ -147,7 +159,12 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
             return Outcome::Usage;
         }
     };
-    match serve(config).await {
+    let served = serve(config).await;
+    if let Some(traces) = traces {
+        // It ends by itself, and what it could not send is of no use to anybody.
+        let _ = tokio::task::spawn_blocking(move || traces.finish()).await;
+    }
+    match served {
         Ok(()) => Outcome::Fine,
         Err(error) if error.downcast_ref::<JoinError>().is_some() => {
             eprintln!("aso-guard: {error:#}");
