@@ -9,6 +9,8 @@ use clap::Args;
 use crate::admission::registration::{FailurePolicy, Registration, Target};
 use crate::arm::Kinds;
 
+use super::config::ExemptArgs;
+
 /// Where the webhook is, and what to do when it does not answer.
 #[derive(Args)]
 pub(super) struct WebhookArgs {
@@ -30,6 +32,8 @@ pub(super) struct WebhookArgs {
     /// How long the API server waits for an answer, in seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=30))]
     timeout_seconds: u8,
+    #[command(flatten)]
+    exempt: ExemptArgs,
 }
 
 fn service(text: &str) -> Result<Target, String> {
@@ -64,6 +68,7 @@ pub(super) fn run(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()
         on_write_failure: args.on_write_failure,
         on_delete_failure: args.on_delete_failure,
         timeout_seconds: args.timeout_seconds,
+        exempt: args.exempt.exempt(),
     };
     write!(
         out,
