@@ -50,7 +50,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::testing::{Story, copy, creating, look, sighting};
-    use super::*;
     use crate::policy::Policy::{self, Manage, Skip};
 
     fn to_step_back(story: &Story) -> Vec<String> {

@@ -78,6 +78,8 @@ struct Step {
     stands_for: Vec<Identity>,
     /// Whether the object has a copy in the claim.
     held: bool,
+    /// What the claim says now.
+    state: ClaimState,
     /// The requests under way, with their deadlines as written.
     under_way: Vec<(RequestUid, Timestamp)>,
     /// When to look again.
@@ -258,6 +260,7 @@ impl Observer {
             let step = self.step(key, &identity).await?;
             if step.held {
                 self.ledger.enter(key, &identity);
+                self.ledger.set_state(key, &identity, step.state);
             } else {
                 self.ledger.strike(key, &identity);
             }
@@ -369,8 +372,8 @@ impl Observer {
             if before != Some(now) && [before, Some(now)].contains(&Some(ClaimState::Conflict)) {
                 self.shown.news.notify_one();
             }
-            self.ledger.set_state(key, identity, now);
             return Ok(Step {
+                state: now,
                 stands_for: resolved.as_ref().map_or_else(Vec::new, stands_for),
                 held: next.copies.contains_key(&copy),
                 under_way,
