@@ -15,6 +15,7 @@ mod attempt;
 mod delete;
 mod history;
 mod names;
+mod newcomer;
 mod observe;
 mod record;
 mod refusal;

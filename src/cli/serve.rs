@@ -15,19 +15,21 @@ use tracing::{error, info, warn};
 use crate::admission::{self, Guard, MODE_GROUP};
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership};
-use crate::cluster::observer::Observer;
+use crate::cluster::observer::{Observer, Show};
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
+use crate::registry::metered::Metered;
 use crate::registry::{Registry, RegistryUrl};
 use crate::server::readiness::Readiness;
 use crate::server::shutdown::Signals;
 use crate::server::{self, HttpsServer, ServerConfig, ops};
+use crate::telemetry::Notices;
 use crate::telemetry::events::Events;
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::traces::Traces;
 
 use super::Outcome;
-use super::config::{Config, ExemptArgs, default_certificate};
+use super::config::{Config, ExemptArgs, OnConflict, default_certificate};
 use super::metrics::Metrics;
 
 /// How often certificate files are looked at.
@@ -141,6 +143,23 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_ON_UNRESOLVED"
     )]
     pub(super) on_unresolved: String,
+    /// What to do when two copies of a resource are live: tell, or also park the one that came on
+    /// top of the other
+    #[arg(
+        long,
+        value_name = "show|park",
+        default_value = "show",
+        env = "ASO_GUARD_ON_CONFLICT"
+    )]
+    pub(super) on_conflict: String,
+    /// How long all copies of a resource may be parked before that is told: longer than a move
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10m",
+        env = "ASO_GUARD_ORPHANED_AFTER"
+    )]
+    pub(super) orphaned_after: String,
     /// How long to go on serving after readiness turned off, until endpoints noticed
     #[arg(
         long,
@@ -236,6 +255,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .transpose()
         .context("--registry")?;
     let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
+    let registry: Arc<dyn Registry> = Arc::new(Metered::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
     let kinds = cluster.clone();
     let (events, publisher) = Events::new(
@@ -244,26 +264,39 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         &std::env::var("HOSTNAME").unwrap_or_else(|_| config.member.to_string()),
         metrics.events.clone(),
     );
-    let observer = Arc::new(Observer::new(
+    let events: Arc<dyn Notices> = Arc::new(events);
+    let observer = Observer::new(
         config.member.clone(),
         registry.clone(),
         cluster.clone(),
         config.settings.claim_deadline,
-    ));
+    );
+    let observer = Arc::new(observer.showing(Show {
+        notices: events.clone(),
+        metrics: metrics.cluster.clone(),
+        parking: match config.on_conflict {
+            OnConflict::Show => None,
+            OnConflict::Park => Some(cluster.clone()),
+        },
+        orphaned_after: config.orphaned_after,
+    }));
     let guard = Arc::new(Guard {
         member: config.member.clone(),
         registry: registry.clone(),
         cluster: cluster.clone(),
         follow_up: observer.clone(),
         settings: config.settings,
-        notices: Arc::new(events),
+        notices: events,
         metrics: metrics.admission.clone(),
         privileges: config.privileges,
     });
 
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     // The ops port outlives the others: it says why the pod is not ready.
-    let ops_router = ops::router(readiness.clone(), Arc::new(metrics.registry()));
+    let ops_router = ops::router(
+        readiness.clone(),
+        Arc::new(metrics.exposition(certificate.clone())),
+    );
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
     let (stop, router) = (shutdown.clone(), admission::router(guard));

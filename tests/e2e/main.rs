@@ -15,11 +15,13 @@ mod bypass;
 mod control_plane;
 mod family;
 mod members;
+mod metrics;
 mod modes;
 mod moves;
 mod race;
 mod refusals;
 mod registry;
+mod shown;
 mod surroundings;
 
 use lab::guard;

@@ -5,6 +5,7 @@
 //! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
 //! | [`surroundings`] | namespaces and CRDs |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
+//! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
 //! | [`told`] | what people hear of it who did not ask |
 //! | [`namespace_modes`] | modes of namespaces, and what is exempt |
 //! | [`break_glass`] | refusals that are overridden |
@@ -32,6 +33,7 @@ mod namespace_modes;
 mod object;
 mod round_trips;
 mod server;
+mod shown;
 mod surroundings;
 mod tampered;
 mod told;
