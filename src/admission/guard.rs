@@ -122,14 +122,20 @@ impl Guard {
     pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
         let begun = Instant::now();
         let standing = self.standing(request).await;
-        let judged = tokio::time::timeout(timeout, self.verdict(request, &standing)).await;
+        let judged = self.verdict(request, &standing, timeout);
+        let judged = tokio::time::timeout(timeout, judged).await;
         let verdict = judged.unwrap_or_else(|_| standing.too_late(timeout));
         let verdict = standing.finish(request, verdict);
         self.tell(request, &verdict, begun.elapsed());
         verdict
     }
 
-    async fn verdict(&self, request: &Request<'_>, standing: &Standing) -> Verdict {
+    async fn verdict(
+        &self,
+        request: &Request<'_>,
+        standing: &Standing,
+        timeout: Duration,
+    ) -> Verdict {
         if request.operation == "CONNECT" {
             // Nothing is stored or deleted by it.
             return Verdict::allow();
@@ -149,8 +155,8 @@ impl Guard {
         };
         match (&*request.operation, &object, &old) {
             ("CREATE", Some(object), _) => {
-                self.create(self.case(request, standing, object, Action::Create))
-                    .await
+                let case = self.case(request, standing, object, Action::Create);
+                self.create(case, timeout).await
             }
             ("UPDATE", Some(object), Some(old)) => {
                 self.update(self.case(request, standing, object, Action::Activate), old)

@@ -7,6 +7,7 @@
 use crate::arm::Identity;
 
 use super::acquire::{Acquire, acquire_below, acquire_by_force, is_free, withdraw};
+use super::arrive::arrive;
 use super::delete::{Delete, dependents, mark_by_force, may_delete};
 use super::history::Entry;
 use super::names::{CopyRef, RequestUid};
@@ -19,6 +20,8 @@ pub enum Aim {
     /// Create a live copy. A new resource has no record, so one is written without
     /// looking for it first: that saves a read.
     Create(Acquire),
+    /// Create a parked copy: registered, and never refused.
+    Arrive(Acquire),
     /// Make a stored copy live, or live under another identity.
     Activate(Acquire),
     /// Make the delete of a terminating copy destructive: both an acquire and a delete.
@@ -175,10 +178,11 @@ impl<V: Clone> Attempt<V> {
                 may_delete(record, identity, delete).and_then(|()| is_free(record, ask))
             }
             Aim::Delete(ask) => may_delete(record, identity, ask),
-            Aim::TakeBack(..) | Aim::Remember(_) => Ok(()),
+            Aim::Arrive(_) | Aim::TakeBack(..) | Aim::Remember(_) => Ok(()),
         };
         let next = match &self.aim {
             Aim::Create(ask) | Aim::Activate(ask) => Some(acquire_by_force(record, identity, ask)),
+            Aim::Arrive(ask) => Some(arrive(record, identity, ask)),
             Aim::Wake(ask, delete) => {
                 let marked = mark_by_force(record, identity, delete);
                 Some(acquire_by_force(Some(&marked), identity, ask))
@@ -214,7 +218,11 @@ impl<V: Clone> Attempt<V> {
     fn written(&mut self) {
         match &self.aim {
             Aim::Wake(..) | Aim::Delete(_) => self.stage = Stage::LookBelow,
-            Aim::Create(_) | Aim::Activate(_) | Aim::TakeBack(..) | Aim::Remember(_) => {
+            Aim::Create(_)
+            | Aim::Arrive(_)
+            | Aim::Activate(_)
+            | Aim::TakeBack(..)
+            | Aim::Remember(_) => {
                 self.finish_identity();
             }
         }
@@ -225,7 +233,11 @@ impl<V: Clone> Attempt<V> {
             Aim::Wake(_, ask) | Aim::Delete(ask) => {
                 dependents(&self.identities[self.at], &ask.copy, claims)
             }
-            Aim::Create(_) | Aim::Activate(_) | Aim::TakeBack(..) | Aim::Remember(_) => Ok(()),
+            Aim::Create(_)
+            | Aim::Arrive(_)
+            | Aim::Activate(_)
+            | Aim::TakeBack(..)
+            | Aim::Remember(_) => Ok(()),
         };
         if let Err(refusal) = outcome
             && self.is_over(refusal)

@@ -11,6 +11,7 @@
 //! records always cover the truth.
 
 mod acquire;
+mod arrive;
 mod attempt;
 mod delete;
 mod history;
@@ -24,6 +25,7 @@ mod testing;
 mod wording;
 
 pub use acquire::{Acquire, acquire, acquire_below, acquire_by_force, withdraw};
+pub use arrive::arrive;
 pub use attempt::{Aim, Answer, Attempt, Call};
 pub use delete::{Delete, dependents, mark_by_force, mark_deleting, peers_depend};
 pub use history::{Deed, Entry, MAX_HISTORY, MAX_REASON, Why};

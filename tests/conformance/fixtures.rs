@@ -79,6 +79,7 @@ pub fn parked() -> Copy {
             busy: false,
         }),
         acquiring: Vec::new(),
+        arriving: Vec::new(),
         deleting: Vec::new(),
         assumed: false,
         newcomer: 0,

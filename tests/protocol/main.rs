@@ -24,9 +24,9 @@ use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
 use model::sights::Sight::{
-    self, Adopted, AncestorDeleting, AnswerLost, ChildrenDepend, Collected, Expired, GivenUp,
-    GuardDied, HandedOver, LandedLate, LiveElsewhere, Outdated, Outrun, PeersDepend, Proven,
-    Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas, Woken,
+    self, Adopted, AncestorDeleting, AnswerLost, Arrived, ChildrenDepend, Collected, Expired,
+    GivenUp, GuardDied, HandedOver, LandedLate, LetThrough, LiveElsewhere, Outdated, Outrun,
+    PeersDepend, Proven, Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas, Woken,
 };
 use model::steps::Step::{Ask, Call, Store};
 use model::world::Kind;
@@ -113,6 +113,8 @@ const FAULTS_AND_PARKING: Case = case(
         Proven,
         ReplicaDied,
         HandedOver,
+        Arrived,
+        LetThrough,
         Adopted,
         Woken,
     ],

@@ -81,7 +81,12 @@ fn pick(protocol: &Protocol, world: &World, number: u32) -> Option<Step> {
     let mut possible = Vec::new();
     world.steps(protocol, &mut possible);
     if world.requests.len() >= TOGETHER {
-        possible.retain(|step| !matches!(step, Step::Ask(..) | Step::Collect(_)));
+        possible.retain(|step| {
+            !matches!(
+                step,
+                Step::Ask(..) | Step::Collect(_) | Step::CreateParked(_)
+            )
+        });
     }
     let [first, second, rest @ ..] = number.to_le_bytes();
     let wanted = TURNS[usize::from(first) % TURNS.len()];
@@ -198,6 +203,7 @@ fn the_protocol_holds_in_long_random_schedules() {
 #[case::mark_before_children(Rules { mark_before_children: false, ..Rules::ALL })]
 #[case::claim_before_ancestors(Rules { claim_before_ancestors: false, ..Rules::ALL })]
 #[case::deadline_covers_request(Rules { deadline_covers_request: false, ..Rules::ALL })]
+#[case::register_parked(Rules { register_parked: false, ..Rules::ALL })]
 #[case::deadlines_end(Rules { deadlines_end: false, ..Rules::ALL })]
 fn without_a_rule_a_random_schedule_ends_badly(#[case] rules: Rules) {
     let (outcome, _) = run(rules, 2_000, 0);

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
 //! | [`surroundings`] | namespaces and CRDs |
+//! | [`arrive`] | CREATE of a parked copy |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
 //! | [`told`] | what people hear of it who did not ask |
@@ -21,6 +22,7 @@
 )]
 
 mod answer;
+mod arrive;
 mod break_glass;
 mod create;
 mod delete;
