@@ -25,7 +25,8 @@ pub struct Cli {
 enum Command {
     /// Run the webhook and the observer of one cluster.
     Serve(Box<serve::ServeArgs>),
-    /// Print the ValidatingWebhookConfiguration that has an API server call the webhook.
+    /// Print the ValidatingWebhookConfiguration that has an API server call the webhook, test or
+    /// delete the one that is there.
     Webhook(webhook::WebhookArgs),
     /// Print the CRDs of the registry.
     Crds,
@@ -63,7 +64,7 @@ impl Cli {
         let done = match self.command {
             Command::Serve(args) => return serve::run(*args).await,
             Command::Demo(args) => return demo::run(&args).await,
-            Command::Webhook(args) => webhook::run(&args, out),
+            Command::Webhook(args) => return webhook::run(&args, out).await,
             Command::Crds => crds::run(out),
             Command::Certs(args) => certs::run(&args, out),
         };
