@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admission::{self, Guard, MODE_GROUP};
+use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership};
 use crate::cluster::observer::{Observer, Show};
@@ -24,7 +25,7 @@ use crate::server::readiness::Readiness;
 use crate::server::shutdown::Signals;
 use crate::server::{self, HttpsServer, ServerConfig, ops};
 use crate::telemetry::Notices;
-use crate::telemetry::events::Events;
+use crate::telemetry::events::{Events, Publisher};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::traces::Traces;
 
@@ -257,27 +258,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
     let registry: Arc<dyn Registry> = Arc::new(Metered::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
-    let kinds = cluster.clone();
-    let (events, publisher) = Events::new(
-        client,
-        Box::new(move |group, kind| kinds.api_version(group, kind)),
-        &std::env::var("HOSTNAME").unwrap_or_else(|_| config.member.to_string()),
-        metrics.events.clone(),
-    );
-    let events: Arc<dyn Notices> = Arc::new(events);
+    let (events, publisher) = tell(client, &cluster, &config.member, &metrics);
     let observer = Observer::new(
         config.member.clone(),
         registry.clone(),
         cluster.clone(),
         config.settings.claim_deadline,
     );
+    let parking = (config.on_conflict == OnConflict::Park).then(|| cluster.clone() as _);
     let observer = Arc::new(observer.showing(Show {
         notices: events.clone(),
         metrics: metrics.cluster.clone(),
-        parking: match config.on_conflict {
-            OnConflict::Show => None,
-            OnConflict::Park => Some(cluster.clone()),
-        },
+        parking,
         orphaned_after: config.orphaned_after,
     }));
     let guard = Arc::new(Guard {
@@ -338,6 +330,24 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     ops_stop.cancel();
     ops.await.context("the operations port")?;
     outcome
+}
+
+/// Where notices go: to Events, in the name of this replica.
+fn tell(
+    client: Client,
+    cluster: &Arc<KubeCluster>,
+    member: &MemberName,
+    metrics: &Metrics,
+) -> (Arc<dyn Notices>, Publisher) {
+    let kinds = cluster.clone();
+    let (events, publisher) = Events::new(
+        client,
+        Box::new(move |group, kind| kinds.api_version(group, kind)),
+        // A pod's own name.
+        &std::env::var("HOSTNAME").unwrap_or_else(|_| member.to_string()),
+        metrics.events.clone(),
+    );
+    (Arc::new(events), publisher)
 }
 
 /// Every task runs until shutdown. One that ends before that ends the process.

@@ -335,18 +335,15 @@ impl Observer {
                 .map(|held| self.stopwatch.show(key, held, judged_at));
             let object = self.cluster.read(key).await?;
             let resolved = match &object {
-                Some(object) => {
-                    let resolved = self.resolve_now(object).await?;
-                    self.show_resolution(object, &resolved);
-                    Some(resolved)
-                }
-                None => {
-                    self.show_gone(key);
-                    None
-                }
+                Some(object) => Some(self.resolve_now(object).await?),
+                None => None,
             };
             let uids = self.ledger.uids(key);
             let pair = object.as_ref().zip(resolved.as_ref());
+            match pair {
+                Some((object, resolved)) => self.show_resolution(object, resolved),
+                None => self.show_gone(key),
+            }
             let mut seen = observation(&copy, judged_at, pair, identity, record.as_ref());
             seen.seen_uids = &uids;
             let Observed {

@@ -237,7 +237,7 @@ async fn nothing_of_a_secret_is_shown(lab: &Lab) {
             .unwrap()
     );
     assert!(seen.contains("Unresolved") && seen.contains("aso_guard_claims"));
-    assert!(seen.contains(ELSEWHERE));
+    assert!(seen.contains(SUBSCRIPTION));
     let base64 = "bWFya2VyLW9mLWEtc2VjcmV0";
     assert!(!seen.contains(MARKER) && !seen.contains(base64));
 }
