@@ -156,6 +156,7 @@ mod tests {
         Copy {
             stored: None,
             acquiring: requests.clone().collect(),
+            arriving: Vec::new(),
             deleting: requests.take(1).collect(),
             assumed: false,
             newcomer: 0,
