@@ -1,10 +1,13 @@
 //! The command line.
 
 mod certs;
+mod check;
 mod config;
 mod crds;
 mod demo;
+mod report;
 mod serve;
+mod terminal;
 mod webhook;
 
 use std::process::ExitCode;
@@ -26,6 +29,8 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// Print the ValidatingWebhookConfiguration that has an API server call the webhook.
     Webhook(webhook::WebhookArgs),
+    /// Check manifests of several clusters against each other, before they are applied.
+    Check(Box<check::CheckArgs>),
     /// Print the CRDs of the registry.
     Crds,
     /// Make a development CA and a serving certificate.
@@ -43,6 +48,8 @@ pub enum Outcome {
     Failed,
     /// 2: flags, files or settings are wrong.
     Usage,
+    /// 3: it could not reach something.
+    Unreachable,
 }
 
 impl From<Outcome> for ExitCode {
@@ -51,6 +58,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Fine => 0,
             Outcome::Failed => 1,
             Outcome::Usage => 2,
+            Outcome::Unreachable => 3,
         })
     }
 }
@@ -61,6 +69,7 @@ impl Cli {
         let out = &mut std::io::stdout();
         let done = match self.command {
             Command::Serve(args) => return serve::run(*args).await,
+            Command::Check(args) => return check::run(&args).await,
             Command::Demo(args) => return demo::run(&args).await,
             Command::Webhook(args) => webhook::run(&args, out),
             Command::Crds => crds::run(out),
