@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod crds;
 mod demo;
+mod metrics;
 mod report;
 mod serve;
 mod terminal;

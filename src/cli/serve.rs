@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use kube::Client;
-use prometheus_client::registry::Registry as Metrics;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -23,10 +22,12 @@ use crate::registry::{Registry, RegistryUrl};
 use crate::server::readiness::Readiness;
 use crate::server::shutdown::Signals;
 use crate::server::{self, HttpsServer, ServerConfig, ops};
+use crate::telemetry::events::Events;
 use crate::telemetry::logs::{self, LogFormat};
 
 use super::Outcome;
 use super::config::{Config, default_certificate};
+use super::metrics::Metrics;
 
 /// How often certificate files are looked at.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(10);
@@ -183,6 +184,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let https = HttpsServer::bind(server_config, certificate.clone(), readiness.clone()).await?;
     let (ops_listener, _) = server::bind(config.ops_listen).await?;
 
+    let metrics = Metrics::default();
     let client = Client::try_from(config.cluster).context("--kubeconfig")?;
     let hub = config
         .hub
@@ -190,11 +192,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .transpose()
         .context("--registry")?;
     let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
-    let cluster = Arc::new(KubeCluster::new(client, config.credentials));
+    let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
+    let kinds = cluster.clone();
+    let (events, publisher) = Events::new(
+        client,
+        Box::new(move |group, kind| kinds.api_version(group, kind)),
+        &std::env::var("HOSTNAME").unwrap_or_else(|_| config.member.to_string()),
+        metrics.events.clone(),
+    );
     let observer = Arc::new(Observer::new(
         config.member.clone(),
         registry.clone(),
         cluster.clone(),
+        config.settings.claim_deadline,
     ));
     let guard = Arc::new(Guard {
         member: config.member.clone(),
@@ -202,15 +212,22 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         cluster: cluster.clone(),
         follow_up: observer.clone(),
         settings: config.settings,
+        notices: Arc::new(events),
+        metrics: metrics.admission.clone(),
     });
 
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     // The ops port outlives the others: it says why the pod is not ready.
-    let ops_router = ops::router(readiness.clone(), Arc::new(Metrics::default()));
+    let ops_router = ops::router(readiness.clone(), Arc::new(metrics.registry()));
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
     let (stop, router) = (shutdown.clone(), admission::router(guard));
     tasks.spawn(async move { Ok(https.run(router, stop).await?) });
+    let stop = shutdown.clone();
+    tasks.spawn(async move {
+        publisher.run(stop).await;
+        Ok(())
+    });
     let stop = shutdown.clone();
     tasks.spawn(async move {
         certificate.watch(CERTIFICATE_PERIOD, stop).await;

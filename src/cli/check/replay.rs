@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::admission::review::{self, Request};
-use crate::admission::{Guard, Mode, OnUnresolved, Settings, Verdict};
+use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, Verdict};
 use crate::check::{Cluster, Finding, Level, Mark, Place, Rule};
 use crate::claim::{CopyRef, MemberName, Record};
 use crate::cluster::memory::MemoryCluster;
@@ -22,6 +22,7 @@ use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::Registry as _;
 use crate::registry::kubernetes::snapshot;
 use crate::registry::memory::MemoryRegistry;
+use crate::telemetry::Silent;
 
 use super::settings::Problems;
 
@@ -140,7 +141,12 @@ impl Stage {
                 cluster.store(ObjectFacts::clone(&manifest.facts));
             }
         }
-        let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+        let observer = Observer::new(
+            member.clone(),
+            registry.clone(),
+            cluster.clone(),
+            CLAIM_DEADLINE,
+        );
         let observer = Arc::new(observer);
         let guard = Guard {
             member,
@@ -152,6 +158,8 @@ impl Stage {
                 on_unresolved: OnUnresolved::Warn,
                 claim_deadline: CLAIM_DEADLINE,
             },
+            notices: Arc::new(Silent),
+            metrics: Metrics::default(),
         };
         Ok(Self {
             guard,

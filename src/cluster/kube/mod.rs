@@ -76,6 +76,14 @@ impl KubeCluster {
         Ok(system.metadata.uid.unwrap_or_default().into())
     }
 
+    /// The `apiVersion` that a kind is served in; `None` where it is not installed.
+    pub fn api_version(&self, group: &str, kind: &str) -> Option<String> {
+        let installed = self.installed.load();
+        installed
+            .get(group, kind)
+            .map(|kind| kind.api_version.clone())
+    }
+
     /// The watched objects' API, where the kind is installed.
     fn api(&self, key: &ObjectKey) -> Option<Api<WatchedObject>> {
         let installed = self.installed.load();
