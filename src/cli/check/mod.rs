@@ -125,6 +125,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
         }
     }
     report.ignore(&plan.ignore);
+    report.sort();
     let out = &mut std::io::stdout().lock();
     let written = report
         .write(args.output, Style::of_stdout(), out)

@@ -52,6 +52,12 @@ impl Report {
         self.findings.retain(|finding| !rules.contains(&finding.rule));
     }
 
+    /// By place, so that a file is gone through once.
+    pub(super) fn sort(&mut self) {
+        self.findings
+            .sort_by(|a, b| (&a.place, a.rule, &a.copy).cmp(&(&b.place, b.rule, &b.copy)));
+    }
+
     /// How many findings are of a level.
     fn count(&self, level: Level) -> usize {
         let of_level = |finding: &&Finding| finding.level == level;
