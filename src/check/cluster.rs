@@ -138,9 +138,11 @@ impl Cluster {
 
     /// The policy annotations of its namespaces, and where they are written.
     pub fn policies(&self) -> impl Iterator<Item = (&str, &str, Option<&Place>)> {
-        let stated = self.settings.namespaces.iter().filter_map(|(name, stated)| {
-            Some((name.as_str(), stated.policy.as_deref()?, None))
-        });
+        let stated = self
+            .settings
+            .namespaces
+            .iter()
+            .filter_map(|(name, stated)| Some((name.as_str(), stated.policy.as_deref()?, None)));
         let written = self
             .policies
             .iter()
@@ -157,12 +159,14 @@ impl Cluster {
     /// Whether anything tells a subscription.
     pub(super) fn knows_a_subscription(&self) -> bool {
         let stated = &self.settings;
-        let of_namespaces = |of: &NamespaceSettings| {
-            of.subscription.is_some() || !of.credentials.is_empty()
-        };
+        let of_namespaces =
+            |of: &NamespaceSettings| of.subscription.is_some() || !of.credentials.is_empty();
         stated.subscription.is_some()
             || stated.namespaces.values().any(of_namespaces)
-            || self.secrets.values().any(|secret| secret.subscription.is_some())
+            || self
+                .secrets
+                .values()
+                .any(|secret| secret.subscription.is_some())
     }
 
     /// The subscription of the credential that ASO uses for an object; for a person, why it

@@ -1,5 +1,7 @@
 //! What a check finds.
 
+use std::str::FromStr;
+
 use crate::arm::Identity;
 use crate::claim::CopyRef;
 
@@ -86,11 +88,31 @@ impl Rule {
             }
             Self::OwnerMissing => "An object whose owner is not there.",
             Self::Unresolved => "An object whose Azure resource cannot be worked out.",
-            Self::WrittenTwice => "An object that is written twice for one cluster; one of the two is lost.",
+            Self::WrittenTwice => {
+                "An object that is written twice for one cluster; one of the two is lost."
+            }
             Self::Unreadable => "A file, or an object in it, that cannot be read.",
             Self::Refused => "A recorded request that aso-guard refuses.",
             Self::Warned => "A recorded request that aso-guard lets through with a warning.",
         }
+    }
+}
+
+/// A text is the name of no rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is none of {all}", all = Rule::ALL.map(Rule::as_str).join(", "))]
+pub struct NotARule {
+    name: String,
+}
+
+impl FromStr for Rule {
+    type Err = NotARule;
+
+    fn from_str(text: &str) -> Result<Self, NotARule> {
+        let found = Self::ALL.into_iter().find(|rule| rule.as_str() == text);
+        found.ok_or_else(|| NotARule {
+            name: text.to_owned(),
+        })
     }
 }
 

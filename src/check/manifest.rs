@@ -19,7 +19,13 @@ use super::yaml::{Node, Value, documents};
 const GROUP_SUFFIX: &str = ".azure.com";
 /// What of an object is handed on to be read: what [`ObjectFacts`] is made of.
 const READ: [&[&str]; 3] = [
-    &["name", "uid", "resourceVersion", "deletionTimestamp", "annotations"],
+    &[
+        "name",
+        "uid",
+        "resourceVersion",
+        "deletionTimestamp",
+        "annotations",
+    ],
     &["azureName", "azureNameFromConfig", "owner", "operatorSpec"],
     &["id"],
 ];
@@ -199,9 +205,12 @@ impl Reading<'_> {
         let name = node.find(&["metadata", "name"]);
         let name = match name.map(|name| (name.at, name.text())) {
             Some((at, Some(text))) if is_name(text) => at,
-            Some((at, _)) => return Err((at, "metadata.name is no name that Kubernetes takes".into())),
+            Some((at, _)) => {
+                return Err((at, "metadata.name is no name that Kubernetes takes".into()));
+            }
             None if node.find(&["metadata", "generateName"]).is_some() => {
-                let what = "it has generateName instead of a name, so each apply makes another copy";
+                let what =
+                    "it has generateName instead of a name, so each apply makes another copy";
                 return Err((node.at, what.into()));
             }
             None => return Err((node.at, "it has no metadata.name".into())),
@@ -215,7 +224,8 @@ impl Reading<'_> {
                 }
             }
         }
-        let object = Object::deserialize(pruned(node)).map_err(|error| (node.at, error.to_string()))?;
+        let object =
+            Object::deserialize(pruned(node)).map_err(|error| (node.at, error.to_string()))?;
         let namespace = self.namespace_of(node);
         let annotation = |key| {
             let annotations = node.find(&["metadata", "annotations"]);
@@ -239,7 +249,9 @@ impl Reading<'_> {
 
     fn namespace_of<'n>(&'n self, node: &'n Node<'_>) -> &'n str {
         let stated = node.find(&["metadata", "namespace"]).and_then(Node::text);
-        stated.filter(|text| !text.is_empty()).unwrap_or(self.namespace)
+        stated
+            .filter(|text| !text.is_empty())
+            .unwrap_or(self.namespace)
     }
 
     fn namespace(&mut self, node: &Node<'_>) {
@@ -278,7 +290,8 @@ impl Reading<'_> {
 
     fn definition(&mut self, node: &Node<'_>) {
         let text = |path: &[&str]| node.find(path).and_then(Node::text);
-        let (Some(group), Some(kind)) = (text(&["spec", "group"]), text(&["spec", "names", "kind"]))
+        let (Some(group), Some(kind)) =
+            (text(&["spec", "group"]), text(&["spec", "names", "kind"]))
         else {
             return;
         };

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::arm::{Identity, Resolution, Unresolved};
-use crate::claim::{
-    ClaimState, CopyRef, Held, Observation, Record, Sighting, observe,
-};
+use crate::claim::{ClaimState, CopyRef, Held, Observation, Record, Sighting, observe};
 use crate::object::{POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION};
 use crate::policy::{self, Policy};
 
@@ -63,9 +61,8 @@ struct Standing<'a> {
 impl Standing<'_> {
     /// Whether its spec names this resource, and not only its annotation or its status.
     fn names(&self, identity: &Identity) -> bool {
-        let other_name = || {
-            self.resolution.also.contains(identity) && self.annotated.as_ref() != Some(identity)
-        };
+        let other_name =
+            || self.resolution.also.contains(identity) && self.annotated.as_ref() != Some(identity);
         self.resolution.identity == *identity || other_name()
     }
 }
@@ -81,7 +78,10 @@ impl<'a> Checking<'a> {
                 ..Finding::new(
                     Rule::WrittenTwice,
                     Level::Warning,
-                    format!("{copy} is written twice{}", also_at(first.marks.object.as_ref())),
+                    format!(
+                        "{copy} is written twice{}",
+                        also_at(first.marks.object.as_ref())
+                    ),
                 )
             };
             finding.related.push(Related {
@@ -103,7 +103,11 @@ impl<'a> Checking<'a> {
             .default_policy()
             .map(|(policy, place)| ("DEFAULT_RECONCILE_POLICY".to_owned(), policy, place));
         let namespaces = cluster.policies().map(|(namespace, policy, place)| {
-            (format!("the annotation {POLICY_ANNOTATION} of namespace {namespace}"), policy, place)
+            (
+                format!("the annotation {POLICY_ANNOTATION} of namespace {namespace}"),
+                policy,
+                place,
+            )
         });
         for (what, policy, place) in namespaces.chain(default) {
             let Err(error) = policy.parse::<Policy>() else {
@@ -130,7 +134,11 @@ impl<'a> Checking<'a> {
         let about = |finding: Finding, place: &Option<Place>| Finding {
             copy: Some(copy.clone()),
             place: place.clone().or_else(|| manifest.marks.object.clone()),
-            identity: resolved.identity.as_ref().ok().map(|found| found.identity.clone()),
+            identity: resolved
+                .identity
+                .as_ref()
+                .ok()
+                .map(|found| found.identity.clone()),
             ..finding
         };
         if let Some(finding) = unknown_policy(&resolved) {
@@ -140,13 +148,17 @@ impl<'a> Checking<'a> {
             self.found.push(about(finding, &manifest.marks.owner));
         }
         if let Some((finding, related)) = live_under_parked(cluster, manifest, &resolved) {
-            let finding = Finding { related: vec![related], ..finding };
+            let finding = Finding {
+                related: vec![related],
+                ..finding
+            };
             self.found.push(about(finding, &manifest.marks.policy));
         }
         match resolved.identity {
             Ok(ref resolution) => {
                 if let Some(why) = &resolution.bad_annotation {
-                    let message = format!("its annotation {RESOURCE_ID_ANNOTATION} is no ARM ID: {why}");
+                    let message =
+                        format!("its annotation {RESOURCE_ID_ANNOTATION} is no ARM ID: {why}");
                     let finding = Finding::new(Rule::ForeignResourceId, Level::Warning, message);
                     self.found.push(about(finding, &manifest.marks.resource_id));
                 }
@@ -243,7 +255,10 @@ impl<'a> Checking<'a> {
             match record.state() {
                 ClaimState::Conflict => found.extend(self.conflict(identity, record)),
                 ClaimState::Parked => found.extend(self.only_parked(identity, record)),
-                ClaimState::Live | ClaimState::Pending | ClaimState::Deleting => {}
+                ClaimState::Live
+                | ClaimState::Pending
+                | ClaimState::Deleting
+                | ClaimState::Free => {}
             }
         }
         for (copy, standing) in &self.copies {
@@ -318,13 +333,20 @@ impl<'a> Checking<'a> {
             more => format!(" and {more} other copies"),
         };
         Some(Finding {
-            place: held.marks.policy.clone().or_else(|| held.marks.object.clone()),
+            place: held
+                .marks
+                .policy
+                .clone()
+                .or_else(|| held.marks.object.clone()),
             copy: Some((*first).clone()),
             identity: Some(identity.clone()),
             next: "Make one copy live, or leave this rule out if a cluster that is not checked \
                    here has it: --ignore parked-without-live"
                 .to_owned(),
-            related: others.iter().map(|(copy, standing)| related(copy, standing)).collect(),
+            related: others
+                .iter()
+                .map(|(copy, standing)| related(copy, standing))
+                .collect(),
             ..Finding::new(
                 Rule::ParkedWithoutLive,
                 Level::Warning,
@@ -339,23 +361,40 @@ impl<'a> Checking<'a> {
     /// A `resource-id` annotation that names another resource than the spec.
     fn foreign(&self, copy: &CopyRef, standing: &Standing<'_>) -> Option<Finding> {
         let resolution = &standing.resolution;
-        let named = resolution.also.iter().find(|other| !standing.names(other))?;
-        let holders = self.claims.get(named).into_iter().flat_map(|record| record.copies.keys());
+        let named = resolution
+            .also
+            .iter()
+            .find(|other| !standing.names(other))?;
+        let holders = self
+            .claims
+            .get(named)
+            .into_iter()
+            .flat_map(|record| record.copies.keys());
         let holders = holders.filter(|other| *other != copy);
         let holder = self.own(named, holders).into_iter().next();
         let (level, whose) = match holder {
             Some((other, held)) => (
                 Level::Error,
-                format!(", which is that of {other}{}", in_brackets(held.marks.object.as_ref())),
+                format!(
+                    ", which is that of {other}{}",
+                    in_brackets(held.marks.object.as_ref())
+                ),
             ),
             None => (Level::Warning, String::new()),
         };
         Some(Finding {
-            place: standing.marks.resource_id.clone().or_else(|| standing.marks.object.clone()),
+            place: standing
+                .marks
+                .resource_id
+                .clone()
+                .or_else(|| standing.marks.object.clone()),
             copy: Some(copy.clone()),
             identity: Some(resolution.identity.clone()),
             next: format!("Leave {RESOURCE_ID_ANNOTATION} out; ASO sets it again."),
-            related: holder.iter().map(|(copy, standing)| related(copy, standing)).collect(),
+            related: holder
+                .iter()
+                .map(|(copy, standing)| related(copy, standing))
+                .collect(),
             ..Finding::new(
                 Rule::ForeignResourceId,
                 level,

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::claim::{Heard, MemberName, Record};
+use crate::claim::{Heard, MemberName, MemberNameError, Record};
 use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Versioned};
 
 use super::Outcome;
@@ -41,7 +41,13 @@ struct ListArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     /// How the list is written; wide counts what each member holds
-    #[arg(short, long, value_enum, default_value = "table", env = "ASO_GUARD_OUTPUT")]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
     output: Form,
 }
 
@@ -146,9 +152,9 @@ fn member_json(member: &MemberRecord, held: &Holdings) -> Value {
 }
 
 fn table(members: &[Versioned<MemberRecord>], held: &[Holdings], now: Timestamp) -> String {
-    let mut head = vec!["STATE", "NAME", "HEARD", "VERSION"];
+    let mut columns = vec!["STATE", "NAME", "HEARD", "VERSION"];
     if !held.is_empty() {
-        head.extend(["LIVE", "PARKED", "CLUSTER"]);
+        columns.extend(["LIVE", "PARKED", "CLUSTER"]);
     }
     let rows = members.iter().enumerate().map(|(at, member)| {
         let member = &member.record;
@@ -169,7 +175,7 @@ fn table(members: &[Versioned<MemberRecord>], held: &[Holdings], now: Timestamp)
         width: None,
         ..Style::of_stdout()
     };
-    style.table(&head, rows.collect(), |word| match word {
+    style.table(&columns, rows.collect(), |word| match word {
         "Ready" => Some(Paint::Good),
         "Enrolling" => Some(Paint::Doubtful),
         "Silent" => Some(Paint::Bad),
@@ -181,7 +187,7 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), Stop> {
     let name: MemberName = args
         .name
         .parse()
-        .map_err(|error| Stop::Usage(format!("{error}")))?;
+        .map_err(|error: MemberNameError| Stop::Usage(error.to_string()))?;
     let registry = args.registry.open().await?;
     let Some(known) = registry.member(&name).await? else {
         let flags = args.registry.flags();
@@ -191,7 +197,11 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), Stop> {
     };
     let now = Timestamp::now();
     let held = holdings(&*registry, &name).await?;
-    write!(out, "{}", still_holds(&known.record, &held, now, &args.registry))?;
+    write!(
+        out,
+        "{}",
+        still_holds(&known.record, &held, now, &args.registry)
+    )?;
     if is_recent(&known.record, now) && !args.yes_it_is_gone {
         return Err(Stop::Failed(format!(
             "{name} was {}: it is there. Stop its aso-guard first; if it is gone all the same, \

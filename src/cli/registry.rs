@@ -74,16 +74,21 @@ impl RegistryArgs {
     /// There is none of that description.
     pub(super) async fn open(&self) -> Result<Arc<dyn Registry>, Stop> {
         let wrong = |error: String| Stop::Usage(format!("--registry: {error}"));
-        let url: RegistryUrl = self.registry.parse().map_err(|error| wrong(format!("{error}")))?;
+        let parsed = self.registry.parse::<RegistryUrl>();
+        let url = parsed.map_err(|error| wrong(error.to_string()))?;
         let RegistryUrl::Kubernetes {
             kubeconfig,
             context,
         } = &url
         else {
-            return Err(wrong(format!("{url} lives in its own process; nobody else sees it")));
+            return Err(wrong(format!(
+                "{url} lives in its own process; nobody else sees it"
+            )));
         };
         let path = kubeconfig.as_deref().or(self.kubeconfig.as_deref());
-        let config = client_config(path, context.as_deref()).await.map_err(wrong)?;
+        let config = client_config(path, context.as_deref())
+            .await
+            .map_err(wrong)?;
         let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
         Ok(Arc::new(KubernetesRegistry::new(client, &url.to_string())))
     }

@@ -115,8 +115,16 @@ mod tests {
 
     fn table(style: Style) -> String {
         let rows = vec![
-            vec!["error".to_owned(), "a.yaml:3".to_owned(), "one\ntwo \x1b[2J".to_owned()],
-            vec!["note".to_owned(), "long/b.yaml:12".to_owned(), "three words here".to_owned()],
+            vec![
+                "error".to_owned(),
+                "a.yaml:3".to_owned(),
+                "one\ntwo \x1b[2J".to_owned(),
+            ],
+            vec![
+                "note".to_owned(),
+                "long/b.yaml:12".to_owned(),
+                "three words here".to_owned(),
+            ],
         ];
         style.table(&["LEVEL", "WHERE", "WHAT"], rows, |word| {
             (word == "error").then_some(Paint::Bad)
@@ -149,7 +157,10 @@ mod tests {
             width: Some(40),
         };
         let narrow = table(style);
-        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        assert!(
+            narrow.lines().all(|line| line.chars().count() <= 40),
+            "{narrow}"
+        );
         assert!(narrow.lines().count() > table(Style::default()).lines().count());
     }
 }

@@ -1,5 +1,6 @@
 //! Input that makes no sense is told of with its file and line, and never a panic.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -11,13 +12,37 @@ use crate::run::{check_in, check_text};
 
 #[rstest]
 #[case::not_yaml("a: [1\nb: 2\n", 2, "this is not YAML")]
-#[case::no_name("apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata: {}\n", 1, "it has no metadata.name")]
-#[case::bad_name("apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata:\n  name: Über\n", 4, "no name that Kubernetes takes")]
-#[case::a_number("apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata:\n  name: x\nspec:\n  azureName: 7\n", 6, "spec.azureName has to be a text; put it in quotes")]
-#[case::a_list("apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata:\n  name: x\nspec: []\n", 1, "expected an object")]
+#[case::no_name(
+    "apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata: {}\n",
+    1,
+    "it has no metadata.name"
+)]
+#[case::bad_name(
+    "apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata:\n  name: Über\n",
+    4,
+    "no name that Kubernetes takes"
+)]
+#[case::a_number(
+    "apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata:\n  name: x\nspec:\n  azureName: 7\n",
+    6,
+    "spec.azureName has to be a text; put it in quotes"
+)]
+#[case::a_list(
+    "apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata:\n  name: x\nspec: []\n",
+    1,
+    "expected an object"
+)]
 #[case::twice("a: 1\na: 2\n", 2, "the key \"a\" is here twice")]
-#[case::in_a_list("apiVersion: v1\nkind: List\nitems:\n- apiVersion: resources.azure.com/v1\n  kind: ResourceGroup\n", 4, "it has no metadata.name")]
-#[case::after_a_good_one("apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata:\n  name: x\n---\n}\n", 6, "this is not YAML")]
+#[case::in_a_list(
+    "apiVersion: v1\nkind: List\nitems:\n- apiVersion: resources.azure.com/v1\n  kind: ResourceGroup\n",
+    4,
+    "it has no metadata.name"
+)]
+#[case::after_a_good_one(
+    "apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata:\n  name: x\n---\n}\n",
+    6,
+    "this is not YAML"
+)]
 fn what_cannot_be_read_is_told_with_its_line(
     #[case] text: &str,
     #[case] line: u64,
@@ -39,7 +64,9 @@ fn what_cannot_be_read_is_told_with_its_line(
 #[case::only_comments("# nothing\n---\n# here\n")]
 #[case::values("replicas: 3\nimage: x\n")]
 #[case::a_scalar("just words\n")]
-#[case::another_group("apiVersion: karpenter.azure.com/v1\nkind: AKSNodeClass\nmetadata:\n  name: x\n")]
+#[case::another_group(
+    "apiVersion: karpenter.azure.com/v1\nkind: AKSNodeClass\nmetadata:\n  name: x\n"
+)]
 fn what_is_no_asos_is_fine(#[case] text: &str) {
     let said = check_text(text);
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
@@ -102,8 +129,21 @@ fn bytes_that_are_no_text_are_told_with_their_line() {
 
 /// A manifest of which parts may be anything.
 fn manifest_text() -> impl Strategy<Value = String> {
-    let group = prop_oneof!["resources.azure.com", "storage.azure.com", "authorization.azure.com", "[a-z.]{0,9}"];
-    let kind = prop_oneof!["ResourceGroup", "StorageAccount", "RoleAssignment", "Namespace", "Secret", "List", "\\PC{0,6}"];
+    let group = prop_oneof![
+        "resources.azure.com",
+        "storage.azure.com",
+        "authorization.azure.com",
+        "[a-z.]{0,9}"
+    ];
+    let kind = prop_oneof![
+        "ResourceGroup",
+        "StorageAccount",
+        "RoleAssignment",
+        "Namespace",
+        "Secret",
+        "List",
+        "\\PC{0,6}"
+    ];
     let part = "(name|owner|azureName|annotations|armId|spec|metadata|[{}\\[\\]:\"',&*-]|\n|  |skip|x){0,25}";
     (group, kind, part, part).prop_map(|(group, kind, one, two)| {
         format!("apiVersion: {group}/v1\nkind: {kind}\nmetadata:\n  name: x\n  {one}\nspec:\n  {two}\n---\n{one}")
@@ -119,12 +159,12 @@ proptest! {
                 name: format!("c{at}").parse().unwrap(),
                 subscription: None,
                 default_policy: None,
-                namespaces: Default::default(),
+                namespaces: BTreeMap::new(),
             });
             let contents = manifest::read(&"x.yaml".into(), text, "default");
             let lines = text.lines().count() + 1;
             for problem in &contents.problems {
-                prop_assert!(problem.place.at.line as usize <= lines, "{problem:?}");
+                prop_assert!(usize::try_from(problem.place.at.line).unwrap() <= lines, "{problem:?}");
             }
             for item in contents.items {
                 cluster.add(item);

@@ -26,19 +26,30 @@ fn sarif_names_rules_places_and_the_other_copy() {
     let results = run["results"].as_array().unwrap();
     assert_eq!(results.len(), 12);
     for result in results {
-        let rule = &run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
+        let rule = &run["tool"]["driver"]["rules"]
+            [usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
         assert_eq!(rule["id"], result["ruleId"]);
         let place = &result["locations"][0]["physicalLocation"];
         assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
         let uri = place["artifactLocation"]["uri"].as_str().unwrap();
         assert!(repository().join(uri).is_file(), "{uri}");
     }
-    let twin = results.iter().rfind(|result| result["ruleId"] == "two-live").unwrap();
+    let twin = results
+        .iter()
+        .rfind(|result| result["ruleId"] == "two-live")
+        .unwrap();
     let other = &twin["relatedLocations"][0]["physicalLocation"];
-    assert_eq!(other["artifactLocation"]["uri"], "clusters/a/shop/group.yaml");
+    assert_eq!(
+        other["artifactLocation"]["uri"],
+        "clusters/a/shop/group.yaml"
+    );
     let mut prints: Vec<_> = results
         .iter()
-        .map(|result| result["partialFingerprints"]["asoGuard/v1"].as_str().unwrap())
+        .map(|result| {
+            result["partialFingerprints"]["asoGuard/v1"]
+                .as_str()
+                .unwrap()
+        })
         .collect();
     prints.sort_unstable();
     prints.dedup();
@@ -71,8 +82,15 @@ fn policy_reports_are_by_cluster_and_namespace() {
     // Both sides of a twin are told of it.
     for cluster in ["a", "b"] {
         let results = of(cluster, "shop").unwrap()["results"].as_array().unwrap();
-        assert!(results.iter().any(|one| one["rule"] == "two-live"), "{cluster}");
+        assert!(
+            results.iter().any(|one| one["rule"] == "two-live"),
+            "{cluster}"
+        );
     }
     let said = check_in(&repository(), &["-o", "openreports"], "");
-    assert!(said.out.contains("apiVersion: openreports.io/v1alpha1"), "{}", said.out);
+    assert!(
+        said.out.contains("apiVersion: openreports.io/v1alpha1"),
+        "{}",
+        said.out
+    );
 }

@@ -72,25 +72,47 @@ fn replay(claims: &[Value], reviews: &[String]) -> Said {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": claims});
     fs::write(directory.path().join("claims.json"), list.to_string()).unwrap();
     fs::write(directory.path().join("reviews.jsonl"), reviews.join("\n")).unwrap();
-    let args = ["--replay=reviews.jsonl", "--claims=claims.json", "--as=b", "-o=json"];
+    let args = [
+        "--replay=reviews.jsonl",
+        "--claims=claims.json",
+        "--as=b",
+        "-o=json",
+    ];
     check_in(directory.path(), &args, "")
 }
 
 #[test]
 fn what_the_guard_would_refuse_is_found_by_its_line() {
-    let claims = [claim("a", "rg-shop", "manage"), claim("b", "rg-own", "manage")];
+    let claims = [
+        claim("a", "rg-shop", "manage"),
+        claim("b", "rg-own", "manage"),
+    ];
     let reviews = [
         review("1", "CREATE", Some(group("rg-new", "u1", None)), None),
         String::new(),
         review("2", "CREATE", Some(group("rg-shop", "u2", None)), None),
-        review("3", "CREATE", Some(group("rg-shop", "u2", Some("skip"))), None),
+        review(
+            "3",
+            "CREATE",
+            Some(group("rg-shop", "u2", Some("skip"))),
+            None,
+        ),
     ];
     let said = replay(&claims, &reviews);
-    assert_eq!(said.places(), ["refused reviews.jsonl:3"], "{}{}", said.out, said.err);
+    assert_eq!(
+        said.places(),
+        ["refused reviews.jsonl:3"],
+        "{}{}",
+        said.out,
+        said.err
+    );
     assert_eq!(said.code, Some(1));
     let message = said.findings()[0]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("LiveElsewhere"), "{message}");
-    assert!(message.contains("live in cluster a as shop/ResourceGroup/rg-shop"), "{message}");
+    assert!(
+        message.contains("live in cluster a as shop/ResourceGroup/rg-shop"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -107,7 +129,13 @@ fn what_it_lets_through_is_taken_to_have_happened() {
         review("4", "DELETE", None, Some(parked)),
     ];
     let said = replay(&claims, &reviews);
-    assert_eq!(said.places(), ["refused reviews.jsonl:1"], "{}{}", said.out, said.err);
+    assert_eq!(
+        said.places(),
+        ["refused reviews.jsonl:1"],
+        "{}{}",
+        said.out,
+        said.err
+    );
 }
 
 #[test]
@@ -120,5 +148,10 @@ fn what_cannot_be_replayed_is_named() {
     let args = ["--replay=reviews.jsonl", "--claims=claims.json", "--as=b"];
     let said = check_in(directory.path(), &args, "");
     assert_eq!(said.code, Some(2));
-    assert!(said.err.contains("claims.json: this is not what kubectl get"), "{}", said.err);
+    assert!(
+        said.err
+            .contains("claims.json: this is not what kubectl get"),
+        "{}",
+        said.err
+    );
 }

@@ -31,7 +31,11 @@ impl Said {
         let findings = self.findings();
         let places = findings.iter().map(|finding| {
             let (rule, place) = (finding["rule"].as_str().unwrap(), &finding["place"]);
-            format!("{rule} {}:{}", place["file"].as_str().unwrap(), place["line"])
+            format!(
+                "{rule} {}:{}",
+                place["file"].as_str().unwrap(),
+                place["line"]
+            )
         });
         places.collect()
     }
@@ -51,7 +55,9 @@ pub fn check_in(directory: &Path, args: &[&str], input: &str) -> Said {
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
     // One that ends without reading its input is as good.
-    let writing = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let writing = std::thread::spawn(move || {
+        let _ = stdin.write_all(input.as_bytes());
+    });
     let output = child.wait_with_output().unwrap();
     writing.join().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

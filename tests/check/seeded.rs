@@ -48,7 +48,13 @@ fn flags_say_the_same_as_the_file() {
 fn rules_can_be_left_out() {
     let said = check_in(
         &repository(),
-        &["-o", "json", "--ignore", "two-live,unreadable", "--ignore=owner-missing"],
+        &[
+            "-o",
+            "json",
+            "--ignore",
+            "two-live,unreadable",
+            "--ignore=owner-missing",
+        ],
         "",
     );
     let left = MISTAKES.iter().filter(|mistake| {
@@ -63,7 +69,12 @@ fn a_repository_without_mistakes_is_fine() {
     let network = directory.join("network.yaml");
     let arg = format!("b={}", network.display());
     let said = check_in(&directory, &["--cluster", &arg], "");
-    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{}", said.out);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (Some(0), ""),
+        "{}",
+        said.out
+    );
     assert_eq!(said.out, "nothing found; 1 object in cluster b\n");
 }
 
@@ -76,12 +87,18 @@ fn what_kustomize_and_helm_render_is_read_from_standard_input() {
     let args = ["--cluster=a=-", "--cluster", &arg, "-o", "json"];
     let said = check_in(elsewhere.path(), &args, &text);
     let found = said.findings();
-    let twin = found.iter().find(|finding| finding["rule"] == "two-live").unwrap();
+    let twin = found
+        .iter()
+        .find(|finding| finding["rule"] == "two-live")
+        .unwrap();
     assert_eq!(twin["related"][0]["place"]["file"], "-");
     assert_eq!(twin["related"][0]["place"]["line"], 4);
     // No subscription is stated: that is said.
     let message = twin["message"].as_str().unwrap();
-    assert!(message.contains("taking both to be in one subscription"), "{message}");
+    assert!(
+        message.contains("taking both to be in one subscription"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -91,7 +108,11 @@ fn charts_and_kustomizations_are_pointed_out() {
     fs::create_dir_all(&templates).unwrap();
     fs::write(directory.path().join("chart/Chart.yaml"), "name: x\n").unwrap();
     fs::write(templates.join("x.yaml"), "kind: {{ .Values.x }}\n").unwrap();
-    fs::write(directory.path().join("kustomization.yaml"), "resources: [x]\n").unwrap();
+    fs::write(
+        directory.path().join("kustomization.yaml"),
+        "resources: [x]\n",
+    )
+    .unwrap();
     let said = check_in(directory.path(), &["--cluster=a=."], "");
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     assert!(said.out.contains("is a Helm chart"), "{}", said.out);

@@ -10,6 +10,8 @@ mod lab;
 
 mod aftermath;
 mod audit;
+mod before;
+mod by_hand;
 mod bypass;
 mod control_plane;
 mod family;

@@ -31,10 +31,16 @@ pub(super) fn choose(path: Option<&Path>, named: &[String]) -> Result<Vec<Contex
             .map_err(|error| format!("--kubeconfig: {}: {error}", path.display()))?,
         None => Kubeconfig::read().map_err(|error| format!("no kubeconfig: {error}"))?,
     };
-    let all: Vec<String> = kubeconfig.contexts.iter().map(|one| one.name.clone()).collect();
+    let all: Vec<String> = kubeconfig
+        .contexts
+        .iter()
+        .map(|one| one.name.clone())
+        .collect();
     let missing: Vec<&String> = named.iter().filter(|name| !all.contains(name)).collect();
     if !missing.is_empty() {
-        let lines = missing.iter().map(|name| format!("--context: there is no context {name}"));
+        let lines = missing
+            .iter()
+            .map(|name| format!("--context: there is no context {name}"));
         let lines: Vec<String> = lines.collect();
         return Err(format!(
             "{}; the kubeconfig has {}",
@@ -42,13 +48,17 @@ pub(super) fn choose(path: Option<&Path>, named: &[String]) -> Result<Vec<Contex
             all.join(", ")
         ));
     }
-    let mut names = if named.is_empty() { all } else { named.to_vec() };
-    names.dedup();
-    if names.is_empty() {
+    let mut wanted = if named.is_empty() {
+        all
+    } else {
+        named.to_vec()
+    };
+    wanted.dedup();
+    if wanted.is_empty() {
         return Err("the kubeconfig has no contexts".to_owned());
     }
     let mut chosen: Vec<Context> = Vec::new();
-    for name in names {
+    for name in wanted {
         let taken = |member: &MemberName| chosen.iter().any(|one| one.member == *member);
         let Some(member) = member_name(&name, taken) else {
             return Err(format!("context {name:?} has no name that can be shown"));
@@ -104,7 +114,10 @@ mod tests {
         let text = "apiVersion: v1\nkind: Config\ncontexts:\n- name: a\n  context: {cluster: a, user: a}\n";
         std::fs::write(&path, text).unwrap();
         let error = choose(Some(&path), &["b".to_owned()]).err().unwrap();
-        assert_eq!(error, "--context: there is no context b; the kubeconfig has a");
+        assert_eq!(
+            error,
+            "--context: there is no context b; the kubeconfig has a"
+        );
         assert_eq!(choose(Some(&path), &[]).ok().unwrap().len(), 1);
     }
 }

@@ -47,7 +47,13 @@ pub(super) struct AuditArgs {
     )]
     ignore: Vec<String>,
     /// How findings are written
-    #[arg(short, long, value_enum, default_value = "table", env = "ASO_GUARD_OUTPUT")]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
     output: Form,
 }
 
@@ -87,10 +93,19 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
     let (mut clusters, mut known, mut complete) = (Vec::new(), Vec::new(), true);
     for (context, looked) in contexts.iter().zip(looked) {
         match looked {
-            Ok(surveyed) => take(context, surveyed, &mut report, &mut clusters, &mut known, &mut complete),
+            Ok(surveyed) => take(
+                context,
+                surveyed,
+                &mut report,
+                &mut clusters,
+                &mut known,
+                &mut complete,
+            ),
             Err(error) => {
                 complete = false;
-                report.remarks.push(format!("context {}: {error}", context.name));
+                report
+                    .remarks
+                    .push(format!("context {}: {error}", context.name));
             }
         }
     }
@@ -138,7 +153,11 @@ fn finish(report: &Report, form: Form, complete: bool) -> Outcome {
         return report.outcome();
     }
     eprintln!("aso-guard: not everything could be looked at:");
-    for remark in report.remarks.iter().filter(|remark| remark.contains("did not answer")) {
+    for remark in report
+        .remarks
+        .iter()
+        .filter(|remark| remark.contains("did not answer"))
+    {
         eprintln!("  {remark}");
     }
     Outcome::Unreachable

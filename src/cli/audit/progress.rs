@@ -26,7 +26,8 @@ impl Progress {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(0));
             // The template is one that indicatif takes.
-            if let Ok(style) = ProgressStyle::with_template("{prefix:>16} [{bar:30}] {pos}/{len} kinds {msg}")
+            if let Ok(style) =
+                ProgressStyle::with_template("{prefix:>16} [{bar:30}] {pos}/{len} kinds {msg}")
             {
                 bar.set_style(style.progress_chars("=> "));
             }

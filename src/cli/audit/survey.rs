@@ -9,9 +9,9 @@ use kube::Client;
 use kube::config::KubeConfigOptions;
 
 use crate::check::{Cluster, Item, Manifest, Marks, Secret, Settings};
+use crate::cluster::ClusterError;
 use crate::cluster::kube::survey::{SecretSeen, Survey};
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
-use crate::cluster::ClusterError;
 use crate::object::ObjectFacts;
 
 use super::contexts::Context;
@@ -48,7 +48,10 @@ pub(super) async fn look(
         subscription: subscription.map(str::to_owned),
     };
     let words = |error: ClusterError| error.to_string();
-    let uid = KubeCluster::new(client.clone(), credentials).identity().await.map_err(words)?;
+    let uid = KubeCluster::new(client.clone(), credentials)
+        .identity()
+        .await
+        .map_err(words)?;
     let survey = Survey::begin(client).await.map_err(words)?;
     let mut missed = Vec::new();
     let objects = objects(&survey, &progress, &mut missed).await;

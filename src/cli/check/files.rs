@@ -46,7 +46,9 @@ impl Files {
             return Ok(());
         }
         let mut found = Vec::new();
-        let is_directory = fs::metadata(path).map_err(|error| failed(path, error))?.is_dir();
+        let is_directory = fs::metadata(path)
+            .map_err(|error| failed(path, error))?
+            .is_dir();
         if is_directory {
             self.search(path, DEPTH, &mut found)
                 .map_err(|(path, error)| failed(&path, error))?;
@@ -68,9 +70,9 @@ impl Files {
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
                 let before = &error.as_bytes()[..good];
-                let lines = before.iter().filter(|&&byte| byte == b'\n').count();
+                let lines = before.split(|&byte| byte == b'\n').count();
                 let at = Mark {
-                    line: u32::try_from(lines + 1).unwrap_or(u32::MAX),
+                    line: u32::try_from(lines).unwrap_or(u32::MAX),
                     column: 1,
                 };
                 let place = Place { file: name, at };

@@ -98,7 +98,13 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
         let mut cluster = Cluster::new(planned.settings.clone());
         for path in &planned.paths {
             let read = files.read(path, |file: &Arc<str>, text: &str| {
-                add(&mut cluster, file, text, &planned.default_namespace, &mut report);
+                add(
+                    &mut cluster,
+                    file,
+                    text,
+                    &planned.default_namespace,
+                    &mut report,
+                );
             });
             if let Err(error) = read {
                 unread.push(error);
@@ -139,13 +145,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
     }
 }
 
-fn add(
-    cluster: &mut Cluster,
-    file: &Arc<str>,
-    text: &str,
-    namespace: &str,
-    report: &mut Report,
-) {
+fn add(cluster: &mut Cluster, file: &Arc<str>, text: &str, namespace: &str, report: &mut Report) {
     let Contents { items, problems } = manifest::read(file, text, namespace);
     for item in items {
         cluster.add(item);

@@ -75,13 +75,14 @@ impl Replay {
 /// # Errors
 /// A file cannot be read; for a person.
 pub(super) async fn run(asked: &Replay, clusters: Vec<Cluster>) -> anyhow::Result<Vec<Finding>> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).with_context(|| path.display().to_string())
-    };
-    let records = snapshot(&read(&asked.claims)?)
-        .with_context(|| asked.claims.display().to_string())?;
+    let read =
+        |path: &Path| std::fs::read_to_string(path).with_context(|| path.display().to_string());
+    let records =
+        snapshot(&read(&asked.claims)?).with_context(|| asked.claims.display().to_string())?;
     let reviews = read(&asked.reviews)?;
-    let own = clusters.into_iter().find(|cluster| *cluster.name() == asked.member);
+    let own = clusters
+        .into_iter()
+        .find(|cluster| *cluster.name() == asked.member);
     let stage = Stage::set(asked.member.clone(), own.as_ref(), &records).await?;
     let file: Arc<str> = asked.reviews.display().to_string().into();
     let mut found = Vec::new();
@@ -255,7 +256,9 @@ fn subscriptions(
     for manifest in own.into_iter().flat_map(Cluster::objects) {
         let namespace = manifest.facts.key.namespace.to_string();
         if let Some(Ok(subscription)) = own.map(|own| own.subscription(&manifest.facts)) {
-            found.entry(namespace).or_insert_with(|| subscription.to_string());
+            found
+                .entry(namespace)
+                .or_insert_with(|| subscription.to_string());
         }
     }
     found

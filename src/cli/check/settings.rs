@@ -44,7 +44,9 @@ impl Problems {
 
 impl Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|problem| writeln!(f, "  {problem}"))
+        self.0
+            .iter()
+            .try_for_each(|problem| writeln!(f, "  {problem}"))
     }
 }
 
@@ -110,12 +112,16 @@ impl Plan {
         }
         let ignore = args.ignore.iter().map(|name| ("--ignore", name));
         let ignore = ignore.chain(file.ignore.iter().map(|name| ("ignore", name)));
-        let ignore = ignore.filter_map(|(flag, name)| rule(flag, name, &mut problems)).collect();
+        let ignore = ignore
+            .filter_map(|(flag, name)| rule(flag, name, &mut problems))
+            .collect();
         let replay = Replay::of(&args.replay, &mut problems);
         for planned in &clusters {
             if planned.paths.is_empty() && replay.is_none() {
                 let name = &planned.settings.name;
-                problems.add(format!("cluster {name} has no paths: --cluster {name}=PATH"));
+                problems.add(format!(
+                    "cluster {name} has no paths: --cluster {name}=PATH"
+                ));
             }
         }
         if clusters.is_empty() && replay.is_none() && problems.0.is_empty() {
@@ -203,7 +209,9 @@ fn planned(
         let settings = NamespaceSettings {
             subscription: stated.subscription.map(Arc::from),
             policy: stated.policy.map(Arc::from),
-            credentials: credentials.map(|(name, id)| (name, Arc::from(id))).collect(),
+            credentials: credentials
+                .map(|(name, id)| (name, Arc::from(id)))
+                .collect(),
         };
         (namespace, settings)
     });
@@ -236,7 +244,9 @@ fn cluster_flag(
     problems: &mut Problems,
 ) {
     let Some((name, paths)) = flag.split_once('=') else {
-        problems.add(format!("--cluster: {flag:?} has no path; write it like a=clusters/a"));
+        problems.add(format!(
+            "--cluster: {flag:?} has no path; write it like a=clusters/a"
+        ));
         return;
     };
     let name: MemberName = match name.parse() {
@@ -248,7 +258,9 @@ fn cluster_flag(
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
         .collect();
-    let known = clusters.iter_mut().find(|known| known.settings.name == name);
+    let known = clusters
+        .iter_mut()
+        .find(|known| known.settings.name == name);
     match known {
         Some(known) if given.contains(&name) => known.paths.extend(paths),
         Some(known) => known.paths = paths,
@@ -296,10 +308,7 @@ fn chosen<'c>(
 }
 
 fn rule(flag: &str, name: &str, problems: &mut Problems) -> Option<Rule> {
-    let found = Rule::ALL.into_iter().find(|rule| rule.as_str() == name);
-    if found.is_none() {
-        let names: Vec<&str> = Rule::ALL.into_iter().map(Rule::as_str).collect();
-        problems.add(format!("{flag}: {name:?} is none of {}", names.join(", ")));
-    }
-    found
+    let rule = name.parse();
+    rule.map_err(|error| problems.add(format!("{flag}: {error}")))
+        .ok()
 }

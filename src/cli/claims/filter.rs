@@ -12,22 +12,22 @@ use crate::cli::registry::Stop;
 #[derive(Args, Default)]
 pub(super) struct FilterArgs {
     /// Those with a copy in this member
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLAIMS_MEMBER")]
     member: Option<String>,
     /// Those with a copy in a namespace of this name
-    #[arg(long, short, value_name = "NAME")]
+    #[arg(long, short, value_name = "NAME", env = "ASO_GUARD_CLAIMS_NAMESPACE")]
     namespace: Option<String>,
     /// Those in this Azure subscription
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", env = "ASO_GUARD_CLAIMS_SUBSCRIPTION")]
     subscription: Option<String>,
     /// Those in this resource group
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLAIMS_RESOURCE_GROUP")]
     resource_group: Option<String>,
     /// Those in this state
     #[arg(long, value_name = "STATE", value_parser = ["live", "pending", "parked", "free", "deleting", "conflict"], ignore_case = true)]
     state: Option<String>,
     /// The one with this ARM ID, and those below it
-    #[arg(long, value_name = "ARM_ID")]
+    #[arg(long, value_name = "ARM_ID", env = "ASO_GUARD_CLAIMS_BELOW")]
     below: Option<String>,
 }
 
@@ -103,9 +103,9 @@ impl Filter {
         let group = || {
             let subscription = self.subscription.as_deref()?;
             match &self.resource_group {
-                Some(group) => {
-                    format!("/subscriptions/{subscription}/resourceGroups/{group}").parse().ok()
-                }
+                Some(group) => format!("/subscriptions/{subscription}/resourceGroups/{group}")
+                    .parse()
+                    .ok(),
                 None => format!("/subscriptions/{subscription}").parse().ok(),
             }
         };
@@ -122,7 +122,9 @@ impl Filter {
         };
         // Member and namespace have to be those of one copy.
         let of_copy = |copy: &CopyRef| {
-            self.member.as_ref().is_none_or(|member| copy.member == *member)
+            self.member
+                .as_ref()
+                .is_none_or(|member| copy.member == *member)
                 && self
                     .namespace
                     .as_deref()
@@ -209,6 +211,9 @@ mod tests {
         let Err(Stop::Usage(words)) = args.check() else {
             panic!()
         };
-        assert!(words.contains("--member: ") && words.contains("--below: "), "{words}");
+        assert!(
+            words.contains("--member: ") && words.contains("--below: "),
+            "{words}"
+        );
     }
 }

@@ -24,7 +24,13 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// How the list is written
-    #[arg(short, long, value_enum, default_value = "table", env = "ASO_GUARD_OUTPUT")]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
     output: Form,
 }
 
@@ -64,9 +70,9 @@ fn table(
     if found.is_empty() {
         return "No claims.\n".to_owned();
     }
-    let mut head = vec!["STATE", "RESOURCE", "HOLDER", "PARKED IN", "SINCE", "HEARD"];
+    let mut columns = vec!["STATE", "RESOURCE", "HOLDER", "PARKED IN", "SINCE", "HEARD"];
     if wide {
-        head.extend(["BY", "VERSION", "ARM ID"]);
+        columns.extend(["BY", "VERSION", "ARM ID"]);
     }
     let rows = found.iter().map(|known| row(known, heard, wide, now));
     // A list is for one line each, however long.
@@ -74,7 +80,7 @@ fn table(
         width: None,
         ..Style::of_stdout()
     };
-    style.table(&head, rows.collect(), view::paint)
+    style.table(&columns, rows.collect(), view::paint)
 }
 
 fn row(

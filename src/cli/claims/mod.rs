@@ -81,7 +81,7 @@ async fn find(
         ))),
         1 => Ok(found.remove(0)),
         _ => {
-            let names: Vec<String> = found
+            let lines: Vec<String> = found
                 .iter()
                 .take(10)
                 .map(|known| format!("  {}", known.record.identity))
@@ -89,7 +89,7 @@ async fn find(
             Err(Stop::Usage(format!(
                 "{} claims are on resources that end with {named}; name one by its ARM ID:\n{}",
                 found.len(),
-                names.join("\n")
+                lines.join("\n")
             )))
         }
     }

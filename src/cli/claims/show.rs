@@ -22,7 +22,13 @@ pub(super) struct ShowArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     /// How the claim is written
-    #[arg(short, long, value_enum, default_value = "table", env = "ASO_GUARD_OUTPUT")]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
     output: Form,
 }
 
@@ -37,16 +43,18 @@ pub(super) async fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), Sto
         }
         Form::Table | Form::Wide => {
             let heard = heard(&*registry).await?;
-            write!(out, "{}", words(&known, &heard, Style::of_stdout(), Timestamp::now()))?;
+            write!(
+                out,
+                "{}",
+                words(&known, &heard, Style::of_stdout(), Timestamp::now())
+            )?;
         }
     }
     Ok(())
 }
 
 /// When each member was last heard from.
-pub(super) async fn heard(
-    registry: &dyn Registry,
-) -> Result<HashMap<MemberName, Timestamp>, Stop> {
+pub(super) async fn heard(registry: &dyn Registry) -> Result<HashMap<MemberName, Timestamp>, Stop> {
     let members = registry.members().await?.into_iter();
     let heard = members.map(|known| (known.record.name, known.record.heard));
     Ok(heard.collect())
@@ -70,10 +78,17 @@ pub(super) fn words(
         words += &format!("\n{}\n", style.paint(Paint::Bold, "Copies"));
         let rows = record.copies.iter().map(|(copy, held)| {
             let holder = Holder::of(copy, held);
-            let policy = held.stored.as_ref().map_or("not stored", |s| s.policy.as_str());
+            let policy = held
+                .stored
+                .as_ref()
+                .map_or("not stored", |s| s.policy.as_str());
             let last = heard.get(&copy.member);
             let mut notes = Vec::new();
-            if held.stored.as_ref().is_some_and(|stored| stored.terminating) {
+            if held
+                .stored
+                .as_ref()
+                .is_some_and(|stored| stored.terminating)
+            {
                 notes.push("terminating".to_owned());
             }
             if held.stored.as_ref().is_some_and(|stored| stored.busy) {
@@ -90,7 +105,11 @@ pub(super) fn words(
                 copy.to_string(),
                 policy.to_owned(),
                 format!("{:.0}", held.since),
-                if held.by.is_empty() { "-".to_owned() } else { held.by.to_string() },
+                if held.by.is_empty() {
+                    "-".to_owned()
+                } else {
+                    held.by.to_string()
+                },
                 last.map_or_else(
                     || "member not registered".to_owned(),
                     |last| Heard::since(*last, now).words(),
@@ -98,8 +117,8 @@ pub(super) fn words(
                 notes.join(", "),
             ]
         });
-        let head = ["HOLD", "COPY", "POLICY", "SINCE", "BY", "MEMBER", "NOTES"];
-        words += &style.table(&head, rows.collect(), |_| None);
+        let columns = ["HOLD", "COPY", "POLICY", "SINCE", "BY", "MEMBER", "NOTES"];
+        words += &style.table(&columns, rows.collect(), |_| None);
     }
     if !record.history.is_empty() {
         words += &format!("\n{}\n", style.paint(Paint::Bold, "History"));
@@ -112,8 +131,8 @@ pub(super) fn words(
                 entry.why.as_str().to_owned(),
             ]
         });
-        let head = ["AT", "DEED", "COPY", "BY", "WHY"];
-        words += &style.table(&head, rows.collect(), |_| None);
+        let columns = ["AT", "DEED", "COPY", "BY", "WHY"];
+        words += &style.table(&columns, rows.collect(), |_| None);
     }
     words
 }

@@ -28,13 +28,18 @@ pub(super) fn annotations(report: &Report, out: &mut impl Write) -> io::Result<(
         let (properties, message) = (properties.join(","), data(&message));
         writeln!(out, "::{command} {properties}::{message}")?;
     }
-    report.remarks.iter().try_for_each(|remark| writeln!(out, "{}", data(remark)))?;
+    report
+        .remarks
+        .iter()
+        .try_for_each(|remark| writeln!(out, "{}", data(remark)))?;
     writeln!(out, "{}", report.summary())
 }
 
 /// What the runner would take for the end of a message.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

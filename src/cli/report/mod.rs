@@ -49,7 +49,8 @@ pub(super) struct Report {
 impl Report {
     /// Without the findings of these rules.
     pub(super) fn ignore(&mut self, rules: &[Rule]) {
-        self.findings.retain(|finding| !rules.contains(&finding.rule));
+        self.findings
+            .retain(|finding| !rules.contains(&finding.rule));
     }
 
     /// By place, so that a file is gone through once.

@@ -46,7 +46,11 @@ fn result(finding: &Finding) -> Value {
     if let Some(place) = &finding.place {
         result["locations"] = json!([location(place)]);
     }
-    let related: Vec<Value> = finding.related.iter().filter_map(related_location).collect();
+    let related: Vec<Value> = finding
+        .related
+        .iter()
+        .filter_map(related_location)
+        .collect();
     if !related.is_empty() {
         result["relatedLocations"] = related.into();
     }
@@ -71,9 +75,14 @@ fn fingerprint(finding: &Finding) -> String {
     let copy = finding.copy.as_ref().map(ToString::to_string);
     let file = finding.place.as_ref().map(|place| place.file.to_string());
     let resource = finding.identity.as_ref().map(crate::arm::Identity::key);
-    let words = [copy, file, resource].map(Option::unwrap_or_default).join("\n");
+    let words = [copy, file, resource]
+        .map(Option::unwrap_or_default)
+        .join("\n");
     let digest = Sha256::digest(format!("{}\n{words}", finding.rule.as_str()));
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest[..16].iter().fold(String::new(), |mut hex, byte| {
+        hex += &format!("{byte:02x}");
+        hex
+    })
 }
 
 /// A relative path as a URI reference.

@@ -64,9 +64,8 @@ impl Survey {
 
     /// The kinds to look at: those installed whose groups are ASO's.
     pub fn resources(&self) -> Vec<ApiResource> {
-        let of_aso = |resource: &&ApiResource| {
-            self.kinds.groups().any(|group| group == resource.group)
-        };
+        let of_aso =
+            |resource: &&ApiResource| self.kinds.groups().any(|group| group == resource.group);
         let mut found: Vec<ApiResource> = self.installed.all().filter(of_aso).cloned().collect();
         found.sort_by(|a, b| (&a.group, &a.kind).cmp(&(&b.group, &b.kind)));
         found
@@ -80,9 +79,14 @@ impl Survey {
         let api: Api<WatchedObject> = Api::all_with(self.client.clone(), resource);
         let what = format!("{}.{}", resource.plural, resource.group);
         let mut found = Vec::new();
-        pages(&api, &what, ListParams::default(), |object: WatchedObject| {
-            found.push(object.into_facts(&resource.group, &resource.kind));
-        })
+        pages(
+            &api,
+            &what,
+            ListParams::default(),
+            |object: WatchedObject| {
+                found.push(object.into_facts(&resource.group, &resource.kind));
+            },
+        )
         .await?;
         Ok(found)
     }
@@ -94,11 +98,16 @@ impl Survey {
     pub async fn policies(&self) -> Result<Vec<(String, String)>, ClusterError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let mut found = Vec::new();
-        pages(&api, "namespaces", ListParams::default(), |namespace: Namespace| {
-            if let Some(policy) = watched::policy_of(&namespace.metadata) {
-                found.push((namespace.name_any(), policy.to_string()));
-            }
-        })
+        pages(
+            &api,
+            "namespaces",
+            ListParams::default(),
+            |namespace: Namespace| {
+                if let Some(policy) = watched::policy_of(&namespace.metadata) {
+                    found.push((namespace.name_any(), policy.to_string()));
+                }
+            },
+        )
         .await?;
         Ok(found)
     }
@@ -141,7 +150,8 @@ impl Survey {
         for (namespace, name) in names {
             let api: Api<WatchedSecret> =
                 Api::namespaced_with(self.client.clone(), namespace, &resource);
-            let what = format!("secret {namespace}/{name}, which {CREDENTIAL_FROM_ANNOTATION} names");
+            let what =
+                format!("secret {namespace}/{name}, which {CREDENTIAL_FROM_ANNOTATION} names");
             let secret = super::call(&what, api.get_opt(name)).await?;
             found.extend(secret.map(SecretSeen::of));
         }

@@ -141,7 +141,15 @@ impl KubernetesRegistry {
         }
     }
 
-    async fn remove(&self, name: &str, expected: &RecordVersion) -> Result<Put, RegistryError> {
+    async fn remove<K>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 resource_version: Some(expected.as_str().to_owned()),
@@ -149,7 +157,7 @@ impl KubernetesRegistry {
             }),
             ..DeleteParams::default()
         };
-        match within(CALL_TIMEOUT, self.claims.delete(name, &params)).await {
+        match within(CALL_TIMEOUT, api.delete(name, &params)).await {
             Ok(_) => Ok(Put::Stored(None)),
             Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
             Err(error) => Err(self.error(&error)),
@@ -274,7 +282,7 @@ impl Registry for KubernetesRegistry {
         if record.is_empty() {
             let name = convert::claim_name(&record.identity);
             return match expected {
-                Some(expected) => self.remove(&name, expected).await,
+                Some(expected) => self.remove(&self.claims, &name, expected).await,
                 None => match self.get(&self.claims, &name).await? {
                     None => Ok(Put::Stored(None)),
                     Some(_) => Ok(Put::Conflict),
@@ -314,6 +322,14 @@ impl Registry for KubernetesRegistry {
     ) -> Result<Put, RegistryError> {
         self.store(&self.members, &convert::to_member(member, expected))
             .await
+    }
+
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.remove(&self.members, name.as_str(), expected).await
     }
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
