@@ -36,6 +36,8 @@ pub struct Plan {
     pub args: Vec<String>,
     /// More of its environment.
     pub environment: Vec<(String, String)>,
+    /// More of the environment of the last replica alone.
+    pub environment_of_last: Vec<(String, String)>,
     /// More flags for `webhook`.
     pub webhook_args: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Plan {
             claim_deadline: "90s".to_owned(),
             args: Vec::new(),
             environment: Vec::new(),
+            environment_of_last: Vec::new(),
             webhook_args: Vec::new(),
         }
     }
@@ -134,7 +137,12 @@ impl Guard {
         let mut replicas = Vec::new();
         for number in 1..=plan.replicas {
             let name = format!("guard-{}-{number}", cluster.name());
-            replicas.push(Replica::start(&name, plan, directory, &args).await?);
+            let mut environment = plan.environment.clone();
+            if number == plan.replicas {
+                environment.extend(plan.environment_of_last.iter().cloned());
+            }
+            let replica = Replica::start(&name, plan, directory, &args, &environment);
+            replicas.push(replica.await?);
         }
         let service = Service::start(replicas.iter().map(|replica| replica.endpoint).collect())?;
         Ok(Self {
@@ -172,6 +180,7 @@ impl Replica {
         plan: &Plan,
         directory: &Path,
         args: &[String],
+        environment: &[(String, String)],
     ) -> anyhow::Result<Self> {
         for attempt in 1.. {
             let (listen, ops) = (ports::free()?, ports::free()?);
@@ -180,8 +189,7 @@ impl Replica {
                 .args(args)
                 .args(["--listen", &format!("127.0.0.1:{listen}")])
                 .args(["--ops-listen", &format!("127.0.0.1:{ops}")]);
-            let process = plan
-                .environment
+            let process = environment
                 .iter()
                 .fold(process, |process, (name, value)| process.env(name, value));
             let replica = Self { process, endpoint };

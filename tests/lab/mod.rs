@@ -12,6 +12,7 @@
 //! | [`object`], [`crds`] | what is put into it: any object, ASO's kinds |
 //! | [`kubectl`], [`verdict`] | putting it there, and what the API server says to that |
 //! | [`guard`], [`service`], [`webhook`] | aso-guard: its replicas, their one address, its registration |
+//! | [`yes`] | a webhook that says yes to everything |
 //! | [`world`] | the whole lab: clusters `a` and `b`, and a hub |
 //! | [`aso`], [`story`], [`report`] | what a test tells: who does what, and what there is to see when it fails |
 
@@ -46,3 +47,4 @@ pub mod verdict;
 pub mod wait;
 pub mod webhook;
 pub mod world;
+pub mod yes;
