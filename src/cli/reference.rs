@@ -87,7 +87,9 @@ fn row(flag: &clap::Arg) -> String {
     if !possible.is_empty() && flag.get_action().takes_values() {
         words += &format!(" [{}]", possible.join(", "));
     }
-    let paragraphs = words.split("\n\n").map(|paragraph| paragraph.trim_end_matches('.'));
+    let paragraphs = words
+        .split("\n\n")
+        .map(|paragraph| paragraph.trim_end_matches('.'));
     let words = paragraphs.collect::<Vec<_>>().join(". ");
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");

@@ -24,7 +24,7 @@ pub(super) struct FilterArgs {
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLAIMS_RESOURCE_GROUP")]
     resource_group: Option<String>,
     /// Those in this state
-    #[arg(long, value_name = "STATE", value_parser = ["live", "pending", "parked", "free", "deleting", "conflict"], ignore_case = true)]
+    #[arg(long, value_name = "STATE", env = "ASO_GUARD_CLAIMS_STATE", value_parser = ["live", "pending", "parked", "free", "deleting", "conflict"], ignore_case = true)]
     state: Option<String>,
     /// The one with this ARM ID, and those below it
     #[arg(long, value_name = "ARM_ID", env = "ASO_GUARD_CLAIMS_BELOW")]
