@@ -36,7 +36,8 @@ pub struct Cli {
 enum Command {
     /// Run the webhook and the observer of one cluster.
     Serve(Box<serve::ServeArgs>),
-    /// Print the ValidatingWebhookConfiguration that has an API server call the webhook.
+    /// Print the ValidatingWebhookConfiguration that has an API server call the webhook, test or
+    /// delete the one that is there.
     Webhook(webhook::WebhookArgs),
     /// Check manifests of several clusters against each other, before they are applied.
     Check(Box<check::CheckArgs>),
@@ -108,7 +109,7 @@ impl Cli {
             Command::Completions(args) => generate::completions(&args, Self::command(), out),
             Command::Man(args) => generate::man(&args, Self::command(), out),
             Command::Demo(args) => return demo::run(&args).await,
-            Command::Webhook(args) => webhook::run(&args, out),
+            Command::Webhook(args) => return webhook::run(&args, out).await,
             Command::Crds => crds::run(out),
             Command::Certs(args) => certs::run(&args, out),
         };

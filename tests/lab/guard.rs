@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::account;
 use super::control_plane::ControlPlane;
 use super::http;
 use super::pki::Authority;
@@ -104,6 +105,7 @@ impl Guard {
         registry: &str,
     ) -> anyhow::Result<Self> {
         let directory = cluster.directory();
+        let kubeconfig = account::member(cluster, registry == "kubernetes:").await?;
         let authority = Authority::new("lab guard")?;
         let tls = authority.server()?.write(directory, "guard")?;
         let ca_file = directory.join("guard-ca.pem");
@@ -115,7 +117,7 @@ impl Guard {
             "--registry",
             registry,
             "--kubeconfig",
-            &cluster.kubeconfig().to_string_lossy(),
+            &kubeconfig.to_string_lossy(),
             "--tls-cert",
             &tls.certificate.to_string_lossy(),
             "--tls-key",

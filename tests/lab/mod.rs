@@ -11,6 +11,7 @@
 //! | [`control_plane`] | one cluster |
 //! | [`object`], [`crds`] | what is put into it: any object, ASO's kinds |
 //! | [`kubectl`], [`verdict`] | putting it there, and what the API server says to that |
+//! | [`account`] | who aso-guard is for the API server, with the chart's roles |
 //! | [`guard`], [`service`], [`webhook`] | aso-guard: its replicas, their one address, its registration |
 //! | [`yes`] | a webhook that says yes to everything |
 //! | [`world`] | the whole lab: clusters `a` and `b`, and a hub |
@@ -26,6 +27,7 @@
     reason = "what a story expects of the guard fails its test otherwise"
 )]
 
+pub mod account;
 pub mod aso;
 pub mod binaries;
 pub mod control_plane;

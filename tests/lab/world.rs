@@ -3,6 +3,7 @@
 use futures::try_join;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
+use super::account;
 use super::control_plane::{self, ControlPlane};
 use super::crds;
 use super::guard::{self, Guard};
@@ -83,7 +84,8 @@ impl Lab {
             turn: None,
         };
         if let Some(guard) = &plan.guard {
-            let registry = format!("kubernetes:{}", lab.hub().kubeconfig().display());
+            let kubeconfig = account::on_hub(lab.hub()).await?;
+            let registry = format!("kubernetes:{}", kubeconfig.display());
             let own = match plan.hub {
                 Hub::Apart => registry.as_str(),
                 Hub::InA => "kubernetes:",
@@ -156,7 +158,7 @@ async fn cluster(name: &str, plan: &Plan, objects: Vec<Object>) -> anyhow::Resul
 }
 
 /// What there is in each cluster before anybody does anything: ASO's kinds and its credential.
-fn cluster_objects() -> Vec<Object> {
+pub fn cluster_objects() -> Vec<Object> {
     let credential = Object::credential("aso-controller-settings", crds::SUBSCRIPTION);
     let mut objects = crds::all();
     objects.push(Object::namespace(ASO_NAMESPACE));
