@@ -185,6 +185,15 @@ impl Record {
         }
     }
 
+    /// The record without a copy, whatever of it is under way: what a person does who
+    /// knows that it is gone for good.
+    #[must_use]
+    pub fn without(&self, copy: &CopyRef) -> Self {
+        let mut next = self.clone();
+        next.copies.remove(copy);
+        next
+    }
+
     /// This copy's entry, made at `since` for `by` where it is not there yet.
     pub(super) fn entry(&mut self, copy: &CopyRef, since: Timestamp, by: &str) -> &mut Copy {
         self.copies

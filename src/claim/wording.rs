@@ -49,7 +49,8 @@ impl Heard {
         Self(now.duration_since(last))
     }
 
-    fn words(self) -> String {
+    /// `last heard from 3 s ago`.
+    pub fn words(self) -> String {
         let seconds = self.0.as_secs();
         match seconds {
             ..=1 => "last heard from just now".to_owned(),

@@ -139,6 +139,16 @@ impl Registry for MemoryRegistry {
         ))
     }
 
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let tables = &mut *self.tables();
+        let (next, members) = (&mut tables.next, &mut tables.members);
+        Ok(put(next, members, name.clone(), None, Some(expected)))
+    }
+
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         Ok(self.tables().members.values().map(versioned).collect())
     }

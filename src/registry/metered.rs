@@ -21,13 +21,14 @@ const BUCKETS: [f64; 11] = [
 ];
 
 /// Every call there is.
-const OPERATIONS: [&str; 6] = [
+const OPERATIONS: [&str; 7] = [
     "claim",
     "put_claim",
     "claims",
     "member",
     "put_member",
     "members",
+    "remove_member",
 ];
 
 /// Counts calls.
@@ -163,5 +164,14 @@ impl Registry for Metered {
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         self.count("members", self.inner.members(), ok).await
+    }
+
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.remove_member(name, expected);
+        self.count("remove_member", call, of_put).await
     }
 }

@@ -53,6 +53,14 @@ pub trait Registry: Send + Sync {
         expected: Option<&RecordVersion>,
     ) -> Result<Put, RegistryError>;
 
+    /// Removes a member's record, if the registry still holds `expected`. Its copies
+    /// stay in their claims.
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError>;
+
     /// All members, in no order.
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError>;
 }

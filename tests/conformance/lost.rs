@@ -94,6 +94,14 @@ impl Registry for Lossy {
         self.lose(self.registry.put_member(member, expected)).await
     }
 
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.lose(self.registry.remove_member(name, expected)).await
+    }
+
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         self.registry.members().await
     }

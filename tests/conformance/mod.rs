@@ -57,6 +57,7 @@ const CASES: &[(&str, Case)] = cases![
     compare_and_set::a_record_without_copies_is_removed,
     compare_and_set::removal_needs_the_version_too,
     compare_and_set::a_member_is_changed_by_the_same_rule,
+    compare_and_set::a_member_is_removed_by_the_same_rule,
     scope::below_goes_by_whole_segments,
     scope::below_finds_wild_names,
     scope::below_works_outside_subscriptions,

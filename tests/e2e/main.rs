@@ -10,7 +10,9 @@ mod lab;
 
 mod aftermath;
 mod audit;
+mod before;
 mod break_glass;
+mod by_hand;
 mod bypass;
 mod control_plane;
 mod family;

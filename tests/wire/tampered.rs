@@ -117,6 +117,15 @@ impl Registry for Tampered {
         self.pass("put_member", call).await
     }
 
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.remove_member(name, expected);
+        self.pass("remove_member", call).await
+    }
+
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         self.pass("members", self.inner.members()).await
     }

@@ -49,9 +49,7 @@ pub(super) fn named<T>(
 
 /// `resourceGroups/rg-prod`: the type and name that end an ID.
 pub(super) fn short(identity: &Identity) -> String {
-    let id = identity.as_str();
-    let cut = id.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at + 1);
-    id[cut..].to_owned()
+    identity.last_pair().to_owned()
 }
 
 /// `live in cluster b as team/ResourceGroup/rg (since …, by …, last heard from …)`.

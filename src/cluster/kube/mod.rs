@@ -5,6 +5,7 @@ mod credentials;
 mod discovery;
 mod labels;
 mod store;
+pub mod survey;
 mod watch;
 mod watched;
 

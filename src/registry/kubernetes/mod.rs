@@ -141,7 +141,15 @@ impl KubernetesRegistry {
         }
     }
 
-    async fn remove(&self, name: &str, expected: &RecordVersion) -> Result<Put, RegistryError> {
+    async fn remove<K>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 resource_version: Some(expected.as_str().to_owned()),
@@ -149,7 +157,7 @@ impl KubernetesRegistry {
             }),
             ..DeleteParams::default()
         };
-        match within(CALL_TIMEOUT, self.claims.delete(name, &params)).await {
+        match within(CALL_TIMEOUT, api.delete(name, &params)).await {
             Ok(_) => Ok(Put::Stored(None)),
             Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
             Err(error) => Err(self.error(&error)),
@@ -173,6 +181,41 @@ impl KubernetesRegistry {
             }
         }
     }
+}
+
+/// The records in what `kubectl get claims.asoguard.io -o json` printed.
+///
+/// # Errors
+/// It is something else, or a claim in it cannot be read; for a person.
+pub fn snapshot(json: &str) -> Result<Vec<Record>, SnapshotError> {
+    let list: ClaimList = serde_json::from_str(json)?;
+    let read = |claim: &Claim| {
+        let name = claim.name_any();
+        convert::from_claim(claim).map_err(|why| SnapshotError::Claim { name, why })
+    };
+    list.items.iter().map(read).collect()
+}
+
+/// A text is no snapshot of a registry.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It is not a list of claims in JSON.
+    #[error("this is not what kubectl get claims.asoguard.io -o json prints: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// A claim in it cannot be read.
+    #[error("the claim {name} cannot be read: {why}")]
+    Claim {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Claims, as they are listed.
+#[derive(serde::Deserialize)]
+struct ClaimList {
+    items: Vec<Claim>,
 }
 
 /// A call that ends, one way or another.
@@ -239,7 +282,7 @@ impl Registry for KubernetesRegistry {
         if record.is_empty() {
             let name = convert::claim_name(&record.identity);
             return match expected {
-                Some(expected) => self.remove(&name, expected).await,
+                Some(expected) => self.remove(&self.claims, &name, expected).await,
                 None => match self.get(&self.claims, &name).await? {
                     None => Ok(Put::Stored(None)),
                     Some(_) => Ok(Put::Conflict),
@@ -279,6 +322,14 @@ impl Registry for KubernetesRegistry {
     ) -> Result<Put, RegistryError> {
         self.store(&self.members, &convert::to_member(member, expected))
             .await
+    }
+
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.remove(&self.members, name.as_str(), expected).await
     }
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
