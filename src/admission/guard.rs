@@ -93,13 +93,13 @@ impl Guard {
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
         let begun = Instant::now();
-        let judged = tokio::time::timeout(timeout, self.verdict(request)).await;
+        let judged = tokio::time::timeout(timeout, self.verdict(request, timeout)).await;
         let verdict = judged.unwrap_or_else(|_| self.too_late(timeout));
         self.tell(request, &verdict, begun.elapsed());
         verdict
     }
 
-    async fn verdict(&self, request: &Request<'_>) -> Verdict {
+    async fn verdict(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
         if request.operation == "CONNECT" {
             // Nothing is stored or deleted by it.
             return Verdict::allow();
@@ -115,8 +115,8 @@ impl Guard {
         };
         match (&*request.operation, &object, &old) {
             ("CREATE", Some(object), _) => {
-                self.create(self.case(request, object, Action::Create))
-                    .await
+                let case = self.case(request, object, Action::Create);
+                self.create(case, timeout).await
             }
             ("UPDATE", Some(object), Some(old)) => {
                 self.update(self.case(request, object, Action::Activate), old)

@@ -1,18 +1,26 @@
 //! The calls that an admission makes on the registry, in the order that the claim
 //! protocol asks for.
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
+use tokio::time::timeout;
+use tracing::debug;
 
 use crate::arm::{Identity, Resolution};
 use crate::claim::{
     self, Acquire, Aim, Answer, Attempt, Call, CopyRef, Delete, Proof, Record, Refusal, Stored,
 };
+use crate::cluster::resolve;
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{Put, RecordVersion, RegistryError, Scope, Versioned};
 
 use super::guard::{Case, Guard, Stop};
 use super::verdict::Mode;
+
+/// How long a parked create waits at most for the copy to be registered.
+const TO_REGISTER: Duration = Duration::from_secs(1);
 
 /// The copies that a request writes in claims: what is refused after all takes them back.
 pub(super) type Touched = Vec<(CopyRef, Identity)>;
@@ -40,11 +48,34 @@ impl Guard {
         self.settle_accounts(case, touched, outcome).await
     }
 
-    /// Acquires only for those that wait for the object: it is parked itself.
-    pub(super) async fn arrive_parked(&self, case: &Case<'_>) -> Result<(), Stop> {
+    /// Registers a parked copy, and acquires for those that wait for it as their owner.
+    /// `patience`: how long registering may take.
+    pub(super) async fn arrive_parked(
+        &self,
+        case: &Case<'_>,
+        patience: Duration,
+    ) -> Result<(), Stop> {
         let mut touched = Touched::new();
+        if !case.dry_run {
+            let registering = self.register(case, &mut touched);
+            let registered = timeout(patience.min(TO_REGISTER), registering).await;
+            if !matches!(registered, Ok(Ok(()))) {
+                debug!(copy = %case.copy, "a parked copy is left to the observer to register");
+            }
+        }
         let outcome = self.wake_waiting(case, &mut touched).await;
         self.settle_accounts(case, touched, outcome).await
+    }
+
+    /// Registers a parked copy, so that its peers' deletes see it before the observer
+    /// does. Creating one is a safe step: nothing depends on how this ends.
+    async fn register(&self, case: &Case<'_>, touched: &mut Touched) -> Result<(), Stop> {
+        if let Ok(resolution) = resolve::identity(&*self.cluster, case.object).await? {
+            touched.extend(self.touch(case, &case.copy, &resolution));
+            let ask = acquire_for(case, &resolution, None);
+            self.attempt(case, &resolution, Aim::Arrive(ask)).await?;
+        }
+        Ok(())
     }
 
     /// Makes a terminating copy's delete destructive: it is both an acquire and a delete.

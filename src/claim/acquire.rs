@@ -97,10 +97,11 @@ pub fn acquire_below<'a>(
 pub fn withdraw(record: &Record, copy: &CopyRef, request: &RequestUid) -> Option<Record> {
     let mut next = record.clone();
     let held = next.copies.get_mut(copy)?;
-    let before = held.acquiring.len() + held.deleting.len();
-    held.acquiring.retain(|one| one.request != *request);
-    held.deleting.retain(|one| one.request != *request);
-    if held.acquiring.len() + held.deleting.len() == before {
+    let before = held.in_flight().count();
+    for list in held.in_flight_lists() {
+        list.retain(|one| one.request != *request);
+    }
+    if held.in_flight().count() == before {
         return None;
     }
     if held.is_vacant() {

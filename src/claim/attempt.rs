@@ -7,6 +7,7 @@
 use crate::arm::Identity;
 
 use super::acquire::{Acquire, acquire, acquire_below, withdraw};
+use super::arrive::arrive;
 use super::delete::{Delete, dependents, mark_deleting};
 use super::names::{CopyRef, RequestUid};
 use super::record::Record;
@@ -18,6 +19,8 @@ pub enum Aim {
     /// Create a live copy. A new resource has no record, so one is written without
     /// looking for it first: that saves a read.
     Create(Acquire),
+    /// Create a parked copy: registered, and never refused.
+    Arrive(Acquire),
     /// Make a stored copy live, or live under another identity.
     Activate(Acquire),
     /// Make the delete of a terminating copy destructive: both an acquire and a delete.
@@ -149,6 +152,7 @@ impl<V: Clone> Attempt<V> {
         let record = record.as_ref();
         let next = match &self.aim {
             Aim::Create(ask) | Aim::Activate(ask) => acquire(record, identity, ask).map(Some),
+            Aim::Arrive(ask) => Ok(Some(arrive(record, identity, ask))),
             Aim::Wake(ask, delete) => mark_deleting(record, identity, delete)
                 .and_then(|marked| acquire(Some(&marked), identity, ask))
                 .map(Some),
@@ -168,7 +172,9 @@ impl<V: Clone> Attempt<V> {
     fn written(&mut self) {
         match &self.aim {
             Aim::Wake(..) | Aim::Delete(_) => self.stage = Stage::LookBelow,
-            Aim::Create(_) | Aim::Activate(_) | Aim::TakeBack(..) => self.finish_identity(),
+            Aim::Create(_) | Aim::Arrive(_) | Aim::Activate(_) | Aim::TakeBack(..) => {
+                self.finish_identity();
+            }
         }
     }
 
@@ -177,7 +183,7 @@ impl<V: Clone> Attempt<V> {
             Aim::Wake(_, ask) | Aim::Delete(ask) => {
                 dependents(&self.identities[self.at], &ask.copy, claims)
             }
-            Aim::Create(_) | Aim::Activate(_) | Aim::TakeBack(..) => Ok(()),
+            Aim::Create(_) | Aim::Arrive(_) | Aim::Activate(_) | Aim::TakeBack(..) => Ok(()),
         };
         match outcome {
             Err(refusal) => self.refuse(refusal),

@@ -11,6 +11,7 @@
 //! records always cover the truth.
 
 mod acquire;
+mod arrive;
 mod attempt;
 mod delete;
 mod names;
@@ -22,6 +23,7 @@ mod testing;
 mod wording;
 
 pub use acquire::{Acquire, acquire, acquire_below, withdraw};
+pub use arrive::arrive;
 pub use attempt::{Aim, Answer, Attempt, Call};
 pub use delete::{Delete, dependents, mark_deleting, peers_depend};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};

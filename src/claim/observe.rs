@@ -106,8 +106,9 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
 /// them: a CREATE that the API server still holds can land after its twin was
 /// parked and deleted.
 fn settle(copy: &mut Copy, seen: &Observation<'_>) {
-    copy.acquiring.retain(|request| !is_over(request, seen));
-    copy.deleting.retain(|request| !is_over(request, seen));
+    for list in copy.in_flight_lists() {
+        list.retain(|request| !is_over(request, seen));
+    }
 }
 
 fn is_over(request: &InFlight, seen: &Observation<'_>) -> bool {

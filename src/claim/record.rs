@@ -32,6 +32,9 @@ pub struct Copy {
     pub stored: Option<Stored>,
     /// Admitted requests that may yet store this copy as live.
     pub acquiring: Vec<InFlight>,
+    /// Admitted requests that may yet store this copy as parked: it counts for those who
+    /// would delete the resource.
+    pub arriving: Vec<InFlight>,
     /// Admitted requests that may yet delete this copy and the resource with it.
     pub deleting: Vec<InFlight>,
     /// Whether the identity rests on an owner that was not there: the owner's
@@ -170,6 +173,7 @@ impl Copy {
         Self {
             stored: None,
             acquiring: Vec::new(),
+            arriving: Vec::new(),
             deleting: Vec::new(),
             assumed: false,
             since,
@@ -196,13 +200,28 @@ impl Copy {
 
     /// Whether nothing is stored and nothing under way.
     pub(super) fn is_vacant(&self) -> bool {
-        self.stored.is_none() && self.acquiring.is_empty() && self.deleting.is_empty()
+        self.stored.is_none() && self.in_flight().next().is_none()
+    }
+
+    /// Every request under way.
+    pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
+        let lists = [&self.acquiring, &self.arriving, &self.deleting];
+        lists.into_iter().flatten()
+    }
+
+    /// The same, to be changed.
+    pub fn in_flight_mut(&mut self) -> impl Iterator<Item = &mut InFlight> {
+        self.in_flight_lists().into_iter().flatten()
+    }
+
+    /// The requests under way, a list of each kind.
+    pub(super) fn in_flight_lists(&mut self) -> [&mut Vec<InFlight>; 3] {
+        [&mut self.acquiring, &mut self.arriving, &mut self.deleting]
     }
 
     /// The earliest deadline of a request under way.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let all = self.acquiring.iter().chain(&self.deleting);
-        all.map(|request| request.deadline).min()
+        self.in_flight().map(|request| request.deadline).min()
     }
 }
 

@@ -214,7 +214,7 @@ impl Observer {
                 if copy.member != self.member {
                     continue;
                 }
-                for one in held.acquiring.iter().chain(&held.deleting) {
+                for one in held.in_flight() {
                     let identity = &known.record.identity;
                     self.expect(&copy.object, identity, &one.request, one.deadline);
                 }
@@ -328,7 +328,7 @@ impl Observer {
                 if let Some(written) = shown {
                     written.restore(held);
                 }
-                let requests = held.acquiring.iter().chain(&held.deleting);
+                let requests = held.in_flight();
                 under_way.extend(requests.map(|one| (one.request.clone(), one.deadline)));
             }
             if changed && self.registry.put_claim(&next, version.as_ref()).await? == Put::Conflict {

@@ -79,6 +79,7 @@ pub fn parked() -> Copy {
             busy: false,
         }),
         acquiring: Vec::new(),
+        arriving: Vec::new(),
         deleting: Vec::new(),
         assumed: false,
         since: at("2026-03-01T12:00:00Z"),

@@ -54,6 +54,11 @@ fn eloquent(place: &Place) -> Record {
             ..parked()
         },
         Copy {
+            stored: None,
+            arriving: vec![request("r5", Proof::Uid("u5".into()))],
+            ..parked()
+        },
+        Copy {
             acquiring: (0..MAX_IN_FLIGHT)
                 .map(|n| request(&format!("many-{n}"), Proof::Deadline))
                 .collect(),

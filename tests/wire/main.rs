@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
 //! | [`surroundings`] | namespaces and CRDs |
+//! | [`arrive`] | CREATE of a parked copy |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`told`] | what people hear of it who did not ask |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
@@ -18,6 +19,7 @@
 )]
 
 mod answer;
+mod arrive;
 mod create;
 mod delete;
 mod fields;

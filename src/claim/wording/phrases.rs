@@ -16,7 +16,7 @@ pub(super) fn still(to: &Speaker<'_>, peers: &[Holder]) -> Vec<String> {
     named(to, peers, |to, peer| {
         let still = match peer.hold {
             Hold::Live | Hold::Parked => "still ",
-            Hold::Pending(_) | Hold::Deleting => "",
+            Hold::Pending(_) | Hold::Arriving(_) | Hold::Deleting => "",
         };
         format!("it is {still}{}", place(to, peer))
     })
@@ -60,6 +60,7 @@ pub(super) fn place(to: &Speaker<'_>, holder: &Holder) -> String {
         Hold::Live => "live",
         Hold::Pending(_) => "going live",
         Hold::Parked => "parked",
+        Hold::Arriving(_) => "being created parked",
         Hold::Deleting => "being deleted",
     };
     let here = holder.copy.member == to.copy.member;

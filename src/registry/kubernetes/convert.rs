@@ -164,6 +164,7 @@ fn to_copy((copy, held): (&CopyRef, &Copy)) -> ClaimCopy {
             busy: stored.busy,
         }),
         acquiring: held.acquiring.iter().map(to_request).collect(),
+        arriving: held.arriving.iter().map(to_request).collect(),
         deleting: held.deleting.iter().map(to_request).collect(),
     }
 }
@@ -219,6 +220,7 @@ fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, Copy), String> {
     let held = Copy {
         stored,
         acquiring: copy.acquiring.iter().map(from_request).collect(),
+        arriving: copy.arriving.iter().map(from_request).collect(),
         deleting: copy.deleting.iter().map(from_request).collect(),
         assumed: copy.assumed,
         since: copy.since,

@@ -88,6 +88,9 @@ pub struct ClaimCopy {
     /// Admitted requests that may yet store this copy as live.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acquiring: Vec<ClaimRequest>,
+    /// Admitted requests that may yet store this copy as parked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arriving: Vec<ClaimRequest>,
     /// Admitted requests that may yet delete this copy and the resource with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deleting: Vec<ClaimRequest>,
