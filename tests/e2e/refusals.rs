@@ -188,7 +188,7 @@ async fn a_wake_up_call_to_a_copy_that_is_being_deleted() {
     let refusal = story.a.clear_policy(&group).await.refused();
     refusal
         .because("this copy is being deleted")
-        .because("still parked in cluster b as wake/ResourceGroup/rg");
+        .because("parked in cluster b as wake/ResourceGroup/rg");
     for person in [&story.a, &story.b] {
         let none = serde_json::json!({"metadata": {"finalizers": null}});
         person.patch(&group, none).await.admitted();

@@ -97,6 +97,7 @@ const FAULTS: Case = case(
 const FAULTS_AND_PARKING: Case = case(
     Bounds {
         name: "faults and parking",
+        replicas: 1,
         left: budget(2, 1, 0, 1, 1),
         ..TWO_REPLICAS.bounds
     },
