@@ -93,7 +93,7 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
     let recheck = next.copies.get(seen.copy).and_then(Copy::next_deadline);
     let changed = match record {
         Some(record) => *record != next,
-        None => !next.copies.is_empty(),
+        None => !next.is_empty(),
     };
     Observed {
         record: next,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::arm::Identity;
 use crate::policy::Policy;
 
+use super::history::Entry;
 use super::names::{CopyRef, RequestUid};
 
 /// How many requests of one kind a copy keeps apart. Beyond it, the oldest are
@@ -22,6 +23,8 @@ pub struct Record {
     pub identity: Identity,
     /// Every copy of it that is stored or may yet be stored.
     pub copies: BTreeMap<CopyRef, Copy>,
+    /// What was done against the protocol's word, the latest last.
+    pub history: Vec<Entry>,
 }
 
 /// One copy, as far as the registry knows it.
@@ -94,6 +97,8 @@ pub enum ClaimState {
     Pending,
     /// Only parked copies.
     Parked,
+    /// No copies: the record is kept for its history.
+    Free,
     /// The copy that is live is being deleted, and the resource with it.
     Deleting,
     /// More than one live copy.
@@ -107,6 +112,7 @@ impl ClaimState {
             Self::Live => "Live",
             Self::Pending => "Pending",
             Self::Parked => "Parked",
+            Self::Free => "Free",
             Self::Deleting => "Deleting",
             Self::Conflict => "Conflict",
         }
@@ -119,7 +125,14 @@ impl Record {
         Self {
             identity,
             copies: BTreeMap::new(),
+            history: Vec::new(),
         }
+    }
+
+    /// Whether it says nothing: there is no copy, and nothing was done that is to be
+    /// remembered. A registry keeps no such record.
+    pub fn is_empty(&self) -> bool {
+        self.copies.is_empty() && self.history.is_empty()
     }
 
     /// The copies that are live or may become so.
@@ -153,6 +166,7 @@ impl Record {
             _ if self.being_deleted().is_some() => ClaimState::Deleting,
             (Some((_, copy)), None) if copy.stored_live() => ClaimState::Live,
             (Some(_), None) => ClaimState::Pending,
+            (None, _) if self.copies.is_empty() => ClaimState::Free,
             (None, _) => ClaimState::Parked,
         }
     }
@@ -234,6 +248,22 @@ mod tests {
     use super::super::testing::{Story, copy, creating, deleting};
     use super::*;
     use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
+
+    #[test]
+    fn a_record_without_copies_is_kept_for_its_history() {
+        let mut record = Record::new(super::super::testing::group());
+        assert!(record.is_empty());
+        assert_eq!(record.state(), ClaimState::Free);
+        record.history.push(Entry {
+            at: super::super::testing::at(0),
+            by: "alice".into(),
+            copy: copy("a"),
+            deed: super::super::Deed::Delete,
+            why: super::super::Why::new("hub is gone").unwrap(),
+            against: "PeersDepend".into(),
+        });
+        assert!(!record.is_empty());
+    }
 
     #[rstest]
     #[case::nothing(Story::default().found(&copy("a"), Skip), ClaimState::Parked)]

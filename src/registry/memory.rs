@@ -81,7 +81,7 @@ impl Registry for MemoryRegistry {
         record: &Record,
         expected: Option<&RecordVersion>,
     ) -> Result<Put, RegistryError> {
-        let stored = (!record.copies.is_empty()).then(|| record.clone());
+        let stored = (!record.is_empty()).then(|| record.clone());
         let tables = &mut *self.tables();
         let key = record.identity.key();
         Ok(put(

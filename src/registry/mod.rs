@@ -29,7 +29,7 @@ pub trait Registry: Send + Sync {
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError>;
 
     /// Stores a record, if the registry still holds `expected` (`None`: no
-    /// record). A record without copies is removed.
+    /// record). A record that says [nothing](Record::is_empty) is removed.
     async fn put_claim(
         &self,
         record: &Record,

@@ -46,6 +46,7 @@ macro_rules! cases {
 
 const CASES: &[(&str, Case)] = cases![
     stored::a_claim_comes_back_whole,
+    stored::a_history_outlives_the_copies,
     stored::a_member_comes_back_whole,
     stored::what_was_never_put_is_not_there,
     stored::another_spelling_is_the_same_record,

@@ -8,14 +8,16 @@ use kube::api::ObjectMeta;
 use sha2::{Digest as _, Sha256};
 
 use crate::arm::Identity;
-use crate::claim::{Copy, CopyRef, InFlight, MemberName, Proof, Record, RequestUid, Stored};
+use crate::claim::{
+    Copy, CopyRef, Deed, Entry, InFlight, MemberName, Proof, Record, RequestUid, Stored, Why,
+};
 use crate::object::ObjectKey;
 use crate::policy::Policy;
 use crate::registry::{Holding, MemberRecord, RecordVersion, Scope};
 
 use super::crd::{
-    Claim, ClaimCopy, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, Member, MemberSpec,
-    MemberState,
+    Claim, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, Member,
+    MemberSpec, MemberState,
 };
 
 const SUBSCRIPTION_LABEL: &str = "asoguard.io/subscription";
@@ -143,7 +145,24 @@ pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Ti
             parked_in: listed(record.parked()),
             last_heard: Some(now),
             copies: record.copies.iter().map(to_copy).collect(),
+            history: record.history.iter().map(to_entry).collect(),
         }),
+    }
+}
+
+fn to_entry(entry: &Entry) -> ClaimEntry {
+    let object = &entry.copy.object;
+    ClaimEntry {
+        at: entry.at,
+        by: entry.by.to_string(),
+        deed: entry.deed.as_str().to_owned(),
+        why: entry.why.as_str().to_owned(),
+        against: entry.against.to_string(),
+        member: entry.copy.member.to_string(),
+        namespace: object.namespace.to_string(),
+        group: object.group.to_string(),
+        kind: object.kind.to_string(),
+        name: object.name.to_string(),
     }
 }
 
@@ -199,7 +218,26 @@ pub(super) fn from_claim(claim: &Claim) -> Result<Record, String> {
         let (copy, held) = from_copy(copy)?;
         record.copies.insert(copy, held);
     }
+    let history: Result<_, _> = status.history.iter().map(from_entry).collect();
+    record.history = history?;
     Ok(record)
+}
+
+fn from_entry(entry: &ClaimEntry) -> Result<Entry, String> {
+    let member: MemberName = entry
+        .member
+        .parse()
+        .map_err(|error| format!("status.history.member: {error}"))?;
+    let object = ObjectKey::new(&entry.group, &entry.kind, &entry.namespace, &entry.name);
+    Ok(Entry {
+        at: entry.at,
+        by: entry.by.as_str().into(),
+        copy: CopyRef { member, object },
+        deed: Deed::from_word(&entry.deed)
+            .ok_or_else(|| format!("status.history.deed: {:?} is none", entry.deed))?,
+        why: Why::new(&entry.why).ok_or("status.history.why is empty")?,
+        against: entry.against.as_str().into(),
+    })
 }
 
 fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, Copy), String> {

@@ -42,7 +42,7 @@ pub struct ClaimSpec {
 pub struct ClaimStatus {
     /// The resource without subscription and provider, for people.
     pub resource: String,
-    /// Live, Pending, Parked, Deleting or Conflict.
+    /// Live, Pending, Parked, Deleting, Conflict, or Free where there is no copy left.
     pub state: String,
     /// The live copy: cluster/namespace/kind/name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +57,37 @@ pub struct ClaimStatus {
     /// Every copy.
     #[serde(default)]
     pub copies: Vec<ClaimCopy>,
+    /// What people did against aso-guard's word, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<ClaimEntry>,
+}
+
+/// One thing that was done against aso-guard's word.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimEntry {
+    /// When, by the clock of the copy's own cluster.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: String,
+    /// What was done to the copy: create, update, delete, delete-with-namespace or release.
+    pub deed: String,
+    /// Why, in the person's own words.
+    pub why: String,
+    /// The reason of the refusal that this went against; none where there was no refusal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub against: String,
+    /// The copy's cluster.
+    pub member: String,
+    /// The copy's namespace.
+    pub namespace: String,
+    /// The copy's API group.
+    pub group: String,
+    /// The copy's kind.
+    pub kind: String,
+    /// The copy's name.
+    pub name: String,
 }
 
 /// One copy in a claim.

@@ -236,7 +236,7 @@ impl Registry for KubernetesRegistry {
         record: &Record,
         expected: Option<&RecordVersion>,
     ) -> Result<Put, RegistryError> {
-        if record.copies.is_empty() {
+        if record.is_empty() {
             let name = convert::claim_name(&record.identity);
             return match expected {
                 Some(expected) => self.remove(&name, expected).await,
