@@ -10,10 +10,12 @@ mod lab;
 
 mod aftermath;
 mod audit;
+mod break_glass;
 mod bypass;
 mod control_plane;
 mod family;
 mod members;
+mod modes;
 mod moves;
 mod race;
 mod refusals;
