@@ -14,6 +14,7 @@ mod acquire;
 mod attempt;
 mod delete;
 mod names;
+mod newcomer;
 mod observe;
 mod record;
 mod refusal;

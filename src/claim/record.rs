@@ -37,6 +37,8 @@ pub struct Copy {
     /// Whether the identity rests on an owner that was not there: the owner's
     /// Kubernetes name was taken for its Azure name.
     pub assumed: bool,
+    /// Whether it was found live while another copy was live: its turn among those, or 0.
+    pub newcomer: u32,
     /// When this copy came to be in the record, by its own cluster's clock.
     pub since: Timestamp,
     /// The user whose request brought it here; empty when the observer found it.
@@ -101,6 +103,15 @@ pub enum ClaimState {
 }
 
 impl ClaimState {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::Live,
+        Self::Pending,
+        Self::Parked,
+        Self::Deleting,
+        Self::Conflict,
+    ];
+
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -172,6 +183,7 @@ impl Copy {
             acquiring: Vec::new(),
             deleting: Vec::new(),
             assumed: false,
+            newcomer: 0,
             since,
             by: by.into(),
         }

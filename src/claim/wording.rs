@@ -1,5 +1,6 @@
 //! What a person is told: what would go wrong, who holds the resource, what to type next.
 
+mod conflict;
 mod phrases;
 
 use jiff::{SignedDuration, Timestamp};

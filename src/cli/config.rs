@@ -25,11 +25,23 @@ pub(super) struct Config {
     pub(super) hub: Option<kube::Config>,
     pub(super) cluster: kube::Config,
     pub(super) settings: Settings,
+    pub(super) on_conflict: OnConflict,
+    /// How long all copies of a resource may be parked before that is told.
+    pub(super) orphaned_after: Duration,
     pub(super) credentials: CredentialSettings,
     pub(super) listen: SocketAddr,
     pub(super) ops_listen: SocketAddr,
     pub(super) notice: Duration,
     pub(super) certificate: ReloadingCertificate,
+}
+
+/// What to do when two copies of a resource are live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnConflict {
+    /// Tell those who own them.
+    Show,
+    /// Park the one that came on top of the other, too.
+    Park,
 }
 
 /// What is wrong with a configuration, a line each.
@@ -89,6 +101,8 @@ impl Config {
         let on_unresolved: Option<OnUnresolved> =
             problems.choose("--on-unresolved", &args.on_unresolved);
         let claim_deadline = problems.duration("--claim-deadline", &args.claim_deadline);
+        let on_conflict: Option<OnConflict> = problems.choose("--on-conflict", &args.on_conflict);
+        let orphaned_after = problems.duration("--orphaned-after", &args.orphaned_after);
         let notice = problems.duration("--shutdown-notice", &args.shutdown_notice);
         let listen = address(&mut problems, "--listen", &args.listen);
         let ops_listen = address(&mut problems, "--ops-listen", &args.ops_listen);
@@ -125,6 +139,8 @@ impl Config {
                     on_unresolved: on_unresolved?,
                     claim_deadline: claim_deadline?,
                 },
+                on_conflict: on_conflict?,
+                orphaned_after: orphaned_after?,
                 credentials: CredentialSettings {
                     aso_namespace: args.aso_namespace.clone(),
                     subscription: args.subscription.clone(),

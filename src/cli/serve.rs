@@ -13,20 +13,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admission::{self, Guard};
+use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership};
-use crate::cluster::observer::Observer;
+use crate::cluster::observer::{Observer, Show};
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
+use crate::registry::metered::Metered;
 use crate::registry::{Registry, RegistryUrl};
 use crate::server::readiness::Readiness;
 use crate::server::shutdown::Signals;
 use crate::server::{self, HttpsServer, ServerConfig, ops};
-use crate::telemetry::events::Events;
+use crate::telemetry::Notices;
+use crate::telemetry::events::{Events, Publisher};
 use crate::telemetry::logs::{self, LogFormat};
 
 use super::Outcome;
-use super::config::{Config, default_certificate};
+use super::config::{Config, OnConflict, default_certificate};
 use super::metrics::Metrics;
 
 /// How often certificate files are looked at.
@@ -113,6 +116,23 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_ON_UNRESOLVED"
     )]
     pub(super) on_unresolved: String,
+    /// What to do when two copies of a resource are live: tell, or also park the one that came on
+    /// top of the other
+    #[arg(
+        long,
+        value_name = "show|park",
+        default_value = "show",
+        env = "ASO_GUARD_ON_CONFLICT"
+    )]
+    pub(super) on_conflict: String,
+    /// How long all copies of a resource may be parked before that is told: longer than a move
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10m",
+        env = "ASO_GUARD_ORPHANED_AFTER"
+    )]
+    pub(super) orphaned_after: String,
     /// How long to go on serving after readiness turned off, until endpoints noticed
     #[arg(
         long,
@@ -192,33 +212,38 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .transpose()
         .context("--registry")?;
     let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
+    let registry: Arc<dyn Registry> = Arc::new(Metered::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
-    let kinds = cluster.clone();
-    let (events, publisher) = Events::new(
-        client,
-        Box::new(move |group, kind| kinds.api_version(group, kind)),
-        &std::env::var("HOSTNAME").unwrap_or_else(|_| config.member.to_string()),
-        metrics.events.clone(),
-    );
-    let observer = Arc::new(Observer::new(
+    let (events, publisher) = tell(client, &cluster, &config.member, &metrics);
+    let observer = Observer::new(
         config.member.clone(),
         registry.clone(),
         cluster.clone(),
         config.settings.claim_deadline,
-    ));
+    );
+    let parking = (config.on_conflict == OnConflict::Park).then(|| cluster.clone() as _);
+    let observer = Arc::new(observer.showing(Show {
+        notices: events.clone(),
+        metrics: metrics.cluster.clone(),
+        parking,
+        orphaned_after: config.orphaned_after,
+    }));
     let guard = Arc::new(Guard {
         member: config.member.clone(),
         registry: registry.clone(),
         cluster: cluster.clone(),
         follow_up: observer.clone(),
         settings: config.settings,
-        notices: Arc::new(events),
+        notices: events,
         metrics: metrics.admission.clone(),
     });
 
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     // The ops port outlives the others: it says why the pod is not ready.
-    let ops_router = ops::router(readiness.clone(), Arc::new(metrics.registry()));
+    let ops_router = ops::router(
+        readiness.clone(),
+        Arc::new(metrics.exposition(certificate.clone())),
+    );
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
     let (stop, router) = (shutdown.clone(), admission::router(guard));
@@ -260,6 +285,24 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     ops_stop.cancel();
     ops.await.context("the operations port")?;
     outcome
+}
+
+/// Where notices go: to Events, in the name of this replica.
+fn tell(
+    client: Client,
+    cluster: &Arc<KubeCluster>,
+    member: &MemberName,
+    metrics: &Metrics,
+) -> (Arc<dyn Notices>, Publisher) {
+    let kinds = cluster.clone();
+    let (events, publisher) = Events::new(
+        client,
+        Box::new(move |group, kind| kinds.api_version(group, kind)),
+        // A pod's own name.
+        &std::env::var("HOSTNAME").unwrap_or_else(|_| member.to_string()),
+        metrics.events.clone(),
+    );
+    (Arc::new(events), publisher)
 }
 
 /// Every task runs until shutdown. One that ends before that ends the process.

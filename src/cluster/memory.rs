@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
 
-use super::{Cluster, ClusterError, Subscription};
+use super::{Cluster, ClusterError, Parking, Subscription};
 
 /// Objects, policies and credentials, as an API server would have them stored.
 pub struct MemoryCluster {
@@ -82,6 +82,23 @@ impl MemoryCluster {
     pub fn set_subscription(&self, namespace: &str, subscription: &str) {
         let credentials = &mut self.state().credentials;
         credentials.insert(namespace.into(), subscription.into());
+    }
+}
+
+#[async_trait]
+impl Parking for MemoryCluster {
+    async fn park(&self, object: &ObjectFacts) -> Result<bool, ClusterError> {
+        let mut state = self.state();
+        let stored = state.objects.get(&object.key);
+        if stored.is_none_or(|now| now.resource_version != object.resource_version) {
+            return Ok(false);
+        }
+        state.version += 1;
+        let mut parked = object.clone();
+        parked.annotations.policy = Some("skip".into());
+        parked.resource_version = state.version.to_string().into();
+        state.objects.insert(object.key.clone(), Arc::new(parked));
+        Ok(true)
     }
 }
 

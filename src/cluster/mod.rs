@@ -6,6 +6,7 @@ pub mod kube;
 mod ledger;
 pub mod member;
 pub mod memory;
+pub mod metrics;
 pub mod observer;
 mod queue;
 pub mod resolve;
@@ -61,6 +62,15 @@ pub trait Cluster: Send + Sync {
         namespace: &str,
         credential_from: Option<&str>,
     ) -> Result<Subscription, ClusterError>;
+}
+
+/// Parks objects: the only thing that is ever written to one, and only where the
+/// operator wants it.
+#[async_trait]
+pub trait Parking: Send + Sync {
+    /// Sets the object's policy to `skip`, if it is still as it was read. Gives whether
+    /// it was.
+    async fn park(&self, object: &ObjectFacts) -> Result<bool, ClusterError>;
 }
 
 /// What a credential says about the subscription.

@@ -158,6 +158,7 @@ mod tests {
             acquiring: requests.clone().collect(),
             deleting: requests.take(1).collect(),
             assumed: false,
+            newcomer: 0,
             since: second(0),
             by: "".into(),
         }

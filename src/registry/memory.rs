@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record};
+use crate::claim::{ClaimState, MemberName, Record};
 
 use super::{Holding, MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
 
@@ -150,6 +150,7 @@ impl Scope {
         match self {
             Self::All => true,
             Self::Below(identity) => record.identity.is_below(identity),
+            Self::InConflict => record.state() == ClaimState::Conflict,
             Self::Of(member, holding) => record.copies.iter().any(|(copy, held)| {
                 copy.member == *member
                     && (*holding == Holding::AnyCopy || held.next_deadline().is_some())

@@ -3,6 +3,7 @@
 mod error;
 pub mod kubernetes;
 pub mod memory;
+pub mod metered;
 mod record;
 mod url;
 

@@ -55,6 +55,9 @@ pub enum Scope {
     All,
     /// Those strictly below an identity, by ARM ID.
     Below(Identity),
+    /// Those with more than one live copy. There are few, and this is cheap: it is asked
+    /// for every few seconds.
+    InConflict,
     /// Those with a copy of a member, further told apart by [`Holding`].
     Of(MemberName, Holding),
 }

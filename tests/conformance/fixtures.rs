@@ -81,6 +81,7 @@ pub fn parked() -> Copy {
         acquiring: Vec::new(),
         deleting: Vec::new(),
         assumed: false,
+        newcomer: 0,
         since: at("2026-03-01T12:00:00Z"),
         by: "".into(),
     }

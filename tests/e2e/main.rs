@@ -14,10 +14,12 @@ mod bypass;
 mod control_plane;
 mod family;
 mod members;
+mod metrics;
 mod moves;
 mod race;
 mod refusals;
 mod registry;
+mod shown;
 mod surroundings;
 
 use lab::guard;

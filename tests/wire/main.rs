@@ -5,6 +5,7 @@
 //! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
 //! | [`surroundings`] | namespaces and CRDs |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
+//! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
 //! | [`told`] | what people hear of it who did not ask |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`round_trips`] | how often the registry is asked |
@@ -28,6 +29,7 @@ mod names;
 mod object;
 mod round_trips;
 mod server;
+mod shown;
 mod surroundings;
 mod tampered;
 mod told;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, router};
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
-use aso_guard::cluster::Cluster;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::observer::Observer;
+use aso_guard::cluster::observer::{Observer, Show};
+use aso_guard::cluster::{self, Cluster};
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::Registry;
 use aso_guard::registry::memory::MemoryRegistry;
@@ -45,6 +45,7 @@ pub struct Member {
     pub observer: Arc<Observer>,
     pub router: Router,
     pub notices: Arc<Told>,
+    pub metrics: cluster::metrics::Metrics,
 }
 
 impl World {
@@ -70,6 +71,17 @@ impl World {
         })
     }
 
+    /// A world where both clusters park newcomers, and tell at once what is orphaned.
+    pub fn that_parks() -> Self {
+        let world = Self::new();
+        let registry = world.registry.clone();
+        Self {
+            a: Member::parking("a", registry.clone(), world.a.cluster.clone()),
+            b: Member::parking("b", registry.clone(), world.b.cluster.clone()),
+            registry,
+        }
+    }
+
     /// What the registry holds about a resource of the subscription.
     pub async fn record(&self, rest: &str) -> Option<Record> {
         let identity: Identity = format!("/subscriptions/{SUBSCRIPTION}{rest}")
@@ -86,6 +98,16 @@ impl Member {
         Self::around(name, registry, settings, cluster.clone(), cluster)
     }
 
+    /// Another replica of a member, which parks newcomers.
+    pub fn parking(name: &str, registry: Arc<dyn Registry>, cluster: Arc<MemoryCluster>) -> Self {
+        let show = Show {
+            parking: Some(cluster.clone()),
+            orphaned_after: Duration::ZERO,
+            ..Show::default()
+        };
+        Self::that_shows(name, registry, SETTINGS, cluster.clone(), cluster, show)
+    }
+
     /// A member whose guard sees its cluster as `seen`.
     pub fn around(
         name: &str,
@@ -94,6 +116,19 @@ impl Member {
         cluster: Arc<MemoryCluster>,
         seen: Arc<dyn Cluster>,
     ) -> Self {
+        Self::that_shows(name, registry, settings, cluster, seen, Show::default())
+    }
+
+    fn that_shows(
+        name: &str,
+        registry: Arc<dyn Registry>,
+        settings: Settings,
+        cluster: Arc<MemoryCluster>,
+        seen: Arc<dyn Cluster>,
+        show: Show,
+    ) -> Self {
+        let notices = Arc::new(Told::default());
+        let metrics = show.metrics.clone();
         let member: MemberName = name.parse().unwrap();
         let observer = Observer::new(
             member.clone(),
@@ -101,8 +136,10 @@ impl Member {
             cluster.clone(),
             settings.claim_deadline,
         );
-        let observer = Arc::new(observer);
-        let notices = Arc::new(Told::default());
+        let observer = Arc::new(observer.showing(Show {
+            notices: notices.clone(),
+            ..show
+        }));
         let guard = Guard {
             member,
             registry,
@@ -116,6 +153,7 @@ impl Member {
             cluster,
             observer,
             notices,
+            metrics,
             router: router(Arc::new(guard)),
         }
     }

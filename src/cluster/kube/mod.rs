@@ -15,14 +15,16 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
+use serde_json::json;
 
 use crate::arm::Kinds;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 use crate::registry::kubernetes::is_missing_object;
 
 use super::observer::Observer;
-use super::{Cluster, ClusterError, Subscription};
+use super::{Cluster, ClusterError, Parking, Subscription};
 use credentials::Credentials;
 use discovery::Installed;
 use store::Store;
@@ -109,6 +111,31 @@ async fn call<T>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(error(failure.to_string())),
         Err(_) => Err(error(format!("no answer within {CALL_TIMEOUT:?}"))),
+    }
+}
+
+#[async_trait]
+impl Parking for KubeCluster {
+    async fn park(&self, object: &ObjectFacts) -> Result<bool, ClusterError> {
+        let key = &object.key;
+        let Some(api) = self.api(key) else {
+            return Ok(false);
+        };
+        let patch = Patch::Merge(json!({"metadata": {
+            "uid": &*object.uid,
+            "resourceVersion": &*object.resource_version,
+            "annotations": {POLICY_ANNOTATION: "skip"},
+        }}));
+        let parked = async {
+            match api
+                .patch_metadata(&key.name, &PatchParams::default(), &patch)
+                .await
+            {
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+                answer => answer.map(|_| true),
+            }
+        };
+        call(&key.to_string(), parked).await
     }
 }
 

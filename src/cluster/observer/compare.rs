@@ -90,9 +90,13 @@ impl Observer {
         let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
         let mut claimed = HashMap::<ObjectKey, Vec<(Identity, Copy)>>::new();
         for known in self.registry.claims(&scope).await? {
+            self.show_holder_gone(&known.record);
+            let state = known.record.state();
             for (copy, held) in known.record.copies {
                 if copy.member == self.member {
-                    self.ledger.enter(&copy.object, &known.record.identity);
+                    let identity = &known.record.identity;
+                    self.ledger.enter(&copy.object, identity);
+                    self.ledger.set_state(&copy.object, identity, state);
                     let claims = claimed.entry(copy.object).or_default();
                     claims.push((known.record.identity.clone(), held));
                 }
@@ -102,6 +106,7 @@ impl Observer {
         for object in self.cluster.objects() {
             let claims = claimed.remove(&object.key).unwrap_or_default();
             let resolved = resolve::resolve(&*self.cluster, &object).await?;
+            self.show_resolution(&object, &resolved);
             if !agrees(&object, &resolved, &claims) {
                 differing.insert(object.key.clone());
             }

@@ -54,9 +54,30 @@ pub struct ClaimStatus {
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<Timestamp>,
+    /// Conflict: True while more than one copy is live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ClaimCondition>,
     /// Every copy.
     #[serde(default)]
     pub copies: Vec<ClaimCopy>,
+}
+
+/// A condition of a claim.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimCondition {
+    /// Which condition: Conflict.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// True or False.
+    pub status: String,
+    /// Why, in a word.
+    pub reason: String,
+    /// Why, naming the copies.
+    pub message: String,
+    /// Since when, by the clock of the cluster whose copy changed last.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub last_transition_time: Timestamp,
 }
 
 /// One copy in a claim.
@@ -82,6 +103,9 @@ pub struct ClaimCopy {
     /// Whether the identity rests on an owner that was not there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
+    /// Its turn among the copies that were found live while another one was; 0: it is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub newcomer: u32,
     /// The object as its own cluster's observer last saw it stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<ClaimStored>,
@@ -91,6 +115,11 @@ pub struct ClaimCopy {
     /// Admitted requests that may yet delete this copy and the resource with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deleting: Vec<ClaimRequest>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A stored object, in a claim.
