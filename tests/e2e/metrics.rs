@@ -29,10 +29,10 @@ impl Scrape {
                         anyhow::ensure!(twice.is_none(), "two families: {line}");
                     }
                     (Some("HELP"), Some(_), Some(help)) => {
-                        anyhow::ensure!(help.len() > 10, "{line}")
+                        anyhow::ensure!(help.len() > 10, "{line}");
                     }
                     (Some("UNIT"), Some(name), Some(unit)) => {
-                        anyhow::ensure!(name.ends_with(unit), "{line}")
+                        anyhow::ensure!(name.ends_with(unit), "{line}");
                     }
                     _ => anyhow::bail!("what is this: {line}"),
                 }
@@ -56,10 +56,10 @@ impl Scrape {
 
     fn family(&self, name: &str) -> Option<&String> {
         let endings = ["", "_total", "_bucket", "_sum", "_count", "_info"];
-        let names = endings
+        let mut names = endings
             .iter()
             .filter_map(|ending| name.strip_suffix(ending));
-        names.filter_map(|name| self.families.get(name)).next()
+        names.find_map(|name| self.families.get(name))
     }
 
     fn value(&self, series: &str) -> f64 {
