@@ -50,7 +50,7 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "requests",
-            "Requests judged, by operation, verdict (allowed, warned, refused) and reason; a plain yes has no reason",
+            "Requests judged, by operation, verdict (allowed, warned, refused, overridden, unjudged) and reason; a plain yes has no reason",
             self.requests.clone(),
         );
         registry.register_with_unit(

@@ -27,7 +27,7 @@ impl Guard {
         }
         match resolve::identity(&*self.cluster, case.object).await {
             Err(error) => self.stopped(case, Stop::Cluster(error)).await,
-            Ok(Err(why)) => self.unresolved(&why),
+            Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(resolution)) => {
                 let outcome = self.go_live(case, &resolution, None).await;
                 let verdict = self.conclude(case, outcome).await;
@@ -54,7 +54,7 @@ impl Guard {
             return Verdict::allow();
         }
         match self.change(&mut case, old, now).await {
-            Ok(Err(why)) => self.unresolved(&why),
+            Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(())) => Verdict::allow(),
             Err(stop) => self.stopped(&case, stop).await,
         }
@@ -124,7 +124,7 @@ impl Guard {
         }
         match resolve::identity(&*self.cluster, case.object).await {
             Err(error) => self.stopped(case, Stop::Cluster(error)).await,
-            Ok(Err(why)) => self.unresolved(&why),
+            Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(resolution)) => {
                 let outcome = self.delete_resource(case, &resolution).await;
                 self.conclude(case, outcome).await

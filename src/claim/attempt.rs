@@ -144,8 +144,13 @@ impl<V: Clone> Attempt<V> {
     ///
     /// # Errors
     /// Why the request is refused.
-    pub fn outcome(self) -> Result<(), Refusal> {
-        self.refusal.map_or(Ok(()), Err)
+    pub fn outcome(&self) -> Result<(), Refusal> {
+        self.refusal.clone().map_or(Ok(()), Err)
+    }
+
+    /// The entry that had spent what was to be [remembered](Aim::Remember), if so.
+    pub fn spent(&self) -> Option<&Entry> {
+        self.spent.as_ref()
     }
 
     /// The entry that had spent what was to be [remembered](Aim::Remember), if so.

@@ -139,6 +139,8 @@ pub enum Reason {
     KindInUse,
     /// The label that keeps a namespace guarded would be removed.
     NamespaceGuarded,
+    /// The namespace would be guarded less than before.
+    ModeGuarded,
     /// The registry did not answer in time.
     RegistryUnavailable,
     /// The object could not be read.
@@ -162,6 +164,7 @@ impl Reason {
             Self::Unresolved => "Unresolved",
             Self::KindInUse => "KindInUse",
             Self::NamespaceGuarded => "NamespaceGuarded",
+            Self::ModeGuarded => "ModeGuarded",
             Self::RegistryUnavailable => "RegistryUnavailable",
             Self::Unreadable => "Unreadable",
             Self::UnknownPolicy => "UnknownPolicy",

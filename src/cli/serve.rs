@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::admission::{self, Guard};
+use crate::admission::{self, Guard, MODE_GROUP};
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership};
 use crate::cluster::observer::Observer;
@@ -26,7 +26,7 @@ use crate::telemetry::events::Events;
 use crate::telemetry::logs::{self, LogFormat};
 
 use super::Outcome;
-use super::config::{Config, default_certificate};
+use super::config::{Config, ExemptArgs, default_certificate};
 use super::metrics::Metrics;
 
 /// How often certificate files are looked at.
@@ -61,6 +61,33 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_MODE"
     )]
     pub(super) mode: String,
+    /// Whether the annotation asoguard.io/override lets a refused request through
+    #[arg(
+        long = "override",
+        value_name = "on|off",
+        default_value = "on",
+        env = "ASO_GUARD_OVERRIDE"
+    )]
+    pub(super) overrides: String,
+    /// The groups whose members may override a refusal [default: everybody who may write]
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        env = "ASO_GUARD_OVERRIDE_GROUPS"
+    )]
+    pub(super) override_groups: Vec<String>,
+    /// The groups whose members may loosen the mode of a namespace, by its label asoguard.io/mode
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = MODE_GROUP,
+        env = "ASO_GUARD_MODE_GROUPS"
+    )]
+    pub(super) mode_groups: Vec<String>,
+    #[command(flatten)]
+    pub(super) exempt: ExemptArgs,
     /// Where the API server calls the webhook, over HTTPS: /validate
     #[arg(
         long,
@@ -214,6 +241,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         settings: config.settings,
         notices: Arc::new(events),
         metrics: metrics.admission.clone(),
+        privileges: config.privileges,
     });
 
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();

@@ -6,6 +6,8 @@
 //! | [`surroundings`] | namespaces and CRDs |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`told`] | what people hear of it who did not ask |
+//! | [`namespace_modes`] | modes of namespaces, and what is exempt |
+//! | [`break_glass`] | refusals that are overridden |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`round_trips`] | how often the registry is asked |
 //! | [`hostile`], [`fields`], [`names`] | bad input, over real TLS |
@@ -18,6 +20,7 @@
 )]
 
 mod answer;
+mod break_glass;
 mod create;
 mod delete;
 mod fields;
@@ -25,6 +28,7 @@ mod fuzz;
 mod hostile;
 mod modes;
 mod names;
+mod namespace_modes;
 mod object;
 mod round_trips;
 mod server;

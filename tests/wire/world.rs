@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, router};
+use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, router};
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::Cluster;
@@ -62,6 +62,22 @@ impl World {
         }
     }
 
+    /// A world where these people may do this in cluster `a`.
+    pub fn among(privileges: Privileges) -> Self {
+        let mut world = Self::new();
+        let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
+        let seen = cluster.clone();
+        world.a = Member::privileged(
+            "a",
+            world.registry.clone(),
+            SETTINGS,
+            cluster,
+            seen,
+            privileges,
+        );
+        world
+    }
+
     /// A world where cluster `a` only warns.
     pub fn in_audit_mode() -> Self {
         Self::with(Settings {
@@ -94,6 +110,18 @@ impl Member {
         cluster: Arc<MemoryCluster>,
         seen: Arc<dyn Cluster>,
     ) -> Self {
+        let privileges = Privileges::default();
+        Self::privileged(name, registry, settings, cluster, seen, privileges)
+    }
+
+    fn privileged(
+        name: &str,
+        registry: Arc<dyn Registry>,
+        settings: Settings,
+        cluster: Arc<MemoryCluster>,
+        seen: Arc<dyn Cluster>,
+        privileges: Privileges,
+    ) -> Self {
         let member: MemberName = name.parse().unwrap();
         let observer = Observer::new(
             member.clone(),
@@ -111,6 +139,7 @@ impl Member {
             settings,
             notices: notices.clone(),
             metrics: Metrics::default(),
+            privileges,
         };
         Self {
             cluster,

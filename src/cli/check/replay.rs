@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::admission::review::{self, Request};
-use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, Verdict};
+use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, Verdict};
 use crate::check::{Cluster, Finding, Level, Mark, Place, Rule};
 use crate::claim::{CopyRef, MemberName, Record};
 use crate::cluster::memory::MemoryCluster;
@@ -161,6 +161,7 @@ impl Stage {
             },
             notices: Arc::new(Silent),
             metrics: Metrics::default(),
+            privileges: Privileges::default(),
         };
         Ok(Self {
             guard,

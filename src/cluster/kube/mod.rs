@@ -23,7 +23,7 @@ use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::kubernetes::is_missing_object;
 
 use super::observer::Observer;
-use super::{Cluster, ClusterError, Subscription};
+use super::{Cluster, ClusterError, NamespaceFacts, Subscription};
 use credentials::Credentials;
 use discovery::Installed;
 use store::Store;
@@ -83,6 +83,16 @@ impl KubeCluster {
         installed
             .get(group, kind)
             .map(|kind| kind.api_version.clone())
+    }
+
+    /// A namespace as the API server's store has it now.
+    async fn read_namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let what = format!("namespace {name}");
+        let found = call(&what, namespaces.get_opt(name)).await?;
+        Ok(found.map_or_else(NamespaceFacts::default, |found| {
+            watched::namespace_of(&found.metadata)
+        }))
     }
 
     /// The watched objects' API, where the kind is installed.
@@ -157,21 +167,18 @@ impl Cluster for KubeCluster {
         Ok(found.map(|object| object.into_facts(&key.group, &key.kind)))
     }
 
-    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
-        if let Some(known) = self.store.namespace_policy(namespace) {
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        if let Some(known) = self.store.namespace(name) {
             return Ok(known);
         }
-        self.read_namespace_policy(namespace).await
+        self.read_namespace(name).await
     }
 
     async fn read_namespace_policy(
         &self,
         namespace: &str,
     ) -> Result<Option<Arc<str>>, ClusterError> {
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let what = format!("namespace {namespace}");
-        let found = call(&what, namespaces.get_opt(namespace)).await?;
-        Ok(found.and_then(|found| watched::policy_of(&found.metadata)))
+        Ok(self.read_namespace(namespace).await?.policy)
     }
 
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
