@@ -103,7 +103,7 @@ impl Survey {
             "namespaces",
             ListParams::default(),
             |namespace: Namespace| {
-                if let Some(policy) = watched::policy_of(&namespace.metadata) {
+                if let Some(policy) = watched::namespace_of(&namespace.metadata).policy {
                     found.push((namespace.name_any(), policy.to_string()));
                 }
             },
