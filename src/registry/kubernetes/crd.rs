@@ -111,24 +111,6 @@ pub struct ClaimCondition {
     pub last_transition_time: Timestamp,
 }
 
-/// A condition of a claim.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct ClaimCondition {
-    /// Which condition: Conflict.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// True or False.
-    pub status: String,
-    /// Why, in a word.
-    pub reason: String,
-    /// Why, naming the copies.
-    pub message: String,
-    /// Since when, by the clock of the cluster whose copy changed last.
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub last_transition_time: Timestamp,
-}
-
 /// One copy in a claim.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
