@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use crate::arm::Identity;
 use crate::claim::{ClaimState, MemberName, Record};
 
-use super::{Holding, MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
+use super::{
+    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
+    Versioned,
+};
 
 /// A registry that lives and dies with the process.
 #[derive(Debug, Default)]
@@ -93,9 +96,9 @@ impl Registry for MemoryRegistry {
         ))
     }
 
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
+    async fn claims_page(&self, scope: &Scope, _: Option<&Cursor>) -> Result<Page, RegistryError> {
         let tables = self.tables();
-        Ok(match scope {
+        let claims = match scope {
             Scope::Below(identity) => {
                 let key = identity.key();
                 let from_here = tables.claims.range(key.clone()..);
@@ -112,7 +115,8 @@ impl Registry for MemoryRegistry {
                 .filter(|(_, record)| scope.covers(record))
                 .map(versioned)
                 .collect(),
-        })
+        };
+        Ok(Page { claims, next: None })
     }
 
     async fn member(

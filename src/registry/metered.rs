@@ -13,7 +13,9 @@ use prometheus_client::registry::{Registry as Exposition, Unit};
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record};
 
-use super::{MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
+use super::{
+    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+};
 
 /// From a registry in memory to the longest that a call may take, in seconds.
 const BUCKETS: [f64; 11] = [
@@ -142,8 +144,9 @@ impl Registry for Metered {
         self.count("put_claim", call, of_put).await
     }
 
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
-        self.count("claims", self.inner.claims(scope), ok).await
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+        let call = self.inner.claims_page(scope, at);
+        self.count("claims", call, ok).await
     }
 
     async fn member(

@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record};
 
-use super::{MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
+use super::{
+    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+};
 use crd::{Claim, Member};
 
 /// How many claims one page of a list holds.
@@ -164,22 +166,22 @@ impl KubernetesRegistry {
         }
     }
 
-    async fn list<K>(&self, api: &Api<K>, selector: &str) -> Result<Vec<K>, RegistryError>
+    /// One page of a list, and where the next one begins.
+    async fn list<K>(
+        &self,
+        api: &Api<K>,
+        selector: &str,
+        at: Option<&Cursor>,
+    ) -> Result<(Vec<K>, Option<Cursor>), RegistryError>
     where
         K: Clone + DeserializeOwned + Debug,
     {
         let mut params = ListParams::default().labels(selector).limit(PAGE);
-        let mut all = Vec::new();
-        loop {
-            let page = within(PAGE_TIMEOUT, api.list(&params))
-                .await
-                .map_err(|error| self.error(&error))?;
-            all.extend(page.items);
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params = params.continue_token(&token),
-                None => return Ok(all),
-            }
-        }
+        params.continue_token = at.map(|at| at.as_str().to_owned());
+        let page = within(PAGE_TIMEOUT, api.list(&params)).await;
+        let page = page.map_err(|error| self.error(&error))?;
+        let next = page.metadata.continue_.filter(|token| !token.is_empty());
+        Ok((page.items, next.map(Cursor::new)))
     }
 }
 
@@ -293,16 +295,17 @@ impl Registry for KubernetesRegistry {
         self.store(&self.claims, &claim).await
     }
 
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
-        let listed = self.list(&self.claims, &convert::selector(scope)).await?;
-        let mut records = Vec::new();
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+        let selector = convert::selector(scope);
+        let (listed, next) = self.list(&self.claims, &selector, at).await?;
+        let mut claims = Vec::new();
         for claim in &listed {
             let read = self.read_claim(claim)?;
             if scope.covers(&read.record) {
-                records.push(read);
+                claims.push(read);
             }
         }
-        Ok(records)
+        Ok(Page { claims, next })
     }
 
     async fn member(
@@ -333,11 +336,18 @@ impl Registry for KubernetesRegistry {
     }
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
-        let listed = self.list(&self.members, "").await?;
-        listed
-            .iter()
-            .map(|member| self.read_member(member))
-            .collect()
+        let mut members = Vec::new();
+        let mut at = None;
+        loop {
+            let (listed, next) = self.list(&self.members, "", at.as_ref()).await?;
+            for member in &listed {
+                members.push(self.read_member(member)?);
+            }
+            if next.is_none() {
+                return Ok(members);
+            }
+            at = next;
+        }
     }
 }
 
