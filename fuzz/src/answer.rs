@@ -30,6 +30,8 @@ pub struct Status {
 pub struct Audit {
     pub verdict: String,
     pub reason: Option<String>,
+    #[serde(rename = "override")]
+    pub overriding: Option<String>,
 }
 
 impl Answer {

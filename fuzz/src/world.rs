@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aso_guard::admission::review::{self, parse};
-use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Settings};
+use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings};
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
@@ -65,6 +65,7 @@ impl Member {
                 },
                 notices: Arc::new(Silent),
                 metrics: Metrics::default(),
+                privileges: Privileges::default(),
             })
         };
         Self {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
 
-use super::{Cluster, ClusterError, Subscription};
+use super::{Cluster, ClusterError, NamespaceFacts, Subscription};
 
 /// A cluster that answers from its API server's store, by quorum reads, wherever one
 /// object, namespace or secret is asked for.
@@ -41,8 +41,12 @@ impl Cluster for Fresh<'_> {
         self.0.read(key).await
     }
 
-    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
-        self.0.read_namespace_policy(namespace).await
+    /// Its policy alone is read: no release rests on the rest.
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        Ok(NamespaceFacts {
+            policy: self.0.read_namespace_policy(name).await?,
+            ..self.0.namespace(name).await?
+        })
     }
 
     async fn read_namespace_policy(

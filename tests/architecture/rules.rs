@@ -4,11 +4,12 @@ use crate::source::Module;
 use crate::tokens::Token;
 
 /// Each module of the library, and those below it, which it may use.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("object", &[]),
     ("policy", &[]),
     ("arm", &["object"]),
     ("claim", &["arm", "object", "policy"]),
+    ("check", &["claim", "arm", "object", "policy"]),
     ("registry", &["claim", "arm", "object", "policy"]),
     (
         "cluster",
@@ -32,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
         "cli",
         &[
             "admission",
+            "check",
             "cluster",
             "registry",
             "claim",
@@ -46,7 +48,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
 
 /// Modules without async, I/O, clock, chance or environment: what they give
 /// depends on what they are given, and on nothing else.
-const PURE: [&str; 4] = ["object", "policy", "arm", "claim"];
+const PURE: [&str; 5] = ["object", "policy", "arm", "claim", "check"];
 
 /// Paths that begin with one of these lead out of a pure module.
 const IMPURE: [&str; 24] = [

@@ -10,6 +10,9 @@ mod lab;
 
 mod aftermath;
 mod audit;
+mod before;
+mod break_glass;
+mod by_hand;
 mod bypass;
 mod control_plane;
 mod credentials;
@@ -17,10 +20,13 @@ mod deletes;
 mod family;
 mod late;
 mod members;
+mod metrics;
+mod modes;
 mod moves;
 mod race;
 mod refusals;
 mod registry;
+mod shown;
 mod surroundings;
 
 use lab::guard;

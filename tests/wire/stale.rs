@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
-use aso_guard::cluster::{Cluster, ClusterError, Subscription};
+use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, Subscription};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::policy::Policy;
 use async_trait::async_trait;
@@ -48,15 +48,15 @@ impl Cluster for Behind {
         self.stored.read(key).await
     }
 
-    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
-        self.remembered.namespace_policy(namespace).await
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        self.remembered.namespace(name).await
     }
 
     async fn read_namespace_policy(
         &self,
         namespace: &str,
     ) -> Result<Option<Arc<str>>, ClusterError> {
-        self.stored.namespace_policy(namespace).await
+        self.stored.read_namespace_policy(namespace).await
     }
 
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
