@@ -50,6 +50,10 @@ fn group(name: &str, uid: &str, policy: Option<&str>) -> Value {
     object
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "its callers make them for it"
+)]
 fn review(uid: &str, operation: &str, object: Option<Value>, old: Option<Value>) -> String {
     json!({
         "apiVersion": "admission.k8s.io/v1",
