@@ -50,6 +50,7 @@ impl Answer {
     fn assert_well_formed(&self) {
         assert_eq!(self.allowed, self.status == Status::default(), "{self:?}");
         assert_eq!(!self.allowed, self.audit_annotations.verdict == "refused");
+        assert_ne!(self.audit_annotations.overriding.as_deref(), Some(""));
         assert!(self.status.message.len() <= 8 * 1024, "{self:?}");
         let texts = self.warnings.iter().chain([&self.status.message]);
         for text in texts {
