@@ -7,6 +7,7 @@ pub mod arm;
 pub mod claim;
 pub mod cli;
 pub mod cluster;
+pub mod keeper;
 pub mod object;
 pub mod policy;
 pub mod registry;

@@ -13,9 +13,9 @@ use crate::admission::{Mode, OnUnresolved, Settings};
 use crate::claim::MemberName;
 use crate::cluster::kube::CredentialSettings;
 use crate::registry::RegistryUrl;
-use crate::server::tls::{CertificateFiles, ReloadingCertificate};
 
 use super::serve::ServeArgs;
+use super::tls::Tls;
 
 /// A checked configuration of `serve`.
 pub(super) struct Config {
@@ -29,14 +29,19 @@ pub(super) struct Config {
     pub(super) listen: SocketAddr,
     pub(super) ops_listen: SocketAddr,
     pub(super) notice: Duration,
-    pub(super) certificate: ReloadingCertificate,
+    pub(super) tls: Tls,
 }
 
 /// What is wrong with a configuration, a line each.
+#[derive(Default)]
 pub(super) struct Problems(Vec<String>);
 
 impl Problems {
-    fn take<T, E: Display>(&mut self, flag: &str, value: Result<T, E>) -> Option<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn take<T, E: Display>(&mut self, flag: &str, value: Result<T, E>) -> Option<T> {
         value
             .map_err(|error| self.0.push(format!("{flag}: {error}")))
             .ok()
@@ -57,7 +62,7 @@ impl Problems {
         self.take(flag, value)
     }
 
-    fn duration(&mut self, flag: &str, text: &str) -> Option<Duration> {
+    pub(super) fn duration(&mut self, flag: &str, text: &str) -> Option<Duration> {
         let parsed = text.parse::<jiff::SignedDuration>();
         let duration = parsed
             .map_err(|_| ())
@@ -82,7 +87,7 @@ impl Config {
     /// # Errors
     /// All that is wrong.
     pub(super) async fn check(args: &ServeArgs) -> Result<Self, Problems> {
-        let mut problems = Problems(Vec::new());
+        let mut problems = Problems::default();
         let member = problems.parse("--cluster", &args.cluster);
         let registry: Option<RegistryUrl> = problems.parse("--registry", &args.registry);
         let mode: Option<Mode> = problems.choose("--mode", &args.mode);
@@ -106,14 +111,7 @@ impl Config {
             }
             _ => None,
         };
-        let certificate = problems.take(
-            "--tls-cert, --tls-key",
-            ReloadingCertificate::load(CertificateFiles {
-                certificate: args.tls_cert.clone(),
-                key: args.tls_key.clone(),
-                client_ca: args.client_ca.clone(),
-            }),
-        );
+        let tls = args.tls.check(&mut problems);
         let checked = (|| {
             Some(Self {
                 member: member?,
@@ -132,11 +130,11 @@ impl Config {
                 listen: listen?,
                 ops_listen: ops_listen?,
                 notice: notice?,
-                certificate: certificate?,
+                tls: tls?,
             })
         })();
         match checked {
-            Some(config) if problems.0.is_empty() => Ok(config),
+            Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems),
         }
     }

@@ -5,6 +5,7 @@ mod config;
 mod crds;
 mod demo;
 mod serve;
+mod tls;
 mod webhook;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use clap::Args;
 use kube::Client;
 use prometheus_client::registry::Registry as Metrics;
@@ -17,16 +18,19 @@ use crate::admission::{self, Guard};
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership};
 use crate::cluster::observer::Observer;
+use crate::keeper::{FirstCertificate, Keeper};
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::{Registry, RegistryUrl};
 use crate::server::readiness::Readiness;
 use crate::server::shutdown::Signals;
+use crate::server::tls::ReloadingCertificate;
 use crate::server::{self, HttpsServer, ServerConfig, ops};
 use crate::telemetry::logs::{self, LogFormat};
 
 use super::Outcome;
-use super::config::{Config, default_certificate};
+use super::config::Config;
+use super::tls::TlsArgs;
 
 /// How often certificate files are looked at.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(10);
@@ -76,15 +80,8 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_OPS_LISTEN"
     )]
     pub(super) ops_listen: String,
-    /// The serving certificate, in PEM; taken up again when it changes
-    #[arg(long, value_name = "FILE", default_value_os_t = default_certificate("tls.pem"), env = "ASO_GUARD_TLS_CERT")]
-    pub(super) tls_cert: PathBuf,
-    /// Its key, in PEM
-    #[arg(long, value_name = "FILE", default_value_os_t = default_certificate("tls-key.pem"), env = "ASO_GUARD_TLS_KEY")]
-    pub(super) tls_key: PathBuf,
-    /// Take calls only from clients with a certificate from this CA
-    #[arg(long, value_name = "FILE", env = "ASO_GUARD_CLIENT_CA")]
-    pub(super) client_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
     /// How long an admitted request may be under way: longer than the API server's --request-timeout
     #[arg(
         long,
@@ -179,8 +176,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         notice: config.notice,
         ..ServerConfig::new(config.listen)
     };
-    let certificate = Arc::new(config.certificate);
-    let https = HttpsServer::bind(server_config, certificate.clone(), readiness.clone()).await?;
     let (ops_listener, _) = server::bind(config.ops_listen).await?;
 
     let client = Client::try_from(config.cluster).context("--kubeconfig")?;
@@ -190,7 +185,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .transpose()
         .context("--registry")?;
     let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
-    let cluster = Arc::new(KubeCluster::new(client, config.credentials));
+    let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
     let observer = Arc::new(Observer::new(
         config.member.clone(),
         registry.clone(),
@@ -209,13 +204,23 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let ops_router = ops::router(readiness.clone(), Arc::new(Metrics::default()));
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
-    let (stop, router) = (shutdown.clone(), admission::router(guard));
-    tasks.spawn(async move { Ok(https.run(router, stop).await?) });
+    let (keeper, first) = Keeper::new(client, config.tls.keeper, cluster.groups());
     let stop = shutdown.clone();
     tasks.spawn(async move {
-        certificate.watch(CERTIFICATE_PERIOD, stop).await;
+        keeper.run(stop).await;
         Ok(())
     });
+    let webhook = Webhook {
+        router: admission::router(guard),
+        config: server_config,
+        readiness,
+    };
+    let certificate = Certificate {
+        files: config.tls.files,
+        first,
+    };
+    let stop = shutdown.clone();
+    tasks.spawn(async move { webhook.serve(certificate, stop).await });
     let stop = shutdown.clone();
     tasks.spawn(async move {
         let membership = Membership {
@@ -243,6 +248,45 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     ops_stop.cancel();
     ops.await.context("the operations port")?;
     outcome
+}
+
+/// The webhook's server, once it has a certificate.
+struct Webhook {
+    router: Router,
+    config: ServerConfig,
+    readiness: Readiness,
+}
+
+/// Where its certificate comes from: one of the two is there.
+struct Certificate {
+    files: Option<ReloadingCertificate>,
+    first: Option<FirstCertificate>,
+}
+
+impl Webhook {
+    async fn serve(
+        self,
+        certificate: Certificate,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let trusted = self
+            .readiness
+            .wait_for("a serving certificate that API servers trust");
+        let certificate = match (certificate.files, certificate.first) {
+            (Some(files), _) => Arc::new(files),
+            (None, Some(first)) => match shutdown.run_until_cancelled(first).await {
+                Some(Ok(certificate)) => certificate,
+                // The keeper ends with the process only.
+                _ => return Ok(()),
+            },
+            (None, None) => anyhow::bail!("there is no serving certificate"),
+        };
+        let https = HttpsServer::bind(self.config, certificate.clone(), self.readiness).await?;
+        trusted.done();
+        let watch = certificate.watch(CERTIFICATE_PERIOD, shutdown.clone());
+        let (served, ()) = tokio::join!(https.run(self.router, shutdown), watch);
+        Ok(served?)
+    }
 }
 
 /// Every task runs until shutdown. One that ends before that ends the process.
