@@ -10,11 +10,12 @@ pub mod reviews;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::admission::{Guard, Mode, OnUnresolved, Settings, router};
+use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, router};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::registry::memory::MemoryRegistry;
+use aso_guard::telemetry::Silent;
 use axum::Router;
 use tokio::runtime::{Builder, Runtime};
 
@@ -22,6 +23,9 @@ use reviews::{GROUP, NAMESPACE, SUBSCRIPTION};
 
 /// What threads of the server are called.
 const SERVER_THREAD: &str = "bench-server";
+
+/// As by default.
+const CLAIM_DEADLINE: Duration = Duration::from_secs(90);
 
 /// A runtime for a server, on one thread: the other core is the client's.
 pub fn server_runtime() -> Runtime {
@@ -41,7 +45,12 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
     let group = ObjectKey::new("resources.azure.com", "ResourceGroup", NAMESPACE, GROUP);
     cluster.store(ObjectFacts::named(group));
     let member: aso_guard::claim::MemberName = "a".parse().unwrap();
-    let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+    let observer = Observer::new(
+        member.clone(),
+        registry.clone(),
+        cluster.clone(),
+        CLAIM_DEADLINE,
+    );
     router(Arc::new(Guard {
         member,
         registry,
@@ -50,8 +59,10 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         settings: Settings {
             mode: Mode::Enforce,
             on_unresolved: OnUnresolved::Warn,
-            claim_deadline: Duration::from_secs(90),
+            claim_deadline: CLAIM_DEADLINE,
         },
+        notices: Arc::new(Silent),
+        metrics: Metrics::default(),
     }))
 }
 

@@ -1,7 +1,7 @@
 //! From a request to a verdict.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -9,7 +9,9 @@ use crate::claim::{Action, CopyRef, MemberName, Refusal, RequestUid};
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::{Registry, RegistryError};
+use crate::telemetry::Notices;
 
+use super::metrics::Metrics;
 use super::plain;
 use super::review::Request;
 use super::verdict::{Mode, OnUnresolved, Verdict};
@@ -29,6 +31,10 @@ pub struct Guard {
     pub follow_up: Arc<dyn FollowUp>,
     /// What the operator decided.
     pub settings: Settings,
+    /// Told of what is refused or warned of.
+    pub notices: Arc<dyn Notices>,
+    /// Counts verdicts.
+    pub metrics: Metrics,
 }
 
 /// What the operator of a guard decides.
@@ -86,8 +92,11 @@ impl Guard {
     /// A registry or an API server that does not answer in time is a verdict of
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
+        let begun = Instant::now();
         let judged = tokio::time::timeout(timeout, self.verdict(request)).await;
-        judged.unwrap_or_else(|_| self.too_late(timeout))
+        let verdict = judged.unwrap_or_else(|_| self.too_late(timeout));
+        self.tell(request, &verdict, begun.elapsed());
+        verdict
     }
 
     async fn verdict(&self, request: &Request<'_>) -> Verdict {

@@ -3,15 +3,18 @@
 mod answers;
 mod family;
 mod guard;
+mod metrics;
 mod plain;
 mod protocol;
 pub mod registration;
 pub mod review;
 mod router;
 mod surroundings;
+mod telling;
 mod verbs;
 mod verdict;
 
 pub use guard::{Guard, Settings};
+pub use metrics::Metrics;
 pub use router::{BODY_LIMIT, router};
 pub use verdict::{Mode, Objection, OnUnresolved, Verdict};

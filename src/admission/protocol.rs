@@ -171,7 +171,8 @@ impl Guard {
         let identities = resolution.identities().cloned();
         let touched: Touched = identities.map(|one| (copy.clone(), one)).collect();
         for (copy, identity) in touched.iter().filter(|_| !case.dry_run) {
-            self.follow_up.expect(&copy.object, identity, case.deadline);
+            self.follow_up
+                .expect(&copy.object, identity, &case.request, case.deadline);
         }
         touched
     }

@@ -21,8 +21,8 @@ use super::record::{Copy, InFlight, Proof, Record, Stored};
 pub struct Observation<'a> {
     /// The copy looked at.
     pub copy: &'a CopyRef,
-    /// When the record was read, by this cluster's clock: deadlines that had
-    /// passed by then are over.
+    /// When the record was read. The deadlines in it are times by the same clock, and
+    /// those that had passed by then are over.
     pub judged_at: Timestamp,
     /// The object; `None` where it is gone.
     pub object: Option<Sighting>,

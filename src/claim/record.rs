@@ -64,8 +64,9 @@ pub struct InFlight {
     pub request: RequestUid,
     /// What shows that the request is over.
     pub proof: Proof,
-    /// The API server has given the request up by then. Set and judged by the
-    /// copy's own cluster alone, so clocks of clusters are never compared.
+    /// The API server has given the request up by then, by the clock of the replica
+    /// that admitted it. For people: an observer has its own clock's time in its place
+    /// when it judges, so clocks are never compared.
     pub deadline: Timestamp,
 }
 

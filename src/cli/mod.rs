@@ -4,9 +4,11 @@ mod certs;
 mod config;
 mod crds;
 mod demo;
+mod metrics;
 mod serve;
 mod tls;
 mod webhook;
+mod webhook_server;
 
 use std::process::ExitCode;
 

@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use clap::Args;
 use kube::Client;
-use prometheus_client::registry::Registry as Metrics;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -18,22 +16,21 @@ use crate::admission::{self, Guard};
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership};
 use crate::cluster::observer::Observer;
-use crate::keeper::{FirstCertificate, Keeper};
+use crate::keeper::Keeper;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::{Registry, RegistryUrl};
 use crate::server::readiness::Readiness;
 use crate::server::shutdown::Signals;
-use crate::server::tls::ReloadingCertificate;
-use crate::server::{self, HttpsServer, ServerConfig, ops};
+use crate::server::{self, ServerConfig, ops};
+use crate::telemetry::events::Events;
 use crate::telemetry::logs::{self, LogFormat};
 
 use super::Outcome;
 use super::config::Config;
+use super::metrics::Metrics;
 use super::tls::TlsArgs;
-
-/// How often certificate files are looked at.
-const CERTIFICATE_PERIOD: Duration = Duration::from_secs(10);
+use super::webhook_server::{Certificate, WebhookServer};
 
 /// What `serve` needs to know.
 #[derive(Args)]
@@ -178,6 +175,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let (ops_listener, _) = server::bind(config.ops_listen).await?;
 
+    let metrics = Metrics::default();
     let client = Client::try_from(config.cluster).context("--kubeconfig")?;
     let hub = config
         .hub
@@ -186,10 +184,18 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .context("--registry")?;
     let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
+    let kinds = cluster.clone();
+    let (events, publisher) = Events::new(
+        client.clone(),
+        Box::new(move |group, kind| kinds.api_version(group, kind)),
+        &std::env::var("HOSTNAME").unwrap_or_else(|_| config.member.to_string()),
+        metrics.events.clone(),
+    );
     let observer = Arc::new(Observer::new(
         config.member.clone(),
         registry.clone(),
         cluster.clone(),
+        config.settings.claim_deadline,
     ));
     let guard = Arc::new(Guard {
         member: config.member.clone(),
@@ -197,11 +203,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         cluster: cluster.clone(),
         follow_up: observer.clone(),
         settings: config.settings,
+        notices: Arc::new(events),
+        metrics: metrics.admission.clone(),
     });
 
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     // The ops port outlives the others: it says why the pod is not ready.
-    let ops_router = ops::router(readiness.clone(), Arc::new(Metrics::default()));
+    let ops_router = ops::router(readiness.clone(), Arc::new(metrics.registry()));
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
     let (keeper, first) = Keeper::new(client, config.tls.keeper, cluster.groups());
@@ -210,7 +218,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         keeper.run(stop).await;
         Ok(())
     });
-    let webhook = Webhook {
+    let stop = shutdown.clone();
+    tasks.spawn(async move {
+        publisher.run(stop).await;
+        Ok(())
+    });
+    let webhook = WebhookServer {
         router: admission::router(guard),
         config: server_config,
         readiness,
@@ -248,45 +261,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     ops_stop.cancel();
     ops.await.context("the operations port")?;
     outcome
-}
-
-/// The webhook's server, once it has a certificate.
-struct Webhook {
-    router: Router,
-    config: ServerConfig,
-    readiness: Readiness,
-}
-
-/// Where its certificate comes from: one of the two is there.
-struct Certificate {
-    files: Option<ReloadingCertificate>,
-    first: Option<FirstCertificate>,
-}
-
-impl Webhook {
-    async fn serve(
-        self,
-        certificate: Certificate,
-        shutdown: CancellationToken,
-    ) -> anyhow::Result<()> {
-        let trusted = self
-            .readiness
-            .wait_for("a serving certificate that API servers trust");
-        let certificate = match (certificate.files, certificate.first) {
-            (Some(files), _) => Arc::new(files),
-            (None, Some(first)) => match shutdown.run_until_cancelled(first).await {
-                Some(Ok(certificate)) => certificate,
-                // The keeper ends with the process only.
-                _ => return Ok(()),
-            },
-            (None, None) => anyhow::bail!("there is no serving certificate"),
-        };
-        let https = HttpsServer::bind(self.config, certificate.clone(), self.readiness).await?;
-        trusted.done();
-        let watch = certificate.watch(CERTIFICATE_PERIOD, shutdown.clone());
-        let (served, ()) = tokio::join!(https.run(self.router, shutdown), watch);
-        Ok(served?)
-    }
 }
 
 /// Every task runs until shutdown. One that ends before that ends the process.

@@ -9,6 +9,7 @@ pub mod memory;
 pub mod observer;
 mod queue;
 pub mod resolve;
+mod stopwatch;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::arm::{Identity, Kinds};
+use crate::claim::RequestUid;
 use crate::object::{ObjectFacts, ObjectKey};
 
 /// The member's own cluster, as the webhook and the observer ask it.
@@ -72,9 +74,15 @@ pub enum Subscription {
 
 /// Is told of requests that were admitted, and sees how they end.
 pub trait FollowUp: Send + Sync {
-    /// A request that may store or delete `object`, as a copy of `identity`, is
-    /// over by `deadline` at the latest.
-    fn expect(&self, object: &ObjectKey, identity: &Identity, deadline: Timestamp);
+    /// A request that may store or delete `object`, as a copy of `identity`, is under
+    /// way from now on; `deadline` is what its claim says, or is about to say.
+    fn expect(
+        &self,
+        object: &ObjectKey,
+        identity: &Identity,
+        request: &RequestUid,
+        deadline: Timestamp,
+    );
 }
 
 /// The cluster's API server could not be asked.

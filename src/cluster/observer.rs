@@ -3,32 +3,37 @@
 //! Any number of replicas may observe one cluster: every write is a
 //! compare-and-set, and each says only what a read in the right order showed.
 
-use std::collections::{HashMap, HashSet};
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::arm::Identity;
-use crate::claim::{self, CopyRef, Held, MemberName, Observation, Observed, Record, Sighting};
+use crate::claim::{
+    self, CopyRef, Held, MemberName, Observation, Observed, Record, RequestUid, Sighting,
+};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::{self, Source};
-use crate::registry::{Holding, Put, Registry, RegistryError, Scope, Versioned};
+use crate::registry::{Holding, Put, Registry, RegistryError, Scope};
 
 use super::ledger::Ledger;
 use super::queue::Queue;
 use super::resolve::{self, Resolved};
+use super::stopwatch::Stopwatch;
 use super::{Cluster, ClusterError, FollowUp};
 
 /// How many objects are looked at together.
 const WORKERS: usize = 16;
 /// How often requests under way are looked for that another replica admitted.
 const SWEEP: Duration = Duration::from_secs(15);
-/// How often everything is compared with the registry.
-const COMPARE: Duration = Duration::from_mins(10);
 /// How long to wait before an object is looked at again after something failed.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long a worker waits at most after one failure upon another.
@@ -43,6 +48,7 @@ pub struct Observer {
     cluster: Arc<dyn Cluster>,
     queue: Queue,
     ledger: Ledger,
+    stopwatch: Stopwatch,
     /// What differed at the first comparison and was not looked at since; `None`
     /// before that.
     backlog: Mutex<Option<HashSet<ObjectKey>>>,
@@ -65,26 +71,42 @@ struct Step {
     stands_for: Vec<Identity>,
     /// Whether the object has a copy in the claim.
     held: bool,
+    /// The requests under way, with their deadlines as written.
+    under_way: Vec<(RequestUid, Timestamp)>,
     /// When to look again.
-    recheck: Option<Timestamp>,
+    recheck: Option<Instant>,
 }
 
 impl FollowUp for Observer {
-    fn expect(&self, object: &ObjectKey, identity: &Identity, deadline: Timestamp) {
+    fn expect(
+        &self,
+        object: &ObjectKey,
+        identity: &Identity,
+        request: &RequestUid,
+        deadline: Timestamp,
+    ) {
         self.ledger.expect(object, identity);
-        self.queue.add_at(object.clone(), instant_after(deadline));
+        let over = self.stopwatch.note(object, request, deadline);
+        self.queue.add_at(object.clone(), over + PAST);
     }
 }
 
 impl Observer {
-    /// An observer of one member's cluster.
-    pub fn new(member: MemberName, registry: Arc<dyn Registry>, cluster: Arc<dyn Cluster>) -> Self {
+    /// An observer of one member's cluster, where an admitted request is under way for
+    /// no longer than `limit`.
+    pub fn new(
+        member: MemberName,
+        registry: Arc<dyn Registry>,
+        cluster: Arc<dyn Cluster>,
+        limit: Duration,
+    ) -> Self {
         Self {
             member,
             registry,
             cluster,
             queue: Queue::default(),
             ledger: Ledger::default(),
+            stopwatch: Stopwatch::new(limit),
             backlog: Mutex::default(),
         }
     }
@@ -131,6 +153,8 @@ impl Observer {
         }
         let (observer, stop) = (self.clone(), shutdown.clone());
         tasks.spawn(async move { observer.keep_comparing(&stop).await });
+        let (observer, stop) = (self.clone(), shutdown.clone());
+        tasks.spawn(async move { observer.share_out(&stop).await });
         let (observer, stop) = (self, shutdown);
         tasks.spawn(async move { observer.keep_sweeping(&stop).await });
         tasks.join_all().await;
@@ -178,21 +202,6 @@ impl Observer {
         }
     }
 
-    async fn keep_comparing(&self, shutdown: &CancellationToken) {
-        loop {
-            if shutdown
-                .run_until_cancelled(tokio::time::sleep(COMPARE))
-                .await
-                .is_none()
-            {
-                return;
-            }
-            if let Err(error) = self.compare().await {
-                warn!(%error, "could not compare with the registry");
-            }
-        }
-    }
-
     /// Takes up requests under way that this replica did not admit itself, or
     /// forgot: whoever admitted them may be gone.
     ///
@@ -202,52 +211,16 @@ impl Observer {
         let scope = Scope::Of(self.member.clone(), Holding::InFlight);
         for known in self.registry.claims(&scope).await? {
             for (copy, held) in &known.record.copies {
-                if let (true, Some(deadline)) = (copy.member == self.member, held.next_deadline()) {
-                    self.expect(&copy.object, &known.record.identity, deadline);
+                if copy.member != self.member {
+                    continue;
+                }
+                for one in held.acquiring.iter().chain(&held.deleting) {
+                    let identity = &known.record.identity;
+                    self.expect(&copy.object, identity, &one.request, one.deadline);
                 }
             }
         }
         Ok(())
-    }
-
-    /// Compares every object of the cluster and every copy of it in the registry,
-    /// and takes up what differs. Gives how many objects that is.
-    ///
-    /// Nothing is believed for ever: this puts right a claim that was deleted by
-    /// hand, or a registry restored from an old backup.
-    ///
-    /// # Errors
-    /// The registry or the API server did not answer.
-    pub async fn compare(&self) -> Result<usize, ObserveError> {
-        let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
-        let mut claimed = HashMap::<ObjectKey, Vec<(Identity, claim::Copy)>>::new();
-        for known in self.registry.claims(&scope).await? {
-            for (copy, held) in known.record.copies {
-                if copy.member == self.member {
-                    self.ledger.enter(&copy.object, &known.record.identity);
-                    let claims = claimed.entry(copy.object).or_default();
-                    claims.push((known.record.identity.clone(), held));
-                }
-            }
-        }
-        let mut differing = HashSet::new();
-        for object in self.cluster.objects() {
-            let claims = claimed.remove(&object.key).unwrap_or_default();
-            let resolved = resolve::resolve(&*self.cluster, &object).await?;
-            if !agrees(&object, &resolved, &claims) {
-                differing.insert(object.key.clone());
-            }
-        }
-        differing.extend(claimed.into_keys());
-        let count = differing.len();
-        for key in &differing {
-            self.queue.add(key.clone());
-        }
-        self.backlog().get_or_insert(differing);
-        if count > 0 {
-            info!(objects = count, "bringing the registry up to date");
-        }
-        Ok(count)
     }
 
     /// Brings every claim that an object has, had or should have up to date.
@@ -259,9 +232,10 @@ impl Observer {
         if todo.is_empty() {
             todo = self.adopt(key).await?;
         }
+        let began = Instant::now();
         let mut done: Vec<Identity> = Vec::new();
-        let mut recheck: Option<Timestamp> = None;
-        let mut expecting = false;
+        let mut under_way = Vec::new();
+        let mut recheck: Option<Instant> = None;
         while let Some(identity) = todo.pop() {
             let step = self.step(key, &identity).await?;
             if step.held {
@@ -269,10 +243,8 @@ impl Observer {
             } else {
                 self.ledger.strike(key, &identity);
             }
-            if let Some(at) = step.recheck {
-                recheck = Some(recheck.map_or(at, |known| known.min(at)));
-                expecting = true;
-            }
+            under_way.extend(step.under_way);
+            recheck = recheck.into_iter().chain(step.recheck).min();
             done.push(identity);
             for identity in step.stands_for {
                 if !done.contains(&identity) && !todo.contains(&identity) {
@@ -280,10 +252,11 @@ impl Observer {
                 }
             }
         }
-        self.ledger.set_expecting(key, expecting);
+        self.stopwatch.keep_only(key, &under_way, began);
+        self.ledger.set_expecting(key, recheck.is_some());
         self.ledger.close(key);
         if let Some(at) = recheck {
-            self.queue.add_at(key.clone(), instant_after(at));
+            self.queue.add_at(key.clone(), at);
         }
         Ok(())
     }
@@ -323,11 +296,19 @@ impl Observer {
 
     /// One claim of one object: read the record, then the object, then write on
     /// condition that the record is the same.
+    ///
+    /// In between, deadlines are judged by this process's own clock: the claim core
+    /// sees them as the stopwatch shows them, and they are stored as they were written.
     async fn step(&self, key: &ObjectKey, identity: &Identity) -> Result<Step, ObserveError> {
         let copy = self.copy(key);
         loop {
-            let judged_at = Timestamp::now();
             let known = self.registry.claim(identity).await?;
+            let (judged_at, this_moment) = (Timestamp::now(), Instant::now());
+            let (mut record, version) = known.map(|known| (known.record, known.version)).unzip();
+            let shown = record
+                .as_mut()
+                .and_then(|record| record.copies.get_mut(&copy))
+                .map(|held| self.stopwatch.show(key, held, judged_at));
             let object = self.cluster.read(key).await?;
             let resolved = match &object {
                 Some(object) => Some(self.resolve_now(object).await?),
@@ -335,16 +316,22 @@ impl Observer {
             };
             let uids = self.ledger.uids(key);
             let pair = object.as_ref().zip(resolved.as_ref());
-            let mut seen = observation(&copy, judged_at, pair, identity, known.as_ref());
+            let mut seen = observation(&copy, judged_at, pair, identity, record.as_ref());
             seen.seen_uids = &uids;
-            let record = known.as_ref().map(|known| &known.record);
             let Observed {
-                record: next,
+                record: mut next,
                 changed,
                 recheck,
-            } = claim::observe(record, identity, &seen);
-            let version = known.as_ref().map(|known| &known.version);
-            if changed && self.registry.put_claim(&next, version).await? == Put::Conflict {
+            } = claim::observe(record.as_ref(), identity, &seen);
+            let mut under_way = Vec::new();
+            if let Some(held) = next.copies.get_mut(&copy) {
+                if let Some(written) = shown {
+                    written.restore(held);
+                }
+                let requests = held.acquiring.iter().chain(&held.deleting);
+                under_way.extend(requests.map(|one| (one.request.clone(), one.deadline)));
+            }
+            if changed && self.registry.put_claim(&next, version.as_ref()).await? == Put::Conflict {
                 continue;
             }
             if changed {
@@ -353,7 +340,8 @@ impl Observer {
             return Ok(Step {
                 stands_for: resolved.as_ref().map_or_else(Vec::new, stands_for),
                 held: next.copies.contains_key(&copy),
-                recheck,
+                under_way,
+                recheck: recheck.map(|at| this_moment + span(judged_at, at) + PAST),
             });
         }
     }
@@ -395,7 +383,7 @@ fn observation<'a>(
     judged_at: Timestamp,
     object: Option<(&ObjectFacts, &Resolved)>,
     identity: &Identity,
-    known: Option<&Versioned<Record>>,
+    known: Option<&Record>,
 ) -> Observation<'a> {
     let object = object.map(|(object, resolved)| {
         let policy = resolved.policy.policy;
@@ -409,7 +397,7 @@ fn observation<'a>(
                 }),
             // It cannot be worked out just now, and was seen as a copy before: it still is.
             Err(_) => known
-                .and_then(|known| known.record.copies.get(copy))
+                .and_then(|known| known.copies.get(copy))
                 .filter(|held| held.stored.is_some())
                 .map(|held| Held {
                     policy,
@@ -432,33 +420,7 @@ fn observation<'a>(
     }
 }
 
-/// Whether the claims of an object say what the object says.
-fn agrees(object: &ObjectFacts, resolved: &Resolved, claims: &[(Identity, claim::Copy)]) -> bool {
-    let policy = resolved.policy.policy;
-    let settled = claims.iter().all(|(_, held)| {
-        held.next_deadline().is_none()
-            && held.stored.as_ref().is_some_and(|stored| {
-                *stored.uid == *object.uid
-                    && stored.policy == policy
-                    && stored.terminating == object.terminating
-                    && stored.busy == (object.annotations.busy && !policy.is_live())
-            })
-    });
-    settled
-        && match &resolved.identity {
-            Err(_) => true,
-            Ok(resolution) => {
-                resolution.identities().count() == claims.len()
-                    && resolution
-                        .identities()
-                        .all(|identity| claims.iter().any(|(claimed, _)| claimed == identity))
-            }
-        }
-}
-
-/// When the clock that timers run on has passed this time.
-fn instant_after(at: Timestamp) -> Instant {
-    let wait = at.duration_since(Timestamp::now());
-    let wait = Duration::try_from(wait).unwrap_or_default();
-    Instant::now() + wait.saturating_add(PAST).min(Duration::from_hours(24))
+/// How long it is from one time to a later one.
+fn span(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }

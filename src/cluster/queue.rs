@@ -1,4 +1,5 @@
-//! The observer's list of objects to look at: each once, now or at a time.
+//! The observer's list of objects to look at: each once, now, at a time, or when there
+//! is nothing else to do.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,16 +12,25 @@ use crate::object::ObjectKey;
 /// A queue of object keys. A key that waits is not added again; a key that is
 /// being looked at and is added meanwhile comes up once more afterwards, so that
 /// two workers never look at one object at a time and no change goes unseen.
+///
+/// What has time waits apart: it comes up when nothing else does, and a few at a time,
+/// so that thousands of objects that are enrolled keep nobody waiting.
 #[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
     changed: Notify,
 }
 
+/// How many objects that have time are looked at together.
+const AT_LEISURE: usize = 8;
+
 #[derive(Debug, Default)]
 struct State {
     ready: VecDeque<ObjectKey>,
     waiting: HashSet<ObjectKey>,
+    leisure: VecDeque<ObjectKey>,
+    /// Those that have time among the running.
+    unhurried: HashSet<ObjectKey>,
     running: HashSet<ObjectKey>,
     again: HashSet<ObjectKey>,
     later: BTreeSet<(Instant, ObjectKey)>,
@@ -37,6 +47,22 @@ impl Queue {
     pub fn add(&self, key: ObjectKey) {
         self.state().add(key);
         self.changed.notify_one();
+    }
+
+    /// Has these objects looked at when there is nothing else to do.
+    pub fn add_at_leisure(&self, keys: impl IntoIterator<Item = ObjectKey>) {
+        self.state().leisure.extend(keys);
+        self.changed.notify_one();
+    }
+
+    /// Has only these of the objects that have time looked at.
+    pub fn keep_at_leisure(&self, keep: impl Fn(&ObjectKey) -> bool) {
+        self.state().leisure.retain(keep);
+    }
+
+    /// How many objects that have time wait.
+    pub fn at_leisure(&self) -> usize {
+        self.state().leisure.len()
     }
 
     /// Has this object looked at when the time has come. Of two times the earlier
@@ -62,10 +88,8 @@ impl Queue {
             let next_due = {
                 let mut state = self.state();
                 state.promote(Instant::now());
-                if let Some(key) = state.ready.pop_front() {
-                    state.waiting.remove(&key);
-                    state.running.insert(key.clone());
-                    if !state.ready.is_empty() {
+                if let Some(key) = state.take() {
+                    if state.has_more() {
                         self.changed.notify_one();
                     }
                     return key;
@@ -86,8 +110,11 @@ impl Queue {
     pub fn done(&self, key: &ObjectKey) {
         let mut state = self.state();
         state.running.remove(key);
+        state.unhurried.remove(key);
         if state.again.remove(key) {
             state.add(key.clone());
+        }
+        if state.has_more() {
             drop(state);
             self.changed.notify_one();
         }
@@ -96,7 +123,7 @@ impl Queue {
     /// Whether nothing waits to be looked at now, and nothing is being looked at.
     pub fn is_idle(&self) -> bool {
         let state = self.state();
-        state.ready.is_empty() && state.running.is_empty()
+        state.ready.is_empty() && state.leisure.is_empty() && state.running.is_empty()
     }
 }
 
@@ -107,6 +134,30 @@ impl State {
         } else if self.waiting.insert(key.clone()) {
             self.ready.push_back(key);
         }
+    }
+
+    /// Takes the next one that may run.
+    fn take(&mut self) -> Option<ObjectKey> {
+        if let Some(key) = self.ready.pop_front() {
+            self.waiting.remove(&key);
+            self.running.insert(key.clone());
+            return Some(key);
+        }
+        while self.unhurried.len() < AT_LEISURE {
+            let key = self.leisure.pop_front()?;
+            if self.running.insert(key.clone()) {
+                self.unhurried.insert(key.clone());
+                return Some(key);
+            }
+            self.again.insert(key);
+        }
+        None
+    }
+
+    /// Whether there is another one that may run.
+    fn has_more(&self) -> bool {
+        let leisurely = !self.leisure.is_empty() && self.unhurried.len() < AT_LEISURE;
+        !self.ready.is_empty() || leisurely
     }
 
     /// Makes ready what has come due.
@@ -156,6 +207,42 @@ mod tests {
         assert_eq!(queue.next().await, key("b"));
         queue.done(&key("a"));
         assert_eq!(queue.next().await, key("a"));
+    }
+
+    #[tokio::test]
+    async fn what_has_time_lets_others_pass_and_is_taken_up_a_few_at_a_time() {
+        let queue = Queue::default();
+        let names: Vec<String> = (0..=AT_LEISURE).map(|number| format!("{number}")).collect();
+        queue.add_at_leisure(names.iter().map(|name| key(name)));
+        queue.add(key("now"));
+        assert_eq!(queue.next().await, key("now"));
+        for name in &names[..AT_LEISURE] {
+            assert_eq!(queue.next().await, key(name));
+        }
+        // One more has to wait, others not.
+        queue.add(key("now too"));
+        assert_eq!(queue.next().await, key("now too"));
+        assert_eq!((queue.at_leisure(), queue.is_idle()), (1, false));
+        assert!(futures::poll!(std::pin::pin!(queue.next())).is_pending());
+        queue.done(&key("3"));
+        assert_eq!(queue.next().await, key(&names[AT_LEISURE]));
+    }
+
+    #[tokio::test]
+    async fn what_has_time_and_changes_while_it_is_looked_at_comes_up_again() {
+        let queue = Queue::default();
+        queue.add_at_leisure([key("a"), key("b"), key("c")]);
+        queue.keep_at_leisure(|one| *one != key("b"));
+        assert_eq!(queue.next().await, key("a"));
+        queue.add(key("a"));
+        assert_eq!(queue.next().await, key("c"));
+        queue.done(&key("a"));
+        assert_eq!(queue.next().await, key("a"));
+        // One that is being looked at is not looked at twice at a time.
+        queue.add_at_leisure([key("c")]);
+        assert!(futures::poll!(std::pin::pin!(queue.next())).is_pending());
+        queue.done(&key("c"));
+        assert_eq!(queue.next().await, key("c"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,13 +10,24 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("arm", &["object"]),
     ("claim", &["arm", "object", "policy"]),
     ("registry", &["claim", "arm", "object", "policy"]),
-    ("cluster", &["registry", "claim", "arm", "object", "policy"]),
+    (
+        "cluster",
+        &["registry", "claim", "arm", "object", "policy", "telemetry"],
+    ),
     (
         "admission",
-        &["cluster", "registry", "claim", "arm", "object", "policy"],
+        &[
+            "cluster",
+            "registry",
+            "claim",
+            "arm",
+            "object",
+            "policy",
+            "telemetry",
+        ],
     ),
     ("server", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["object"]),
     ("keeper", &["admission", "server"]),
     (
         "cli",
@@ -239,8 +250,8 @@ mod tests {
     )]
     #[case(
         "telemetry::logs",
-        "pub use crate::object;",
-        "telemetry may not use object"
+        "pub use crate::claim;",
+        "telemetry may not use claim"
     )]
     #[case("object", "use crate::policy::Policy;", "object may not use policy")]
     #[case(

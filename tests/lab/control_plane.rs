@@ -56,7 +56,7 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts a cluster and waits until it is ready.
     pub async fn start(name: &str, plan: &Plan) -> anyhow::Result<Self> {
-        let binaries = binaries::directory().await?;
+        let binaries = binaries::control_plane().await?;
         for attempt in 1.. {
             let plane = Self::prepare(name, plan, &binaries)?;
             match plane.boot(&plan.objects).await {

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`reaper`] | leaves nothing running, however this process ends |
 //! | [`process`], [`ports`], [`wait`], [`http`] | one process, a port for it, waiting for it, asking it |
-//! | [`binaries`] | etcd, kube-apiserver and kube-controller-manager, built once |
+//! | [`go`], [`binaries`] | etcd, kube-apiserver, kube-controller-manager and Helm, built once |
 //! | [`pki`], [`kubeconfig`] | who may talk to whom |
 //! | [`control_plane`] | one cluster |
 //! | [`object`], [`crds`] | what is put into it: any object, ASO's kinds |
@@ -29,6 +29,7 @@ pub mod aso;
 pub mod binaries;
 pub mod control_plane;
 pub mod crds;
+pub mod go;
 pub mod guard;
 pub mod http;
 pub mod kubeconfig;

@@ -5,6 +5,7 @@
 //! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
 //! | [`surroundings`] | namespaces and CRDs |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
+//! | [`told`] | what people hear of it who did not ask |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`round_trips`] | how often the registry is asked |
 //! | [`hostile`], [`fields`], [`names`] | bad input, over real TLS |
@@ -29,6 +30,7 @@ mod round_trips;
 mod server;
 mod surroundings;
 mod tampered;
+mod told;
 mod trouble;
 mod update;
 mod world;

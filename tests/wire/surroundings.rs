@@ -7,7 +7,7 @@ use super::object::{Object, POLICY, group};
 use super::world::World;
 
 /// Namespace `team`, guarded.
-fn namespace() -> Object {
+pub fn namespace() -> Object {
     Object(json!({
         "apiVersion": "v1",
         "kind": "Namespace",

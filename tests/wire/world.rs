@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::admission::{Guard, Mode, OnUnresolved, Settings, router};
+use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, router};
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::Cluster;
@@ -21,6 +21,7 @@ use tower::ServiceExt as _;
 use super::answer::Answer;
 use super::object::Object;
 use super::tampered::Tampered;
+use super::told::Told;
 
 pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -43,6 +44,7 @@ pub struct Member {
     pub cluster: Arc<MemoryCluster>,
     pub observer: Arc<Observer>,
     pub router: Router,
+    pub notices: Arc<Told>,
 }
 
 impl World {
@@ -93,18 +95,27 @@ impl Member {
         seen: Arc<dyn Cluster>,
     ) -> Self {
         let member: MemberName = name.parse().unwrap();
-        let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+        let observer = Observer::new(
+            member.clone(),
+            registry.clone(),
+            cluster.clone(),
+            settings.claim_deadline,
+        );
         let observer = Arc::new(observer);
+        let notices = Arc::new(Told::default());
         let guard = Guard {
             member,
             registry,
             cluster: seen,
             follow_up: observer.clone(),
             settings,
+            notices: notices.clone(),
+            metrics: Metrics::default(),
         };
         Self {
             cluster,
             observer,
+            notices,
             router: router(Arc::new(guard)),
         }
     }

@@ -20,6 +20,7 @@ use crate::server::development_certificates::{DevelopmentCa, Names};
 use crate::server::readiness::Readiness;
 use crate::server::tls::ReloadingCertificate;
 use crate::server::{HttpsServer, ServerConfig};
+use crate::telemetry::Silent;
 
 use super::api_server::ApiServer;
 use super::webhook::Webhook;
@@ -97,7 +98,12 @@ impl Running {
         };
         let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
         let member = membership.name.clone();
-        let observer = Observer::new(member.clone(), registry.clone(), cluster.clone());
+        let observer = Observer::new(
+            member.clone(),
+            registry.clone(),
+            cluster.clone(),
+            settings.claim_deadline,
+        );
         let observer = Arc::new(observer);
         let guard = Guard {
             member,
@@ -105,6 +111,8 @@ impl Running {
             cluster: cluster.clone(),
             follow_up: observer.clone(),
             settings,
+            notices: Arc::new(Silent),
+            metrics: admission::Metrics::default(),
         };
         let https = bind(ca).await?;
         let address = https.local_addr();

@@ -103,6 +103,7 @@ fn renamed(before: &ObjectFacts, now: &ObjectFacts) -> bool {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::time::Duration;
 
     use http::{Request, Response};
     use kube::Client;
@@ -126,7 +127,12 @@ mod tests {
         let cluster = Arc::new(KubeCluster::new(Client::new(nobody, "default"), settings));
         let registry = Arc::new(MemoryRegistry::new());
         let member = "a".parse().unwrap();
-        let observer = Arc::new(Observer::new(member, registry, cluster.clone()));
+        let observer = Arc::new(Observer::new(
+            member,
+            registry,
+            cluster.clone(),
+            Duration::from_secs(90),
+        ));
         let _ = cluster.observer.set(observer.clone());
         (cluster, observer)
     }

@@ -85,6 +85,14 @@ impl KubeCluster {
         self.groups.subscribe()
     }
 
+    /// The `apiVersion` that a kind is served in; `None` where it is not installed.
+    pub fn api_version(&self, group: &str, kind: &str) -> Option<String> {
+        let installed = self.installed.load();
+        installed
+            .get(group, kind)
+            .map(|kind| kind.api_version.clone())
+    }
+
     /// The watched objects' API, where the kind is installed.
     fn api(&self, key: &ObjectKey) -> Option<Api<WatchedObject>> {
         let installed = self.installed.load();

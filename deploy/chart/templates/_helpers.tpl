@@ -1,0 +1,94 @@
+{{/* The chart's name, in labels. */}}
+{{- define "aso-guard.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The name of everything; long enough names are cut, for labels take 63 characters. */}}
+{{- define "aso-guard.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "aso-guard.selector" -}}
+app.kubernetes.io/name: {{ include "aso-guard.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "aso-guard.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "aso-guard.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "aso-guard.serviceAccount" -}}
+{{- default (include "aso-guard.fullname" .) .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "aso-guard.image" -}}
+{{- $repository := required "image.repository: say where the image is; none is published, docs/image.md says how to build it" .Values.image.repository }}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" $repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "aso-guard.tlsSecret" -}}
+{{- default (printf "%s-tls" (include "aso-guard.fullname" .)) .Values.certificates.secretName }}
+{{- end }}
+
+{{/* Whether the claims are kept in this cluster. */}}
+{{- define "aso-guard.ownRegistry" -}}
+{{- if not .Values.registry.kubeconfigSecret }}yes{{ end }}
+{{- end }}
+
+{{- define "aso-guard.registry" -}}
+{{- if include "aso-guard.ownRegistry" . -}}
+kubernetes:
+{{- else -}}
+kubernetes:/etc/aso-guard/hub/{{ .Values.registry.kubeconfigKey }}
+{{- with .Values.registry.context }}#{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* What the API server does without an answer: audit never blocks anything. */}}
+{{- define "aso-guard.onFailure" -}}
+{{- default (ternary "Fail" "Ignore" (eq .root.Values.mode "enforce")) (get .root.Values.webhook.onFailure .verb) }}
+{{- end }}
+
+{{/* Which nodes: of the guard's pods and of its jobs. */}}
+{{- define "aso-guard.placement" -}}
+{{- $affinity := deepCopy .Values.affinity }}
+{{- $tolerations := .Values.tolerations }}
+{{- if .Values.aks.systemNodePool }}
+{{- $system := dict "key" "kubernetes.azure.com/mode" "operator" "In" "values" (list "system") }}
+{{- $terms := list (dict "matchExpressions" (list $system)) }}
+{{- $node := dict "requiredDuringSchedulingIgnoredDuringExecution" (dict "nodeSelectorTerms" $terms) }}
+{{- $_ := set $affinity "nodeAffinity" $node }}
+{{- $tolerations = append $tolerations (dict "key" "CriticalAddonsOnly" "operator" "Exists") }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,74 @@
+//! What is told of a verdict besides the answer itself: a metric, and, unless it is
+//! a plain yes, a line in the log and a notice to whoever looks at the object.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use crate::claim::Reason;
+use crate::object::ObjectFacts;
+use crate::telemetry::{Notice, Severity};
+
+use super::guard::Guard;
+use super::plain;
+use super::review::Request;
+use super::verdict::Verdict;
+
+/// What the guard does when it gives a verdict, in Events.
+const ACTION: &str = "Admit";
+
+impl Guard {
+    /// Tells of a verdict that took so long.
+    pub(super) fn tell(&self, request: &Request<'_>, verdict: &Verdict, took: Duration) {
+        self.metrics.judged(&request.operation, verdict, took);
+        let Some(reason) = verdict.reason else {
+            return;
+        };
+        let object = subject(request);
+        let words = words(verdict);
+        info!(
+            request.uid = %plain::name(&request.uid),
+            request.operation = %plain::name(&request.operation),
+            request.user = %plain::name(&request.user_info.username),
+            request.dry_run = request.dry_run == Some(true),
+            object = object.as_ref().map(|object| object.key.to_string()),
+            verdict = verdict.label(),
+            reason = reason.as_str(),
+            "{}", words.lines().next().unwrap_or_default()
+        );
+        // A dry run has no effects, and the observer tells of what stays unresolved.
+        let silent =
+            request.dry_run == Some(true) || verdict.allowed && reason == Reason::Unresolved;
+        if let (Some(object), false) = (object, silent) {
+            self.notices.tell(Notice {
+                // What is not stored yet may never be, and a retry has another uid.
+                uid: (*request.operation != *"CREATE").then(|| (&*object.uid).into()),
+                object: object.key,
+                severity: Severity::Warning,
+                reason: reason.as_str(),
+                action: ACTION,
+                message: if verdict.allowed {
+                    words
+                } else {
+                    format!("refused: {words}")
+                },
+            });
+        }
+    }
+}
+
+/// The object that a request is about, read again: only few verdicts are told of.
+fn subject(request: &Request<'_>) -> Option<ObjectFacts> {
+    let now = request.object().ok().flatten();
+    now.or_else(|| request.old_object().ok().flatten())
+}
+
+/// What the client is told, as one text.
+fn words(verdict: &Verdict) -> String {
+    let text = if verdict.allowed {
+        verdict.warnings.join("\n")
+    } else {
+        verdict.message.clone()
+    };
+    plain::message(&text)
+}

@@ -1,0 +1,136 @@
+//! All that the cluster has, against all that the registry says of it.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::arm::Identity;
+use crate::claim::Copy;
+use crate::cluster::resolve::{self, Resolved};
+use crate::object::{ObjectFacts, ObjectKey};
+use crate::registry::{Holding, Scope};
+
+use super::{ObserveError, Observer};
+
+/// How often everything is compared with the registry.
+const COMPARE: Duration = Duration::from_mins(10);
+/// How often a replica that enrols looks how far it has come.
+const ENROLLING: Duration = Duration::from_millis(200);
+/// How many objects that wait are worth a list of all claims of the member.
+const WORTH_A_LIST: usize = 500;
+
+impl Observer {
+    pub(super) async fn keep_comparing(&self, shutdown: &CancellationToken) {
+        loop {
+            if shutdown
+                .run_until_cancelled(tokio::time::sleep(COMPARE))
+                .await
+                .is_none()
+            {
+                return;
+            }
+            if let Err(error) = self.compare().await {
+                warn!(%error, "could not compare with the registry");
+            }
+        }
+    }
+
+    /// Several replicas enrol the same objects, each in an order of its own. Now and then
+    /// each leaves out what the others have done meanwhile: a list of claims is cheap
+    /// beside an attempt to make each of them a second time.
+    pub(super) async fn share_out(&self, shutdown: &CancellationToken) {
+        let mut compared_at = self.queue.at_leisure();
+        while !self.has_caught_up() {
+            let pause = tokio::time::sleep(ENROLLING);
+            if shutdown.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+            let left = self.queue.at_leisure();
+            if left < WORTH_A_LIST || left > compared_at / 4 * 3 {
+                continue;
+            }
+            match self.differing().await {
+                Ok(differing) => {
+                    self.queue.keep_at_leisure(|key| differing.contains(key));
+                    if let Some(backlog) = self.backlog().as_mut() {
+                        backlog.retain(|key| differing.contains(key));
+                    }
+                }
+                Err(error) => warn!(%error, "could not compare with the registry"),
+            }
+            compared_at = self.queue.at_leisure();
+        }
+    }
+
+    /// Compares every object of the cluster and every copy of it in the registry,
+    /// and takes up what differs. Gives how many objects that is.
+    ///
+    /// Nothing is believed for ever: this puts right a claim that was deleted by
+    /// hand, or a registry restored from an old backup.
+    ///
+    /// # Errors
+    /// The registry or the API server did not answer.
+    pub async fn compare(&self) -> Result<usize, ObserveError> {
+        let differing = self.differing().await?;
+        let count = differing.len();
+        // The order is another one in each replica.
+        self.queue.add_at_leisure(differing.iter().cloned());
+        self.backlog().get_or_insert(differing);
+        if count > 0 {
+            info!(objects = count, "bringing the registry up to date");
+        }
+        Ok(count)
+    }
+
+    /// The objects, and what is claimed to be one, of which the claims don't say what
+    /// the cluster says.
+    async fn differing(&self) -> Result<HashSet<ObjectKey>, ObserveError> {
+        let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
+        let mut claimed = HashMap::<ObjectKey, Vec<(Identity, Copy)>>::new();
+        for known in self.registry.claims(&scope).await? {
+            for (copy, held) in known.record.copies {
+                if copy.member == self.member {
+                    self.ledger.enter(&copy.object, &known.record.identity);
+                    let claims = claimed.entry(copy.object).or_default();
+                    claims.push((known.record.identity.clone(), held));
+                }
+            }
+        }
+        let mut differing = HashSet::new();
+        for object in self.cluster.objects() {
+            let claims = claimed.remove(&object.key).unwrap_or_default();
+            let resolved = resolve::resolve(&*self.cluster, &object).await?;
+            if !agrees(&object, &resolved, &claims) {
+                differing.insert(object.key.clone());
+            }
+        }
+        differing.extend(claimed.into_keys());
+        Ok(differing)
+    }
+}
+
+/// Whether the claims of an object say what the object says.
+fn agrees(object: &ObjectFacts, resolved: &Resolved, claims: &[(Identity, Copy)]) -> bool {
+    let policy = resolved.policy.policy;
+    let settled = claims.iter().all(|(_, held)| {
+        held.next_deadline().is_none()
+            && held.stored.as_ref().is_some_and(|stored| {
+                *stored.uid == *object.uid
+                    && stored.policy == policy
+                    && stored.terminating == object.terminating
+                    && stored.busy == (object.annotations.busy && !policy.is_live())
+            })
+    });
+    settled
+        && match &resolved.identity {
+            Err(_) => true,
+            Ok(resolution) => {
+                resolution.identities().count() == claims.len()
+                    && resolution
+                        .identities()
+                        .all(|identity| claims.iter().any(|(claimed, _)| claimed == identity))
+            }
+        }
+}

@@ -1,0 +1,23 @@
+//! The Helm chart in `deploy/chart`, with real Helm: see `tests/lab/binaries.rs`.
+//!
+//! `INSTA_UPDATE=always cargo test --test chart` writes what is generated anew: the chart's
+//! files, its README's table and the snapshots of each topology.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test expects fails it otherwise, in its helpers too"
+)]
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod generated;
+mod helm;
+mod least;
+mod refusals;
+mod rendered;
+mod topologies;
+mod values;
+
+/// The binary under test.
+const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");
