@@ -4,6 +4,8 @@ mod certs;
 mod config;
 mod crds;
 mod demo;
+mod hub;
+mod members;
 mod metrics;
 mod serve;
 mod tls;
@@ -31,6 +33,10 @@ enum Command {
     Webhook(webhook::WebhookArgs),
     /// Print the CRDs of the registry.
     Crds,
+    /// Print what a hub needs: the CRDs, and by what members change only their own.
+    Hub,
+    /// The clusters that share a hub.
+    Members(members::MembersArgs),
     /// Make a development CA and a serving certificate.
     Certs(certs::CertsArgs),
     /// Play ASO's four steps, and the mistakes on the way, through real servers on this machine.
@@ -65,8 +71,10 @@ impl Cli {
         let done = match self.command {
             Command::Serve(args) => return serve::run(*args).await,
             Command::Demo(args) => return demo::run(&args).await,
+            Command::Members(args) => return members::run(args).await,
             Command::Webhook(args) => webhook::run(&args, out),
             Command::Crds => crds::run(out),
+            Command::Hub => hub::run(out),
             Command::Certs(args) => certs::run(&args, out),
         };
         match done {

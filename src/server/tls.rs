@@ -498,6 +498,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_is_replaced_by_what_can_be_served_only() {
+        use super::super::development_certificates::{DevelopmentCa, Names};
+        let ca = DevelopmentCa::generate().unwrap();
+        let [one, two] = [1, 2].map(|days| ca.issue(&Names::default(), days).unwrap());
+        let pem = |text: &str| text.as_bytes().to_vec();
+        let given = ReloadingCertificate::given("it", &pem(&one.certificate), &pem(&one.key), None);
+        let given = given.unwrap();
+        let first = given.summary();
+        let error = given.replace(b"?", &pem(&two.key)).unwrap_err();
+        assert!(error.to_string().starts_with("it holds no PEM"), "{error}");
+        let error = given.replace(&pem(&two.certificate), &pem(&one.key));
+        assert!(matches!(error, Err(CertificateError::KeyMismatch { .. })));
+        assert_eq!(given.summary(), first);
+        assert_eq!(given.reload().unwrap(), Reload::Unchanged);
+        let replaced = given.replace(&pem(&two.certificate), &pem(&two.key));
+        assert!(matches!(replaced, Ok(Reload::Replaced(new)) if new.not_after > first.not_after));
+        assert!(!format!("{given:?}").contains("PRIVATE KEY"));
+    }
+
+    #[test]
     fn the_provider_can_be_installed_twice() {
         install_crypto_provider();
         install_crypto_provider();

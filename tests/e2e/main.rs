@@ -11,6 +11,7 @@ mod lab;
 mod aftermath;
 mod audit;
 mod bypass;
+mod certificates;
 mod control_plane;
 mod family;
 mod members;
@@ -18,6 +19,8 @@ mod moves;
 mod race;
 mod refusals;
 mod registry;
+mod rollout;
+mod stolen;
 mod surroundings;
 
 use lab::guard;

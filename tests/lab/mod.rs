@@ -11,6 +11,7 @@
 //! | [`control_plane`] | one cluster |
 //! | [`object`], [`crds`] | what is put into it: any object, ASO's kinds |
 //! | [`kubectl`], [`verdict`] | putting it there, and what the API server says to that |
+//! | [`hub`] | what the members share, and who they are there |
 //! | [`guard`], [`service`], [`webhook`] | aso-guard: its replicas, their one address, its registration |
 //! | [`world`] | the whole lab: clusters `a` and `b`, and a hub |
 //! | [`aso`], [`story`], [`report`] | what a test tells: who does what, and what there is to see when it fails |
@@ -32,6 +33,7 @@ pub mod crds;
 pub mod go;
 pub mod guard;
 pub mod http;
+pub mod hub;
 pub mod kubeconfig;
 pub mod kubectl;
 pub mod object;

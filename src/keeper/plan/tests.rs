@@ -137,9 +137,11 @@ fn settle(world: &mut World, replicas: &mut [Replica]) {
             idle &= matches!(step, Some(Step::Wait { .. }));
         }
         if idle {
-            let serving = replicas[0].planner.serving().unwrap();
-            let same = |it: &Replica| it.planner.serving() == Some(serving);
-            if replicas.iter().all(same) {
+            let Stored::Generation(stored) = &world.secret.1 else {
+                panic!("nothing is stored");
+            };
+            let serves = |it: &Replica| it.planner.serving() == Some(stored);
+            if replicas.iter().all(serves) {
                 return;
             }
             world.now += 1;
@@ -215,7 +217,7 @@ fn a_renewal_goes_by_the_book() {
         Step::Wait { until }
     );
 
-    let due = until.as_second();
+    let due = until.as_second() + 1;
     let step = planner.next(&seen(holds(&first), &[1], due));
     assert!(matches!(step, Step::Make { .. }), "{step:?}");
     let second = generation(2, due);
