@@ -17,8 +17,8 @@ pub async fn install_on(plan: &Plan, hub: &ControlPlane) -> anyhow::Result<()> {
 /// `aso-guard members add`.
 pub async fn add_member(plan: &Plan, hub: &ControlPlane, name: &str) -> anyhow::Result<()> {
     let (admin, out) = (hub.kubeconfig(), member_kubeconfig(hub, name));
-    let args = ["members", "add", name, "--hub", &admin.to_string_lossy()];
-    let args = [&args[..], &["--out", &out.to_string_lossy()]].concat();
+    let (admin, out) = (admin.to_string_lossy(), out.to_string_lossy());
+    let args = ["members", "add", name, "--hub", &*admin, "--out", &*out];
     plan.print(&args).await.map(drop)
 }
 
