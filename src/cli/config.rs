@@ -150,7 +150,10 @@ fn address(problems: &mut Problems, flag: &str, text: &str) -> Option<SocketAddr
 /// How to reach an API server: from a file, else the way kubectl or a pod would.
 /// No call is repeated by the client itself: a call has one deadline, and every
 /// failure a name.
-async fn client_config(path: Option<&Path>, context: Option<&str>) -> Result<kube::Config, String> {
+pub(super) async fn client_config(
+    path: Option<&Path>,
+    context: Option<&str>,
+) -> Result<kube::Config, String> {
     let options = KubeConfigOptions {
         context: context.map(str::to_owned),
         ..KubeConfigOptions::default()

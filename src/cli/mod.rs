@@ -29,7 +29,8 @@ pub struct Cli {
 enum Command {
     /// Run the webhook and the observer of one cluster.
     Serve(Box<serve::ServeArgs>),
-    /// Print the ValidatingWebhookConfiguration that has an API server call the webhook.
+    /// Print the ValidatingWebhookConfiguration that has an API server call the webhook, test or
+    /// delete the one that is there.
     Webhook(webhook::WebhookArgs),
     /// Print the CRDs of the registry.
     Crds,
@@ -72,7 +73,7 @@ impl Cli {
             Command::Serve(args) => return serve::run(*args).await,
             Command::Demo(args) => return demo::run(&args).await,
             Command::Members(args) => return members::run(args).await,
-            Command::Webhook(args) => webhook::run(&args, out),
+            Command::Webhook(args) => return webhook::run(&args, out).await,
             Command::Crds => crds::run(out),
             Command::Hub => hub::run(out),
             Command::Certs(args) => certs::run(&args, out),

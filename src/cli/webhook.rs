@@ -1,17 +1,27 @@
 //! `aso-guard webhook`.
 
+mod delete;
+mod registered;
+mod test;
+
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::admission::registration::{FailurePolicy, Registration, Target};
 use crate::arm::Kinds;
 
+use super::Outcome;
+use registered::Registered;
+
 /// Where the webhook is, and what to do when it does not answer.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct WebhookArgs {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// The webhook's URL, such as https://127.0.0.1:8443/validate.
     #[arg(long, required_unless_present = "service")]
     url: Option<String>,
@@ -35,6 +45,15 @@ pub(super) struct WebhookArgs {
     timeout_seconds: u8,
 }
 
+/// What to do with a registration that is there.
+#[derive(Subcommand)]
+enum Action {
+    /// Delete the registration, before the guard goes.
+    Delete(Registered),
+    /// Call the guard as the API server would, and say whether it answers.
+    Test(test::TestArgs),
+}
+
 fn service(text: &str) -> Result<Target, String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
@@ -47,8 +66,24 @@ fn service(text: &str) -> Result<Target, String> {
     }
 }
 
+/// Prints the configuration, or does something about the one that is there.
+pub(super) async fn run(args: &WebhookArgs, out: &mut impl Write) -> Outcome {
+    let (done, failed) = match &args.action {
+        None => (print(args, out), Outcome::Usage),
+        Some(Action::Delete(registered)) => (delete::run(registered, out).await, Outcome::Failed),
+        Some(Action::Test(args)) => (test::run(args, out).await, Outcome::Failed),
+    };
+    match done {
+        Ok(()) => Outcome::Fine,
+        Err(error) => {
+            eprintln!("aso-guard: {error:#}");
+            failed
+        }
+    }
+}
+
 /// Prints the configuration, to be piped into `kubectl apply -f -`.
-pub(super) fn run(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()> {
+fn print(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let ca = if args.without_ca {
         None
     } else {

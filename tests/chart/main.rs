@@ -4,6 +4,7 @@
 //! files, its README's table and the snapshots of each topology.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "what a test expects fails it otherwise, in its helpers too"
 )]
@@ -11,8 +12,10 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod cluster;
 mod generated;
 mod helm;
+mod installed;
 mod least;
 mod refusals;
 mod rendered;

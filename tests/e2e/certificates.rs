@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::GUARD;
-use crate::lab::control_plane::{self, ControlPlane};
+use crate::lab::control_plane::{self, ControlPlane, install};
 use crate::lab::guard::{Guard, Plan, Replica};
 use crate::lab::hub;
 use crate::lab::kubectl::Kubectl;
@@ -22,6 +22,8 @@ use crate::lab::world::cluster_objects;
 
 /// Short enough to see several renewals: one comes after 20 s.
 const LIFETIME: &str = "30s";
+/// Where the guard's account is.
+const NAMESPACE: &str = "aso-guard";
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A cluster with a guard of two replicas in front of it, for a test of its own.
@@ -40,6 +42,8 @@ impl Guarded {
         };
         let plane = ControlPlane::start(name, &objects).await.unwrap();
         hub::install_on(plan, &plane).await.unwrap();
+        let admin = plane.kubectl(NAMESPACE).await.unwrap();
+        install(&admin, &may_create_the_secret()).await.unwrap();
         let guard = Guard::start(plan, &plane, "kubernetes:").await.unwrap();
         guard.register(plan, &plane).await.unwrap();
         Self {
@@ -75,7 +79,24 @@ impl Guarded {
 }
 
 fn secret() -> Object {
-    Object::new("v1", "Secret", "aso-guard-tls")
+    Object::new("v1", "Secret", "aso-guard-tls").in_namespace(NAMESPACE)
+}
+
+/// The chart makes the Secret itself, empty, and lets the guard change it only. Here the guard
+/// makes it.
+fn may_create_the_secret() -> [Object; 3] {
+    let rbac = "rbac.authorization.k8s.io";
+    let of = |kind: &str| Object::new(&format!("{rbac}/v1"), kind, "make-secrets");
+    let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]);
+    let role = json!({"apiGroup": rbac, "kind": "Role", "name": "make-secrets"});
+    let guard = json!([{"kind": "ServiceAccount", "name": "aso-guard", "namespace": NAMESPACE}]);
+    [
+        Object::namespace(NAMESPACE),
+        of("Role").with("/rules", rules),
+        of("RoleBinding")
+            .with("/roleRef", role)
+            .with("/subjects", guard),
+    ]
 }
 
 fn configuration() -> Object {

@@ -1,5 +1,5 @@
-//! A member whose clock is an hour off: deadlines are set and judged by one cluster alone, so
-//! nobody has to wait an hour, and nobody less than the deadline.
+//! Clocks that are an hour off: of a member, of one of its two replicas, or all of a sudden.
+//! Nobody has to wait an hour, and nobody less than the deadline.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,15 @@ use serde_json::json;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::diary::Diary;
+use crate::held::Held;
 use crate::lab::guard::Plan;
 use crate::lab::object::Object;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::{eventually, until};
 use crate::shifted_clock::ShiftedClock;
 use crate::table::conclude;
-use crate::traffic;
+use crate::traffic::{self, Resource};
 use crate::trial::{DEADLINE, Trial, plan};
 
 const SEED: u64 = 6;
@@ -44,13 +46,115 @@ async fn an_hour_off(name: &'static str, seconds: i64) {
     let resources = traffic::resources(&trial, 8);
     let stop = CancellationToken::new();
     let story = async {
-        waits_for_the_deadline(&trial).await;
+        waits_for_the_deadline(&trial, async || {}).await;
         sleep(Duration::from_secs(1)).await;
         stop.cancel();
     };
     let (diary, ()) = futures::join!(traffic::work(&trial, &resources, SEED, &stop), story);
     let fault = format!("the clock of one of two members an hour {name}");
     conclude(&trial, &fault, &resources, &diary, DEADLINE * 4).await;
+}
+
+/// What the one admitted, the other judges: by how long it has known of it.
+#[tokio::test]
+async fn two_replicas_of_one_member_an_hour_apart() {
+    let clock = ShiftedClock::new().await;
+    clock.set_ahead(HOUR);
+    let apart = Plan {
+        environment_of_last: clock.environment(),
+        ..plan()
+    };
+    let mut trial = Trial::begin("apart").await;
+    let registry = trial.registry();
+    trial.guard([&plan(), &apart], [&registry, &registry]).await;
+    let [right, ahead] = trial.b.guard().replicas() else {
+        panic!("two replicas were planned");
+    };
+    let resources = traffic::resources(&trial, 8);
+    let stop = CancellationToken::new();
+    let story = async {
+        // The one with the right clock admits; the other comes and finds an old deadline.
+        ahead.process.kill();
+        waits_for_the_deadline(&trial, async || ahead.start_again().await.unwrap()).await;
+        // The other way round: the deadline that is found is an hour away.
+        right.process.kill();
+        waits_for_the_deadline(&trial, async || {
+            ahead.process.kill();
+            right.start_again().await.unwrap();
+        })
+        .await;
+        ahead.start_again().await.unwrap();
+        sleep(Duration::from_secs(2)).await;
+        stop.cancel();
+    };
+    let (diary, ()) = futures::join!(traffic::work(&trial, &resources, SEED, &stop), story);
+    let fault = "the clocks of two replicas of a member an hour apart, each killed in turn";
+    conclude(&trial, fault, &resources, &diary, DEADLINE * 4).await;
+}
+
+/// A create that is held between yes and store while a replica with a fast clock starts.
+#[tokio::test]
+async fn a_replica_with_a_fast_clock_waits_for_what_is_yet_to_be_stored() {
+    let clock = ShiftedClock::new().await;
+    clock.set_ahead(HOUR);
+    let apart = Plan {
+        environment_of_last: clock.environment(),
+        ..plan()
+    };
+    let mut trial = Trial::begin("fast").await;
+    let registry = trial.registry();
+    trial.guard([&apart, &plan()], [&registry, &registry]).await;
+    let fast = &trial.a.guard().replicas()[1];
+    fast.process.kill();
+    let held = Held::in_a(&trial).await;
+    let (a, b) = (&trial.a.person, &trial.b.person);
+    let resource = Resource {
+        id: trial.resource_group_id("held"),
+        copy: trial.resource_group("held"),
+    };
+    held.begin();
+    let twin = async {
+        trial.claim_becomes(&resource.id, "Pending").await;
+        fast.start_again().await.unwrap();
+        let refused = async || b.create(&resource.copy).await.refused();
+        for _ in 0..5 {
+            refused().await;
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let (created, ()) = futures::join!(a.create(&resource.copy), twin);
+    created.admitted();
+    held.end();
+    let fault = "a create held before the store, while a replica an hour ahead starts";
+    let resources = [resource];
+    conclude(&trial, fault, &resources, &Diary::default(), DEADLINE * 4).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps() {
+    let clock = ShiftedClock::new().await;
+    let jumping = Plan {
+        environment: clock.environment(),
+        ..plan()
+    };
+    let mut trial = Trial::begin("jump").await;
+    let registry = trial.registry();
+    trial
+        .guard([&plan(), &jumping], [&registry, &registry])
+        .await;
+    let resources = traffic::resources(&trial, 8);
+    let stop = CancellationToken::new();
+    let story = async {
+        for jump in [HOUR, -HOUR] {
+            waits_for_the_deadline(&trial, async || clock.set_ahead(jump)).await;
+        }
+        clock.set_ahead(0);
+        sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+    };
+    let (diary, ()) = futures::join!(traffic::work(&trial, &resources, SEED, &stop), story);
+    let fault = "the clock of a member jumps an hour ahead, two back, and one ahead";
+    conclude(&trial, fault, &resources, &diary, DEADLINE * 4).await;
 }
 
 /// The member itself believes in its clock.
@@ -74,8 +178,9 @@ async fn is_off(trial: &Trial, seconds: i64) {
 }
 
 /// A create in B that the quota rejects after the guard's yes is waited for as long as it may
-/// be under way: no shorter, and no longer.
-async fn waits_for_the_deadline(trial: &Trial) {
+/// be under way: no shorter, and no longer. `after` is what happens when it was rejected.
+/// `after` happens when it was rejected.
+async fn waits_for_the_deadline(trial: &Trial, after: impl AsyncFnOnce()) {
     let (a, b) = (&trial.a.person, trial.b.person.in_namespace("full"));
     b.apply(&Object::namespace("full")).await.admitted();
     let none = json!({"count/resourcegroups.resources.azure.com": "0"});
@@ -96,11 +201,13 @@ async fn waits_for_the_deadline(trial: &Trial) {
     let sent = Instant::now();
     let rejected = b.create(&group).await.unwrap_err();
     assert!(rejected.message.contains("quota: none"), "{rejected}");
+    after().await;
     a.create(&group)
         .await
         .refused()
         .because("going live in cluster b");
-    let patience = DEADLINE + Duration::from_secs(20);
+    // A replica may have to come across it before it knows of it, 15 s later at most.
+    let patience = DEADLINE + Duration::from_secs(30);
     until("B's create to be over", patience, async || {
         a.create(&group).await.map_err(Into::into)
     })
@@ -111,4 +218,11 @@ async fn waits_for_the_deadline(trial: &Trial) {
         "free after {:?}",
         sent.elapsed()
     );
+    a.delete(&group).await.admitted();
+    eventually("the group to be nobody's", async || {
+        let claim = trial.hub_claim(&trial.resource_group_id("rejected")).await;
+        anyhow::ensure!(claim.is_none(), "{claim:?}");
+        Ok(())
+    })
+    .await;
 }

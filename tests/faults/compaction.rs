@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::checker;
 use crate::diary::Diary;
 use crate::lab::aso::FINALIZER;
 use crate::lab::control_plane::ControlPlane;
@@ -100,14 +101,7 @@ async fn an_api_server_that_starts_again_has_nothing_released() {
         }
         versions
     };
-    conclude(
-        &trial,
-        "(before)",
-        &resources,
-        &Diary::default(),
-        DEADLINE * 4,
-    )
-    .await;
+    checker::settles(&trial, DEADLINE * 4).await;
     let before = versions().await;
     for _ in 0..2 {
         trial.a.plane.stop();

@@ -1,6 +1,6 @@
 //! A cluster that already has thousands of objects gets a guard, and people go on working.
 //!
-//! Two thousand by default; `ASO_GUARD_ENROL=10000` for more. Numbers are for people to read,
+//! Fifteen hundred by default; `ASO_GUARD_ENROL=10000` for more. Numbers are for people to read,
 //! only what is right is asserted.
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::trial::{Trial, plan};
 
 /// How many objects are there before the guard is.
 const NUMBER: &str = "ASO_GUARD_ENROL";
-const BY_DEFAULT: usize = 2_000;
+const BY_DEFAULT: usize = 1_500;
 /// How many are created at once.
 const AT_ONCE: usize = 16;
 /// Ten thousand take a while on a busy machine.
@@ -100,6 +100,46 @@ async fn thousands_of_objects_are_enrolled_while_admissions_go_on() {
         let refusal = trial.b.person.create(&twin.copy).await.refused();
         refusal.because("it is live in cluster a");
     }
+}
+
+/// Replicas die, both and again and again, and what they have not done is done by the next.
+#[tokio::test]
+async fn replicas_die_while_they_enrol() {
+    const OBJECTS: usize = 600;
+    let mut trial = Trial::begin("enrol-kill").await;
+    let old: Vec<Resource> = (0..OBJECTS)
+        .map(|at| format!("old-{at}"))
+        .map(|name| Resource {
+            id: trial.resource_group_id(&name),
+            copy: trial.resource_group(&name),
+        })
+        .collect();
+    stream::iter(&old)
+        .map(|resource| trial.a.person.create(&resource.copy))
+        .buffer_unordered(AT_ONCE)
+        .for_each(async |outcome| drop(outcome.admitted()))
+        .await;
+    let registry = trial.registry();
+    trial
+        .guard([&plan(), &plan()], [&registry, &registry])
+        .await;
+    for died in 1..=3 {
+        until("a part to be enrolled", PATIENCE, async || {
+            let claims = trial.hub.list_path(crate::checker::CLAIMS).await?.len();
+            anyhow::ensure!(claims >= died * OBJECTS / 5, "{claims} claims");
+            Ok(())
+        })
+        .await
+        .unwrap();
+        for replica in trial.a.guard().replicas() {
+            replica.process.kill();
+        }
+        for replica in trial.a.guard().replicas() {
+            replica.start_again().await.unwrap();
+        }
+    }
+    let fault = format!("both replicas killed three times while they enrol {OBJECTS} objects");
+    conclude(&trial, &fault, &old, &Diary::default(), PATIENCE).await;
 }
 
 /// Creates one resource group after the other until something is over: how long each creation

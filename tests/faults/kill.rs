@@ -139,7 +139,7 @@ async fn dies_during(
 }
 
 /// Has A's guard open some connections to the hub, for on the slow line it would take too long.
-async fn warm_up(trial: &Trial) {
+pub async fn warm_up(trial: &Trial) {
     let person = trial.a.person.dry_run();
     let probes: Vec<_> = (0..8)
         .map(|number| trial.resource_group(&format!("probe-{number}")))

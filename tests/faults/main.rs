@@ -3,9 +3,9 @@
 //! objects at once. After each, an independent checker compares what both clusters have stored
 //! with the claims, and prints a row of what it found.
 //!
-//! `cargo test --test faults` runs all, one after the other, in some four minutes on two cores;
+//! `cargo test --test faults` runs all, one after the other, in some five minutes on two cores;
 //! `cargo test --test faults -- name` runs one. `ASO_GUARD_LAB_KEEP=1` keeps logs and data,
-//! `ASO_GUARD_ENROL=10000` has ten thousand objects enrolled instead of two thousand.
+//! `ASO_GUARD_ENROL=10000` has ten thousand objects enrolled instead of fifteen hundred.
 
 #![allow(
     clippy::panic,
@@ -32,10 +32,12 @@ mod compaction;
 #[cfg(target_os = "linux")]
 mod credentials;
 mod enrolment;
+mod held;
 mod hub_gone;
 mod hub_slow;
 mod kill;
 mod pause;
+mod phases;
 mod sight;
 
 /// The binary under test.

@@ -28,6 +28,9 @@ const MEMBER: &str = "<member>";
 /// How long it may take to put away what the test before left.
 const TIDY: Duration = Duration::from_mins(2);
 
+/// What a webhook of a test's own is registered as.
+pub const SECOND_WEBHOOK: &str = "second";
+
 /// One test with the control planes to itself.
 pub struct Trial {
     /// Its name, and that of its namespace in both clusters.
@@ -91,7 +94,7 @@ impl Trial {
         for plane in [a, b, lab.hub()] {
             make_whole(plane).await;
         }
-        let trial = Self {
+        let mut trial = Self {
             name,
             a: Side::new(a, name).await,
             b: Side::new(b, name).await,
@@ -101,6 +104,10 @@ impl Trial {
         };
         if let Err(error) = trial.prepare().await {
             panic!("preparing {name}: {error:#}");
+        }
+        // Whoever tidied up is not counted with those who work here.
+        for side in [&mut trial.a, &mut trial.b] {
+            side.person = person(side.plane, name).await;
         }
         trial
     }
@@ -223,18 +230,17 @@ impl Drop for Trial {
     }
 }
 
-/// Takes away what the test before left: its webhook, which nobody answers for any more, and
+/// Takes away what the test before left: its webhooks, which nobody answers for any more, and
 /// its objects.
 async fn tidy(person: &Kubectl) -> anyhow::Result<()> {
-    let webhook = Object::new(
-        "admissionregistration.k8s.io/v1",
-        "ValidatingWebhookConfiguration",
-        "aso-guard",
-    );
-    if let Err(refusal) = person.delete(&webhook).await
-        && refusal.code != 404
-    {
-        return Err(refusal.into());
+    for name in ["aso-guard", SECOND_WEBHOOK] {
+        let api = "admissionregistration.k8s.io/v1";
+        let webhook = Object::new(api, "ValidatingWebhookConfiguration", name);
+        if let Err(refusal) = person.delete(&webhook).await
+            && refusal.code != 404
+        {
+            return Err(refusal.into());
+        }
     }
     until("no objects to be left", TIDY, async || {
         let left = checker::stored(person).await?;

@@ -148,6 +148,11 @@ impl ControlPlane {
         &self.admin
     }
 
+    /// The way in for whom a token is.
+    pub fn entry_with_token(&self, token: &str) -> Entry {
+        self.admin.with_token(token)
+    }
+
     /// A kubeconfig for another user, who may do what RBAC says.
     pub fn user_kubeconfig(&self, user: &str, group: Option<&str>) -> anyhow::Result<PathBuf> {
         let pair = self.authority.client(user, group)?;

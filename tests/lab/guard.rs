@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures::future::try_join_all;
 
+use super::account;
 use super::control_plane::ControlPlane;
 use super::http;
 use super::pki::Authority;
@@ -41,6 +42,8 @@ pub struct Plan {
     pub args: Vec<String>,
     /// More of its environment.
     pub environment: Vec<(String, String)>,
+    /// More of the environment of the last replica alone.
+    pub environment_of_last: Vec<(String, String)>,
     /// More flags for `webhook`.
     pub webhook_args: Vec<String>,
 }
@@ -57,6 +60,7 @@ impl Plan {
             self_signed: false,
             args: Vec::new(),
             environment: Vec::new(),
+            environment_of_last: Vec::new(),
             webhook_args: Vec::new(),
         }
     }
@@ -108,6 +112,7 @@ impl Guard {
         registry: &str,
     ) -> anyhow::Result<Self> {
         let directory = cluster.directory();
+        let kubeconfig = account::member(cluster, registry == "kubernetes:").await?;
         let authority = Authority::new("lab guard")?;
         let tls = authority.server()?.write(directory, "guard")?;
         let ca_file = directory.join("guard-ca.pem");
@@ -117,7 +122,7 @@ impl Guard {
         let of_its_own = [
             "--tls-self-signed",
             "--tls-name=127.0.0.1",
-            "--tls-secret=default/aso-guard-tls",
+            "--tls-secret=aso-guard/aso-guard-tls",
         ];
         let args: Vec<String> = [
             "serve",
@@ -126,7 +131,7 @@ impl Guard {
             "--registry",
             registry,
             "--kubeconfig",
-            &cluster.kubeconfig().to_string_lossy(),
+            &kubeconfig.to_string_lossy(),
             "--mode",
             &plan.mode,
             "--claim-deadline",
@@ -145,11 +150,15 @@ impl Guard {
         .map(ToOwned::to_owned)
         .chain(plan.args.iter().cloned())
         .collect();
-        let names = (1..=plan.replicas).map(|number| format!("guard-{}-{number}", cluster.name()));
-        let replicas = try_join_all(
-            names.map(async |name| Replica::start(&name, plan, directory, &args).await),
-        );
-        let replicas = replicas.await?;
+        let replicas = (1..=plan.replicas).map(async |number| {
+            let name = format!("guard-{}-{number}", cluster.name());
+            let mut environment = plan.environment.clone();
+            if number == plan.replicas {
+                environment.extend(plan.environment_of_last.iter().cloned());
+            }
+            Replica::start(&name, plan, directory, &args, &environment).await
+        });
+        let replicas = try_join_all(replicas).await?;
         let service = Service::start(replicas.iter().map(|replica| replica.endpoint).collect())?;
         Ok(Self {
             replicas,
@@ -186,6 +195,7 @@ impl Replica {
         plan: &Plan,
         directory: &Path,
         args: &[String],
+        environment: &[(String, String)],
     ) -> anyhow::Result<Self> {
         for attempt in 1.. {
             let (listen, ops) = (ports::free()?, ports::free()?);
@@ -194,8 +204,7 @@ impl Replica {
                 .args(args)
                 .args(["--listen", &format!("127.0.0.1:{listen}")])
                 .args(["--ops-listen", &format!("127.0.0.1:{ops}")]);
-            let process = plan
-                .environment
+            let process = environment
                 .iter()
                 .fold(process, |process, (name, value)| process.env(name, value));
             let replica = Self { process, endpoint };

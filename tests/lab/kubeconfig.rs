@@ -34,6 +34,15 @@ impl Entry {
             }),
         }
     }
+
+    /// The same way in, for whom a token is.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self {
+            user: json!({"token": token}),
+            ..self.clone()
+        }
+    }
 }
 
 /// Writes a kubeconfig whose current context is the first entry's.

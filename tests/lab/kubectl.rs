@@ -214,6 +214,7 @@ impl Kubectl {
             let query = format!("{query}&dryRun=All");
             return self.ask(method, path, &query, body).await;
         }
+        self.tally.begin();
         let outcome = self.ask(method, path, query, body).await;
         self.tally.count(&outcome);
         outcome

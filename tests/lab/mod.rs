@@ -12,7 +12,9 @@
 //! | [`object`], [`crds`] | what is put into it: any object, ASO's kinds |
 //! | [`kubectl`], [`verdict`] | putting it there, and what the API server says to that |
 //! | [`hub`] | what the members share, and who they are there |
+//! | [`account`] | who aso-guard is for the API server, with the chart's roles |
 //! | [`guard`], [`service`], [`webhook`] | aso-guard: its replicas, their one address, its registration |
+//! | [`yes`] | a webhook that says yes to everything |
 //! | [`world`] | the whole lab: clusters `a` and `b`, and a hub |
 //! | [`aso`], [`story`], [`report`] | what a test tells: who does what, and what there is to see when it fails |
 
@@ -26,6 +28,7 @@
     reason = "what a story expects of the guard fails its test otherwise"
 )]
 
+pub mod account;
 pub mod aso;
 pub mod binaries;
 pub mod control_plane;
@@ -48,3 +51,4 @@ pub mod verdict;
 pub mod wait;
 pub mod webhook;
 pub mod world;
+pub mod yes;

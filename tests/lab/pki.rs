@@ -50,11 +50,15 @@ impl Authority {
 
     /// A certificate for a server on loopback.
     pub fn server(&self) -> anyhow::Result<Pair> {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let mut params = CertificateParams::new(names)?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "localhost");
+        self.server_for(&["localhost", "127.0.0.1"])
+    }
+
+    /// A certificate for a server with these names or addresses.
+    pub fn server_for(&self, names: &[&str]) -> anyhow::Result<Pair> {
+        let owned: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(owned)?;
+        let first = names.first().copied().unwrap_or_default();
+        params.distinguished_name.push(DnType::CommonName, first);
         params
             .extended_key_usages
             .push(ExtendedKeyUsagePurpose::ServerAuth);

@@ -100,6 +100,10 @@ fn is_ready(ops: u16) -> io::Result<bool> {
 }
 
 fn join(client: TcpStream, replica: TcpStream) -> io::Result<()> {
+    for stream in [&client, &replica] {
+        // A real one keeps nothing back to send more at once.
+        stream.set_nodelay(true)?;
+    }
     let (from_client, to_client) = (client.try_clone()?, client);
     let (from_replica, to_replica) = (replica.try_clone()?, replica);
     thread::Builder::new().spawn(move || copy(from_client, to_replica))?;

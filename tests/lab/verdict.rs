@@ -47,11 +47,21 @@ pub struct Tally {
     pub refused: AtomicUsize,
     /// They came to nothing without a verdict: the webhook could not know, or was not there.
     pub unknown: AtomicUsize,
+    under_way: AtomicUsize,
+    /// How many were under way at once, at most.
+    pub at_once: AtomicUsize,
 }
 
 impl Tally {
-    /// Counts one.
+    /// One begins.
+    pub fn begin(&self) {
+        let now = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        self.at_once.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// Counts one that has ended.
     pub fn count(&self, outcome: &Outcome) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
         let by_webhook = |said: &Refusal| said.message.contains("admission webhook");
         let counter = match outcome {
             Ok(_) => &self.admitted,

@@ -4,6 +4,7 @@ use stateright::{Model, Property};
 
 use super::places::Place;
 use super::rules::Rules;
+use super::sights::Tally;
 use super::steps::Step;
 use super::world::World;
 
@@ -17,6 +18,8 @@ pub struct Protocol {
     pub replicas: usize,
     /// Where it begins.
     pub begins: Vec<World>,
+    /// What was come across.
+    pub tally: Tally,
 }
 
 /// I1.
@@ -27,6 +30,8 @@ pub const HARM: &str = "no delete takes what others depend on";
 pub const COVER: &str = "the claims cover the truth";
 /// Nothing is stuck.
 pub const REST: &str = "what is live nowhere can be claimed";
+/// What must always hold.
+pub const PROPERTIES: [&str; 4] = [TWINS, HARM, COVER, REST];
 /// The bounds are wide enough to mean something.
 pub const MOVE: &str = "a resource moves";
 /// The bounds are wide enough to mean something.
@@ -45,7 +50,9 @@ impl Model for Protocol {
     }
 
     fn next_state(&self, world: &World, step: Step) -> Option<World> {
-        Some(world.after(&self.rules, step))
+        let next = world.after(&self.rules, step);
+        self.tally.add(next.noted);
+        Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -55,7 +62,9 @@ impl Model for Protocol {
             always(TWINS, |_, world| world.has_no_twins()),
             always(HARM, |_, world| world.takes_nothing_from_others()),
             always(COVER, |_, world| world.claims_cover_the_truth()),
-            always(REST, |model, world| world.comes_to_rest(&model.rules)),
+            always(REST, |model, world| {
+                world.comes_to_rest(&model.rules, model.places, &model.tally)
+            }),
             sometimes(DELETE, |_, world| world.has_deleted()),
         ];
         if self.places.contains(&Place::ParentB) {

@@ -4,13 +4,19 @@
 
 use std::sync::Arc;
 
-use aso_guard::claim::{Held, Observation, Observed, Proof, Record, Sighting, observe};
+use aso_guard::claim::{Copy, Held, Observation, Observed, Proof, Record, Sighting, observe};
 
-use super::places::Place;
+use super::places::{ALL, PLACES, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::world::{Look, LookStep, Object, World};
+use super::sights::Sight;
+use super::world::{Look, LookStep, Object, World, bit, numbers};
 use super::{name, time};
+
+/// Longer than anything waits.
+const LONG: u16 = 10;
+/// In how many rounds of looks the claims are true to the last.
+const ROUNDS: usize = 4;
 
 impl World {
     /// A replica begins to look at a copy.
@@ -27,6 +33,9 @@ impl World {
     }
 
     fn add_look(&mut self, look: Look) {
+        if self.looks.iter().any(|other| other.place == look.place) {
+            self.note(Sight::TwoReplicas);
+        }
         self.looks.push(Sealed::new(look));
         self.looks.sort();
     }
@@ -36,6 +45,7 @@ impl World {
     pub fn adopt(&mut self, rules: &Rules, place: Place) {
         if let Some(object) = self.object(place) {
             let judged = self.clock(place);
+            self.note(Sight::Adopted);
             self.conclude(rules, place, judged, None, Some(object), false);
         }
     }
@@ -63,17 +73,27 @@ impl World {
                 let judged = self.clock(place);
                 let observed = look(rules, place, judged, known.as_ref(), object, &seen);
                 if observed.changed {
-                    self.put(rules, &observed.record, known.is_some());
+                    self.put_looked(rules, place, &observed.record, known.is_none());
                 }
             }
-            LookStep::Put { next, creates } => {
-                self.put(rules, &next, !creates);
-            }
+            LookStep::Put { next, creates } => self.put_looked(rules, place, &next, creates),
+        }
+    }
+
+    /// A replica writes what it made of its look.
+    fn put_looked(&mut self, rules: &Rules, place: Place, next: &Record, creates: bool) {
+        let live = |record: &Record| record.copies.get(place.copy()).is_some_and(Copy::is_live);
+        let was_live = self.claim(place).is_some_and(|record| live(record));
+        if !self.put(rules, next, !creates) {
+            self.note(Sight::Outrun);
+        } else if was_live && !live(next) {
+            self.note(Sight::Released);
         }
     }
 
     /// The replica dies over its look.
     pub fn drop_look(&mut self, at: usize) {
+        self.note(Sight::ReplicaDied);
         self.looks.remove(at);
     }
 
@@ -81,18 +101,36 @@ impl World {
         &mut self,
         rules: &Rules,
         place: Place,
-        judged: u8,
+        judged: u16,
         known: Option<Sealed<Record>>,
         object: Option<Object>,
         remembers: bool,
     ) {
         let seen = self.seen(place, remembers);
         let observed = look(rules, place, judged, known.as_ref(), object, &seen);
+        self.note_ends(place, judged, known.as_deref(), &observed.record);
         if observed.changed {
             let next = Sealed::new(observed.record);
             let creates = known.is_none();
             let step = LookStep::Put { next, creates };
             self.add_look(Look { place, step });
+        }
+    }
+
+    /// Notes how the requests ended that an observer ended.
+    fn note_ends(&mut self, place: Place, judged: u16, known: Option<&Record>, next: &Record) {
+        let Some(before) = known.and_then(|record| record.copies.get(place.copy())) else {
+            return;
+        };
+        let after = next.copies.get(place.copy());
+        for request in before.acquiring.iter().chain(&before.deleting) {
+            let is_left = after.is_some_and(|copy| {
+                copy.acquiring.contains(request) || copy.deleting.contains(request)
+            });
+            if !is_left {
+                let late = time(judged) > request.deadline;
+                self.note(if late { Sight::Expired } else { Sight::Proven });
+            }
         }
     }
 
@@ -102,8 +140,7 @@ impl World {
         } else {
             0
         };
-        let uids = (0..32).filter(|uid| bits & (1 << uid) != 0);
-        uids.map(|uid| name(uid).into()).collect()
+        numbers(place, bits).map(|uid| name(uid).into()).collect()
     }
 
     /// Whether it makes a difference to a look what uids the replica remembers.
@@ -127,28 +164,36 @@ impl World {
             LookStep::Object(_) => None,
         });
         let records = self.claims.iter().flatten().chain(looked_at);
-        let pending = records
-            .flat_map(|record| record.copies.values())
-            .flat_map(|copy| &copy.acquiring)
-            .filter_map(|request| match &request.proof {
-                Proof::Uid(uid) => uid.parse::<u8>().ok(),
-                _ => None,
-            });
-        let asked = self.requests.iter().map(|request| request.number);
-        let wanted = pending.chain(asked).fold(0, |bits, uid| bits | 1 << uid);
-        for seen in &mut self.seen_uids {
+        let mut wanted = [0; PLACES];
+        for place in ALL {
+            let copies = records
+                .clone()
+                .filter_map(|one| one.copies.get(place.copy()));
+            for request in copies.flat_map(|copy| &copy.acquiring) {
+                if let Proof::Uid(uid) = &request.proof {
+                    wanted[place as usize] |= uid.parse().map_or(0, bit);
+                }
+            }
+        }
+        for request in &self.requests {
+            wanted[request.place as usize] |= bit(request.number);
+        }
+        for (seen, wanted) in self.seen_uids.iter_mut().zip(wanted) {
             *seen &= wanted;
         }
     }
 
     /// One replica looks at every copy until that changes nothing, undisturbed, and
-    /// long after every deadline.
-    pub fn settled(&self, rules: &Rules) -> Self {
+    /// long after every deadline. `None`: it never comes to an end.
+    pub fn settled(&self, rules: &Rules) -> Option<Self> {
         let mut world = self.clone();
-        world.clocks = world.clocks.map(|clock| clock + 10);
-        loop {
+        world.clocks = world.clocks.map(|clock| clock + LONG);
+        for _ in 0..ROUNDS {
             let before = world.claims.clone();
-            for place in super::places::ALL {
+            for place in ALL {
+                if world.object(place).is_none() && world.claim(place).is_none() {
+                    continue;
+                }
                 world.begin_look(rules, place);
                 while !world.looks.is_empty() {
                     world.go_on_looking(rules, 0, false);
@@ -156,9 +201,10 @@ impl World {
             }
             if world.claims == before {
                 world.clocks = self.clocks;
-                return world;
+                return Some(world);
             }
         }
+        None
     }
 }
 
@@ -166,11 +212,12 @@ impl World {
 fn look(
     rules: &Rules,
     place: Place,
-    judged: u8,
+    judged: u16,
     known: Option<&Sealed<Record>>,
     object: Option<Object>,
     seen_uids: &[Arc<str>],
 ) -> Observed {
+    let judged = if rules.deadlines_end { judged } else { 0 };
     let seen = Observation {
         copy: place.copy(),
         judged_at: time(judged),

@@ -1,6 +1,7 @@
 //! The claim protocol as a model to be checked: the functions that the product
 //! runs, called in every order that the world allows.
 
+pub mod bounds;
 pub mod checked;
 mod looks;
 pub mod places;
@@ -9,17 +10,18 @@ mod registry;
 mod requests;
 pub mod rules;
 mod sealed;
+pub mod sights;
 pub mod steps;
 pub mod world;
 
 use jiff::Timestamp;
 
 /// A time by a cluster's clock that counts from nothing.
-fn time(ticks: u8) -> Timestamp {
+fn time(ticks: u16) -> Timestamp {
     Timestamp::from_second(i64::from(ticks)).expect("a time within a few minutes of 1970")
 }
 
 /// What an object's uid or version is called where names are texts.
-fn name(number: u8) -> String {
+fn name(number: u16) -> String {
     number.to_string()
 }

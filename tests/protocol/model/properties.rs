@@ -1,11 +1,12 @@
 //! What must hold in every state.
 
-use aso_guard::claim::{Acquire, Proof, RequestUid, acquire};
-
 use super::places::{ALL, Place, RESOURCES};
 use super::rules::Rules;
-use super::time;
-use super::world::World;
+use super::sights::{Sight, Tally};
+use super::world::{Kind, Phase, Request, World};
+
+/// More calls than any request makes.
+const CALLS: usize = 16;
 
 impl World {
     /// I1: no resource has two live copies.
@@ -17,68 +18,100 @@ impl World {
     /// and nobody came to depend on it while it is being deleted.
     pub fn takes_nothing_from_others(&self) -> bool {
         let live = |place| self.object(place).is_some_and(|object| object.is_live());
-        let deletes = |place| self.object(place).is_some_and(|object| object.deletes());
         let harms = |place: Place| {
             ALL.into_iter()
                 .any(|other| place.takes(other) && live(other))
         };
-        !self.harmed && !ALL.into_iter().any(|place| deletes(place) && harms(place))
+        !self.harmed
+            && !ALL
+                .into_iter()
+                .any(|place| self.deletes(place) && harms(place))
+    }
+
+    fn deletes(&self, place: Place) -> bool {
+        self.object(place).is_some_and(|object| object.deletes())
     }
 
     /// Every live object is live in its claim, and every destructively terminating one
-    /// is marked.
+    /// is marked; and so is what the API server may yet store.
     pub fn claims_cover_the_truth(&self) -> bool {
-        ALL.into_iter().all(|place| {
-            let Some(object) = self.object(place) else {
-                return true;
-            };
-            let copy = self
-                .claim(place)
-                .and_then(|record| record.copies.get(place.copy()));
-            (!object.is_live() || copy.is_some_and(aso_guard::claim::Copy::is_live))
-                && (!object.deletes() || copy.is_some_and(aso_guard::claim::Copy::is_deleting))
-        })
+        let stored = ALL.into_iter().all(|place| {
+            self.object(place)
+                .is_none_or(|object| self.covers(place, object.is_live(), object.deletes()))
+        });
+        let admitted = |request: &&Request| request.phase == Phase::Admitted;
+        stored
+            && self.requests.iter().filter(admitted).all(|request| {
+                let deletes = matches!(request.kind, Kind::Delete | Kind::Wake);
+                self.covers(request.place, request.kind != Kind::Delete, deletes)
+            })
+    }
+
+    fn covers(&self, place: Place, live: bool, deletes: bool) -> bool {
+        let record = self.claim(place);
+        let copy = record.and_then(|record| record.copies.get(place.copy()));
+        (!live || copy.is_some_and(aso_guard::claim::Copy::is_live))
+            && (!deletes || copy.is_some_and(aso_guard::claim::Copy::is_deleting))
     }
 
     /// When nothing is under way, the observers bring the claims in line with what is
-    /// stored; and then whoever wants a resource that is live nowhere gets it.
-    pub fn comes_to_rest(&self, rules: &Rules) -> bool {
+    /// stored, whoever of them is left and whatever it remembers; and then whoever
+    /// wants a resource that is live nowhere gets it.
+    pub fn comes_to_rest(&self, rules: &Rules, places: &[Place], tally: &Tally) -> bool {
         if !self.is_quiet() {
             return true;
         }
-        let rest = self.settled(rules);
-        ALL.into_iter().all(|place| {
-            let claim = rest.claim(place).map(|record| &**record);
-            let copy = claim.and_then(|record| record.copies.get(place.copy()));
-            let stored = copy.and_then(|copy| copy.stored.as_ref());
-            let object = rest.object(place);
-            let agrees = stored.map(|stored| (stored.policy, stored.terminating))
-                == object.map(|object| (object.policy, object.terminating))
-                && copy.is_none_or(|copy| copy.next_deadline().is_none());
-            let ask = Acquire {
-                copy: place.copy().clone(),
-                request: RequestUid::new("the next"),
-                proof: Proof::Deadline,
-                deadline: time(u8::MAX),
-                at: time(u8::MAX),
-                by: "".into(),
-                assumed: false,
-            };
-            let free =
-                rest.live(place.resource()) > 0 || acquire(claim, place.identity(), &ask).is_ok();
-            agrees && free
-        })
+        let Some(rest) = self.settled(rules) else {
+            return false;
+        };
+        if rest.claims != self.claims {
+            tally.count_one(Sight::HandedOver);
+        }
+        places
+            .iter()
+            .all(|&place| rest.says_what_is_stored(place) && rest.can_be_claimed(rules, place))
+    }
+
+    fn says_what_is_stored(&self, place: Place) -> bool {
+        let claim = self.claim(place);
+        let copy = claim.and_then(|record| record.copies.get(place.copy()));
+        let stored = copy.and_then(|copy| copy.stored.as_ref());
+        let object = self.object(place);
+        stored.map(|stored| (stored.policy, stored.terminating))
+            == object.map(|object| (object.policy, object.terminating))
+            && copy.is_none_or(|copy| copy.next_deadline().is_none())
+    }
+
+    /// Whether a live copy is admitted here, unless the resource is live somewhere, or
+    /// inside of what is being deleted.
+    fn can_be_claimed(&self, rules: &Rules, place: Place) -> bool {
+        let above_goes = |above| place.is_inside(above) && self.deletes(above);
+        if self.live(place.resource()) > 0 || ALL.into_iter().any(above_goes) {
+            return true;
+        }
+        let mut world = self.clone();
+        let kind = match world.object(place) {
+            None => Kind::Create,
+            Some(object) if object.terminating => return true,
+            Some(_) => Kind::Activate,
+        };
+        let number = world.ask(rules, place, kind);
+        for _ in 0..CALLS {
+            world.call(rules, number);
+        }
+        let admitted = |one: &Request| one.number == number && one.phase == Phase::Admitted;
+        world.requests.iter().any(admitted)
     }
 
     /// The move that all this is for: what began live in a is live in b alone.
     pub fn has_moved(&self) -> bool {
         let live = |place| self.object(place).is_some_and(|object| object.is_live());
-        live(Place::ParentB) && !live(Place::ParentA)
+        let was_in_a = self.versions[Place::ParentA as usize] > 0;
+        was_in_a && live(Place::ParentB) && !live(Place::ParentA)
     }
 
     /// A resource was deleted in Azure.
     pub fn has_deleted(&self) -> bool {
-        ALL.into_iter()
-            .any(|place| self.object(place).is_some_and(|object| object.deletes()))
+        ALL.into_iter().any(|place| self.deletes(place))
     }
 }

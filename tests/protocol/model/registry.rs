@@ -4,7 +4,7 @@ use aso_guard::arm::Identity;
 use aso_guard::claim::{Answer, Call, Record};
 use jiff::Timestamp;
 
-use super::places::{ALL, resource_of};
+use super::places::{ALL, PLACES, resource_of};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::world::{LookStep, Phase, World};
@@ -69,7 +69,7 @@ impl World {
             };
             look.place.resource() != at || !rests_on_a_record
         });
-        let numbers: Vec<u8> = self.requests.iter().map(|request| request.number).collect();
+        let numbers: Vec<u16> = self.requests.iter().map(|request| request.number).collect();
         for number in numbers {
             if self.is_about_to_replace(number, at) {
                 self.answer(number, Answer::Conflict);
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    fn is_about_to_replace(&self, number: u8, at: usize) -> bool {
+    fn is_about_to_replace(&self, number: u16, at: usize) -> bool {
         let request = self.requests.iter().find(|one| one.number == number);
         let Some(Phase::Judged(attempt) | Phase::Refused(attempt)) = request.map(|one| &one.phase)
         else {
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// The uids of all objects that observers have registered, by place.
-    pub fn registered(&self) -> [Option<u8>; ALL.len()] {
+    pub fn registered(&self) -> [Option<u16>; PLACES] {
         ALL.map(|place| {
             let copy = self.claim(place)?.copies.get(place.copy())?;
             copy.stored.as_ref()?.uid.parse().ok()

@@ -1,17 +1,20 @@
 //! Requests that need the guard's yes, from their asking to their end.
 
-use aso_guard::claim::{Acquire, Aim, Answer, Attempt, Call, Delete, Proof, RequestUid, Stored};
+use aso_guard::claim::{
+    Acquire, Aim, Answer, Attempt, Call, Delete, Proof, Refusal, RequestUid, Stored,
+};
 use aso_guard::policy::Policy;
 
-use super::places::{ALL, Place};
+use super::places::{ALL, PLACES, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
+use super::sights::Sight;
 use super::world::{Kind, Object, Phase, Request, World};
 use super::{name, time};
 
 impl World {
-    /// A user asks. The guard has made no call yet.
-    pub fn ask(&mut self, rules: &Rules, place: Place, kind: Kind) {
+    /// A user asks. The guard has made no call yet. Gives the request's number.
+    pub fn ask(&mut self, rules: &Rules, place: Place, kind: Kind) -> u16 {
         let number = self.number(place);
         let on = self.object(place).map_or(0, |object| object.version);
         let deadline = self.clock(place);
@@ -23,7 +26,7 @@ impl World {
             deadline,
             phase: Phase::Admitted,
             peeked: None,
-            registered: [None; ALL.len()],
+            registered: [None; PLACES],
         };
         let identities = vec![place.identity().clone()];
         let attempt = Attempt::new(self.aim(rules, &request), identities, false);
@@ -31,6 +34,7 @@ impl World {
         request.phase = Phase::Judged(Sealed::new(attempt));
         self.requests.push(request);
         self.requests.sort_by_key(|request| request.number);
+        number
     }
 
     fn aim(&self, rules: &Rules, request: &Request) -> Aim {
@@ -93,11 +97,11 @@ impl World {
         }
     }
 
-    fn find(&self, number: u8) -> Option<usize> {
+    fn find(&self, number: u16) -> Option<usize> {
         self.requests.iter().position(|one| one.number == number)
     }
 
-    fn attempt(&self, number: u8) -> Option<Sealed<Attempt<()>>> {
+    fn attempt(&self, number: u16) -> Option<Sealed<Attempt<()>>> {
         match &self.requests[self.find(number)?].phase {
             Phase::Judged(attempt) | Phase::Refused(attempt) => Some(attempt.clone()),
             Phase::Admitted => None,
@@ -105,7 +109,7 @@ impl World {
     }
 
     /// Whether the request's next call is a write.
-    pub fn writes_next(&self, number: u8) -> bool {
+    pub fn writes_next(&self, number: u16) -> bool {
         let attempt = self.attempt(number);
         attempt.is_some_and(|attempt| matches!(attempt.call(), Some(Call::Put(..))))
     }
@@ -114,7 +118,7 @@ impl World {
     ///
     /// What it reads to be written by compare-and-set it may as well read when it
     /// writes: a write in between would have it read again.
-    pub fn call(&mut self, rules: &Rules, number: u8) {
+    pub fn call(&mut self, rules: &Rules, number: u16) {
         let reads = !self.writes_next(number);
         if let Some(answer) = self.unanswered(rules, number) {
             self.answer(number, answer);
@@ -125,7 +129,7 @@ impl World {
     }
 
     /// The guard makes the request's next call; the answer is still to come.
-    pub fn unanswered(&mut self, rules: &Rules, number: u8) -> Option<Answer<()>> {
+    pub fn unanswered(&mut self, rules: &Rules, number: u16) -> Option<Answer<()>> {
         let attempt = self.attempt(number)?;
         let call = attempt.call()?;
         let at = self.find(number)?;
@@ -144,11 +148,15 @@ impl World {
     }
 
     /// The guard has the answer to the request's call.
-    pub fn answer(&mut self, number: u8, answer: Answer<()>) {
+    pub fn answer(&mut self, number: u16, answer: Answer<()>) {
         let (Some(at), Some(attempt)) = (self.find(number), self.attempt(number)) else {
             return;
         };
+        if answer == Answer::Conflict {
+            self.note(Sight::Outrun);
+        }
         let mut attempt = (*attempt).clone();
+        let stored = answer == Answer::Stored;
         attempt.answer(answer);
         let judged = matches!(self.requests[at].phase, Phase::Judged(_));
         if attempt.call().is_some() {
@@ -159,8 +167,12 @@ impl World {
                 Phase::Refused(attempt)
             };
         } else if !judged {
+            if stored {
+                self.note(Sight::TakenBack);
+            }
             self.requests.remove(at);
-        } else if attempt.outcome().is_err() {
+        } else if let Err(refusal) = attempt.outcome() {
+            self.note(sight_of(&refusal));
             let request = &mut self.requests[at];
             let uid = RequestUid::new(&name(number));
             let back = Aim::TakeBack(request.place.copy().clone(), uid);
@@ -175,22 +187,31 @@ impl World {
     /// will not let through any more.
     pub fn give_up(&mut self) {
         let (clocks, objects) = (self.clocks, self.objects);
+        let noted = &mut self.noted;
         self.requests.retain(|request| {
             let late = clocks[request.place.member()] > request.deadline;
             let object = objects[request.place as usize];
             let current = object.is_some_and(|object| object.version == request.on);
-            let dead = late || (request.kind != Kind::Create && !current);
-            request.phase != Phase::Admitted || !dead
+            let outdated = request.kind != Kind::Create && !current;
+            let over = request.phase == Phase::Admitted && (late || outdated);
+            if over {
+                noted.note(if late {
+                    Sight::GivenUp
+                } else {
+                    Sight::Outdated
+                });
+            }
+            !over
         });
     }
 
     /// The request is over, whatever it wrote.
-    pub fn drop_request(&mut self, number: u8) {
+    pub fn drop_request(&mut self, number: u16) {
         self.requests.retain(|request| request.number != number);
     }
 
     /// The API server stores what was admitted, if optimistic locking lets it.
-    pub fn store_request(&mut self, number: u8) {
+    pub fn store_request(&mut self, number: u16) {
         let Some(at) = self.find(number) else { return };
         let request = self.requests.remove(at);
         let place = request.place;
@@ -198,6 +219,9 @@ impl World {
         let current = stored.is_some_and(|object| object.version == request.on);
         match request.kind {
             Kind::Create if stored.is_none() => {
+                if self.versions[place as usize] > 0 {
+                    self.note(Sight::LandedLate);
+                }
                 self.store(place, Object::new(request.number, Policy::Manage));
             }
             Kind::Activate | Kind::Wake if current => {
@@ -207,6 +231,9 @@ impl World {
             _ => return,
         }
         if matches!(request.kind, Kind::Wake | Kind::Delete) {
+            if request.kind == Kind::Wake {
+                self.note(Sight::Woken);
+            }
             self.harmed |= self.takes_what_others_need(&request);
         }
     }
@@ -221,6 +248,15 @@ impl World {
                 let object = self.object(other);
                 object.is_some_and(|object| registered == Some(object.uid) || object.is_live())
             })
+    }
+}
+
+fn sight_of(refusal: &Refusal) -> Sight {
+    match refusal {
+        Refusal::ChildrenDepend { .. } => Sight::ChildrenDepend,
+        Refusal::AncestorDeleting { .. } => Sight::AncestorDeleting,
+        Refusal::PeersDepend { .. } | Refusal::WakesDelete { .. } => Sight::PeersDepend,
+        _ => Sight::LiveElsewhere,
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Rules {
     pub claim_before_ancestors: bool,
     /// A deadline is not before the API server's own.
     pub deadline_covers_request: bool,
+    /// A request whose deadline has passed is over.
+    pub deadlines_end: bool,
 }
 
 impl Rules {
@@ -37,5 +39,6 @@ impl Rules {
         mark_before_children: true,
         claim_before_ancestors: true,
         deadline_covers_request: true,
+        deadlines_end: true,
     };
 }

@@ -1,12 +1,13 @@
 //! What can happen next.
 
-use aso_guard::claim::Record;
+use aso_guard::claim::{Answer, Record};
 use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
-use super::places::{ALL, MEMBERS, Place};
+use super::places::{ALL, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
+use super::sights::{Noted, Sight};
 use super::world::{Kind, LookStep, Object, Phase, World};
 
 /// Something that happens.
@@ -15,17 +16,17 @@ pub enum Step {
     /// A user asks for something that needs the guard's yes.
     Ask(Place, Kind),
     /// The guard makes the request's next call on the registry.
-    Call(u8),
+    Call(u16),
     /// It does, but the answer is lost: it refuses, and takes nothing back.
-    LoseAnswer(u8),
+    LoseAnswer(u16),
     /// It does, the answer is lost, and it tries again.
-    Repeat(u8),
+    Repeat(u16),
     /// The guard dies over the request, or its time is up; the API server refuses.
-    Die(u8),
+    Die(u16),
     /// The API server stores what was admitted.
-    Store(u8),
+    Store(u16),
     /// The API server rejects what was admitted.
-    Reject(u8),
+    Reject(u16),
     /// A live copy is parked.
     Park(Place),
     /// Parking is admitted, and the API server rejects it: only where a copy is
@@ -37,6 +38,8 @@ pub enum Step {
     DeleteParked(Place),
     /// A write that changes nothing but the resourceVersion.
     Touch(Place),
+    /// Kubernetes' garbage collector asks to delete a child whose owner is gone.
+    Collect(Place),
     /// ASO is done with a terminating object, and it is gone.
     Gone(Place),
     /// A cluster's clock goes on, past all deadlines set so far.
@@ -95,12 +98,18 @@ impl World {
             }
         }
         if self.left.ticks > 0 {
-            steps.extend((0..MEMBERS).map(Step::Tick));
+            let mut members: Vec<usize> = model.places.iter().map(|one| one.member()).collect();
+            members.sort_unstable();
+            members.dedup();
+            steps.extend(members.into_iter().map(Step::Tick));
         }
     }
 
     fn user_steps(&self, rules: &Rules, place: Place, steps: &mut Vec<Step>) {
         let object = self.object(place);
+        if !self.has_numbers(place) {
+            return;
+        }
         if self.left.asks > 0 {
             steps.push(Step::Ask(place, Kind::Create));
             steps.extend(object.and_then(|object| {
@@ -136,15 +145,26 @@ impl World {
         } else if !object.terminating {
             steps.push(Step::DeleteParked(place));
         }
+        if self.is_garbage(place) && object.is_live() && !object.terminating {
+            steps.push(Step::Collect(place));
+        }
         let mut requests = self.requests.iter();
         if requests.any(|request| request.place == place && request.on == object.version) {
             steps.push(Step::Touch(place));
         }
     }
 
+    /// Whether the copy's owner was there and is gone.
+    fn is_garbage(&self, place: Place) -> bool {
+        place
+            .owner()
+            .is_some_and(|owner| self.object(owner).is_none() && self.versions[owner as usize] > 0)
+    }
+
     /// The world after a step.
     pub fn after(&self, rules: &Rules, step: Step) -> Self {
         let mut world = self.clone();
+        world.noted = Noted::default();
         match step {
             Step::Ask(place, kind) => {
                 world.left.asks -= 1;
@@ -153,22 +173,31 @@ impl World {
             Step::Call(number) => world.call(rules, number),
             Step::LoseAnswer(number) => {
                 world.left.faults -= 1;
-                world.unanswered(rules, number);
+                if world.unanswered(rules, number) == Some(Answer::Stored) {
+                    world.note(Sight::AnswerLost);
+                }
                 world.drop_request(number);
             }
             Step::Repeat(number) => {
                 world.left.faults -= 1;
-                if world.unanswered(rules, number).is_some() {
+                if let Some(answer) = world.unanswered(rules, number) {
+                    if answer == Answer::Stored {
+                        world.note(Sight::Repeated);
+                    }
                     // The version it expects is not the one that it wrote itself.
-                    world.answer(number, aso_guard::claim::Answer::Conflict);
+                    world.answer(number, Answer::Conflict);
                 }
             }
             Step::Die(number) => {
                 world.left.faults -= 1;
+                world.note(Sight::GuardDied);
                 world.drop_request(number);
             }
             Step::Store(number) => world.store_request(number),
-            Step::Reject(number) => world.drop_request(number),
+            Step::Reject(number) => {
+                world.note(Sight::Rejected);
+                world.drop_request(number);
+            }
             Step::Tick(member) => {
                 world.left.ticks -= 1;
                 world.clocks[member] += 1;
@@ -181,6 +210,11 @@ impl World {
             }
             Step::GoOn(at, remembers) => world.go_on_looking(rules, at, remembers),
             Step::Crash(at) => world.drop_look(at),
+            Step::Collect(place) => {
+                world.left.acts -= 1;
+                world.note(Sight::Collected);
+                world.ask(rules, place, Kind::Delete);
+            }
             Step::Park(place)
             | Step::ParkInVain(place)
             | Step::CreateParked(place)

@@ -4,22 +4,25 @@
 use aso_guard::claim::{Attempt, Record};
 use aso_guard::policy::Policy;
 
-use super::places::{ALL, MEMBERS, Place, RESOURCES};
+use super::checked::Protocol;
+use super::places::{MEMBERS, PLACES, Place, RESOURCES};
 use super::rules::Rules;
 use super::sealed::Sealed;
+use super::sights::{Noted, Sight};
+use super::steps::Step;
 
 /// Everything there is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     /// Each cluster's clock.
-    pub clocks: [u8; MEMBERS],
+    pub clocks: [u16; MEMBERS],
     /// What each API server has stored, by place.
-    pub objects: [Option<Object>; ALL.len()],
+    pub objects: [Option<Object>; PLACES],
     /// The resourceVersion that was given last, by place.
-    pub versions: [u8; ALL.len()],
+    pub versions: [u16; PLACES],
     /// The uids that were ever stored, by place, as far as anything still waits for
-    /// them: a bit each.
-    pub seen_uids: [u32; ALL.len()],
+    /// them: a bit for each number of the place.
+    pub seen_uids: [u64; PLACES],
     /// The registry, by resource. A record's version is not part of the state: what
     /// refers to another one than the current is dealt with when that changes.
     pub claims: [Option<Sealed<Record>>; RESOURCES],
@@ -30,19 +33,21 @@ pub struct World {
     /// What may still happen.
     pub left: Budget,
     /// How many numbers were given to requests and objects, by place.
-    pub numbers: [u8; ALL.len()],
+    pub numbers: [u16; PLACES],
     /// Whether a delete was stored that took what somebody depends on.
     pub harmed: bool,
+    /// What the last step came across.
+    pub noted: Noted,
 }
 
 /// How many numbers a place has.
-const NUMBERS: usize = 10;
+const NUMBERS: u16 = 64;
 
 /// An object in an API server's store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Object {
-    pub uid: u8,
-    pub version: u8,
+    pub uid: u16,
+    pub version: u16,
     pub policy: Policy,
     pub terminating: bool,
 }
@@ -51,35 +56,46 @@ pub struct Object {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Budget {
     /// Requests that need the guard's yes: live creates, activations, destructive deletes.
-    pub asks: u8,
+    pub asks: u16,
     /// Requests that it lets through at once: parking, parked creates, safe deletes,
     /// and writes that matter to nobody.
-    pub acts: u8,
+    pub acts: u16,
     /// Ticks of a cluster's clock.
-    pub ticks: u8,
+    pub ticks: u16,
     /// Lost responses, and guards that die over a request.
-    pub faults: u8,
+    pub faults: u16,
     /// Claims made from a cache, however old.
-    pub adoptions: u8,
+    pub adoptions: u16,
+}
+
+impl Budget {
+    /// More than any story needs.
+    pub const PLENTY: Self = Self {
+        asks: 1000,
+        acts: 1000,
+        ticks: 1000,
+        faults: 1000,
+        adoptions: 1000,
+    };
 }
 
 /// A request that needs the guard's yes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
-    pub number: u8,
+    pub number: u16,
     pub place: Place,
     pub kind: Kind,
     /// The resourceVersion it was computed on.
-    pub on: u8,
+    pub on: u16,
     /// The API server gives it up when its clock has passed this.
-    pub deadline: u8,
+    pub deadline: u16,
     pub phase: Phase,
     /// What the look that comes last in the protocol would have seen at the start:
     /// only where that rule is taken out.
     pub peeked: Option<Sealed<Vec<Record>>>,
     /// The objects, by uid, that were there and registered when the resource was
     /// marked as being deleted.
-    pub registered: [Option<u8>; ALL.len()],
+    pub registered: [Option<u16>; PLACES],
 }
 
 /// What a request would do.
@@ -114,7 +130,7 @@ pub struct Look {
 pub enum LookStep {
     /// The record was read, with deadlines judged at that time.
     Record {
-        judged: u8,
+        judged: u16,
         known: Option<Sealed<Record>>,
     },
     /// The object was read first: only where that rule is taken out.
@@ -134,23 +150,40 @@ impl World {
     pub fn empty(left: Budget) -> Self {
         Self {
             clocks: [0; MEMBERS],
-            objects: [None; ALL.len()],
-            versions: [0; ALL.len()],
-            seen_uids: [0; ALL.len()],
+            objects: [None; PLACES],
+            versions: [0; PLACES],
+            seen_uids: [0; PLACES],
             claims: [const { None }; RESOURCES],
             requests: Vec::new(),
             looks: Vec::new(),
             left,
-            numbers: [0; ALL.len()],
+            numbers: [0; PLACES],
             harmed: false,
+            noted: Noted::default(),
         }
     }
 
-    /// The same with a live copy here, which its observer knows.
-    pub fn with_live(mut self, place: Place) -> Self {
+    /// The same with a copy here, which its observer knows.
+    pub fn with(mut self, place: Place, policy: Policy) -> Self {
         let uid = self.number(place);
-        self.store(place, Object::new(uid, Policy::Manage));
-        self.settled(&Rules::ALL)
+        self.store(place, Object::new(uid, policy));
+        self.settled(&Rules::ALL).unwrap_or(self)
+    }
+
+    /// The same after these steps, one after the other, with the protocol as it is.
+    /// `None`: one of them cannot happen.
+    pub fn told(mut self, model: &Protocol, steps: &[Step]) -> Option<Self> {
+        let left = std::mem::replace(&mut self.left, Budget::PLENTY);
+        for &step in steps {
+            let mut possible = Vec::new();
+            self.steps(model, &mut possible);
+            if !possible.contains(&step) {
+                return None;
+            }
+            self = self.after(&Rules::ALL, step);
+        }
+        self.left = left;
+        Some(self)
     }
 
     pub fn object(&self, place: Place) -> Option<Object> {
@@ -161,23 +194,32 @@ impl World {
         self.claims[place.resource()].as_ref()
     }
 
-    pub fn clock(&self, place: Place) -> u8 {
+    pub fn clock(&self, place: Place) -> u16 {
         self.clocks[place.member()]
     }
 
     /// A number that nothing has yet; each place has its own, so that what happens in
     /// one cluster first or in the other first makes no two states.
-    pub fn number(&mut self, place: Place) -> u8 {
+    pub fn number(&mut self, place: Place) -> u16 {
         let at = place as usize;
         self.numbers[at] += 1;
-        u8::try_from(at * NUMBERS).unwrap_or(u8::MAX) + self.numbers[at]
+        place as u16 * NUMBERS + self.numbers[at]
+    }
+
+    /// Whether a place has numbers left to give.
+    pub fn has_numbers(&self, place: Place) -> bool {
+        self.numbers[place as usize] + 1 < NUMBERS
+    }
+
+    pub fn note(&mut self, sight: Sight) {
+        self.noted.note(sight);
     }
 
     /// Stores an object, at a new resourceVersion.
     pub fn store(&mut self, place: Place, object: Object) {
         let at = place as usize;
         self.versions[at] += 1;
-        self.seen_uids[at] |= 1 << object.uid;
+        self.seen_uids[at] |= bit(object.uid);
         self.objects[at] = Some(Object {
             version: self.versions[at],
             ..object
@@ -193,8 +235,19 @@ impl World {
     }
 }
 
+/// The bit that stands for a number among those of its place.
+pub fn bit(number: u16) -> u64 {
+    1 << (number % NUMBERS)
+}
+
+/// The numbers of a place that these bits stand for.
+pub fn numbers(place: Place, bits: u64) -> impl Iterator<Item = u16> {
+    let first = place as u16 * NUMBERS;
+    (first..first + NUMBERS).filter(move |&number| bits & bit(number) != 0)
+}
+
 impl Object {
-    pub fn new(uid: u8, policy: Policy) -> Self {
+    pub fn new(uid: u16, policy: Policy) -> Self {
         Self {
             uid,
             version: 0,

@@ -1,0 +1,162 @@
+//! What a create through a real API server costs, one after the other: without a webhook,
+//! with one that says yes to everything, and with aso-guard, whose claims are on a hub like
+//! the cluster itself: `cargo bench --bench creates`.
+//!
+//! The three take turns, for on a shared machine the minutes differ more than they do.
+
+#![allow(
+    missing_docs,
+    clippy::cast_precision_loss,
+    clippy::panic,
+    clippy::unwrap_used,
+    unused_imports,
+    reason = "a benchmark, for the developers of this package; the lab brings its tests along"
+)]
+
+#[path = "../tests/lab/mod.rs"]
+mod lab;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use lab::guard::Plan;
+use lab::kubectl::Kubectl;
+use lab::object::Object;
+use lab::verdict::Verdict as _;
+use lab::wait::eventually;
+use lab::world::{self, Lab};
+use lab::yes::Yes;
+
+const SIDES: [&str; 3] = ["none", "yes", "aso-guard"];
+const TURNS: usize = 40;
+const CREATES: usize = 25;
+
+fn main() {
+    if std::env::args().any(|argument| argument == "--bench") {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(measure());
+    }
+}
+
+async fn measure() {
+    let guard = Plan::enforce(env!("CARGO_BIN_EXE_aso-guard"));
+    let plan = world::Plan {
+        guard: Some(guard),
+        ..world::Plan::default()
+    };
+    let lab = Lab::start(&plan).await.unwrap();
+    let admin = lab.a.control_plane.kubectl("default").await.unwrap();
+    let yes = Yes::start(lab.a.control_plane.directory()).await.unwrap();
+    share_out(&admin, &yes).await;
+    let mut took: [Vec<Duration>; 3] = Default::default();
+    // The first turn warms up.
+    for turn in 0..=TURNS {
+        for at in 0..SIDES.len() {
+            let side = (turn + at) % SIDES.len();
+            let person = admin.in_namespace(SIDES[side]);
+            for number in 0..CREATES {
+                let name = format!("{}-{turn}-{number}", SIDES[side]);
+                let group = Object::of("ResourceGroup", &name).azure_name(&name);
+                let sent = Instant::now();
+                person.create(&group).await.admitted();
+                if turn > 0 {
+                    took[side].push(sent.elapsed());
+                }
+            }
+        }
+    }
+    print(&took);
+}
+
+/// Each side is a namespace, and each webhook is asked for one of them.
+async fn share_out(admin: &Kubectl, yes: &Yes) {
+    for side in SIDES {
+        let namespace = Object::namespace(side).labelled("bench", side);
+        admin.apply(&namespace).await.admitted();
+    }
+    let api = "admissionregistration.k8s.io/v1";
+    let registered = Object::new(api, "ValidatingWebhookConfiguration", "aso-guard");
+    let registered = admin.get(&registered).await.admitted().object;
+    let mut webhooks = registered.0["webhooks"].clone();
+    let of_objects = |webhook: &&mut Value| {
+        let name = webhook["name"].as_str().unwrap_or_default();
+        [
+            "write.asoguard.io",
+            "parked.asoguard.io",
+            "delete.asoguard.io",
+        ]
+        .contains(&name)
+    };
+    let webhooks = webhooks.as_array_mut().unwrap();
+    for webhook in webhooks.iter_mut().filter(of_objects) {
+        webhook["namespaceSelector"] = json!({"matchLabels": {"bench": "aso-guard"}});
+    }
+    let guarded = registered.clone().with("/webhooks", json!(webhooks));
+    admin.replace(&guarded).await.admitted();
+    // The other is asked for the very same, and says yes.
+    let ca = std::fs::read(yes.ca_file()).unwrap();
+    let ca = serde_json::to_value(k8s_openapi::ByteString(ca)).unwrap();
+    let mut copies = Vec::new();
+    for webhook in webhooks.iter_mut().filter(of_objects) {
+        let mut copy = webhook.clone();
+        let name = copy["name"].as_str().unwrap_or_default();
+        copy["name"] = name.replace("asoguard.io", "example.com").into();
+        copy["clientConfig"] = json!({"url": yes.url(), "caBundle": ca});
+        copy["namespaceSelector"] = json!({"matchLabels": {"bench": "yes"}});
+        copies.push(copy);
+    }
+    let second = Object::new(api, "ValidatingWebhookConfiguration", "yes");
+    let second = second.with("/webhooks", json!(copies));
+    admin.apply(&second).await.admitted();
+    is_asked(admin, yes).await;
+}
+
+/// Waits until the API server has taken both up.
+async fn is_asked(admin: &Kubectl, yes: &Yes) {
+    let probe = Object::of("ResourceGroup", "probe");
+    let pause = Duration::from_millis(300);
+    yes.set_pause(pause);
+    eventually("the API server to ask both webhooks", async || {
+        let took = async |side: &str, probe: &Object| {
+            let sent = Instant::now();
+            let answer = admin.in_namespace(side).dry_run().create(probe).await?;
+            anyhow::Ok((sent.elapsed(), answer.warnings.len()))
+        };
+        anyhow::ensure!(took("yes", &probe).await?.0 >= pause);
+        anyhow::ensure!(took("none", &probe).await?.0 < pause);
+        anyhow::ensure!(took("aso-guard", &probe).await?.0 < pause);
+        // It has a word on a policy that ASO does not know, and nobody else has.
+        let odd = probe.clone().policy("Skip");
+        anyhow::ensure!(took("aso-guard", &odd).await?.1 > 0);
+        anyhow::ensure!(took("none", &odd).await?.1 == 0);
+        Ok(())
+    })
+    .await;
+    yes.set_pause(Duration::ZERO);
+}
+
+fn print(took: &[Vec<Duration>; 3]) {
+    println!(
+        "\nCREATE of {} resource groups each, one after the other, in turns of {CREATES}; ms:\n",
+        TURNS * CREATES
+    );
+    println!("| webhook | mean | p50 | p99 | mean against none |");
+    println!("| --- | --: | --: | --: | --: |");
+    let mean = |side: &[Duration]| {
+        let total: Duration = side.iter().sum();
+        total.as_secs_f64() * 1e3 / side.len() as f64
+    };
+    for (name, side) in SIDES.iter().zip(took) {
+        let mut sorted = side.clone();
+        sorted.sort_unstable();
+        let at = |percent: usize| sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+        println!(
+            "| {name} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            mean(side),
+            at(50),
+            at(99),
+            mean(side) / mean(&took[0]),
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! The model check of the claim protocol, further than the tests go: millions of states, and a
+//! table of them.
+//!
+//! `cargo run --release --example model` takes some minutes; `-- late` only the rows with `late`
+//! in their name. The tests' own bounds and the rules they take out are in `tests/protocol`.
+
+#![allow(
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    clippy::struct_excessive_bools,
+    clippy::trivially_copy_pass_by_ref,
+    dead_code,
+    reason = "the model is a test's, and not all of it is used here"
+)]
+
+#[path = "../tests/protocol/model/mod.rs"]
+mod model;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aso_guard::policy::Policy::Manage;
+use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, TWO, budget, explore};
+use model::checked::PROPERTIES;
+use model::places::Place::{ChildA, ParentA};
+use model::rules::Rules;
+use stateright::HasDiscoveries;
+
+/// A row that takes longer ends early, and says so.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+const BASE: Bounds = Bounds {
+    name: "parking",
+    places: TWO,
+    begin: &[(ParentA, Manage)],
+    story: &[],
+    replicas: 2,
+    left: budget(2, 2, 1, 0, 0),
+};
+const ROWS: [Bounds; 6] = [
+    BASE,
+    Bounds {
+        name: "late creates",
+        begin: &[],
+        replicas: 1,
+        left: budget(3, 2, 0, 0, 0),
+        ..BASE
+    },
+    Bounds {
+        name: "faults",
+        left: budget(2, 1, 1, 1, 1),
+        ..BASE
+    },
+    Bounds {
+        name: "family with faults",
+        places: FAMILY,
+        left: budget(2, 1, 1, 1, 0),
+        ..BASE
+    },
+    Bounds {
+        name: "everybody",
+        places: ALL,
+        replicas: 1,
+        left: budget(2, 1, 1, 1, 1),
+        ..BASE
+    },
+    Bounds {
+        name: "garbage",
+        places: CHILDREN,
+        begin: &[(ParentA, Manage), (ChildA, Manage)],
+        replicas: 1,
+        left: budget(2, 2, 1, 0, 0),
+        ..BASE
+    },
+];
+
+fn main() -> ExitCode {
+    let wanted = std::env::args().nth(1).unwrap_or_default();
+    println!("places: the copies there may be, those that are live at the start with a star;");
+    println!(
+        "asks: live creates, un-skips, destructive deletes; acts: parking, parked creates, safe deletes;"
+    );
+    println!(
+        "ticks of a clock past all deadlines; faults: responses lost, guards that die; adoptions from a stale cache\n"
+    );
+    println!(
+        "| bounds | places | observers a cluster | asks | acts | ticks | faults | adoptions | states | different | deepest | s | holds |"
+    );
+    println!("| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |");
+    let mut all_hold = true;
+    for bounds in ROWS.iter().filter(|bounds| bounds.name.contains(&wanted)) {
+        all_hold &= row(bounds);
+    }
+    if all_hold {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn row(bounds: &Bounds) -> bool {
+    let protocol = bounds.protocol(Rules::ALL);
+    let explored = explore(protocol, HasDiscoveries::AllFailures, 2, PATIENCE);
+    let violated: Vec<&str> = PROPERTIES
+        .into_iter()
+        .filter(|property| explored.path(property).is_some())
+        .collect();
+    let places = bounds.places.iter().map(|place| {
+        let star = bounds.begin.iter().any(|(begin, _)| begin == place);
+        format!("{place:?}{}", if star { "*" } else { "" })
+    });
+    let places: Vec<String> = places.collect();
+    let holds = match (&violated[..], explored.took < PATIENCE) {
+        ([], true) => "yes".to_owned(),
+        ([], false) => "as far as it came".to_owned(),
+        _ => format!("no: {}", violated.join(", ")),
+    };
+    let left = bounds.left;
+    println!(
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {holds} |",
+        bounds.name,
+        places.join(" "),
+        bounds.replicas,
+        left.asks,
+        left.acts,
+        left.ticks,
+        left.faults,
+        left.adoptions,
+        explored.states,
+        explored.different,
+        explored.depth,
+        explored.took.as_secs_f32(),
+    );
+    for property in violated.iter().copied() {
+        println!("{property}: not so after {:?}", explored.path(property));
+    }
+    violated.is_empty()
+}

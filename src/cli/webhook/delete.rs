@@ -1,0 +1,44 @@
+//! `aso-guard webhook delete`: the first step of taking the guard away.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use kube::api::DeleteParams;
+
+use super::registered::Registered;
+
+/// Every API server watches its configurations, and notices within a second or so.
+const NOTICED: Duration = Duration::from_secs(5);
+
+/// Deletes the registration, and waits until no API server calls the guard any more.
+pub(super) async fn run(args: &Registered, out: &mut impl Write) -> anyhow::Result<()> {
+    let name = &args.name;
+    match args
+        .api()
+        .await?
+        .delete(name, &DeleteParams::default())
+        .await
+    {
+        Ok(_) => {
+            tokio::time::sleep(NOTICED).await;
+            writeln!(
+                out,
+                "webhook configuration {name}: deleted; API servers no longer ask the guard"
+            )?;
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            writeln!(out, "webhook configuration {name}: not there")?;
+        }
+        Err(error) => {
+            return Err(error).with_context(|| {
+                format!(
+                    "cannot delete the webhook configuration {name}; while it is there and no guard \
+                     answers, changes to ASO's objects may be refused. By hand:\n  \
+                     kubectl delete validatingwebhookconfiguration {name}\n"
+                )
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! The check bites: each rule that the protocol needs, when it is taken out, is
+//! missed within seconds.
+
+use std::time::Duration;
+
+use aso_guard::policy::Policy::{Manage, Skip};
+use rstest::rstest;
+use stateright::HasDiscoveries;
+
+use super::model::bounds::{Bounds, FAMILY, TWO, budget, explore};
+use super::model::checked::{COVER, HARM, REST, TWINS};
+use super::model::places::Place::{ParentA, ParentB};
+use super::model::rules::Rules;
+use super::model::steps::Step::{Ask, Call, Store};
+use super::model::world::{Budget, Kind};
+
+/// Longer than any of these takes anywhere.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The resource is live in a, and there is room for it in b.
+const MOVE: Bounds = Bounds {
+    name: "a move",
+    places: TWO,
+    begin: &[(ParentA, Manage)],
+    story: &[],
+    replicas: 1,
+    left: budget(2, 1, 1, 0, 0),
+};
+/// The resource is nowhere.
+const NOTHING: Bounds = Bounds {
+    name: "nothing",
+    begin: &[],
+    ..MOVE
+};
+/// The resource is parked in both clusters.
+const PARKED: Bounds = Bounds {
+    name: "parked",
+    begin: &[(ParentA, Skip), (ParentB, Skip)],
+    ..MOVE
+};
+/// The resource is live in a, and b may have something inside.
+const INSIDE: Bounds = Bounds {
+    name: "inside",
+    places: FAMILY,
+    ..MOVE
+};
+
+/// Two creates of one object in a, after a client that tried again: the API server
+/// holds the first one still, and has stored the second.
+const HELD: Bounds = Bounds {
+    name: "held",
+    story: &[
+        Ask(ParentA, Kind::Create),
+        Call(1),
+        Ask(ParentA, Kind::Create),
+        Call(2),
+        Call(2),
+        Store(2),
+    ],
+    ..NOTHING
+};
+
+/// Looks for a state in which the property does not hold.
+fn caught(property: &'static str, bounds: Bounds, rules: Rules, left: Budget) {
+    let bounds = Bounds { left, ..bounds };
+    let until = HasDiscoveries::AnyOf([property].into());
+    let explored = explore(bounds.protocol(rules), until, 1, PATIENCE);
+    println!("{}: {explored}", bounds.name);
+    let path = explored.path(property);
+    println!("  {property}: not so after {}", path.expect("a violation"));
+}
+
+#[rstest]
+#[case::release_on_observation(Rules { release_on_observation: false, ..Rules::ALL }, MOVE, budget(1, 1, 0, 0, 0))]
+#[case::record_before_object(Rules { record_before_object: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
+#[case::deadline_before_object(Rules { deadline_before_object: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
+#[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
+#[case::deadline_covers_request(Rules { deadline_covers_request: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]
+#[case::compare_on_create(Rules { compare: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]
+#[case::compare_on_activation(Rules { compare: false, ..Rules::ALL }, PARKED, budget(2, 0, 0, 0, 0))]
+fn without_a_rule_there_are_twins(
+    #[case] rules: Rules,
+    #[case] bounds: Bounds,
+    #[case] left: Budget,
+) {
+    caught(TWINS, bounds, rules, left);
+}
+
+#[rstest]
+#[case::match_proof(Rules { match_proof: false, ..Rules::ALL })]
+fn a_create_that_the_api_server_holds_lands_after_its_twin_is_gone(#[case] rules: Rules) {
+    caught(TWINS, HELD, rules, budget(1, 2, 0, 0, 0));
+}
+
+#[rstest]
+#[case::mark_before_children(Rules { mark_before_children: false, ..Rules::ALL })]
+#[case::claim_before_ancestors(Rules { claim_before_ancestors: false, ..Rules::ALL })]
+fn without_a_rule_a_delete_takes_what_others_have_inside(#[case] rules: Rules) {
+    caught(HARM, INSIDE, rules, budget(2, 0, 0, 0, 0));
+}
+
+#[test]
+fn without_deadlines_what_was_rejected_is_held_for_ever() {
+    let rules = Rules {
+        deadlines_end: false,
+        ..Rules::ALL
+    };
+    caught(REST, NOTHING, rules, budget(1, 0, 0, 0, 0));
+}
+
+#[test]
+fn without_release_on_observation_claims_do_not_cover_the_truth() {
+    let rules = Rules {
+        release_on_observation: false,
+        ..Rules::ALL
+    };
+    caught(COVER, MOVE, rules, budget(1, 1, 0, 0, 0));
+}

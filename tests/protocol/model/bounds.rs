@@ -1,0 +1,130 @@
+//! How far a check goes, and what came of it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use aso_guard::policy::Policy;
+use stateright::{Checker, HasDiscoveries, Model};
+
+use super::checked::Protocol;
+use super::places::Place::{self, ChildA, ChildB, ParentA, ParentB};
+use super::rules::Rules;
+use super::sights::Tally;
+use super::steps::Step;
+use super::world::{Budget, World};
+
+/// The resource alone, in two clusters.
+pub const TWO: &[Place] = &[ParentA, ParentB];
+/// The resource in one cluster, its child in the other.
+pub const FAMILY: &[Place] = &[ParentA, ChildB];
+/// The resource in both, its child in one.
+pub const ALL: &[Place] = &[ParentA, ParentB, ChildB];
+/// The resource in one, its child in both: garbage in one of them.
+pub const CHILDREN: &[Place] = &[ParentA, ChildA, ChildB];
+
+/// How far a check goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// What it is called.
+    pub name: &'static str,
+    /// The copies that there may be.
+    pub places: &'static [Place],
+    /// Those that are there at the start, known to their observers.
+    pub begin: &'static [(Place, Policy)],
+    /// What has happened since, step by step.
+    pub story: &'static [Step],
+    /// How many looks the observers of one cluster are at together.
+    pub replicas: usize,
+    /// How often what may happen.
+    pub left: Budget,
+}
+
+/// What came of a check.
+#[derive(Clone, Debug)]
+pub struct Explored {
+    pub states: usize,
+    pub different: usize,
+    pub depth: usize,
+    pub took: Duration,
+    /// What was found of the properties: violations of those that must always hold,
+    /// examples of those that must be seen to happen, by the steps that lead there.
+    pub found: Vec<(&'static str, String)>,
+}
+
+impl Bounds {
+    /// The protocol within these bounds.
+    pub fn protocol(&self, rules: Rules) -> Protocol {
+        let begin = self.begin.iter();
+        let world = begin.fold(World::empty(self.left), |world, &(place, policy)| {
+            world.with(place, policy)
+        });
+        let mut protocol = Protocol {
+            rules: Rules::ALL,
+            places: self.places,
+            replicas: self.replicas,
+            begins: Vec::new(),
+            tally: Tally::default(),
+        };
+        let world = world.told(&protocol, self.story);
+        protocol
+            .begins
+            .push(world.expect("a story that can happen"));
+        Protocol { rules, ..protocol }
+    }
+}
+
+/// Asks, acts, ticks, faults and adoptions.
+pub const fn budget(asks: u16, acts: u16, ticks: u16, faults: u16, adoptions: u16) -> Budget {
+    Budget {
+        asks,
+        acts,
+        ticks,
+        faults,
+        adoptions,
+    }
+}
+
+/// Explores breadth first, until all is seen or what is looked for is found.
+/// Only one thread finds the shortest way.
+pub fn explore(
+    protocol: Protocol,
+    until: HasDiscoveries,
+    threads: usize,
+    patience: Duration,
+) -> Explored {
+    let begun = Instant::now();
+    let checker = protocol.checker().threads(threads).finish_when(until);
+    let checker = checker.timeout(patience).spawn_bfs().join();
+    let found = checker.discoveries().into_iter();
+    Explored {
+        states: checker.state_count(),
+        different: checker.unique_state_count(),
+        depth: checker.max_depth(),
+        took: begun.elapsed(),
+        found: found
+            .map(|(property, path)| (property, format!("{:?}", path.into_actions())))
+            .collect(),
+    }
+}
+
+impl Explored {
+    /// The steps that lead to what was found of a property.
+    pub fn path(&self, property: &str) -> Option<&str> {
+        let mut found = self.found.iter();
+        let (_, path) = found.find(|(name, _)| *name == property)?;
+        Some(path)
+    }
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} states, {} of them different, up to {} steps deep, in {:.1} s",
+            self.states,
+            self.different,
+            self.depth,
+            self.took.as_secs_f32(),
+        )
+    }
+}

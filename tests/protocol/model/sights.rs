@@ -1,0 +1,144 @@
+//! What the model is to come across: a check that never sees a lost response says
+//! nothing about lost responses.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Something worth having come across.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Refused: another copy is live.
+    LiveElsewhere,
+    /// A delete refused: another copy is there.
+    PeersDepend,
+    /// A delete refused: others have something inside.
+    ChildrenDepend,
+    /// Refused: what it is inside of is being deleted.
+    AncestorDeleting,
+    /// What was refused took back what it had written.
+    TakenBack,
+    /// The registry stored a write whose response was lost, and the guard gave up.
+    AnswerLost,
+    /// The same, and the guard tried again.
+    Repeated,
+    /// A guard died over a request.
+    GuardDied,
+    /// The API server rejected what was admitted.
+    Rejected,
+    /// The API server gave up an admitted request at its deadline.
+    GivenUp,
+    /// Optimistic locking ended an admitted request.
+    Outdated,
+    /// A create landed where an object of the same name had come and gone.
+    LandedLate,
+    /// A write of the guard or an observer found that another one was quicker.
+    Outrun,
+    /// A copy was released.
+    Released,
+    /// An observer ended a request because its deadline had passed.
+    Expired,
+    /// An observer ended a request because it saw how the request ended.
+    Proven,
+    /// Two replicas looked at one copy together.
+    TwoReplicas,
+    /// A replica died over its look.
+    ReplicaDied,
+    /// With nothing under way, claims were left out of date, and a replica that had
+    /// seen nothing of what happened brought them up to date.
+    HandedOver,
+    /// A live object without a claim was adopted.
+    Adopted,
+    /// A safe delete under way became one that deletes the resource.
+    Woken,
+    /// Kubernetes' garbage collector asked to delete a child.
+    Collected,
+}
+
+/// All of them, in the order of their numbers.
+pub const ALL: [Sight; 22] = [
+    Sight::LiveElsewhere,
+    Sight::PeersDepend,
+    Sight::ChildrenDepend,
+    Sight::AncestorDeleting,
+    Sight::TakenBack,
+    Sight::AnswerLost,
+    Sight::Repeated,
+    Sight::GuardDied,
+    Sight::Rejected,
+    Sight::GivenUp,
+    Sight::Outdated,
+    Sight::LandedLate,
+    Sight::Outrun,
+    Sight::Released,
+    Sight::Expired,
+    Sight::Proven,
+    Sight::TwoReplicas,
+    Sight::ReplicaDied,
+    Sight::HandedOver,
+    Sight::Adopted,
+    Sight::Woken,
+    Sight::Collected,
+];
+
+/// What one step came across. No part of the state: two worlds are the same however
+/// they came about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Noted(u32);
+
+impl Noted {
+    pub fn note(&mut self, sight: Sight) {
+        self.0 |= 1 << sight as u32;
+    }
+}
+
+impl PartialEq for Noted {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Noted {}
+
+impl Hash for Noted {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// How many steps came across what, in all of a check.
+#[derive(Clone, Default)]
+pub struct Tally(Arc<[AtomicU64; ALL.len()]>);
+
+impl Tally {
+    pub fn add(&self, noted: Noted) {
+        let mut left = noted.0;
+        while left != 0 {
+            let at = left.trailing_zeros();
+            self.count_one(ALL[at as usize]);
+            left &= left - 1;
+        }
+    }
+
+    pub fn count_one(&self, sight: Sight) {
+        self.0[sight as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn count(&self, sight: Sight) -> u64 {
+        self.0[sight as usize].load(Ordering::Relaxed)
+    }
+
+    /// What was never come across.
+    pub fn missing(&self) -> Vec<Sight> {
+        ALL.into_iter()
+            .filter(|&sight| self.count(sight) == 0)
+            .collect()
+    }
+}
+
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(ALL.map(|sight| (sight, self.count(sight))))
+            .finish()
+    }
+}
