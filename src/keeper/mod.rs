@@ -251,8 +251,8 @@ impl Keeper {
 
     async fn change(&self, patch: &Value) -> Result<(), KeeperError> {
         let patched = async {
-            let path = ValidatingWebhookConfiguration::url_path(&(), None);
-            let request = http::Request::patch(format!("{path}/{}", self.name))
+            let all = ValidatingWebhookConfiguration::url_path(&(), None);
+            let request = http::Request::patch(format!("{all}/{}", self.name))
                 .header("content-type", "application/json-patch+json")
                 .body(patch.to_string().into_bytes())
                 .map_err(kube::Error::HttpError)?;

@@ -90,11 +90,11 @@ fn configuration(groups: &[&str]) -> Configuration {
 fn patched(configuration: &Configuration, patch: &Value) -> Configuration {
     let mut object = serde_json::to_value(&configuration.0).unwrap();
     for operation in patch.as_array().unwrap() {
-        let path = operation["path"].as_str().unwrap();
-        let (parent, member) = path.rsplit_once('/').unwrap();
+        let pointer = operation["path"].as_str().unwrap();
+        let (parent, member) = pointer.rsplit_once('/').unwrap();
         let parent = object.pointer_mut(parent).unwrap();
         if operation["op"] == "replace" {
-            assert!(!parent[member].is_null(), "{path} is not there");
+            assert!(!parent[member].is_null(), "{pointer} is not there");
         }
         parent[member] = operation["value"].clone();
     }

@@ -411,9 +411,7 @@ impl Contents {
         let (config, summary) = configure(
             Named::new(&self.certificate.name, &*chain),
             Named::new(&self.key.name, &secret),
-            client_ca
-                .as_ref()
-                .map(|(name, ca)| Named::new(*name, &**ca)),
+            client_ca.as_ref().map(|(name, ca)| Named::new(name, &**ca)),
             Timestamp::now(),
         )?;
         Ok(Current {
