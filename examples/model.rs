@@ -27,7 +27,7 @@ use model::rules::Rules;
 use stateright::HasDiscoveries;
 
 /// A row that takes longer ends early, and says so.
-const PATIENCE: Duration = Duration::from_mins(10);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 const BASE: Bounds = Bounds {
     name: "parking",
@@ -37,7 +37,7 @@ const BASE: Bounds = Bounds {
     replicas: 2,
     left: budget(2, 2, 1, 0, 0),
 };
-const ROWS: [Bounds; 6] = [
+const ROWS: [Bounds; 7] = [
     BASE,
     Bounds {
         name: "late creates",
@@ -48,7 +48,13 @@ const ROWS: [Bounds; 6] = [
     },
     Bounds {
         name: "faults",
-        left: budget(2, 1, 1, 1, 1),
+        replicas: 1,
+        left: budget(2, 1, 1, 1, 0),
+        ..BASE
+    },
+    Bounds {
+        name: "faults and parking",
+        left: budget(2, 1, 0, 1, 1),
         ..BASE
     },
     Bounds {

@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use aso_guard::cli::Cli;
 use aso_guard::server::tls::install_crypto_provider;
-use clap::Parser as _;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     install_crypto_provider();
-    Cli::parse().run().await.into()
+    Cli::from_command_line().run().await.into()
 }

@@ -10,7 +10,7 @@ pub mod reviews;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, router};
+use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, router};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey};
@@ -63,6 +63,7 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         },
         notices: Arc::new(Silent),
         metrics: Metrics::default(),
+        privileges: Privileges::default(),
     }))
 }
 

@@ -10,6 +10,7 @@ use crate::object::POLICY_ANNOTATION;
 use crate::policy::Effective;
 
 use super::guard::{Case, Guard, Stop};
+use super::standing::{Standing, refuse_spent};
 use super::verdict::{Objection, OnUnresolved, Verdict};
 
 /// How long a refusal waits to learn when its holder was last heard from.
@@ -24,25 +25,32 @@ impl Guard {
     }
 
     pub(super) async fn stopped(&self, case: &Case<'_>, stop: Stop) -> Verdict {
+        if case.standing.is_unjudged() {
+            return Verdict::allow();
+        }
         match stop {
-            Stop::Refused(refusal) => {
-                let words = refusal.words(&Speaker {
-                    copy: &case.copy,
-                    action: case.action,
-                    heard: self.heard(&refusal).await,
-                });
-                let objection = Objection {
-                    reason: refusal.reason(),
-                    code: 403,
-                    words,
-                };
-                Verdict::object(&objection, self.settings.mode)
+            Stop::Refused(refusal) => case.standing.on(&self.objection(case, &refusal).await),
+            Stop::Spent(refusal, spent) => {
+                refuse_spent(&self.objection(case, &refusal).await, &spent)
             }
             Stop::Registry(error) => {
                 let next = "Try again once the registry answers; nothing was changed in Azure.";
-                self.cannot_know(&error.to_string(), next)
+                case.standing.cannot_know(&error.to_string(), next)
             }
-            Stop::Cluster(error) => self.cannot_know(&error.to_string(), "Try again."),
+            Stop::Cluster(error) => case.standing.cannot_know(&error.to_string(), "Try again."),
+        }
+    }
+
+    async fn objection(&self, case: &Case<'_>, refusal: &Refusal) -> Objection {
+        let words = refusal.words(&Speaker {
+            copy: &case.copy,
+            action: case.action,
+            heard: self.heard(refusal).await,
+        });
+        Objection {
+            reason: refusal.reason(),
+            code: 403,
+            words,
         }
     }
 
@@ -58,18 +66,38 @@ impl Guard {
         Some(Heard::since(known.record.heard, Timestamp::now()))
     }
 
+    pub(super) fn unresolved(&self, standing: &Standing, why: &str) -> Verdict {
+        let words = Words {
+            summary: format!("cannot tell which Azure resource this is: {why}"),
+            ..Words::default()
+        };
+        match self.settings.on_unresolved {
+            OnUnresolved::Warn => {
+                let warning = format!("aso-guard {}", words.summary);
+                Verdict::warn(Reason::Unresolved, vec![warning])
+            }
+            OnUnresolved::Deny => standing.on(&Objection {
+                reason: Reason::Unresolved,
+                code: 403,
+                words,
+            }),
+        }
+    }
+}
+
+impl Standing {
+    /// For what the guard could not ask anybody.
     pub(super) fn cannot_know(&self, why: &str, next: &str) -> Verdict {
         let words = Words {
             summary: format!("cannot tell whether this is safe: {why}"),
             next: vec![next.to_owned()],
             ..Words::default()
         };
-        let objection = Objection {
+        self.on(&Objection {
             reason: Reason::RegistryUnavailable,
             code: 503,
             words,
-        };
-        Verdict::object(&objection, self.settings.mode)
+        })
     }
 
     pub(super) fn too_late(&self, timeout: Duration) -> Verdict {
@@ -85,38 +113,16 @@ impl Guard {
             next: vec!["Correct that field and try again.".to_owned()],
             ..Words::default()
         };
-        let objection = Objection {
+        self.on(&Objection {
             reason: Reason::Unreadable,
             code: 400,
             words,
-        };
-        Verdict::object(&objection, self.settings.mode)
+        })
     }
 
     /// For a request without the object that its operation is about.
     pub(super) fn lacks_object(&self) -> Verdict {
         self.unreadable("the request lacks the object it is about")
-    }
-
-    pub(super) fn unresolved(&self, why: &str) -> Verdict {
-        let words = Words {
-            summary: format!("cannot tell which Azure resource this is: {why}"),
-            ..Words::default()
-        };
-        match self.settings.on_unresolved {
-            OnUnresolved::Warn => {
-                let warning = format!("aso-guard {}", words.summary);
-                Verdict::warn(Reason::Unresolved, vec![warning])
-            }
-            OnUnresolved::Deny => {
-                let objection = Objection {
-                    reason: Reason::Unresolved,
-                    code: 403,
-                    words,
-                };
-                Verdict::object(&objection, self.settings.mode)
-            }
-        }
     }
 }
 

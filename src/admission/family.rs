@@ -37,6 +37,7 @@ impl Guard {
             cluster: &*self.cluster,
             object: Arc::new(case.object.clone()),
         };
+        let mut first = Ok(());
         for child in waiting {
             let policy = resolve::effective_policy(&*self.cluster, &child).await?;
             let Ok(then) = resolve::identity(&with_owner, &child).await? else {
@@ -58,15 +59,20 @@ impl Guard {
                 assumed: true,
             };
             let acquired = self.acquire_all(case, &then, &ask, false, touched).await;
-            acquired.map_err(|stop| match stop {
+            let acquired = acquired.map_err(|stop| match stop {
                 Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
                     child: ask.copy,
                     refusal: Box::new(refusal),
                 }),
                 stop => stop,
-            })?;
+            });
+            let goes_on = case.goes_on_after(&acquired);
+            first = first.and(acquired);
+            if !goes_on {
+                break;
+            }
         }
-        Ok(())
+        first
     }
 
     /// Whether Kubernetes' garbage collector may delete what is below this object:

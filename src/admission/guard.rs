@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::claim::{Action, CopyRef, MemberName, Refusal, RequestUid};
+use crate::claim::{Action, CopyRef, Deed, Entry, MemberName, Reason, Refusal, RequestUid};
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::{Registry, RegistryError};
@@ -13,7 +13,9 @@ use crate::telemetry::Notices;
 
 use super::metrics::Metrics;
 use super::plain;
+use super::privileges::Privileges;
 use super::review::Request;
+use super::standing::Standing;
 use super::verdict::{Mode, OnUnresolved, Verdict};
 
 /// The API group of CRDs.
@@ -35,12 +37,14 @@ pub struct Guard {
     pub notices: Arc<dyn Notices>,
     /// Counts verdicts.
     pub metrics: Metrics,
+    /// Who may do what others may not, and what is left alone.
+    pub privileges: Privileges,
 }
 
 /// What the operator of a guard decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Whether refusals block.
+    /// Whether refusals block, where a namespace does not say.
     pub mode: Mode,
     /// What to do with objects whose resource cannot be worked out.
     pub on_unresolved: OnUnresolved,
@@ -59,11 +63,35 @@ pub(super) struct Case<'a> {
     pub(super) deadline: Timestamp,
     pub(super) dry_run: bool,
     pub(super) object: &'a ObjectFacts,
+    pub(super) standing: &'a Standing,
+}
+
+impl Case<'_> {
+    /// What is to be remembered of this copy, where a person overrides a refusal.
+    /// `against`: the refusal, if there was one.
+    pub(super) fn entry(&self, copy: &CopyRef, against: Option<Reason>) -> Option<Entry> {
+        let plea = self.standing.plea()?;
+        let deed = plea.deed.unwrap_or(match self.action {
+            Action::Create => Deed::Create,
+            Action::Activate | Action::Rename | Action::NamespacePolicy => Deed::Update,
+            Action::Delete => Deed::Delete,
+        });
+        Some(Entry {
+            at: self.at,
+            by: plea.by.clone(),
+            copy: copy.clone(),
+            deed,
+            why: plea.why.clone(),
+            against: against.map_or("", Reason::as_str).into(),
+        })
+    }
 }
 
 /// What keeps a request from being let through.
 pub(super) enum Stop {
     Refused(Refusal),
+    /// It was to be overridden, for a reason that this entry used up.
+    Spent(Refusal, Box<Entry>),
     Registry(RegistryError),
     Cluster(ClusterError),
 }
@@ -93,44 +121,60 @@ impl Guard {
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
         let begun = Instant::now();
-        let judged = tokio::time::timeout(timeout, self.verdict(request)).await;
-        let verdict = judged.unwrap_or_else(|_| self.too_late(timeout));
+        let standing = self.standing(request).await;
+        let judged = self.verdict(request, &standing, timeout);
+        let judged = tokio::time::timeout(timeout, judged).await;
+        let verdict = judged.unwrap_or_else(|_| standing.too_late(timeout));
+        let verdict = standing.finish(request, verdict);
         self.tell(request, &verdict, begun.elapsed());
         verdict
     }
 
-    async fn verdict(&self, request: &Request<'_>) -> Verdict {
+    async fn verdict(
+        &self,
+        request: &Request<'_>,
+        standing: &Standing,
+        timeout: Duration,
+    ) -> Verdict {
         if request.operation == "CONNECT" {
             // Nothing is stored or deleted by it.
             return Verdict::allow();
         }
         match (&*request.kind.group, &*request.kind.kind) {
-            ("", "Namespace") => return self.judge_namespace(request).await,
-            (CRD_GROUP, "CustomResourceDefinition") => return self.judge_definition(request).await,
+            ("", "Namespace") => return self.judge_namespace(request, standing).await,
+            (CRD_GROUP, "CustomResourceDefinition") => {
+                return self.judge_definition(request, standing).await;
+            }
             _ => {}
         }
         let (object, old) = match (request.object(), request.old_object()) {
             (Ok(object), Ok(old)) => (object, old),
-            (Err(error), _) | (_, Err(error)) => return self.unreadable(&error.to_string()),
+            (Err(error), _) | (_, Err(error)) => {
+                return standing.unreadable(&error.to_string());
+            }
         };
         match (&*request.operation, &object, &old) {
             ("CREATE", Some(object), _) => {
-                self.create(self.case(request, object, Action::Create))
-                    .await
+                let case = self.case(request, standing, object, Action::Create);
+                self.create(case, timeout).await
             }
             ("UPDATE", Some(object), Some(old)) => {
-                self.update(self.case(request, object, Action::Activate), old)
+                self.update(self.case(request, standing, object, Action::Activate), old)
                     .await
             }
-            ("DELETE", _, Some(old)) => self.delete(self.case(request, old, Action::Delete)).await,
-            ("CREATE" | "UPDATE" | "DELETE", ..) => self.lacks_object(),
-            (other, ..) => self.unreadable(&format!("{other:?} is no operation")),
+            ("DELETE", _, Some(old)) => {
+                self.delete(self.case(request, standing, old, Action::Delete))
+                    .await
+            }
+            ("CREATE" | "UPDATE" | "DELETE", ..) => standing.lacks_object(),
+            (other, ..) => standing.unreadable(&format!("{other:?} is no operation")),
         }
     }
 
     pub(super) fn case<'a>(
         &self,
         request: &Request<'_>,
+        standing: &'a Standing,
         object: &'a ObjectFacts,
         action: Action,
     ) -> Case<'a> {
@@ -150,6 +194,7 @@ impl Guard {
                 .unwrap_or(Timestamp::MAX),
             dry_run: request.dry_run == Some(true),
             object,
+            standing,
         }
     }
 }

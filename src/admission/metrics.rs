@@ -48,9 +48,13 @@ impl Default for Metrics {
 impl Metrics {
     /// Adds them to what is served.
     pub fn register(&self, registry: &mut Registry) {
+        for operation in ["create", "update", "delete"] {
+            self.count(operation, "allowed", "");
+            drop(self.durations.get_or_create(&Operation { operation }));
+        }
         registry.register(
             "requests",
-            "Requests judged, by operation, verdict (allowed, warned, refused) and reason; a plain yes has no reason",
+            "Requests judged, by operation, verdict (allowed, warned, refused, overridden, unjudged) and reason; a plain yes has no reason",
             self.requests.clone(),
         );
         registry.register_with_unit(
@@ -61,6 +65,20 @@ impl Metrics {
         );
     }
 
+    fn count(
+        &self,
+        operation: &'static str,
+        verdict: &'static str,
+        reason: &'static str,
+    ) -> Counter {
+        let request = Request {
+            operation,
+            verdict,
+            reason,
+        };
+        self.requests.get_or_create_owned(&request)
+    }
+
     /// A request was judged.
     pub(super) fn judged(&self, operation: &str, verdict: &Verdict, took: Duration) {
         let operation = match operation {
@@ -69,12 +87,8 @@ impl Metrics {
             "DELETE" => "delete",
             _ => "other",
         };
-        let request = Request {
-            operation,
-            verdict: verdict.label(),
-            reason: verdict.reason.map_or("", Reason::as_str),
-        };
-        self.requests.get_or_create(&request).inc();
+        let reason = verdict.reason.map_or("", Reason::as_str);
+        self.count(operation, verdict.label(), reason).inc();
         self.durations
             .get_or_create(&Operation { operation })
             .observe(took.as_secs_f64());

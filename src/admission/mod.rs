@@ -3,12 +3,15 @@
 mod answers;
 mod family;
 mod guard;
+mod marks;
 mod metrics;
 mod plain;
+mod privileges;
 mod protocol;
 pub mod registration;
 pub mod review;
 mod router;
+mod standing;
 mod surroundings;
 mod telling;
 mod verbs;
@@ -16,5 +19,6 @@ mod verdict;
 
 pub use guard::{Guard, Settings};
 pub use metrics::Metrics;
+pub use privileges::{Exempt, MODE_GROUP, Overrides, Privileges};
 pub use router::{BODY_LIMIT, router};
-pub use verdict::{Mode, Objection, OnUnresolved, Verdict};
+pub use verdict::{Mode, Objection, OnUnresolved, Pass, Verdict};

@@ -1,18 +1,26 @@
 //! The calls that an admission makes on the registry, in the order that the claim
 //! protocol asks for.
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
+use tokio::time::timeout;
+use tracing::{Instrument as _, debug, debug_span, warn};
 
 use crate::arm::{Identity, Resolution};
 use crate::claim::{
-    self, Acquire, Aim, Answer, Attempt, Call, CopyRef, Delete, Proof, Record, Refusal, Stored,
+    self, Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Delete, Entry, Proof, Reason,
+    Record, Refusal, Stored,
 };
+use crate::cluster::resolve;
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{Put, RecordVersion, RegistryError, Scope, Versioned};
 
 use super::guard::{Case, Guard, Stop};
-use super::verdict::Mode;
+
+/// How long a parked create waits at most for the copy to be registered.
+const TO_REGISTER: Duration = Duration::from_secs(1);
 
 /// The copies that a request writes in claims: what is refused after all takes them back.
 pub(super) type Touched = Vec<(CopyRef, Identity)>;
@@ -32,19 +40,46 @@ impl Guard {
             let ask = acquire_for(case, resolution, old);
             // A new resource has no record: writing one at once saves the read.
             let blind = old.is_none();
-            self.acquire_all(case, resolution, &ask, blind, &mut touched)
-                .await?;
-            self.wake_waiting(case, &mut touched).await
+            let own = self
+                .acquire_all(case, resolution, &ask, blind, &mut touched)
+                .await;
+            if !case.goes_on_after(&own) {
+                return own;
+            }
+            own.and(self.wake_waiting(case, &mut touched).await)
         }
         .await;
         self.settle_accounts(case, touched, outcome).await
     }
 
-    /// Acquires only for those that wait for the object: it is parked itself.
-    pub(super) async fn arrive_parked(&self, case: &Case<'_>) -> Result<(), Stop> {
+    /// Registers a parked copy, and acquires for those that wait for it as their owner.
+    /// `patience`: how long registering may take.
+    pub(super) async fn arrive_parked(
+        &self,
+        case: &Case<'_>,
+        patience: Duration,
+    ) -> Result<(), Stop> {
         let mut touched = Touched::new();
+        if !case.dry_run {
+            let registering = self.register(case, &mut touched);
+            let registered = timeout(patience.min(TO_REGISTER), registering).await;
+            if !matches!(registered, Ok(Ok(()))) {
+                debug!(copy = %case.copy, "a parked copy is left to the observer to register");
+            }
+        }
         let outcome = self.wake_waiting(case, &mut touched).await;
         self.settle_accounts(case, touched, outcome).await
+    }
+
+    /// Registers a parked copy, so that its peers' deletes see it before the observer
+    /// does. Creating one is a safe step: nothing depends on how this ends.
+    async fn register(&self, case: &Case<'_>, touched: &mut Touched) -> Result<(), Stop> {
+        if let Ok(resolution) = resolve::identity(&*self.cluster, case.object).await? {
+            touched.extend(self.touch(case, &case.copy, &resolution));
+            let ask = acquire_for(case, &resolution, None);
+            self.attempt(case, &resolution, Aim::Arrive(ask)).await?;
+        }
+        Ok(())
     }
 
     /// Makes a terminating copy's delete destructive: it is both an acquire and a delete.
@@ -105,17 +140,21 @@ impl Guard {
         aim: Aim,
     ) -> Result<(), Stop> {
         let identities = resolution.identities().cloned().collect();
-        let attempt = Attempt::new(aim, identities, case.dry_run);
-        Ok(self.carry_out(attempt).await??)
+        let mut attempt = Attempt::new(aim, identities, case.dry_run);
+        if case.standing.lets_through() {
+            attempt = attempt.by_force();
+        }
+        Ok(self.carry_out(&mut attempt).await??)
     }
 
     /// Makes the calls that an attempt asks for, to its end.
     async fn carry_out(
         &self,
-        mut attempt: Attempt<RecordVersion>,
+        attempt: &mut Attempt<RecordVersion>,
     ) -> Result<Result<(), Refusal>, RegistryError> {
         while let Some(call) = attempt.call() {
-            let answer = self.make(call).await?;
+            let span = debug_span!("registry", otel.kind = "client", call = name_of(&call));
+            let answer = self.make(call).instrument(span).await?;
             attempt.answer(answer);
         }
         Ok(attempt.outcome())
@@ -177,9 +216,9 @@ impl Guard {
         touched
     }
 
-    /// After the last step: what was refused takes back what it wrote. In audit mode
-    /// the API server stores what was refused all the same, and the claims have to
-    /// cover it.
+    /// After the last step: what was refused takes back what it wrote, and what a
+    /// person overrode is remembered. What is let through although it is refused is
+    /// stored all the same, and the claims have to cover it.
     pub(super) async fn settle_accounts(
         &self,
         case: &Case<'_>,
@@ -189,17 +228,83 @@ impl Guard {
         if case.dry_run {
             return outcome;
         }
-        let refused = matches!(outcome, Err(Stop::Refused(_)));
-        if refused && self.settings.mode == Mode::Enforce {
-            for (copy, identity) in touched {
-                let aim = Aim::TakeBack(copy, case.request.clone());
-                // What cannot be taken back now ends at its deadline.
-                let _ = self
-                    .carry_out(Attempt::new(aim, vec![identity], false))
-                    .await;
+        if !case.standing.lets_through() {
+            if let Err(Stop::Refused(_)) = outcome {
+                self.take_back(case, touched).await;
+            }
+            return outcome;
+        }
+        match outcome {
+            Err(Stop::Refused(refusal)) => {
+                match self.remember(case, &touched, Some(refusal.reason())).await {
+                    None => Err(Stop::Refused(refusal)),
+                    Some(spent) => {
+                        self.take_back(case, touched).await;
+                        Err(Stop::Spent(refusal, Box::new(spent)))
+                    }
+                }
+            }
+            // What was not needed is used up all the same: left over, it would let a
+            // delete through that nobody thinks of now.
+            Ok(()) if case.action != Action::Delete => {
+                self.remember(case, &touched, None).await;
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn take_back(&self, case: &Case<'_>, touched: Touched) {
+        for (copy, identity) in touched {
+            let aim = Aim::TakeBack(copy, case.request.clone());
+            // What cannot be taken back now ends at its deadline.
+            let _ = self
+                .carry_out(&mut Attempt::new(aim, vec![identity], false))
+                .await;
+        }
+    }
+
+    /// Remembers in each claim that a person overrode a refusal. Gives the entry that
+    /// had used the person's reason up, where one has.
+    async fn remember(
+        &self,
+        case: &Case<'_>,
+        touched: &Touched,
+        against: Option<Reason>,
+    ) -> Option<Entry> {
+        for (copy, identity) in touched {
+            let aim = Aim::Remember(case.entry(copy, against)?);
+            let mut attempt = Attempt::new(aim, vec![identity.clone()], false);
+            if let Err(error) = self.carry_out(&mut attempt).await {
+                warn!(%identity, %copy, %error, "an override is in no claim's history");
+            }
+            if let Some(spent) = attempt.spent() {
+                return Some(spent.clone());
             }
         }
-        outcome
+        None
+    }
+}
+
+impl Case<'_> {
+    /// Whether the next step is taken after one that came to this: what is let through
+    /// although it is refused is covered to its end.
+    pub(super) fn goes_on_after(&self, outcome: &Result<(), Stop>) -> bool {
+        match outcome {
+            Ok(()) => true,
+            Err(Stop::Refused(_)) => self.standing.lets_through(),
+            Err(_) => false,
+        }
+    }
+}
+
+/// What traces call a call.
+fn name_of(call: &Call<'_, RecordVersion>) -> &'static str {
+    match call {
+        Call::Claim(_) => "claim",
+        Call::Put(..) => "put",
+        Call::Claims(_) => "ancestors",
+        Call::Below(_) => "below",
     }
 }
 

@@ -7,13 +7,16 @@ use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, RuleWithOperations, ServiceReference, ValidatingWebhook,
     ValidatingWebhookConfiguration, WebhookClientConfig,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::api::ObjectMeta;
 
 use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
-    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION,
+    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, MODE_LABEL, OVERRIDE_ANNOTATION, POLICY_ANNOTATION,
+    RESOURCE_ID_ANNOTATION,
 };
+
+use super::privileges::Exempt;
 
 /// The configuration's name.
 pub const NAME: &str = "aso-guard";
@@ -27,6 +30,8 @@ pub const PARKED_WEBHOOK: &str = "parked.asoguard.io";
 pub const DELETE_WEBHOOK: &str = "delete.asoguard.io";
 /// The webhook for namespaces that have ASO objects.
 pub const NAMESPACE_WEBHOOK: &str = "namespace.asoguard.io";
+/// The webhook for namespaces with a mode of their own that have no ASO objects yet.
+pub const MODE_WEBHOOK: &str = "mode.asoguard.io";
 /// The webhook for the deletion of ASO's CRDs.
 pub const CRD_WEBHOOK: &str = "crd.asoguard.io";
 /// The match condition by which the last is asked about ASO's CRDs only.
@@ -70,6 +75,8 @@ pub struct Registration<'a> {
     pub on_delete_failure: FailurePolicy,
     /// How long the API server waits for an answer, in seconds (1 to 30).
     pub timeout_seconds: u8,
+    /// What the API server is not to ask about.
+    pub exempt: Exempt,
 }
 
 impl Registration<'_> {
@@ -100,6 +107,7 @@ impl Registration<'_> {
                 ),
                 self.webhook(DELETE_WEBHOOK, &["DELETE"], self.on_delete_failure, None),
                 self.namespaces(),
+                self.modes(),
                 self.definitions(),
             ]),
         }
@@ -132,17 +140,53 @@ impl Registration<'_> {
             match_policy: Some("Equivalent".to_owned()),
             timeout_seconds: Some(self.timeout_seconds.into()),
             rules: Some(vec![rule]),
-            match_conditions,
+            namespace_selector: Some(self.judged_namespaces()),
+            match_conditions: self.with_exemptions(match_conditions),
             client_config: self.client_config(),
             ..ValidatingWebhook::default()
         }
     }
 
+    fn judged_namespaces(&self) -> LabelSelector {
+        let exempt = LabelSelectorRequirement {
+            key: "kubernetes.io/metadata.name".to_owned(),
+            operator: "NotIn".to_owned(),
+            values: Some(self.exempt.namespaces().to_vec()),
+        };
+        LabelSelector {
+            match_expressions: Some(vec![exempt]),
+            ..LabelSelector::default()
+        }
+    }
+
+    fn with_exemptions(
+        &self,
+        conditions: Option<Vec<MatchCondition>>,
+    ) -> Option<Vec<MatchCondition>> {
+        let (users, groups) = (&self.exempt.users, &self.exempt.groups);
+        let mut all = Vec::new();
+        if !users.is_empty() {
+            all.push(MatchCondition {
+                name: "not-an-exempt-user".to_owned(),
+                expression: format!("!(request.userInfo.username in {})", cel_list(users)),
+            });
+        }
+        if !groups.is_empty() {
+            all.push(MatchCondition {
+                name: "not-in-an-exempt-group".to_owned(),
+                expression: format!(
+                    "!request.userInfo.groups.exists(group, group in {})",
+                    cel_list(groups)
+                ),
+            });
+        }
+        all.extend(conditions.into_iter().flatten());
+        (!all.is_empty()).then_some(all)
+    }
+
     /// Only namespaces that the observer has labelled, and of their UPDATEs only those
     /// that change the policy of what is in them, or take the label away.
     fn namespaces(&self) -> ValidatingWebhook {
-        let labelled =
-            |object: &str| format!("{object}.metadata.?labels[?'{GUARDED_LABEL}'].orValue('')");
         let changes = [
             "request.operation == 'DELETE'".to_owned(),
             format!(
@@ -150,7 +194,14 @@ impl Registration<'_> {
                 annotation("object", POLICY_ANNOTATION),
                 annotation("oldObject", POLICY_ANNOTATION)
             ),
-            format!("{} != {}", labelled("object"), labelled("oldObject")),
+            changes_label(GUARDED_LABEL),
+            changes_label(MODE_LABEL),
+            // Nor may it say by itself that a refusal is overridden.
+            format!(
+                "{} != {}",
+                annotation("object", OVERRIDE_ANNOTATION),
+                annotation("oldObject", OVERRIDE_ANNOTATION)
+            ),
         ];
         let matters = MatchCondition {
             name: "deletes-or-changes-what-counts-inside".to_owned(),
@@ -173,6 +224,40 @@ impl Registration<'_> {
         }
     }
 
+    /// Of the namespaces that the webhook above is not asked about, only those with the
+    /// guard's mode label, and only when it is set, changed or taken away.
+    fn modes(&self) -> ValidatingWebhook {
+        let unguarded = |object: &str| format!("{} != 'true'", label(object, GUARDED_LABEL));
+        let sets_mode = MatchCondition {
+            name: "sets-the-mode".to_owned(),
+            expression: format!(
+                "request.operation == 'CREATE' ||\n({} && {} && {})",
+                unguarded("object"),
+                unguarded("oldObject"),
+                changes_label(MODE_LABEL)
+            ),
+        };
+        let operations = ["CREATE", "UPDATE"];
+        let rule = rule(&[""], &["v1"], &["namespaces"], &operations, "Cluster");
+        let has_mode = LabelSelectorRequirement {
+            key: MODE_LABEL.to_owned(),
+            operator: "Exists".to_owned(),
+            values: None,
+        };
+        ValidatingWebhook {
+            object_selector: Some(LabelSelector {
+                match_expressions: Some(vec![has_mode]),
+                ..LabelSelector::default()
+            }),
+            ..self.asked(
+                MODE_WEBHOOK,
+                rule,
+                self.on_write_failure,
+                Some(vec![sets_mode]),
+            )
+        }
+    }
+
     /// Only ASO's CRDs: others do not depend on the guard.
     fn definitions(&self) -> ValidatingWebhook {
         let of_aso = of_aso(self.groups.iter().copied());
@@ -183,12 +268,16 @@ impl Registration<'_> {
             &["DELETE"],
             "Cluster",
         );
-        self.asked(
-            CRD_WEBHOOK,
-            rule,
-            self.on_delete_failure,
-            Some(vec![of_aso]),
-        )
+        ValidatingWebhook {
+            // A CRD is in no namespace.
+            namespace_selector: None,
+            ..self.asked(
+                CRD_WEBHOOK,
+                rule,
+                self.on_delete_failure,
+                Some(vec![of_aso]),
+            )
+        }
     }
 
     fn client_config(&self) -> WebhookClientConfig {
@@ -292,6 +381,24 @@ fn matters() -> MatchCondition {
     }
 }
 
+/// The CEL expression for a label, empty where it is not there.
+fn label(object: &str, key: &str) -> String {
+    format!("{object}.metadata.?labels[?'{key}'].orValue('')")
+}
+
+/// The CEL expression for a change of a label.
+fn changes_label(key: &str) -> String {
+    format!("{} != {}", label("object", key), label("oldObject", key))
+}
+
+/// A list of texts in CEL.
+fn cel_list(texts: &[String]) -> String {
+    let quoted = texts
+        .iter()
+        .map(|text| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")));
+    format!("[{}]", quoted.collect::<Vec<_>>().join(", "))
+}
+
 /// The CEL expression for an annotation, empty where it is not there.
 fn annotation(object: &str, key: &str) -> String {
     format!("{object}.metadata.?annotations[?'{key}'].orValue('')")
@@ -313,7 +420,45 @@ mod tests {
             on_write_failure: FailurePolicy::Fail,
             on_delete_failure: FailurePolicy::Ignore,
             timeout_seconds: 10,
+            exempt: Exempt::default(),
         };
         insta::assert_yaml_snapshot!(registration.configuration());
+    }
+
+    #[test]
+    fn what_is_exempt_is_not_asked_about() {
+        let exempt = Exempt::new(
+            &["kube-system".to_owned(), "sandbox".to_owned()],
+            vec!["o'neil\\x".to_owned()],
+            vec!["admins".to_owned()],
+        );
+        let registration = Registration {
+            target: Target::Url("https://example.test/validate".to_owned()),
+            ca: b"PEM".to_vec(),
+            groups: vec!["resources.azure.com"],
+            on_write_failure: FailurePolicy::Fail,
+            on_delete_failure: FailurePolicy::Fail,
+            timeout_seconds: 10,
+            exempt,
+        };
+        for webhook in registration.configuration().webhooks.unwrap() {
+            assert_eq!(
+                webhook.namespace_selector.is_none(),
+                webhook.name == CRD_WEBHOOK
+            );
+            if let Some(selector) = webhook.namespace_selector {
+                let values = selector.match_expressions.unwrap()[0].values.clone();
+                assert_eq!(values.unwrap(), ["kube-system", "sandbox"]);
+            }
+            let conditions = webhook.match_conditions.unwrap();
+            assert_eq!(
+                conditions[0].expression,
+                "!(request.userInfo.username in ['o\\'neil\\\\x'])"
+            );
+            assert_eq!(
+                conditions[1].expression,
+                "!request.userInfo.groups.exists(group, group in ['admins'])"
+            );
+        }
     }
 }

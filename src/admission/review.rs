@@ -13,9 +13,10 @@ use serde_json::value::RawValue;
 use crate::claim::Reason;
 use crate::object::json::{from_json, from_slice, object, optional_object};
 use crate::object::wire::Object;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::{OVERRIDE_ANNOTATION, ObjectFacts, ObjectKey};
 
 use super::plain;
+use super::verdict::Pass;
 
 /// The only version of AdmissionReview that the API server sends this webhook.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
@@ -63,6 +64,9 @@ pub struct Request<'a> {
     /// The kind of the object.
     #[serde(borrow, default, deserialize_with = "object")]
     pub kind: GroupKind<'a>,
+    /// The object's name; empty where the API server makes one up.
+    #[serde(borrow, default)]
+    pub name: Cow<'a, str>,
     /// The namespace; empty for cluster-scoped objects.
     #[serde(borrow, default)]
     pub namespace: Cow<'a, str>,
@@ -100,6 +104,55 @@ pub struct UserInfo<'a> {
     /// The user's name.
     #[serde(borrow, default)]
     pub username: Cow<'a, str>,
+    /// The groups that the user is in, as they stand.
+    #[serde(borrow, default)]
+    groups: Option<&'a RawValue>,
+}
+
+impl UserInfo<'_> {
+    /// Whether the user is in one of these groups.
+    pub fn is_in(&self, groups: &[String]) -> bool {
+        if groups.is_empty() {
+            return false;
+        }
+        // Groups that cannot be read are none.
+        let own = self
+            .groups
+            .and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let own: Vec<String> = own.unwrap_or_default();
+        own.iter().any(|group| groups.contains(group))
+    }
+}
+
+/// An object, as far as it says that a refusal is to be overridden.
+#[derive(Deserialize, Default)]
+struct Marked<'a> {
+    #[serde(borrow, default, deserialize_with = "object")]
+    metadata: MarkedMetadata<'a>,
+}
+
+#[derive(Deserialize, Default)]
+struct MarkedMetadata<'a> {
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "optional_object")]
+    annotations: Option<Mark<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Mark<'a> {
+    #[serde(rename = "asoguard.io/override", borrow, default)]
+    overriding: Option<Cow<'a, str>>,
+}
+
+fn marked(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    // Few objects have it, and looking for the text is cheap.
+    let json = raw?.get();
+    if !json.contains(OVERRIDE_ANNOTATION) {
+        return None;
+    }
+    let marked: Marked<'_> = from_json(json).ok()?;
+    marked.metadata.annotations?.overriding
 }
 
 /// Reads a review.
@@ -148,6 +201,46 @@ impl Request<'_> {
     ) -> Result<(Option<T>, Option<T>), serde_json::Error> {
         let read = |raw: Option<&'s RawValue>| raw.map(|raw| from_json(raw.get())).transpose();
         Ok((read(self.old_object)?, read(self.object)?))
+    }
+
+    /// Whether it is about a namespace itself.
+    pub fn is_about_namespace(&self) -> bool {
+        self.kind.group.is_empty() && self.kind.kind == "Namespace"
+    }
+
+    /// The namespace that it is about, or that its object is in; empty where there
+    /// is none.
+    pub fn in_namespace(&self) -> Cow<'_, str> {
+        if self.is_about_namespace() {
+            self.subject_name()
+        } else {
+            Cow::Borrowed(&*self.namespace)
+        }
+    }
+
+    /// The name of its object; empty where the object has none that can be read.
+    pub fn subject_name(&self) -> Cow<'_, str> {
+        if !self.name.is_empty() {
+            return Cow::Borrowed(&*self.name);
+        }
+        let raw = self.object.or(self.old_object);
+        let marked = raw.and_then(|raw| from_json::<Marked<'_>>(raw.get()).ok());
+        marked
+            .map(|marked| marked.metadata.name)
+            .unwrap_or_default()
+    }
+
+    /// What the annotation says by which this request overrides a refusal: one that a
+    /// CREATE has, that an UPDATE sets, or that is there when a DELETE comes. What an
+    /// UPDATE leaves as it was is of another request.
+    pub fn overriding(&self) -> Option<Cow<'_, str>> {
+        let (old, new) = (marked(self.old_object), marked(self.object));
+        match &*self.operation {
+            "CREATE" => new,
+            "UPDATE" if new != old => new,
+            "DELETE" => old,
+            _ => None,
+        }
     }
 
     fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, ObjectError> {
@@ -231,6 +324,9 @@ struct AuditAnnotations<'a> {
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    /// Why a refusal was overridden.
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    overriding: Option<&'a str>,
 }
 
 impl<'a> Answer<'a> {
@@ -256,6 +352,10 @@ impl<'a> Answer<'a> {
                 audit_annotations: Some(AuditAnnotations {
                     verdict: verdict.label(),
                     reason: verdict.reason.map(Reason::as_str),
+                    overriding: match &verdict.pass {
+                        Pass::Overridden(why) => Some(why.as_str()),
+                        Pass::Judged | Pass::Unjudged => None,
+                    },
                 }),
             },
         }

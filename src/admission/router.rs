@@ -6,12 +6,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use tracing::{Instrument as _, Span, debug_span, field};
+
+use crate::telemetry::traces;
 
 use super::guard::Guard;
-use super::review::{self, Answer};
+use super::review::{self, Answer, Request};
 
 /// The largest body taken, in bytes. etcd takes objects of 1.5 MiB, an UPDATE
 /// carries two, and JSON on the wire is larger than what etcd stores.
@@ -34,17 +37,40 @@ pub fn router(guard: Arc<Guard>) -> Router {
 async fn validate(
     State(guard): State<Arc<Guard>>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let request = match review::parse(&body) {
         Ok(request) => request,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     };
-    let verdict = guard.judge(&request, timeout(query.as_deref())).await;
+    let span = span_of(&request);
+    traces::continue_from(&span, &headers);
+    let judged = guard.judge(&request, timeout(query.as_deref()));
+    let verdict = judged.instrument(span.clone()).await;
+    span.record("verdict", verdict.label());
+    if let Some(reason) = verdict.reason {
+        span.record("reason", reason.as_str());
+    }
     match serde_json::to_vec(&Answer::new(&request.uid, &verdict)) {
         Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
+}
+
+/// The span of an admission, for whoever collects traces.
+fn span_of(request: &Request<'_>) -> Span {
+    debug_span!(
+        "admission",
+        otel.kind = "server",
+        request.uid = %request.uid,
+        request.operation = %request.operation,
+        object.group = %request.kind.group,
+        object.kind = %request.kind.kind,
+        object.namespace = %request.namespace,
+        verdict = field::Empty,
+        reason = field::Empty,
+    )
 }
 
 /// How long a verdict may take: below the timeout that the API server states in

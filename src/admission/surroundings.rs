@@ -14,6 +14,7 @@ use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
 use super::protocol::Touched;
 use super::review::Request;
+use super::standing::Standing;
 use super::verdict::{Objection, Verdict};
 
 /// How many objects a message names before it counts the rest.
@@ -21,31 +22,57 @@ const NAMED: usize = 3;
 
 impl Guard {
     /// The verdict on a request about a namespace.
-    pub(super) async fn judge_namespace(&self, request: &Request<'_>) -> Verdict {
+    pub(super) async fn judge_namespace(
+        &self,
+        request: &Request<'_>,
+        standing: &Standing,
+    ) -> Verdict {
         let (old, new) = match request.both::<Namespace>() {
             Ok(both) => both,
-            Err(error) => return self.unreadable(&error.to_string()),
+            Err(error) => return standing.unreadable(&error.to_string()),
         };
+        let marks = match &new {
+            Some(new) => self.judge_marks(request, old.as_ref(), new).await,
+            None => None,
+        };
+        match marks {
+            Some(marks) if !marks.allowed => marks,
+            Some(marks) => {
+                let rest = self.judge_contents(request, standing, old, new).await;
+                if rest.reason.is_some() { rest } else { marks }
+            }
+            None => self.judge_contents(request, standing, old, new).await,
+        }
+    }
+
+    /// The verdict on what a request about a namespace does to what is in it.
+    async fn judge_contents(
+        &self,
+        request: &Request<'_>,
+        standing: &Standing,
+        old: Option<Namespace>,
+        new: Option<Namespace>,
+    ) -> Verdict {
         let old = match (old, &*request.operation) {
             (Some(old), _) => old,
             // A new namespace is empty.
             (None, "CREATE") => return Verdict::allow(),
-            (None, _) => return self.lacks_object(),
+            (None, _) => return standing.lacks_object(),
         };
         let name = old.name();
         let facts = ObjectFacts::named(ObjectKey::new("", "Namespace", name, name));
         match (&*request.operation, new) {
             ("DELETE", _) => {
-                let case = self.case(request, &facts, Action::Delete);
+                let case = self.case(request, standing, &facts, Action::Delete);
                 let objects = self.cluster.in_namespace(name);
                 let outcome = self.look_at_deletes(objects).await.map(drop);
                 self.conclude(&case, outcome).await
             }
             ("UPDATE", Some(new)) => {
-                let case = self.case(request, &facts, Action::NamespacePolicy);
+                let case = self.case(request, standing, &facts, Action::NamespacePolicy);
                 self.update_namespace(&case, &old, &new).await
             }
-            ("UPDATE", None) => self.lacks_object(),
+            ("UPDATE", None) => standing.lacks_object(),
             _ => Verdict::allow(),
         }
     }
@@ -53,7 +80,7 @@ impl Guard {
     async fn update_namespace(&self, case: &Case<'_>, old: &Namespace, new: &Namespace) -> Verdict {
         let objects = self.cluster.in_namespace(old.name());
         if old.is_guarded() && !new.is_guarded() && !objects.is_empty() {
-            return self.keeps_its_label(old.name(), &objects);
+            return keeps_its_label(case.standing, old.name(), &objects);
         }
         let mut touched = Touched::new();
         let outcome = self
@@ -119,14 +146,17 @@ impl Guard {
         let child = ask.copy.clone();
         let touched = self.touch(case, &child, &resolution);
         let outcome = async {
-            if object.terminating {
-                for identity in resolution.identities() {
-                    let known = self.registry.claim(identity).await?;
-                    let claimed = known.as_ref().map(|known| &known.record);
-                    claim::peers_depend(claimed, identity, &child)?;
-                }
+            let mut first = Ok(());
+            for identity in resolution.identities().filter(|_| object.terminating) {
+                let known = self.registry.claim(identity).await?;
+                let claimed = known.as_ref().map(|known| &known.record);
+                let depend = claim::peers_depend(claimed, identity, &child);
+                first = first.and(depend.map_err(Stop::Refused));
             }
-            self.attempt(case, &resolution, Aim::Activate(ask)).await
+            if !case.goes_on_after(&first) {
+                return first;
+            }
+            first.and(self.attempt(case, &resolution, Aim::Activate(ask)).await)
         };
         let outcome = outcome.await.map_err(|stop| match stop {
             Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
@@ -138,34 +168,22 @@ impl Guard {
         (touched, outcome)
     }
 
-    fn keeps_its_label(&self, namespace: &str, objects: &[Arc<ObjectFacts>]) -> Verdict {
-        let words = Words {
-            summary: format!(
-                "without the label {GUARDED_LABEL} nobody would be asked before namespace \
-                 {namespace} is deleted, and it has {}",
-                some_of(objects)
-            ),
-            next: vec![
-                "Leave the label; aso-guard removes it once the namespace has no ASO objects."
-                    .to_owned(),
-            ],
-            ..Words::default()
-        };
-        self.objection(Reason::NamespaceGuarded, words)
-    }
-
     /// The verdict on the deletion of a CRD: Kubernetes would delete every object of
     /// the kind, and ASO their resources.
-    pub(super) async fn judge_definition(&self, request: &Request<'_>) -> Verdict {
+    pub(super) async fn judge_definition(
+        &self,
+        request: &Request<'_>,
+        standing: &Standing,
+    ) -> Verdict {
         let definition = match request.both::<Definition>() {
             Ok(_) if *request.operation != *"DELETE" => return Verdict::allow(),
             Ok((Some(definition), _)) => definition.spec,
-            Ok((None, _)) => return self.lacks_object(),
-            Err(error) => return self.unreadable(&error.to_string()),
+            Ok((None, _)) => return standing.lacks_object(),
+            Err(error) => return standing.unreadable(&error.to_string()),
         };
         let live = match self.live_of(&definition).await {
             Ok(live) => live,
-            Err(error) => return self.cannot_know(&error.to_string(), "Try again."),
+            Err(error) => return standing.cannot_know(&error.to_string(), "Try again."),
         };
         if live.is_empty() {
             return Verdict::allow();
@@ -183,7 +201,7 @@ impl Guard {
             )],
             ..Words::default()
         };
-        self.objection(Reason::KindInUse, words)
+        standing.on(&against(Reason::KindInUse, words))
     }
 
     async fn live_of(
@@ -205,19 +223,35 @@ impl Guard {
         }
         Ok(live)
     }
+}
 
-    fn objection(&self, reason: Reason, words: Words) -> Verdict {
-        let objection = Objection {
-            reason,
-            code: 403,
-            words,
-        };
-        Verdict::object(&objection, self.settings.mode)
+/// An objection to what would be done to many objects at once.
+pub(super) fn against(reason: Reason, words: Words) -> Objection {
+    Objection {
+        reason,
+        code: 403,
+        words,
     }
 }
 
+fn keeps_its_label(standing: &Standing, namespace: &str, objects: &[Arc<ObjectFacts>]) -> Verdict {
+    let words = Words {
+        summary: format!(
+            "without the label {GUARDED_LABEL} nobody would be asked before namespace \
+             {namespace} is deleted, and it has {}",
+            some_of(objects)
+        ),
+        next: vec![
+            "Leave the label; aso-guard removes it once the namespace has no ASO objects."
+                .to_owned(),
+        ],
+        ..Words::default()
+    };
+    standing.on(&against(Reason::NamespaceGuarded, words))
+}
+
 /// `team/ResourceGroup/a, team/ResourceGroup/b and 3 more`.
-fn some_of(objects: &[Arc<ObjectFacts>]) -> String {
+pub(super) fn some_of(objects: &[Arc<ObjectFacts>]) -> String {
     let named = objects.iter().take(NAMED);
     let named: Vec<String> = named.map(|object| object.key.to_string()).collect();
     let named = named.join(", ");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::claim::Reason;
 use crate::object::ObjectFacts;
@@ -12,7 +12,7 @@ use crate::telemetry::{Notice, Severity};
 use super::guard::Guard;
 use super::plain;
 use super::review::Request;
-use super::verdict::Verdict;
+use super::verdict::{Pass, Verdict};
 
 /// What the guard does when it gives a verdict, in Events.
 const ACTION: &str = "Admit";
@@ -36,6 +36,15 @@ impl Guard {
             reason = reason.as_str(),
             "{}", words.lines().next().unwrap_or_default()
         );
+        if let Pass::Overridden(why) = &verdict.pass {
+            warn!(
+                request.uid = %plain::name(&request.uid),
+                request.user = %plain::name(&request.user_info.username),
+                object = object.as_ref().map(|object| object.key.to_string()),
+                reason = reason.as_str(),
+                "a refusal was overridden: {}", why.as_str()
+            );
+        }
         // A dry run has no effects, and the observer tells of what stays unresolved.
         let silent =
             request.dry_run == Some(true) || verdict.allowed && reason == Reason::Unresolved;

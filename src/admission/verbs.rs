@@ -1,6 +1,7 @@
 //! What CREATE, UPDATE and DELETE of an object come to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::arm::Identity;
 use crate::claim::{Action, CopyRef};
@@ -12,22 +13,26 @@ use super::answers::on_policy;
 use super::guard::{Case, Guard, Stop};
 use super::verdict::Verdict;
 
+/// Which part of a verdict's time may go to registering a parked copy.
+const PARTS: u32 = 5;
+
 impl Guard {
-    pub(super) async fn create(&self, case: Case<'_>) -> Verdict {
+    /// `timeout`: how long the verdict may take.
+    pub(super) async fn create(&self, case: Case<'_>, timeout: Duration) -> Verdict {
         match resolve::effective_policy(&*self.cluster, case.object).await {
-            Ok(policy) => on_policy(&policy, self.create_as(&case, policy.policy).await),
+            Ok(policy) => on_policy(&policy, self.create_as(&case, policy.policy, timeout).await),
             Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
         }
     }
 
-    async fn create_as(&self, case: &Case<'_>, policy: Policy) -> Verdict {
+    async fn create_as(&self, case: &Case<'_>, policy: Policy, timeout: Duration) -> Verdict {
         if !policy.is_live() {
-            let outcome = self.arrive_parked(case).await;
+            let outcome = self.arrive_parked(case, timeout / PARTS).await;
             return self.conclude(case, outcome).await;
         }
         match resolve::identity(&*self.cluster, case.object).await {
             Err(error) => self.stopped(case, Stop::Cluster(error)).await,
-            Ok(Err(why)) => self.unresolved(&why),
+            Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(resolution)) => {
                 let outcome = self.go_live(case, &resolution, None).await;
                 let verdict = self.conclude(case, outcome).await;
@@ -54,7 +59,7 @@ impl Guard {
             return Verdict::allow();
         }
         match self.change(&mut case, old, now).await {
-            Ok(Err(why)) => self.unresolved(&why),
+            Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(())) => Verdict::allow(),
             Err(stop) => self.stopped(&case, stop).await,
         }
@@ -124,7 +129,7 @@ impl Guard {
         }
         match resolve::identity(&*self.cluster, case.object).await {
             Err(error) => self.stopped(case, Stop::Cluster(error)).await,
-            Ok(Err(why)) => self.unresolved(&why),
+            Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(resolution)) => {
                 let outcome = self.delete_resource(case, &resolution).await;
                 self.conclude(case, outcome).await

@@ -1,14 +1,48 @@
 //! What the webhook answers.
 
-use crate::claim::{Reason, Words};
+use crate::claim::{Reason, Why, Words};
 
 /// Whether refusals block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+///
+/// In order: the stricter one is the greater one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Mode {
-    /// A refusal blocks the request.
-    Enforce,
+    /// There is no verdict. Only a namespace can have this mode.
+    #[value(skip)]
+    Off,
     /// A refusal becomes a warning; nothing is ever blocked.
     Audit,
+    /// A refusal blocks the request.
+    Enforce,
+}
+
+impl Mode {
+    const ALL: [Self; 3] = [Self::Off, Self::Audit, Self::Enforce];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Audit => "audit",
+            Self::Enforce => "enforce",
+        }
+    }
+
+    /// The mode that a namespace's label sets; `None` for a value that is no mode.
+    pub fn of_label(value: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str() == value)
+    }
+}
+
+/// What a request passed by, or did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// It was judged.
+    Judged,
+    /// Its refusal was overridden, for this reason.
+    Overridden(Why),
+    /// It was not judged: its user, or its namespace, is left alone.
+    Unjudged,
 }
 
 /// What to do with an object whose Azure resource cannot be worked out.
@@ -33,6 +67,8 @@ pub struct Verdict {
     pub message: String,
     /// What the client is told besides.
     pub warnings: Vec<String>,
+    /// What it passed by.
+    pub pass: Pass,
 }
 
 /// Why a request would not be let through, before the mode is asked.
@@ -56,6 +92,7 @@ impl Verdict {
             code: 200,
             message: String::new(),
             warnings: Vec::new(),
+            pass: Pass::Judged,
         }
     }
 
@@ -76,9 +113,9 @@ impl Verdict {
                 reason: Some(objection.reason),
                 code: objection.code,
                 message: objection.words.message(),
-                warnings: Vec::new(),
+                ..Self::allow()
             },
-            Mode::Audit => Self::warn(objection.reason, objection.words.warnings()),
+            Mode::Audit | Mode::Off => Self::warn(objection.reason, objection.words.warnings()),
         }
     }
 
@@ -91,10 +128,12 @@ impl Verdict {
 
     /// The verdict in one word, for logs, metrics and the audit log.
     pub fn label(&self) -> &'static str {
-        match (self.allowed, self.warnings.is_empty()) {
-            (true, true) => "allowed",
-            (true, false) => "warned",
-            (false, _) => "refused",
+        match (&self.pass, self.allowed, self.warnings.is_empty()) {
+            (_, false, _) => "refused",
+            (Pass::Overridden(_), ..) => "overridden",
+            (Pass::Unjudged, ..) => "unjudged",
+            (Pass::Judged, _, true) => "allowed",
+            (Pass::Judged, _, false) => "warned",
         }
     }
 }

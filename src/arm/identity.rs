@@ -69,6 +69,12 @@ impl Identity {
         self.text.rsplit('/').next().unwrap_or(&self.text)
     }
 
+    /// `resourceGroups/rg-prod`: the type and name that end it, for people.
+    pub fn last_pair(&self) -> &str {
+        let cut = self.text.rmatch_indices('/').nth(1);
+        &self.text[cut.map_or(0, |(at, _)| at + 1)..]
+    }
+
     /// The resources that contain this one, nearest first. For a resource:
     /// those of the types above it, its resource group, its subscription. For an
     /// extension resource: its target, and what contains that. For a synthetic

@@ -37,6 +37,10 @@ pub struct Acquire {
 /// nothing. A call that finds its own acquire there already (its response was
 /// lost) gets the same record again.
 ///
+/// A request that is let through although it is refused here (audit mode, an
+/// override, an exempt user) acquires by [force](acquire_by_force) instead: the API
+/// server will store it, and the claims have to cover what is stored.
+///
 /// # Errors
 /// [`Refusal::LiveElsewhere`] naming the other copy.
 pub fn acquire(
@@ -44,14 +48,29 @@ pub fn acquire(
     identity: &Identity,
     ask: &Acquire,
 ) -> Result<Record, Refusal> {
-    let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
-    if let Some((other, held)) = next.others(&ask.copy).find(|(_, copy)| copy.is_live()) {
-        return Err(Refusal::LiveElsewhere {
-            identity: next.identity.clone(),
+    is_free(record, ask)?;
+    Ok(acquire_by_force(record, identity, ask))
+}
+
+/// Whether no copy but the one that asks is live or may become so.
+pub(super) fn is_free(record: Option<&Record>, ask: &Acquire) -> Result<(), Refusal> {
+    let Some(record) = record else { return Ok(()) };
+    let holder = record.others(&ask.copy).find(|(_, copy)| copy.is_live());
+    holder.map_or(Ok(()), |(other, held)| {
+        Err(Refusal::LiveElsewhere {
+            identity: record.identity.clone(),
             holder: Holder::of(other, held),
             assumed: ask.assumed || held.assumed,
-        });
-    }
+        })
+    })
+}
+
+/// Makes the copy live in the record, whoever else is: for a request that the API
+/// server will store whatever the protocol says of it. With another live copy, the
+/// record says [`Conflict`](super::ClaimState::Conflict) from then on, and nobody
+/// goes live before **both** are seen parked or gone.
+pub fn acquire_by_force(record: Option<&Record>, identity: &Identity, ask: &Acquire) -> Record {
+    let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
     let copy = next.entry(&ask.copy, ask.at, &ask.by);
     if !copy.is_live() {
         copy.since = ask.at;
@@ -64,7 +83,7 @@ pub fn acquire(
         deadline: ask.deadline,
     };
     add_in_flight(&mut copy.acquiring, request);
-    Ok(next)
+    next
 }
 
 /// Whether a resource may be acquired below these ancestors: not while one of
@@ -97,10 +116,11 @@ pub fn acquire_below<'a>(
 pub fn withdraw(record: &Record, copy: &CopyRef, request: &RequestUid) -> Option<Record> {
     let mut next = record.clone();
     let held = next.copies.get_mut(copy)?;
-    let before = held.acquiring.len() + held.deleting.len();
-    held.acquiring.retain(|one| one.request != *request);
-    held.deleting.retain(|one| one.request != *request);
-    if held.acquiring.len() + held.deleting.len() == before {
+    let before = held.in_flight().count();
+    for list in held.in_flight_lists() {
+        list.retain(|one| one.request != *request);
+    }
+    if held.in_flight().count() == before {
         return None;
     }
     if held.is_vacant() {

@@ -6,8 +6,10 @@
 
 use crate::arm::Identity;
 
-use super::acquire::{Acquire, acquire, acquire_below, withdraw};
-use super::delete::{Delete, dependents, mark_deleting};
+use super::acquire::{Acquire, acquire_below, acquire_by_force, is_free, withdraw};
+use super::arrive::arrive;
+use super::delete::{Delete, dependents, mark_by_force, may_delete};
+use super::history::Entry;
 use super::names::{CopyRef, RequestUid};
 use super::record::Record;
 use super::refusal::Refusal;
@@ -18,6 +20,8 @@ pub enum Aim {
     /// Create a live copy. A new resource has no record, so one is written without
     /// looking for it first: that saves a read.
     Create(Acquire),
+    /// Create a parked copy: registered, and never refused.
+    Arrive(Acquire),
     /// Make a stored copy live, or live under another identity.
     Activate(Acquire),
     /// Make the delete of a terminating copy destructive: both an acquire and a delete.
@@ -27,6 +31,8 @@ pub enum Aim {
     /// Take back what one call wrote for a copy: it is refused after all, and the
     /// API server will not store what a webhook refused.
     TakeBack(CopyRef, RequestUid),
+    /// Keep in mind what was done against the protocol's word.
+    Remember(Entry),
 }
 
 /// One request's way through the registry: which call comes next, and in the end
@@ -37,10 +43,13 @@ pub struct Attempt<V> {
     identities: Vec<Identity>,
     /// Whether to write nothing, and only find out what the verdict would be.
     dry_run: bool,
+    /// Whether the request is let through whatever it comes to.
+    by_force: bool,
     /// Which identity is dealt with.
     at: usize,
     stage: Stage<V>,
     refusal: Option<Refusal>,
+    spent: Option<Entry>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -91,12 +100,23 @@ impl<V: Clone> Attempt<V> {
             aim,
             identities,
             dry_run,
+            by_force: false,
             at: 0,
             stage: Stage::Read,
             refusal: None,
+            spent: None,
         };
         attempt.begin(0);
         attempt
+    }
+
+    /// The same for a request that is let through whatever comes of it: a refusal does
+    /// not end it, so that everything that may be stored is claimed. Its outcome is
+    /// the refusal that came first.
+    #[must_use]
+    pub fn by_force(mut self) -> Self {
+        self.by_force = true;
+        self
     }
 
     /// The call to make; `None` at the end.
@@ -127,8 +147,13 @@ impl<V: Clone> Attempt<V> {
     ///
     /// # Errors
     /// Why the request is refused.
-    pub fn outcome(self) -> Result<(), Refusal> {
-        self.refusal.map_or(Ok(()), Err)
+    pub fn outcome(&self) -> Result<(), Refusal> {
+        self.refusal.clone().map_or(Ok(()), Err)
+    }
+
+    /// The entry that had spent what was to be [remembered](Aim::Remember), if so.
+    pub fn spent(&self) -> Option<&Entry> {
+        self.spent.as_ref()
     }
 
     fn begin(&mut self, at: usize) {
@@ -147,20 +172,45 @@ impl<V: Clone> Attempt<V> {
         let identity = &self.identities[self.at];
         let (record, version) = known.unzip();
         let record = record.as_ref();
+        let refused = match &self.aim {
+            Aim::Create(ask) | Aim::Activate(ask) => is_free(record, ask),
+            Aim::Wake(ask, delete) => {
+                may_delete(record, identity, delete).and_then(|()| is_free(record, ask))
+            }
+            Aim::Delete(ask) => may_delete(record, identity, ask),
+            Aim::Arrive(_) | Aim::TakeBack(..) | Aim::Remember(_) => Ok(()),
+        };
         let next = match &self.aim {
-            Aim::Create(ask) | Aim::Activate(ask) => acquire(record, identity, ask).map(Some),
-            Aim::Wake(ask, delete) => mark_deleting(record, identity, delete)
-                .and_then(|marked| acquire(Some(&marked), identity, ask))
-                .map(Some),
-            Aim::Delete(ask) => mark_deleting(record, identity, ask).map(Some),
+            Aim::Create(ask) | Aim::Activate(ask) => Some(acquire_by_force(record, identity, ask)),
+            Aim::Arrive(ask) => Some(arrive(record, identity, ask)),
+            Aim::Wake(ask, delete) => {
+                let marked = mark_by_force(record, identity, delete);
+                Some(acquire_by_force(Some(&marked), identity, ask))
+            }
+            Aim::Delete(ask) => Some(mark_by_force(record, identity, ask)),
             Aim::TakeBack(copy, request) => {
-                Ok(record.and_then(|record| withdraw(record, copy, request)))
+                record.and_then(|record| withdraw(record, copy, request))
+            }
+            Aim::Remember(entry) => {
+                let new = Record::new(identity.clone());
+                match record.unwrap_or(&new).with_entry(entry) {
+                    Ok(next) => (record != Some(&next)).then_some(next),
+                    Err(spent) => {
+                        self.spent = Some(spent);
+                        self.stage = Stage::Done;
+                        return;
+                    }
+                }
             }
         };
+        if let Err(refusal) = refused
+            && self.is_over(refusal)
+        {
+            return;
+        }
         match next {
-            Err(refusal) => self.refuse(refusal),
-            Ok(Some(record)) if !self.dry_run => self.stage = Stage::Put(record, version),
-            Ok(_) => self.written(),
+            Some(record) if !self.dry_run => self.stage = Stage::Put(record, version),
+            _ => self.written(),
         }
     }
 
@@ -168,7 +218,13 @@ impl<V: Clone> Attempt<V> {
     fn written(&mut self) {
         match &self.aim {
             Aim::Wake(..) | Aim::Delete(_) => self.stage = Stage::LookBelow,
-            Aim::Create(_) | Aim::Activate(_) | Aim::TakeBack(..) => self.finish_identity(),
+            Aim::Create(_)
+            | Aim::Arrive(_)
+            | Aim::Activate(_)
+            | Aim::TakeBack(..)
+            | Aim::Remember(_) => {
+                self.finish_identity();
+            }
         }
     }
 
@@ -177,12 +233,18 @@ impl<V: Clone> Attempt<V> {
             Aim::Wake(_, ask) | Aim::Delete(ask) => {
                 dependents(&self.identities[self.at], &ask.copy, claims)
             }
-            Aim::Create(_) | Aim::Activate(_) | Aim::TakeBack(..) => Ok(()),
+            Aim::Create(_)
+            | Aim::Arrive(_)
+            | Aim::Activate(_)
+            | Aim::TakeBack(..)
+            | Aim::Remember(_) => Ok(()),
         };
-        match outcome {
-            Err(refusal) => self.refuse(refusal),
-            Ok(()) => self.finish_identity(),
+        if let Err(refusal) = outcome
+            && self.is_over(refusal)
+        {
+            return;
         }
+        self.finish_identity();
     }
 
     fn finish_identity(&mut self) {
@@ -196,15 +258,21 @@ impl<V: Clone> Attempt<V> {
     }
 
     fn looked_above(&mut self, claims: &[Record]) {
-        match acquire_below(&self.identities[0], claims) {
-            Err(refusal) => self.refuse(refusal),
-            Ok(()) => self.stage = Stage::Done,
+        self.stage = Stage::Done;
+        if let Err(refusal) = acquire_below(&self.identities[0], claims) {
+            self.is_over(refusal);
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
-        self.refusal = Some(self.foreign(refusal));
-        self.stage = Stage::Done;
+    /// Takes a refusal, and says whether the attempt ends with it.
+    fn is_over(&mut self, refusal: Refusal) -> bool {
+        if self.refusal.is_none() {
+            self.refusal = Some(self.foreign(refusal));
+        }
+        if !self.by_force {
+            self.stage = Stage::Done;
+        }
+        !self.by_force
     }
 
     /// What contains the resource. A subscription has no claim: ASO cannot delete one.

@@ -47,12 +47,27 @@ pub fn mark_deleting(
     identity: &Identity,
     ask: &Delete,
 ) -> Result<Record, Refusal> {
+    may_delete(record, identity, ask)?;
+    Ok(mark_by_force(record, identity, ask))
+}
+
+/// Whether no other copy depends on the resource.
+pub(super) fn may_delete(
+    record: Option<&Record>,
+    identity: &Identity,
+    ask: &Delete,
+) -> Result<(), Refusal> {
     peers_depend(record, identity, &ask.copy).map_err(|refusal| match refusal {
         Refusal::PeersDepend { identity, peers } if ask.wakes => {
             Refusal::WakesDelete { identity, peers }
         }
         refusal => refusal,
-    })?;
+    })
+}
+
+/// Marks the copy as being deleted, whoever depends on it: for a request that the
+/// API server will carry out whatever the protocol says of it.
+pub fn mark_by_force(record: Option<&Record>, identity: &Identity, ask: &Delete) -> Record {
     let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
     let copy = next.entry(&ask.copy, ask.at, &ask.by);
     if copy.is_vacant() {
@@ -64,7 +79,7 @@ pub fn mark_deleting(
         deadline: ask.deadline,
     };
     add_in_flight(&mut copy.deleting, request);
-    Ok(next)
+    next
 }
 
 /// Whether a destructive delete through `copy` would take the resource from other

@@ -11,9 +11,12 @@
 //! records always cover the truth.
 
 mod acquire;
+mod arrive;
 mod attempt;
 mod delete;
+mod history;
 mod names;
+mod newcomer;
 mod observe;
 mod record;
 mod refusal;
@@ -21,9 +24,11 @@ mod refusal;
 mod testing;
 mod wording;
 
-pub use acquire::{Acquire, acquire, acquire_below, withdraw};
+pub use acquire::{Acquire, acquire, acquire_below, acquire_by_force, withdraw};
+pub use arrive::arrive;
 pub use attempt::{Aim, Answer, Attempt, Call};
-pub use delete::{Delete, dependents, mark_deleting, peers_depend};
+pub use delete::{Delete, dependents, mark_by_force, mark_deleting, peers_depend};
+pub use history::{Deed, Entry, MAX_HISTORY, MAX_REASON, Why};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
 pub use observe::{Held, Observation, Observed, Sighting, observe};
 pub use record::{ClaimState, Copy, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored};

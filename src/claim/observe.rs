@@ -77,23 +77,28 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
     let stored = seen.object.as_ref().and_then(Sighting::stored);
     if stored.is_some() || next.copies.contains_key(seen.copy) {
         let copy = next.entry(seen.copy, seen.judged_at, "");
+        let was_held = copy.is_live();
         settle(copy, seen);
         let was_live = copy.stored_live();
         copy.stored = stored;
-        if was_live && !copy.is_live() {
+        if was_live && !copy.is_live() || !was_held && copy.is_live() {
             copy.since = seen.judged_at;
         }
         if let Some(held) = seen.object.as_ref().and_then(|object| object.held) {
             copy.assumed = held.assumed;
         }
+        if !was_held && copy.is_live() {
+            next.mark_newcomer(seen.copy);
+        }
     }
     if next.copies.get(seen.copy).is_some_and(Copy::is_vacant) {
         next.copies.remove(seen.copy);
     }
+    next.order_newcomers();
     let recheck = next.copies.get(seen.copy).and_then(Copy::next_deadline);
     let changed = match record {
         Some(record) => *record != next,
-        None => !next.copies.is_empty(),
+        None => !next.is_empty(),
     };
     Observed {
         record: next,
@@ -106,8 +111,9 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
 /// them: a CREATE that the API server still holds can land after its twin was
 /// parked and deleted.
 fn settle(copy: &mut Copy, seen: &Observation<'_>) {
-    copy.acquiring.retain(|request| !is_over(request, seen));
-    copy.deleting.retain(|request| !is_over(request, seen));
+    for list in copy.in_flight_lists() {
+        list.retain(|request| !is_over(request, seen));
+    }
 }
 
 fn is_over(request: &InFlight, seen: &Observation<'_>) -> bool {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::arm::Identity;
 use crate::policy::Policy;
 
+use super::history::Entry;
 use super::names::{CopyRef, RequestUid};
 
 /// How many requests of one kind a copy keeps apart. Beyond it, the oldest are
@@ -22,6 +23,8 @@ pub struct Record {
     pub identity: Identity,
     /// Every copy of it that is stored or may yet be stored.
     pub copies: BTreeMap<CopyRef, Copy>,
+    /// What was done against the protocol's word, the latest last.
+    pub history: Vec<Entry>,
 }
 
 /// One copy, as far as the registry knows it.
@@ -32,11 +35,16 @@ pub struct Copy {
     pub stored: Option<Stored>,
     /// Admitted requests that may yet store this copy as live.
     pub acquiring: Vec<InFlight>,
+    /// Admitted requests that may yet store this copy as parked: it counts for those who
+    /// would delete the resource.
+    pub arriving: Vec<InFlight>,
     /// Admitted requests that may yet delete this copy and the resource with it.
     pub deleting: Vec<InFlight>,
     /// Whether the identity rests on an owner that was not there: the owner's
     /// Kubernetes name was taken for its Azure name.
     pub assumed: bool,
+    /// Whether it was found live while another copy was live: its turn among those, or 0.
+    pub newcomer: u32,
     /// When this copy came to be in the record, by its own cluster's clock.
     pub since: Timestamp,
     /// The user whose request brought it here; empty when the observer found it.
@@ -94,6 +102,8 @@ pub enum ClaimState {
     Pending,
     /// Only parked copies.
     Parked,
+    /// No copies: the record is kept for its history.
+    Free,
     /// The copy that is live is being deleted, and the resource with it.
     Deleting,
     /// More than one live copy.
@@ -101,12 +111,22 @@ pub enum ClaimState {
 }
 
 impl ClaimState {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::Live,
+        Self::Pending,
+        Self::Parked,
+        Self::Deleting,
+        Self::Conflict,
+    ];
+
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "Live",
             Self::Pending => "Pending",
             Self::Parked => "Parked",
+            Self::Free => "Free",
             Self::Deleting => "Deleting",
             Self::Conflict => "Conflict",
         }
@@ -119,7 +139,14 @@ impl Record {
         Self {
             identity,
             copies: BTreeMap::new(),
+            history: Vec::new(),
         }
+    }
+
+    /// Whether it says nothing: there is no copy, and nothing was done that is to be
+    /// remembered. A registry keeps no such record.
+    pub fn is_empty(&self) -> bool {
+        self.copies.is_empty() && self.history.is_empty()
     }
 
     /// The copies that are live or may become so.
@@ -153,8 +180,18 @@ impl Record {
             _ if self.being_deleted().is_some() => ClaimState::Deleting,
             (Some((_, copy)), None) if copy.stored_live() => ClaimState::Live,
             (Some(_), None) => ClaimState::Pending,
+            (None, _) if self.copies.is_empty() => ClaimState::Free,
             (None, _) => ClaimState::Parked,
         }
+    }
+
+    /// The record without a copy, whatever of it is under way: what a person does who
+    /// knows that it is gone for good.
+    #[must_use]
+    pub fn without(&self, copy: &CopyRef) -> Self {
+        let mut next = self.clone();
+        next.copies.remove(copy);
+        next
     }
 
     /// This copy's entry, made at `since` for `by` where it is not there yet.
@@ -170,8 +207,10 @@ impl Copy {
         Self {
             stored: None,
             acquiring: Vec::new(),
+            arriving: Vec::new(),
             deleting: Vec::new(),
             assumed: false,
+            newcomer: 0,
             since,
             by: by.into(),
         }
@@ -196,13 +235,28 @@ impl Copy {
 
     /// Whether nothing is stored and nothing under way.
     pub(super) fn is_vacant(&self) -> bool {
-        self.stored.is_none() && self.acquiring.is_empty() && self.deleting.is_empty()
+        self.stored.is_none() && self.in_flight().next().is_none()
+    }
+
+    /// Every request under way.
+    pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
+        let lists = [&self.acquiring, &self.arriving, &self.deleting];
+        lists.into_iter().flatten()
+    }
+
+    /// The same, to be changed.
+    pub fn in_flight_mut(&mut self) -> impl Iterator<Item = &mut InFlight> {
+        self.in_flight_lists().into_iter().flatten()
+    }
+
+    /// The requests under way, a list of each kind.
+    pub(super) fn in_flight_lists(&mut self) -> [&mut Vec<InFlight>; 3] {
+        [&mut self.acquiring, &mut self.arriving, &mut self.deleting]
     }
 
     /// The earliest deadline of a request under way.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let all = self.acquiring.iter().chain(&self.deleting);
-        all.map(|request| request.deadline).min()
+        self.in_flight().map(|request| request.deadline).min()
     }
 }
 
@@ -234,6 +288,22 @@ mod tests {
     use super::super::testing::{Story, copy, creating, deleting};
     use super::*;
     use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
+
+    #[test]
+    fn a_record_without_copies_is_kept_for_its_history() {
+        let mut record = Record::new(super::super::testing::group());
+        assert!(record.is_empty());
+        assert_eq!(record.state(), ClaimState::Free);
+        record.history.push(Entry {
+            at: super::super::testing::at(0),
+            by: "alice".into(),
+            copy: copy("a"),
+            deed: super::super::Deed::Delete,
+            why: super::super::Why::new("hub is gone").unwrap(),
+            against: "PeersDepend".into(),
+        });
+        assert!(!record.is_empty());
+    }
 
     #[rstest]
     #[case::nothing(Story::default().found(&copy("a"), Skip), ClaimState::Parked)]

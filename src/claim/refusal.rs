@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::arm::Identity;
 
 use super::names::CopyRef;
-use super::record::Copy;
+use super::record::{Copy, InFlight};
 
 /// A refusal of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +100,9 @@ pub enum Hold {
     Pending(Timestamp),
     /// It is parked.
     Parked,
+    /// It was admitted as parked and has not been seen stored; by this deadline the
+    /// matter is decided.
+    Arriving(Timestamp),
     /// It is being deleted, and the resource with it.
     Deleting,
 }
@@ -139,6 +142,8 @@ pub enum Reason {
     KindInUse,
     /// The label that keeps a namespace guarded would be removed.
     NamespaceGuarded,
+    /// The namespace would be guarded less than before.
+    ModeGuarded,
     /// The registry did not answer in time.
     RegistryUnavailable,
     /// The object could not be read.
@@ -162,6 +167,7 @@ impl Reason {
             Self::Unresolved => "Unresolved",
             Self::KindInUse => "KindInUse",
             Self::NamespaceGuarded => "NamespaceGuarded",
+            Self::ModeGuarded => "ModeGuarded",
             Self::RegistryUnavailable => "RegistryUnavailable",
             Self::Unreadable => "Unreadable",
             Self::UnknownPolicy => "UnknownPolicy",
@@ -207,11 +213,12 @@ impl Holder {
             Hold::Deleting
         } else if entry.stored_live() {
             Hold::Live
-        } else if entry.acquiring.is_empty() {
-            Hold::Parked
+        } else if let Some(deadline) = latest(&entry.acquiring) {
+            Hold::Pending(deadline)
+        } else if let (None, Some(deadline)) = (&entry.stored, latest(&entry.arriving)) {
+            Hold::Arriving(deadline)
         } else {
-            let deadlines = entry.acquiring.iter().map(|request| request.deadline);
-            Hold::Pending(deadlines.max().unwrap_or(entry.since))
+            Hold::Parked
         };
         Self {
             copy: copy.clone(),
@@ -220,4 +227,9 @@ impl Holder {
             by: entry.by.to_string(),
         }
     }
+}
+
+/// When the last of these requests is over.
+fn latest(requests: &[InFlight]) -> Option<Timestamp> {
+    requests.iter().map(|request| request.deadline).max()
 }

@@ -1,5 +1,6 @@
 //! What a person is told: what would go wrong, who holds the resource, what to type next.
 
+mod conflict;
 mod phrases;
 
 use jiff::{SignedDuration, Timestamp};
@@ -48,7 +49,8 @@ impl Heard {
         Self(now.duration_since(last))
     }
 
-    fn words(self) -> String {
+    /// `last heard from 3 s ago`.
+    pub fn words(self) -> String {
         let seconds = self.0.as_secs();
         match seconds {
             ..=1 => "last heard from just now".to_owned(),
@@ -189,7 +191,7 @@ fn live_elsewhere(
             ));
             words.next.push(park(to, &holder.copy));
         }
-        Hold::Live | Hold::Parked => {
+        Hold::Live | Hold::Parked | Hold::Arriving(_) => {
             let park_it = "Park that copy first, then try again:";
             words
                 .next
@@ -262,7 +264,8 @@ fn peers_depend(
 ) -> Words {
     let what = subject.unwrap_or("deleting this copy");
     let mut next = leave_azure_alone(to, subject);
-    if peers.iter().all(|peer| peer.hold == Hold::Parked) {
+    let parked = |peer: &Holder| matches!(peer.hold, Hold::Parked | Hold::Arriving(_));
+    if peers.iter().all(parked) {
         next.push(
             "To delete the resource too, first delete the parked copies (Azure is not touched):"
                 .to_owned(),
@@ -271,6 +274,16 @@ fn peers_depend(
             let delete = format!("delete {}", resource(&peer.copy.object));
             kubectl(to, &peer.copy, &delete)
         }));
+    }
+    let arriving = peers.iter().filter_map(|peer| match peer.hold {
+        Hold::Arriving(deadline) => Some(deadline),
+        _ => None,
+    });
+    if let Some(deadline) = arriving.max() {
+        next.push(format!(
+            "If a copy that is being created never came to be, just wait: it counts until {}.",
+            clock(deadline)
+        ));
     }
     Words {
         summary: format!("{what} would delete {} in Azure", short(identity)),

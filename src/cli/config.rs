@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
-use crate::admission::{Mode, OnUnresolved, Settings};
+use crate::admission::{Exempt, Mode, OnUnresolved, Overrides, Privileges, Settings};
 use crate::claim::MemberName;
 use crate::cluster::kube::CredentialSettings;
 use crate::registry::RegistryUrl;
@@ -25,11 +25,24 @@ pub(super) struct Config {
     pub(super) hub: Option<kube::Config>,
     pub(super) cluster: kube::Config,
     pub(super) settings: Settings,
+    pub(super) privileges: Privileges,
+    pub(super) on_conflict: OnConflict,
+    /// How long all copies of a resource may be parked before that is told.
+    pub(super) orphaned_after: Duration,
     pub(super) credentials: CredentialSettings,
     pub(super) listen: SocketAddr,
     pub(super) ops_listen: SocketAddr,
     pub(super) notice: Duration,
     pub(super) tls: Tls,
+}
+
+/// What to do when two copies of a resource are live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnConflict {
+    /// Tell those who own them.
+    Show,
+    /// Park the one that came on top of the other, too.
+    Park,
 }
 
 /// What is wrong with a configuration, a line each.
@@ -93,7 +106,10 @@ impl Config {
         let mode: Option<Mode> = problems.choose("--mode", &args.mode);
         let on_unresolved: Option<OnUnresolved> =
             problems.choose("--on-unresolved", &args.on_unresolved);
+        let privileges = privileges(&mut problems, args);
         let claim_deadline = problems.duration("--claim-deadline", &args.claim_deadline);
+        let on_conflict: Option<OnConflict> = problems.choose("--on-conflict", &args.on_conflict);
+        let orphaned_after = problems.duration("--orphaned-after", &args.orphaned_after);
         let notice = problems.duration("--shutdown-notice", &args.shutdown_notice);
         let listen = address(&mut problems, "--listen", &args.listen);
         let ops_listen = address(&mut problems, "--ops-listen", &args.ops_listen);
@@ -123,6 +139,9 @@ impl Config {
                     on_unresolved: on_unresolved?,
                     claim_deadline: claim_deadline?,
                 },
+                privileges: privileges?,
+                on_conflict: on_conflict?,
+                orphaned_after: orphaned_after?,
                 credentials: CredentialSettings {
                     aso_namespace: args.aso_namespace.clone(),
                     subscription: args.subscription.clone(),
@@ -138,6 +157,36 @@ impl Config {
             _ => Err(problems),
         }
     }
+}
+
+fn privileges(problems: &mut Problems, args: &ServeArgs) -> Option<Privileges> {
+    let groups = args.override_groups.clone();
+    let overrides = match (&*args.overrides, groups.is_empty()) {
+        ("on", true) => Ok(Overrides::Everybody),
+        ("on", false) => Ok(Overrides::Groups(groups)),
+        ("off", true) => Ok(Overrides::Off),
+        ("off", false) => {
+            Err("off leaves nothing to --override-groups; give one of the two".to_owned())
+        }
+        (other, _) => Err(format!("{other:?} is none of on, off")),
+    };
+    let overrides = problems.take("--override", overrides);
+    for (flag, texts) in [
+        ("--override-groups", &args.override_groups),
+        ("--mode-groups", &args.mode_groups),
+        ("--exempt-namespace", &args.exempt.namespaces),
+        ("--exempt-user", &args.exempt.users),
+        ("--exempt-group", &args.exempt.groups),
+    ] {
+        if texts.iter().any(|text| text.trim().is_empty()) {
+            problems.take::<(), _>(flag, Err("one of them is empty"));
+        }
+    }
+    Some(Privileges {
+        overrides: overrides?,
+        mode_groups: args.mode_groups.clone(),
+        exempt: args.exempt.exempt(),
+    })
 }
 
 fn address(problems: &mut Problems, flag: &str, text: &str) -> Option<SocketAddr> {
@@ -176,6 +225,42 @@ pub(super) async fn client_config(
     let mut config = read?;
     config.default_retry = false;
     Ok(config)
+}
+
+/// What the guard leaves alone: the same for `serve` and for `webhook`.
+#[derive(Args, Clone, Default)]
+pub(super) struct ExemptArgs {
+    /// A namespace that is not judged, besides kube-system; may be repeated
+    #[arg(
+        long = "exempt-namespace",
+        value_name = "NAME",
+        env = "ASO_GUARD_EXEMPT_NAMESPACE",
+        value_delimiter = ','
+    )]
+    pub(super) namespaces: Vec<String>,
+    /// A user whose requests are not judged; may be repeated
+    #[arg(
+        long = "exempt-user",
+        value_name = "NAME",
+        env = "ASO_GUARD_EXEMPT_USER",
+        value_delimiter = ','
+    )]
+    pub(super) users: Vec<String>,
+    /// A group of such users; may be repeated
+    #[arg(
+        long = "exempt-group",
+        value_name = "NAME",
+        env = "ASO_GUARD_EXEMPT_GROUP",
+        value_delimiter = ','
+    )]
+    pub(super) groups: Vec<String>,
+}
+
+impl ExemptArgs {
+    pub(super) fn exempt(&self) -> Exempt {
+        let (users, groups) = (self.users.clone(), self.groups.clone());
+        Exempt::new(&self.namespaces, users, groups)
+    }
 }
 
 /// Where a file of the development certificates is by default.

@@ -1,20 +1,30 @@
 //! The command line.
 
+mod audit;
 mod certs;
+mod check;
+mod claims;
 mod config;
 mod crds;
 mod demo;
+mod generate;
 mod hub;
 mod members;
 mod metrics;
+#[cfg(test)]
+mod reference;
+mod registry;
+mod report;
 mod serve;
+mod terminal;
 mod tls;
 mod webhook;
 mod webhook_server;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// One Azure resource, one live reconciler: a validating admission webhook for
 /// Azure Service Operator v2.
@@ -32,16 +42,26 @@ enum Command {
     /// Print the ValidatingWebhookConfiguration that has an API server call the webhook, test or
     /// delete the one that is there.
     Webhook(webhook::WebhookArgs),
+    /// Check manifests of several clusters against each other, before they are applied.
+    Check(Box<check::CheckArgs>),
+    /// Find the double reconcilers that there are in live clusters; only reads.
+    Audit(audit::AuditArgs),
+    /// Who holds what: list, show and release claims.
+    Claims(claims::ClaimsArgs),
+    /// The clusters that share the registry: list, add and forget them.
+    Members(members::MembersArgs),
     /// Print the CRDs of the registry.
     Crds,
     /// Print what a hub needs: the CRDs, and by what members change only their own.
     Hub,
-    /// The clusters that share a hub.
-    Members(members::MembersArgs),
     /// Make a development CA and a serving certificate.
     Certs(certs::CertsArgs),
     /// Play ASO's four steps, and the mistakes on the way, through real servers on this machine.
     Demo(demo::DemoArgs),
+    /// Print the completions of a shell.
+    Completions(generate::CompletionsArgs),
+    /// Write manual pages.
+    Man(generate::ManArgs),
 }
 
 /// How a command ended; see the exit codes.
@@ -53,6 +73,8 @@ pub enum Outcome {
     Failed,
     /// 2: flags, files or settings are wrong.
     Usage,
+    /// 3: it could not reach something.
+    Unreachable,
 }
 
 impl From<Outcome> for ExitCode {
@@ -61,18 +83,37 @@ impl From<Outcome> for ExitCode {
             Outcome::Fine => 0,
             Outcome::Failed => 1,
             Outcome::Usage => 2,
+            Outcome::Unreachable => 3,
         })
     }
 }
 
 impl Cli {
+    /// Reads the command line; ends the process where it cannot be read, or asks for help.
+    /// As `kubectl-aso_guard`, the program is kubectl's plugin, and calls itself that.
+    pub fn from_command_line() -> Self {
+        let called = std::env::args_os().next().unwrap_or_default();
+        let mut command = Self::command();
+        if is_plugin(Path::new(&called)) {
+            command = command.bin_name("kubectl aso-guard");
+        }
+        let read = command.try_get_matches_from_mut(std::env::args_os());
+        let read = read.and_then(|mut matches| Self::from_arg_matches_mut(&mut matches));
+        read.unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
     /// Runs the command, and tells on standard error what went wrong.
     pub async fn run(self) -> Outcome {
         let out = &mut std::io::stdout();
         let done = match self.command {
             Command::Serve(args) => return serve::run(*args).await,
+            Command::Check(args) => return check::run(&args).await,
+            Command::Audit(args) => return audit::run(&args).await,
+            Command::Claims(args) => return claims::run(&args).await,
+            Command::Members(args) => return members::run(&args).await,
+            Command::Completions(args) => generate::completions(&args, Self::command(), out),
+            Command::Man(args) => generate::man(&args, Self::command(), out),
             Command::Demo(args) => return demo::run(&args).await,
-            Command::Members(args) => return members::run(args).await,
             Command::Webhook(args) => return webhook::run(&args, out).await,
             Command::Crds => crds::run(out),
             Command::Hub => hub::run(out),
@@ -85,5 +126,33 @@ impl Cli {
                 Outcome::Usage
             }
         }
+    }
+}
+
+/// Whether kubectl called it: a plugin's file is named so, a dash written as an underscore.
+fn is_plugin(called: &Path) -> bool {
+    called
+        .file_stem()
+        .is_some_and(|name| name == "kubectl-aso_guard")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("/usr/local/bin/kubectl-aso_guard", true)]
+    #[case("kubectl-aso_guard.exe", true)]
+    #[case("/usr/local/bin/aso-guard", false)]
+    #[case("", false)]
+    fn kubectls_plugin_is_known_by_its_name(#[case] called: &str, #[case] plugin: bool) {
+        assert_eq!(is_plugin(Path::new(called)), plugin);
+    }
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Cli::command().debug_assert();
     }
 }

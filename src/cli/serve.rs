@@ -12,22 +12,27 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::admission::{self, Guard};
+use crate::admission::{self, Guard, MODE_GROUP};
+use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership};
-use crate::cluster::observer::Observer;
+use crate::cluster::observer::{Observer, Show};
 use crate::keeper::Keeper;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
+use crate::registry::metered::Metered;
 use crate::registry::{Registry, RegistryUrl};
+use crate::server::expiry::Served;
 use crate::server::readiness::Readiness;
 use crate::server::shutdown::Signals;
 use crate::server::{self, ServerConfig, ops};
-use crate::telemetry::events::Events;
+use crate::telemetry::Notices;
+use crate::telemetry::events::{Events, Publisher};
 use crate::telemetry::logs::{self, LogFormat};
+use crate::telemetry::traces::Traces;
 
 use super::Outcome;
-use super::config::Config;
+use super::config::{Config, ExemptArgs, OnConflict};
 use super::metrics::Metrics;
 use super::tls::TlsArgs;
 use super::webhook_server::{Certificate, WebhookServer};
@@ -61,6 +66,33 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_MODE"
     )]
     pub(super) mode: String,
+    /// Whether the annotation asoguard.io/override lets a refused request through
+    #[arg(
+        long = "override",
+        value_name = "on|off",
+        default_value = "on",
+        env = "ASO_GUARD_OVERRIDE"
+    )]
+    pub(super) overrides: String,
+    /// The groups whose members may override a refusal [default: everybody who may write]
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        env = "ASO_GUARD_OVERRIDE_GROUPS"
+    )]
+    pub(super) override_groups: Vec<String>,
+    /// The groups whose members may loosen the mode of a namespace, by its label asoguard.io/mode
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = MODE_GROUP,
+        env = "ASO_GUARD_MODE_GROUPS"
+    )]
+    pub(super) mode_groups: Vec<String>,
+    #[command(flatten)]
+    pub(super) exempt: ExemptArgs,
     /// Where the API server calls the webhook, over HTTPS: /validate
     #[arg(
         long,
@@ -106,6 +138,23 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_ON_UNRESOLVED"
     )]
     pub(super) on_unresolved: String,
+    /// What to do when two copies of a resource are live: tell, or also park the one that came on
+    /// top of the other
+    #[arg(
+        long,
+        value_name = "show|park",
+        default_value = "show",
+        env = "ASO_GUARD_ON_CONFLICT"
+    )]
+    pub(super) on_conflict: String,
+    /// How long all copies of a resource may be parked before that is told: longer than a move
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "10m",
+        env = "ASO_GUARD_ORPHANED_AFTER"
+    )]
+    pub(super) orphaned_after: String,
     /// How long to go on serving after readiness turned off, until endpoints noticed
     #[arg(
         long,
@@ -125,11 +174,22 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_LOG"
     )]
     pub(super) log: String,
+    /// Send traces of admissions to this OpenTelemetry collector, over HTTP: http://collector:4318
+    #[arg(long, value_name = "URL", env = "ASO_GUARD_OTLP_ENDPOINT")]
+    pub(super) otlp_endpoint: Option<String>,
 }
 
 /// Runs until a signal comes.
 pub(super) async fn run(args: ServeArgs) -> Outcome {
-    if let Err(error) = logs::init(args.log_format, &args.log) {
+    let endpoint = args.otlp_endpoint.as_deref();
+    let traces = match endpoint.map(|to| Traces::to(to, &args.cluster)).transpose() {
+        Ok(traces) => traces,
+        Err(error) => {
+            eprintln!("aso-guard: --otlp-endpoint: {error}");
+            return Outcome::Usage;
+        }
+    };
+    if let Err(error) = logs::init(args.log_format, &args.log, traces.as_ref()) {
         eprintln!("aso-guard: --log: {error}");
         return Outcome::Usage;
     }
@@ -140,7 +200,12 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
             return Outcome::Usage;
         }
     };
-    match serve(config).await {
+    let served = serve(config).await;
+    if let Some(traces) = traces {
+        // It ends by itself, and what it could not send is of no use to anybody.
+        let _ = tokio::task::spawn_blocking(move || traces.finish()).await;
+    }
+    match served {
         Ok(()) => Outcome::Fine,
         Err(error) if error.downcast_ref::<JoinError>().is_some() => {
             eprintln!("aso-guard: {error:#}");
@@ -183,33 +248,40 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .transpose()
         .context("--registry")?;
     let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
+    let registry: Arc<dyn Registry> = Arc::new(Metered::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
-    let kinds = cluster.clone();
-    let (events, publisher) = Events::new(
-        client.clone(),
-        Box::new(move |group, kind| kinds.api_version(group, kind)),
-        &std::env::var("HOSTNAME").unwrap_or_else(|_| config.member.to_string()),
-        metrics.events.clone(),
-    );
-    let observer = Arc::new(Observer::new(
+    let (events, publisher) = tell(client.clone(), &cluster, &config.member, &metrics);
+    let observer = Observer::new(
         config.member.clone(),
         registry.clone(),
         cluster.clone(),
         config.settings.claim_deadline,
-    ));
+    );
+    let parking = (config.on_conflict == OnConflict::Park).then(|| cluster.clone() as _);
+    let observer = Arc::new(observer.showing(Show {
+        notices: events.clone(),
+        metrics: metrics.cluster.clone(),
+        parking,
+        orphaned_after: config.orphaned_after,
+    }));
     let guard = Arc::new(Guard {
         member: config.member.clone(),
         registry: registry.clone(),
         cluster: cluster.clone(),
         follow_up: observer.clone(),
         settings: config.settings,
-        notices: Arc::new(events),
+        notices: events,
         metrics: metrics.admission.clone(),
+        privileges: config.privileges,
     });
 
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     // The ops port outlives the others: it says why the pod is not ready.
-    let ops_router = ops::router(readiness.clone(), Arc::new(metrics.registry()));
+    let served = Served::default();
+    let ops_router = ops::router(
+        readiness.clone(),
+        Arc::new(metrics.exposition(served.clone())),
+    );
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
     let (keeper, first) = Keeper::new(client, config.tls.keeper, cluster.groups());
@@ -227,6 +299,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         router: admission::router(guard),
         config: server_config,
         readiness,
+        served,
     };
     let certificate = Certificate {
         files: config.tls.files,
@@ -261,6 +334,24 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     ops_stop.cancel();
     ops.await.context("the operations port")?;
     outcome
+}
+
+/// Where notices go: to Events, in the name of this replica.
+fn tell(
+    client: Client,
+    cluster: &Arc<KubeCluster>,
+    member: &MemberName,
+    metrics: &Metrics,
+) -> (Arc<dyn Notices>, Publisher) {
+    let kinds = cluster.clone();
+    let (events, publisher) = Events::new(
+        client,
+        Box::new(move |group, kind| kinds.api_version(group, kind)),
+        // A pod's own name.
+        &std::env::var("HOSTNAME").unwrap_or_else(|_| member.to_string()),
+        metrics.events.clone(),
+    );
+    (Arc::new(events), publisher)
 }
 
 /// Every task runs until shutdown. One that ends before that ends the process.

@@ -14,6 +14,7 @@ use crate::admission::registration::{FailurePolicy, Registration, Target};
 use crate::arm::Kinds;
 
 use super::Outcome;
+use super::config::ExemptArgs;
 use registered::Registered;
 
 /// Where the webhook is, and what to do when it does not answer.
@@ -43,6 +44,8 @@ pub(super) struct WebhookArgs {
     /// How long the API server waits for an answer, in seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=30))]
     timeout_seconds: u8,
+    #[command(flatten)]
+    exempt: ExemptArgs,
 }
 
 /// What to do with a registration that is there.
@@ -107,6 +110,7 @@ fn print(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()> {
         on_write_failure: args.on_write_failure,
         on_delete_failure: args.on_delete_failure,
         timeout_seconds: args.timeout_seconds,
+        exempt: args.exempt.exempt(),
     };
     write!(
         out,

@@ -7,6 +7,7 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use crate::keeper::FirstCertificate;
+use crate::server::expiry::Served;
 use crate::server::readiness::Readiness;
 use crate::server::tls::ReloadingCertificate;
 use crate::server::{HttpsServer, ServerConfig};
@@ -19,6 +20,8 @@ pub(super) struct WebhookServer {
     pub(super) router: Router,
     pub(super) config: ServerConfig,
     pub(super) readiness: Readiness,
+    /// Is told the certificate.
+    pub(super) served: Served,
 }
 
 /// Where its certificate comes from: one of the two is there.
@@ -47,6 +50,7 @@ impl WebhookServer {
             (None, None) => anyhow::bail!("there is no serving certificate"),
         };
         let https = HttpsServer::bind(self.config, certificate.clone(), self.readiness).await?;
+        self.served.set(&certificate);
         trusted.done();
         let watch = certificate.watch(CERTIFICATE_PERIOD, shutdown.clone());
         let (served, ()) = tokio::join!(https.run(self.router, shutdown), watch);

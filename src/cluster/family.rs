@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::arm::{self, Kinds, NextOwner};
 use crate::object::{ObjectFacts, ObjectKey};
 
-use super::{Cluster, ClusterError, Subscription};
+use super::{Cluster, ClusterError, NamespaceFacts, Subscription};
 
 /// Every known object below `root` by `spec.owner`, nearest first.
 pub fn descendants(cluster: &dyn Cluster, root: &ObjectKey) -> Vec<Arc<ObjectFacts>> {
@@ -72,8 +72,8 @@ impl Cluster for With<'_> {
         self.cluster.read(key).await
     }
 
-    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
-        self.cluster.namespace_policy(namespace).await
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        self.cluster.namespace(name).await
     }
 
     async fn read_namespace_policy(

@@ -3,8 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::arm::Identity;
+use crate::claim::ClaimState;
 use crate::object::ObjectKey;
 
 /// How many uids are remembered of one name. A uid that is forgotten only makes
@@ -20,10 +24,20 @@ pub struct Ledger {
 
 #[derive(Clone, Debug, Default)]
 struct Page {
-    identities: Vec<Identity>,
+    identities: Vec<Line>,
     uids: Vec<Arc<str>>,
     /// Whether a request is under way, so that any change is worth a look.
     expecting: bool,
+}
+
+/// A claim that an object may have a copy in.
+#[derive(Clone, Debug)]
+struct Line {
+    identity: Identity,
+    /// What the claim said when it was last seen, and since when it has said so.
+    state: Option<(ClaimState, Instant)>,
+    /// Whether its live copy is of a cluster that is no member.
+    abandoned: bool,
 }
 
 impl Ledger {
@@ -36,8 +50,12 @@ impl Ledger {
     pub fn enter(&self, key: &ObjectKey, identity: &Identity) {
         let mut pages = self.pages();
         let page = pages.entry(key.clone()).or_default();
-        if !page.identities.contains(identity) {
-            page.identities.push(identity.clone());
+        if page.line(identity).is_none() {
+            page.identities.push(Line {
+                identity: identity.clone(),
+                state: None,
+                abandoned: false,
+            });
         }
     }
 
@@ -74,9 +92,9 @@ impl Ledger {
     /// The claims the object may have a copy in.
     pub fn identities(&self, key: &ObjectKey) -> Vec<Identity> {
         let pages = self.pages();
-        pages
-            .get(key)
-            .map_or_else(Vec::new, |page| page.identities.clone())
+        let lines = pages.get(key).map(|page| &page.identities);
+        let lines = lines.into_iter().flatten();
+        lines.map(|line| line.identity.clone()).collect()
     }
 
     /// The uids seen stored under this name, as far as remembered.
@@ -87,10 +105,68 @@ impl Ledger {
             .map_or_else(Vec::new, |page| page.uids.clone())
     }
 
+    /// Remembers what a claim of the object says.
+    pub fn set_state(&self, key: &ObjectKey, identity: &Identity, state: ClaimState) {
+        let mut pages = self.pages();
+        let line = pages.get_mut(key).and_then(|page| page.line(identity));
+        if let Some(line) = line
+            && line.state.is_none_or(|(known, _)| known != state)
+        {
+            line.state = Some((state, Instant::now()));
+        }
+    }
+
+    /// What a claim of the object said when it was last seen.
+    pub fn state(&self, key: &ObjectKey, identity: &Identity) -> Option<ClaimState> {
+        let mut pages = self.pages();
+        let line = pages.get_mut(key)?.line(identity)?;
+        line.state.map(|(state, _)| state)
+    }
+
+    /// Remembers whether a claim's live copy is of a cluster that is no member.
+    pub fn set_abandoned(&self, key: &ObjectKey, identity: &Identity, abandoned: bool) {
+        let mut pages = self.pages();
+        if let Some(line) = pages.get_mut(key).and_then(|page| page.line(identity)) {
+            line.abandoned = abandoned;
+        }
+    }
+
+    /// Whether it is.
+    pub fn is_abandoned(&self, key: &ObjectKey, identity: &Identity) -> bool {
+        let mut pages = self.pages();
+        let line = pages.get_mut(key).and_then(|page| page.line(identity));
+        line.is_some_and(|line| line.abandoned)
+    }
+
+    /// The claims that have had parked copies alone for so long, as far as was seen.
+    pub fn parked_for(&self, long: Duration) -> Vec<(Identity, ObjectKey)> {
+        let pages = self.pages();
+        let lines = pages
+            .iter()
+            .flat_map(|(key, page)| page.identities.iter().map(move |line| (key, line)));
+        let parked = lines.filter(|(_, line)| {
+            line.state.is_some_and(|(state, since)| {
+                state == ClaimState::Parked && since.elapsed() >= long
+            })
+        });
+        parked
+            .map(|(key, line)| (line.identity.clone(), key.clone()))
+            .collect()
+    }
+
+    /// Counts the claims by what they say.
+    pub fn count_states(&self, mut count: impl FnMut(ClaimState)) {
+        let pages = self.pages();
+        let lines = pages.values().flat_map(|page| &page.identities);
+        lines
+            .filter_map(|line| line.state)
+            .for_each(|(state, _)| count(state));
+    }
+
     /// Forgets one claim of the object: it has no copy in it any more.
     pub fn strike(&self, key: &ObjectKey, identity: &Identity) {
         if let Some(page) = self.pages().get_mut(key) {
-            page.identities.retain(|known| known != identity);
+            page.identities.retain(|known| known.identity != *identity);
         }
     }
 
@@ -103,5 +179,13 @@ impl Ledger {
         {
             pages.remove(key);
         }
+    }
+}
+
+impl Page {
+    fn line(&mut self, identity: &Identity) -> Option<&mut Line> {
+        self.identities
+            .iter_mut()
+            .find(|line| line.identity == *identity)
     }
 }

@@ -34,7 +34,7 @@ pub enum JoinError {
          this cluster's has {ours}; last heard from {heard}).\n\
          Two clusters under one name would share their copies and blind the guard.\n\
          Start this one with another --cluster name; or, if the other was rebuilt or is gone for \
-         good, remove it from the registry: kubectl delete members.asoguard.io {name}"
+         good, see what it still holds and remove it: aso-guard members forget {name}"
     )]
     NameTaken {
         /// The name.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
 
-use super::{Cluster, ClusterError, Subscription};
+use super::{Cluster, ClusterError, NamespaceFacts, Parking, Subscription};
 
 /// Objects, policies and credentials, as an API server would have them stored.
 pub struct MemoryCluster {
@@ -21,7 +21,7 @@ struct State {
     /// The last resourceVersion given.
     version: u64,
     objects: BTreeMap<ObjectKey, Arc<ObjectFacts>>,
-    policies: HashMap<Box<str>, Arc<str>>,
+    namespaces: HashMap<Box<str>, NamespaceFacts>,
     operator_policy: Option<Arc<str>>,
     credentials: HashMap<Box<str>, Arc<str>>,
     subscription: Option<Arc<str>>,
@@ -66,11 +66,12 @@ impl MemoryCluster {
 
     /// Sets a namespace's policy annotation.
     pub fn set_namespace_policy(&self, namespace: &str, policy: Option<&str>) {
-        let policies = &mut self.state().policies;
-        match policy {
-            Some(policy) => policies.insert(namespace.into(), policy.into()),
-            None => policies.remove(namespace),
-        };
+        self.change_namespace(namespace, |known| known.policy = policy.map(Arc::from));
+    }
+
+    /// Changes what a namespace says.
+    pub fn change_namespace(&self, namespace: &str, change: impl FnOnce(&mut NamespaceFacts)) {
+        change(self.state().namespaces.entry(namespace.into()).or_default());
     }
 
     /// Sets ASO's `DEFAULT_RECONCILE_POLICY`.
@@ -82,6 +83,23 @@ impl MemoryCluster {
     pub fn set_subscription(&self, namespace: &str, subscription: &str) {
         let credentials = &mut self.state().credentials;
         credentials.insert(namespace.into(), subscription.into());
+    }
+}
+
+#[async_trait]
+impl Parking for MemoryCluster {
+    async fn park(&self, object: &ObjectFacts) -> Result<bool, ClusterError> {
+        let mut state = self.state();
+        let stored = state.objects.get(&object.key);
+        if stored.is_none_or(|now| now.resource_version != object.resource_version) {
+            return Ok(false);
+        }
+        state.version += 1;
+        let mut parked = object.clone();
+        parked.annotations.policy = Some("skip".into());
+        parked.resource_version = state.version.to_string().into();
+        state.objects.insert(object.key.clone(), Arc::new(parked));
+        Ok(true)
     }
 }
 
@@ -117,15 +135,16 @@ impl Cluster for MemoryCluster {
         Ok(self.stored(key).map(Arc::unwrap_or_clone))
     }
 
-    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
-        Ok(self.state().policies.get(namespace).cloned())
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        let known = self.state().namespaces.get(name).cloned();
+        Ok(known.unwrap_or_default())
     }
 
     async fn read_namespace_policy(
         &self,
         namespace: &str,
     ) -> Result<Option<Arc<str>>, ClusterError> {
-        self.namespace_policy(namespace).await
+        Ok(self.namespace(namespace).await?.policy)
     }
 
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {

@@ -6,6 +6,7 @@ pub mod kube;
 mod ledger;
 pub mod member;
 pub mod memory;
+pub mod metrics;
 pub mod observer;
 mod queue;
 pub mod resolve;
@@ -41,10 +42,12 @@ pub trait Cluster: Send + Sync {
     /// An object as the API server's store has it now: a quorum read.
     async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError>;
 
-    /// The policy annotation of a namespace.
-    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError>;
+    /// A namespace, from what is known already; one that is not known is asked for.
+    /// One that is not there says nothing.
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError>;
 
-    /// The same as the API server's store has it now: a quorum read.
+    /// The policy annotation of a namespace, as the API server's store has it now: a
+    /// quorum read.
     async fn read_namespace_policy(
         &self,
         namespace: &str,
@@ -61,6 +64,28 @@ pub trait Cluster: Send + Sync {
         namespace: &str,
         credential_from: Option<&str>,
     ) -> Result<Subscription, ClusterError>;
+}
+
+/// What a namespace says about the objects in it, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceFacts {
+    /// ASO's policy annotation.
+    pub policy: Option<Arc<str>>,
+    /// The guard's mode label.
+    pub mode: Option<Arc<str>>,
+    /// The guard's override annotation.
+    pub overriding: Option<Arc<str>>,
+    /// Whether it is being deleted, and all that is in it.
+    pub terminating: bool,
+}
+
+/// Parks objects: the only thing that is ever written to one, and only where the
+/// operator wants it.
+#[async_trait]
+pub trait Parking: Send + Sync {
+    /// Sets the object's policy to `skip`, if it is still as it was read. Gives whether
+    /// it was.
+    async fn park(&self, object: &ObjectFacts) -> Result<bool, ClusterError>;
 }
 
 /// What a credential says about the subscription.

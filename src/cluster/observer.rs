@@ -4,6 +4,7 @@
 //! compare-and-set, and each says only what a read in the right order showed.
 
 mod compare;
+mod showing;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +19,15 @@ use tracing::{debug, warn};
 
 use crate::arm::Identity;
 use crate::claim::{
-    self, CopyRef, Held, MemberName, Observation, Observed, Record, RequestUid, Sighting,
+    self, ClaimState, CopyRef, Held, MemberName, Observation, Observed, Record, RequestUid,
+    Sighting,
 };
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::{self, Source};
 use crate::registry::{Holding, Put, Registry, RegistryError, Scope};
+
+pub use showing::Show;
+use showing::Shown;
 
 use super::ledger::Ledger;
 use super::queue::Queue;
@@ -52,6 +57,8 @@ pub struct Observer {
     /// What differed at the first comparison and was not looked at since; `None`
     /// before that.
     backlog: Mutex<Option<HashSet<ObjectKey>>>,
+    show: Show,
+    shown: Shown,
 }
 
 /// Why an object could not be looked at; it is looked at again.
@@ -71,6 +78,8 @@ struct Step {
     stands_for: Vec<Identity>,
     /// Whether the object has a copy in the claim.
     held: bool,
+    /// What the claim says now.
+    state: ClaimState,
     /// The requests under way, with their deadlines as written.
     under_way: Vec<(RequestUid, Timestamp)>,
     /// When to look again.
@@ -108,7 +117,15 @@ impl Observer {
             ledger: Ledger::default(),
             stopwatch: Stopwatch::new(limit),
             backlog: Mutex::default(),
+            show: Show::default(),
+            shown: Shown::default(),
         }
+    }
+
+    /// The same observer, which shows what it finds.
+    #[must_use]
+    pub fn showing(self, show: Show) -> Self {
+        Self { show, ..self }
     }
 
     /// Is told by the watches that an object changed, was added or is gone.
@@ -155,6 +172,8 @@ impl Observer {
         tasks.spawn(async move { observer.keep_comparing(&stop).await });
         let (observer, stop) = (self.clone(), shutdown.clone());
         tasks.spawn(async move { observer.share_out(&stop).await });
+        let (observer, stop) = (self.clone(), shutdown.clone());
+        tasks.spawn(async move { observer.keep_showing(&stop).await });
         let (observer, stop) = (self, shutdown);
         tasks.spawn(async move { observer.keep_sweeping(&stop).await });
         tasks.join_all().await;
@@ -171,6 +190,7 @@ impl Observer {
                     }
                 }
                 Err(error) => {
+                    self.show.metrics.failures.inc();
                     // An outage fails every object: it is told once, and asked after
                     // ever less often.
                     if pause == RETRY {
@@ -214,7 +234,7 @@ impl Observer {
                 if copy.member != self.member {
                     continue;
                 }
-                for one in held.acquiring.iter().chain(&held.deleting) {
+                for one in held.in_flight() {
                     let identity = &known.record.identity;
                     self.expect(&copy.object, identity, &one.request, one.deadline);
                 }
@@ -240,6 +260,7 @@ impl Observer {
             let step = self.step(key, &identity).await?;
             if step.held {
                 self.ledger.enter(key, &identity);
+                self.ledger.set_state(key, &identity, step.state);
             } else {
                 self.ledger.strike(key, &identity);
             }
@@ -268,9 +289,11 @@ impl Observer {
     /// an activation would have made one, and this write would fail.
     async fn adopt(&self, key: &ObjectKey) -> Result<Vec<Identity>, ObserveError> {
         let Some(object) = self.cluster.object(key).await? else {
+            self.show_gone(key);
             return Ok(Vec::new());
         };
         let resolved = resolve::resolve(&*self.cluster, &object).await?;
+        self.show_resolution(&object, &resolved);
         let copy = self.copy(key);
         let mut taken = Vec::new();
         for identity in stands_for(&resolved) {
@@ -287,6 +310,7 @@ impl Observer {
             if changed && self.registry.put_claim(&record, None).await? != Put::Conflict {
                 debug!(%identity, %copy, "registered");
                 self.ledger.enter(key, &identity);
+                self.ledger.set_state(key, &identity, record.state());
             } else {
                 taken.push(identity);
             }
@@ -316,6 +340,10 @@ impl Observer {
             };
             let uids = self.ledger.uids(key);
             let pair = object.as_ref().zip(resolved.as_ref());
+            match pair {
+                Some((object, resolved)) => self.show_resolution(object, resolved),
+                None => self.show_gone(key),
+            }
             let mut seen = observation(&copy, judged_at, pair, identity, record.as_ref());
             seen.seen_uids = &uids;
             let Observed {
@@ -328,7 +356,7 @@ impl Observer {
                 if let Some(written) = shown {
                     written.restore(held);
                 }
-                let requests = held.acquiring.iter().chain(&held.deleting);
+                let requests = held.in_flight();
                 under_way.extend(requests.map(|one| (one.request.clone(), one.deadline)));
             }
             if changed && self.registry.put_claim(&next, version.as_ref()).await? == Put::Conflict {
@@ -337,7 +365,12 @@ impl Observer {
             if changed {
                 debug!(%identity, %copy, state = next.state().as_str(), "brought up to date");
             }
+            let (before, now) = (record.as_ref().map(Record::state), next.state());
+            if before != Some(now) && [before, Some(now)].contains(&Some(ClaimState::Conflict)) {
+                self.shown.news.notify_one();
+            }
             return Ok(Step {
+                state: now,
                 stands_for: resolved.as_ref().map_or_else(Vec::new, stands_for),
                 held: next.copies.contains_key(&copy),
                 under_way,

@@ -27,6 +27,8 @@ const AT_LEISURE: usize = 8;
 #[derive(Debug, Default)]
 struct State {
     ready: VecDeque<ObjectKey>,
+    /// Since when something has been ready at any time.
+    behind: Option<Instant>,
     waiting: HashSet<ObjectKey>,
     leisure: VecDeque<ObjectKey>,
     /// Those that have time among the running.
@@ -120,6 +122,13 @@ impl Queue {
         }
     }
 
+    /// How many objects wait to be looked at now, and since when some object that is in
+    /// a hurry has.
+    pub fn depth(&self) -> (usize, Option<Instant>) {
+        let state = self.state();
+        (state.ready.len() + state.leisure.len(), state.behind)
+    }
+
     /// Whether nothing waits to be looked at now, and nothing is being looked at.
     pub fn is_idle(&self) -> bool {
         let state = self.state();
@@ -133,12 +142,16 @@ impl State {
             self.again.insert(key);
         } else if self.waiting.insert(key.clone()) {
             self.ready.push_back(key);
+            self.behind.get_or_insert_with(Instant::now);
         }
     }
 
     /// Takes the next one that may run.
     fn take(&mut self) -> Option<ObjectKey> {
         if let Some(key) = self.ready.pop_front() {
+            if self.ready.is_empty() {
+                self.behind = None;
+            }
             self.waiting.remove(&key);
             self.running.insert(key.clone());
             return Some(key);

@@ -28,7 +28,7 @@ pub async fn effective_policy(
     if effective.source == policy::Source::Object && effective.unknown.is_none() {
         return Ok(effective);
     }
-    let namespace = cluster.namespace_policy(&object.key.namespace).await?;
+    let namespace = cluster.namespace(&object.key.namespace).await?.policy;
     let operator = cluster.operator_policy().await?;
     Ok(policy::effective(
         own,

@@ -78,7 +78,7 @@ impl Stopwatch {
     pub fn show(&self, object: &ObjectKey, copy: &mut Copy, now: Timestamp) -> Written {
         let this_moment = Instant::now();
         let mut written = Vec::new();
-        for request in copy.acquiring.iter_mut().chain(&mut copy.deleting) {
+        for request in copy.in_flight_mut() {
             let as_written = request.deadline;
             let over = self.note(object, &request.request, as_written);
             request.deadline = shift(now, this_moment, over);
@@ -114,7 +114,7 @@ impl Stopwatch {
 impl Written {
     /// Puts the deadlines that are written back in their places.
     pub fn restore(&self, copy: &mut Copy) {
-        for request in copy.acquiring.iter_mut().chain(&mut copy.deleting) {
+        for request in copy.in_flight_mut() {
             let known = self.0.iter().find(|(shown, _)| shown == request);
             if let Some((_, written)) = known {
                 request.deadline = *written;
@@ -156,8 +156,10 @@ mod tests {
         Copy {
             stored: None,
             acquiring: requests.clone().collect(),
+            arriving: Vec::new(),
             deleting: requests.take(1).collect(),
             assumed: false,
+            newcomer: 0,
             since: second(0),
             by: "".into(),
         }

@@ -26,6 +26,11 @@ pub const POLLER_RESUME_TOKEN_ANNOTATION: &str = "serviceoperator.azure.com/poll
 /// the deletion of those only, so that other namespaces do not depend on the guard.
 pub const GUARDED_LABEL: &str = "asoguard.io/guarded";
 
+/// The guard's annotation that overrides a refusal, and says why.
+pub const OVERRIDE_ANNOTATION: &str = "asoguard.io/override";
+/// The guard's label on namespaces that sets its mode for the objects in them.
+pub const MODE_LABEL: &str = "asoguard.io/mode";
+
 /// Names one object in one cluster. The API version is left out: every served
 /// version of a kind is the same object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -158,15 +158,23 @@ struct NamespaceMetadata {
     #[serde(default)]
     name: Box<str>,
     #[serde(default, deserialize_with = "optional_object")]
-    annotations: Option<WireAnnotations>,
+    annotations: Option<NamespaceAnnotations>,
     #[serde(default, deserialize_with = "optional_object")]
     labels: Option<NamespaceLabels>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct NamespaceAnnotations {
+    #[serde(rename = "serviceoperator.azure.com/reconcile-policy", default)]
+    policy: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct NamespaceLabels {
     #[serde(rename = "asoguard.io/guarded", default)]
     guarded: Option<Box<str>>,
+    #[serde(rename = "asoguard.io/mode", default)]
+    mode: Option<Box<str>>,
 }
 
 impl Namespace {
@@ -178,6 +186,11 @@ impl Namespace {
     /// Its policy annotation.
     pub fn policy(&self) -> Option<&str> {
         self.metadata.annotations.as_ref()?.policy.as_deref()
+    }
+
+    /// Its label [`super::MODE_LABEL`].
+    pub fn mode(&self) -> Option<&str> {
+        self.metadata.labels.as_ref()?.mode.as_deref()
     }
 
     /// Whether it has the label [`super::GUARDED_LABEL`].

@@ -6,9 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record};
+use crate::claim::{ClaimState, MemberName, Record};
 
-use super::{Holding, MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
+use super::{
+    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
+    Versioned,
+};
 
 /// A registry that lives and dies with the process.
 #[derive(Debug, Default)]
@@ -81,7 +84,7 @@ impl Registry for MemoryRegistry {
         record: &Record,
         expected: Option<&RecordVersion>,
     ) -> Result<Put, RegistryError> {
-        let stored = (!record.copies.is_empty()).then(|| record.clone());
+        let stored = (!record.is_empty()).then(|| record.clone());
         let tables = &mut *self.tables();
         let key = record.identity.key();
         Ok(put(
@@ -93,9 +96,9 @@ impl Registry for MemoryRegistry {
         ))
     }
 
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
+    async fn claims_page(&self, scope: &Scope, _: Option<&Cursor>) -> Result<Page, RegistryError> {
         let tables = self.tables();
-        Ok(match scope {
+        let claims = match scope {
             Scope::Below(identity) => {
                 let key = identity.key();
                 let from_here = tables.claims.range(key.clone()..);
@@ -112,7 +115,8 @@ impl Registry for MemoryRegistry {
                 .filter(|(_, record)| scope.covers(record))
                 .map(versioned)
                 .collect(),
-        })
+        };
+        Ok(Page { claims, next: None })
     }
 
     async fn member(
@@ -139,6 +143,16 @@ impl Registry for MemoryRegistry {
         ))
     }
 
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let tables = &mut *self.tables();
+        let (next, members) = (&mut tables.next, &mut tables.members);
+        Ok(put(next, members, name.clone(), None, Some(expected)))
+    }
+
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         Ok(self.tables().members.values().map(versioned).collect())
     }
@@ -150,6 +164,7 @@ impl Scope {
         match self {
             Self::All => true,
             Self::Below(identity) => record.identity.is_below(identity),
+            Self::InConflict => record.state() == ClaimState::Conflict,
             Self::Of(member, holding) => record.copies.iter().any(|(copy, held)| {
                 copy.member == *member
                     && (*holding == Holding::AnyCopy || held.next_deadline().is_some())

@@ -3,11 +3,12 @@
 mod error;
 pub mod kubernetes;
 pub mod memory;
+pub mod metered;
 mod record;
 mod url;
 
 pub use error::RegistryError;
-pub use record::{Holding, MemberRecord, Put, RecordVersion, Scope, Versioned};
+pub use record::{Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Scope, Versioned};
 pub use url::{RegistryUrl, RegistryUrlError};
 
 use async_trait::async_trait;
@@ -29,15 +30,28 @@ pub trait Registry: Send + Sync {
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError>;
 
     /// Stores a record, if the registry still holds `expected` (`None`: no
-    /// record). A record without copies is removed.
+    /// record). A record that says [nothing](Record::is_empty) is removed.
     async fn put_claim(
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
     ) -> Result<Put, RegistryError>;
 
+    /// A part of the records in a scope, in no order: the first one, or the one that
+    /// begins `at` where the part before it ended. A member may have so many claims
+    /// that nobody wants all of them in memory.
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError>;
+
     /// The records in a scope, in no order.
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError>;
+    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
+        let mut page = self.claims_page(scope, None).await?;
+        let mut claims = std::mem::take(&mut page.claims);
+        while let Some(at) = page.next {
+            page = self.claims_page(scope, Some(&at)).await?;
+            claims.append(&mut page.claims);
+        }
+        Ok(claims)
+    }
 
     /// A member's record, and its version.
     async fn member(
@@ -50,6 +64,14 @@ pub trait Registry: Send + Sync {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError>;
+
+    /// Removes a member's record, if the registry still holds `expected`. Its copies
+    /// stay in their claims.
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
     ) -> Result<Put, RegistryError>;
 
     /// All members, in no order.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::arm::Identity;
-use crate::claim::MemberName;
+use crate::claim::{MemberName, Record};
 
 /// The version of a stored record: opaque, and never used twice for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,31 @@ impl RecordVersion {
 impl fmt::Display for RecordVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A part of a list of claims.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The claims.
+    pub claims: Vec<Versioned<Record>>,
+    /// Where the next part begins; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// Where a part of a list begins: known to the registry that gave it alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// Takes a backend's token as it stands.
+    pub fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    /// The token as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -55,6 +80,9 @@ pub enum Scope {
     All,
     /// Those strictly below an identity, by ARM ID.
     Below(Identity),
+    /// Those with more than one live copy. There are few, and this is cheap: it is asked
+    /// for every few seconds.
+    InConflict,
     /// Those with a copy of a member, further told apart by [`Holding`].
     Of(MemberName, Holding),
 }

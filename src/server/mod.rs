@@ -14,6 +14,7 @@ mod certificate_error;
 mod connection;
 pub mod development_certificates;
 mod engine;
+pub mod expiry;
 mod handshake;
 mod linger;
 pub mod ops;

@@ -83,6 +83,9 @@ const FAILED: &str = "failed";
 impl EventMetrics {
     /// Adds them to what is served.
     pub fn register(&self, registry: &mut Registry) {
+        for outcome in [PUBLISHED, FOLDED, DROPPED, FAILED] {
+            drop(self.events.get_or_create(&Labels { outcome }));
+        }
         registry.register(
             "events",
             "Kubernetes Events, by what became of them: published, folded into one told shortly before, \

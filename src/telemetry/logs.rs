@@ -5,10 +5,13 @@ use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use super::traces::Traces;
 
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -39,10 +42,11 @@ pub enum LogError {
 
 /// Starts to write logs to standard error, panics included. `filter` is a level
 /// (`error`, `warn`, `info`, `debug`, `trace`, `off`), or several after commas,
-/// each for one module: `info,aso_guard=debug,kube=warn`.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), LogError> {
+/// each for one module: `info,aso_guard=debug,kube=warn`. Traces, where they are
+/// sent, are not filtered by it.
+pub fn init(format: LogFormat, filter: &str, traces: Option<&Traces>) -> Result<(), LogError> {
     let colour = std::io::stderr().is_terminal();
-    subscriber(format, filter, colour, std::io::stderr)?.try_init()?;
+    subscriber(format, filter, colour, std::io::stderr, traces)?.try_init()?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
@@ -52,6 +56,7 @@ fn subscriber<W>(
     filter: &str,
     colour: bool,
     writer: W,
+    traces: Option<&Traces>,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, LogError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -61,14 +66,17 @@ where
         filter: filter.to_owned(),
         source,
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(parsed)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(colour)
         .with_writer(writer);
-    Ok(match format {
-        LogFormat::Text => Box::new(builder.finish()),
-        LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
-    })
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    let subscriber = tracing_subscriber::registry()
+        .with(lines.with_filter(parsed))
+        .with(traces.map(Traces::layer));
+    Ok(Box::new(subscriber))
 }
 
 /// A panic is a log line like any other, so that collectors keep it whole.
@@ -93,7 +101,7 @@ mod tests {
     fn written(format: LogFormat, filter: &str) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         let sink = Arc::new(file.reopen().unwrap());
-        let subscriber = subscriber(format, filter, false, sink).unwrap();
+        let subscriber = subscriber(format, filter, false, sink, None).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::debug!("not this");
             tracing::info!(request.uid = "u-1", "a verdict");
@@ -129,7 +137,7 @@ mod tests {
                 .count(),
             2
         );
-        let error = subscriber(LogFormat::Text, "aso_guard=loud", false, io::sink)
+        let error = subscriber(LogFormat::Text, "aso_guard=loud", false, io::sink, None)
             .err()
             .unwrap()
             .to_string();

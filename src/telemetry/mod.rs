@@ -1,7 +1,8 @@
-//! What the process tells the world of itself: logs, notices, Kubernetes Events.
+//! What the process tells the world of itself: logs, traces, notices, Kubernetes Events.
 
 pub mod events;
 pub mod logs;
 mod notice;
+pub mod traces;
 
 pub use notice::{Notice, Notices, Severity, Silent};

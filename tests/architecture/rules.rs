@@ -4,11 +4,12 @@ use crate::source::Module;
 use crate::tokens::Token;
 
 /// Each module of the library, and those below it, which it may use.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("object", &[]),
     ("policy", &[]),
     ("arm", &["object"]),
     ("claim", &["arm", "object", "policy"]),
+    ("check", &["claim", "arm", "object", "policy"]),
     ("registry", &["claim", "arm", "object", "policy"]),
     (
         "cluster",
@@ -34,6 +35,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
         &[
             "keeper",
             "admission",
+            "check",
             "cluster",
             "registry",
             "claim",
@@ -48,7 +50,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 
 /// Modules without async, I/O, clock, chance or environment: what they give
 /// depends on what they are given, and on nothing else.
-const PURE: [&str; 5] = ["object", "policy", "arm", "claim", "keeper::plan"];
+const PURE: [&str; 6] = ["object", "policy", "arm", "claim", "check", "keeper::plan"];
 
 /// Paths that begin with one of these lead out of a pure module.
 const IMPURE: [&str; 24] = [

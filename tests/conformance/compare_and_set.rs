@@ -115,3 +115,28 @@ pub async fn a_member_is_changed_by_the_same_rule(registry: Arc<dyn Registry>) {
     assert_eq!(put, Put::Conflict);
     assert_eq!(registry.member(&never.name).await.unwrap(), None);
 }
+
+pub async fn a_member_is_removed_by_the_same_rule(registry: Arc<dyn Registry>) {
+    let place = Place::new();
+    let first = member_record(place.member("a"));
+    let mut second = first.clone();
+    second.cluster = "another".into();
+    let Put::Stored(Some(old)) = registry.put_member(&first, None).await.unwrap() else {
+        panic!("nobody else writes this member");
+    };
+    let Put::Stored(Some(new)) = registry.put_member(&second, Some(&old)).await.unwrap() else {
+        panic!("nobody else writes this member");
+    };
+    let removed = registry.remove_member(&first.name, &old).await.unwrap();
+    assert_eq!(removed, Put::Conflict);
+    assert!(registry.member(&first.name).await.unwrap().is_some());
+
+    let removed = registry.remove_member(&first.name, &new).await.unwrap();
+    assert_eq!(removed, Put::Stored(None));
+    assert_eq!(registry.member(&first.name).await.unwrap(), None);
+    let again = registry.remove_member(&first.name, &new).await.unwrap();
+    assert_eq!(again, Put::Conflict);
+    // The name is free for another cluster.
+    let put = registry.put_member(&second, None).await.unwrap();
+    assert!(matches!(put, Put::Stored(Some(_))));
+}

@@ -79,8 +79,10 @@ pub fn parked() -> Copy {
             busy: false,
         }),
         acquiring: Vec::new(),
+        arriving: Vec::new(),
         deleting: Vec::new(),
         assumed: false,
+        newcomer: 0,
         since: at("2026-03-01T12:00:00Z"),
         by: "".into(),
     }

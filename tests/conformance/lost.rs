@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aso_guard::arm::Identity;
 use aso_guard::claim::{self, Acquire, MemberName, Record, Refusal};
 use aso_guard::registry::{
-    MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
 };
 use async_trait::async_trait;
 
@@ -75,8 +75,8 @@ impl Registry for Lossy {
         self.lose(self.registry.put_claim(record, expected)).await
     }
 
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
-        self.registry.claims(scope).await
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+        self.registry.claims_page(scope, at).await
     }
 
     async fn member(
@@ -92,6 +92,14 @@ impl Registry for Lossy {
         expected: Option<&RecordVersion>,
     ) -> Result<Put, RegistryError> {
         self.lose(self.registry.put_member(member, expected)).await
+    }
+
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.lose(self.registry.remove_member(name, expected)).await
     }
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {

@@ -46,6 +46,7 @@ macro_rules! cases {
 
 const CASES: &[(&str, Case)] = cases![
     stored::a_claim_comes_back_whole,
+    stored::a_history_outlives_the_copies,
     stored::a_member_comes_back_whole,
     stored::what_was_never_put_is_not_there,
     stored::another_spelling_is_the_same_record,
@@ -56,11 +57,13 @@ const CASES: &[(&str, Case)] = cases![
     compare_and_set::a_record_without_copies_is_removed,
     compare_and_set::removal_needs_the_version_too,
     compare_and_set::a_member_is_changed_by_the_same_rule,
+    compare_and_set::a_member_is_removed_by_the_same_rule,
     scope::below_goes_by_whole_segments,
     scope::below_finds_wild_names,
     scope::below_works_outside_subscriptions,
     scope::of_a_member_finds_its_copies_alone,
     scope::in_flight_is_told_apart,
+    scope::conflicts_are_found_while_they_last,
     scope::a_long_list_comes_whole,
     races::of_many_creators_one_wins,
     races::of_many_removers_one_wins,

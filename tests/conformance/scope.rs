@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{Copy, Proof, Record};
+use aso_guard::claim::{Copy, Proof, Record, Stored};
+use aso_guard::policy::Policy;
 use aso_guard::registry::{Holding, Registry, Scope};
 
 use super::fixtures::{Place, identity, listed, parked, request, store};
@@ -173,6 +174,33 @@ pub async fn in_flight_is_told_apart(registry: Arc<dyn Registry>) {
     let settled = place.parked(&record.identity, "a");
     store(&registry, &settled, Some(&version)).await;
     assert_eq!(names(listed(&registry, &of("a")).await), ["deletes"]);
+}
+
+pub async fn conflicts_are_found_while_they_last(registry: Arc<dyn Registry>) {
+    let place = Place::new();
+    let live = |newcomer| Copy {
+        stored: parked().stored.map(|stored| Stored {
+            policy: Policy::Manage,
+            ..stored
+        }),
+        newcomer,
+        ..parked()
+    };
+    let mut record = Record::new(place.id("/resourceGroups/twins"));
+    record.copies.insert(place.copy("a"), live(0));
+    record.copies.insert(place.copy("b"), parked());
+    let alone = store(&registry, &record, None).await;
+    let found = async || -> bool {
+        let all = listed(&registry, &Scope::InConflict).await;
+        all.contains(&record.identity.to_string())
+    };
+    assert!(!found().await);
+    let mut twins = record.clone();
+    twins.copies.insert(place.copy("b"), live(1));
+    let version = store(&registry, &twins, Some(&alone)).await;
+    assert!(found().await);
+    store(&registry, &record, Some(&version)).await;
+    assert!(!found().await);
 }
 
 /// Longer than any page a backend may cut its answers into.

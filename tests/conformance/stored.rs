@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use aso_guard::claim::{Copy, CopyRef, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored};
+use aso_guard::claim::{
+    Copy, CopyRef, Deed, Entry, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored, Why,
+};
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::{Put, Registry};
@@ -54,6 +56,11 @@ fn eloquent(place: &Place) -> Record {
             ..parked()
         },
         Copy {
+            stored: None,
+            arriving: vec![request("r5", Proof::Uid("u5".into()))],
+            ..parked()
+        },
+        Copy {
             acquiring: (0..MAX_IN_FLIGHT)
                 .map(|n| request(&format!("many-{n}"), Proof::Deadline))
                 .collect(),
@@ -70,7 +77,34 @@ fn eloquent(place: &Place) -> Record {
         let member = place.member(if number % 2 == 0 { "a" } else { "b" });
         record.copies.insert(CopyRef { member, object }, copy);
     }
+    record.history = deeds(&record);
     record
+}
+
+/// One entry for each thing that may have been done.
+fn deeds(record: &Record) -> Vec<Entry> {
+    let deeds = [
+        Deed::Create,
+        Deed::Update,
+        Deed::Delete,
+        Deed::DeleteWithNamespace,
+        Deed::Release,
+    ];
+    let copies = record.copies.keys().cycle();
+    let entry = |(deed, copy): (Deed, &CopyRef)| Entry {
+        at: at("2026-03-01T12:00:00.123456789Z"),
+        by: "jürgen \"the\" admin\\@example.com".into(),
+        copy: copy.clone(),
+        deed,
+        why: Why::new("hub is gone: \"INC-7\", said ops").unwrap(),
+        against: if deed == Deed::Release {
+            ""
+        } else {
+            "PeersDepend"
+        }
+        .into(),
+    };
+    deeds.into_iter().zip(copies).map(entry).collect()
 }
 
 pub async fn a_claim_comes_back_whole(registry: Arc<dyn Registry>) {
@@ -89,6 +123,23 @@ pub async fn a_claim_comes_back_whole(registry: Arc<dyn Registry>) {
     let version = store(&registry, &second, Some(&version)).await;
     let known = read(&registry, &first.identity).await.unwrap();
     assert_eq!((known.record, known.version), (second, version));
+}
+
+/// What was done must not be forgotten the moment the copy it was done to is gone.
+pub async fn a_history_outlives_the_copies(registry: Arc<dyn Registry>) {
+    let place = Place::new();
+    let mut record = eloquent(&place);
+    let version = store(&registry, &record, None).await;
+    record.copies.clear();
+    let version = store(&registry, &record, Some(&version)).await;
+    let known = read(&registry, &record.identity).await.unwrap();
+    assert_eq!((&known.record, &known.version), (&record, &version));
+    // It stands in nobody's way, but for one who believes that there is nothing.
+    refused(&registry, &place.parked(&record.identity, "a"), None).await;
+    record.history.clear();
+    let put = registry.put_claim(&record, Some(&version)).await.unwrap();
+    assert_eq!(put, Put::Stored(None));
+    assert_eq!(read(&registry, &record.identity).await, None);
 }
 
 pub async fn a_member_comes_back_whole(registry: Arc<dyn Registry>) {

@@ -10,16 +10,22 @@ mod lab;
 
 mod aftermath;
 mod audit;
+mod before;
+mod break_glass;
+mod by_hand;
 mod bypass;
 mod certificates;
 mod control_plane;
 mod family;
 mod members;
+mod metrics;
+mod modes;
 mod moves;
 mod race;
 mod refusals;
 mod registry;
 mod rollout;
+mod shown;
 mod stolen;
 mod surroundings;
 

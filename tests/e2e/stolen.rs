@@ -74,6 +74,15 @@ fn copy_of<'a>(claim: &'a mut Value, member: &str) -> &'a mut Value {
     found.unwrap()
 }
 
+/// An entry of a claim's history.
+fn deed(member: &str, deed: &str) -> Value {
+    json!({
+        "at": "2026-01-01T00:00:00Z", "by": "alice", "deed": deed, "why": "because",
+        "member": member, "namespace": "x", "group": "resources.azure.com",
+        "kind": "ResourceGroup", "name": "rg",
+    })
+}
+
 async fn thief<'a>(story: &'a Story<'a>) -> Thief<'a> {
     let kubeconfig = hub::member_kubeconfig(story.lab.hub(), "b");
     let group = story.resource_group("rg");
@@ -129,7 +138,7 @@ async fn a_member_may_do_with_its_own_copies_what_it_has_to() {
 
 impl Thief<'_> {
     async fn on_the_shared_claim(&self, table: &mut Table) {
-        let changes: [(&str, fn(&mut Value)); 13] = [
+        let changes: [(&str, fn(&mut Value)); 14] = [
             ("take a peer's copy away", |claim| {
                 let copies = claim["status"]["copies"].as_array_mut().unwrap();
                 copies.retain(|copy| copy["member"] == "b");
@@ -174,6 +183,9 @@ impl Thief<'_> {
             }),
             ("say that a request of the peer is under way", |claim| {
                 claim["metadata"]["labels"]["member.asoguard.io/a"] = json!("in-flight");
+            }),
+            ("say that the peer released it", |claim| {
+                claim["status"]["history"] = json!([deed("a", "release")]);
             }),
             ("have it collected as garbage", |claim| {
                 claim["metadata"]["ownerReferences"] = json!([{
@@ -225,7 +237,7 @@ impl Thief<'_> {
     }
 
     async fn on_new_claims(&self, table: &mut Table) {
-        let changes: [(&str, fn(&mut Value)); 7] = [
+        let changes: [(&str, fn(&mut Value)); 9] = [
             ("claim a resource in a peer's name", |claim| {
                 claim["status"]["copies"][0]["member"] = json!("a");
                 claim["metadata"]["labels"] = json!({
@@ -248,6 +260,12 @@ impl Thief<'_> {
             }),
             ("a claim under a member name that is none", |claim| {
                 claim["status"]["copies"][0]["member"] = json!("b ");
+            }),
+            ("a claim with a deed of a peer's in its history", |claim| {
+                claim["status"]["history"] = json!([deed("a", "release")]);
+            }),
+            ("a claim with a deed that no member can read", |claim| {
+                claim["status"]["history"] = json!([deed("b", "misdeed")]);
             }),
             ("a claim that is not found by its resource group", |claim| {
                 let labels = claim["metadata"]["labels"].as_object_mut().unwrap();

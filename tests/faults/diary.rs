@@ -38,7 +38,7 @@ pub enum What {
     Live,
     /// Stored, and known to the guards.
     Stored,
-    /// Stored, created parked, and too young for the guards to know.
+    /// Stored, created parked, and not seen in its claim yet.
     Young,
 }
 
@@ -92,8 +92,9 @@ impl Diary {
             .collect()
     }
 
-    /// Deletes while the other copy had just been created parked. The design has the observer
-    /// register those, a moment after: no promise is broken, and the number is worth knowing.
+    /// Deletes while the other copy had just been created parked. Its guard registers it then,
+    /// unless the registry is in trouble; else the observer does, a moment after. So no promise
+    /// is broken, and the number is worth knowing.
     pub fn deletes_beside_the_young(&self) -> usize {
         let minded = |delete: &&Delete| self.minded(delete, What::Young);
         self.deletes.iter().filter(minded).count()

@@ -261,6 +261,8 @@ fn controllers(binaries: &Path, directory: &Path) -> Process {
         "--kubeconfig=kubeconfig",
         &format!("--controllers={CONTROLLERS}"),
         "--leader-elect=false",
+        // As in clusters outside of a lab: each controller is a user of its own.
+        "--use-service-account-credentials=true",
         "--secure-port=0",
         "--kube-api-qps=200",
         "--kube-api-burst=400",

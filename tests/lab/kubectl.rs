@@ -27,6 +27,8 @@ pub struct Kubectl {
     client: Client,
     namespace: String,
     dry_run: bool,
+    /// Whose name this person acts in: a user, and the user's group.
+    name: Option<(String, String)>,
     tally: Arc<Tally>,
 }
 
@@ -37,6 +39,7 @@ impl Kubectl {
             client: kubeconfig::client(kubeconfig).await?,
             namespace: namespace.to_owned(),
             dry_run: false,
+            name: None,
             tally: Arc::default(),
         })
     }
@@ -61,6 +64,15 @@ impl Kubectl {
     pub fn in_namespace(&self, namespace: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// `--as user --as-group group`: what this person may, the other one may.
+    #[must_use]
+    pub fn in_the_name_of(&self, user: &str, group: &str) -> Self {
+        Self {
+            name: Some((user.to_owned(), group.to_owned())),
             ..self.clone()
         }
     }
@@ -255,6 +267,12 @@ impl Kubectl {
         body: Option<(&str, &Value)>,
     ) -> Result<Response<Body>, Refusal> {
         let mut request = Request::builder().method(method).uri(uri);
+        if let Some((user, group)) = &self.name {
+            request = request
+                .header("Impersonate-User", user)
+                .header("Impersonate-Group", group)
+                .header("Impersonate-Group", "system:authenticated");
+        }
         let mut bytes = Vec::new();
         if let Some((content_type, value)) = body {
             request = request.header("Content-Type", content_type);

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::crds;
 use super::guard::Guard;
 use super::kubectl::Kubectl;
@@ -57,6 +59,27 @@ impl<'lab> Story<'lab> {
             panic!("namespace {name}: {refusal}");
         }
         kubectl.in_namespace(name)
+    }
+
+    /// Somebody who may do anything that Kubernetes has a say in, and is nobody to the guard.
+    pub async fn developer(&self, kubectl: &Kubectl) -> Kubectl {
+        let binding = Object::new(
+            "rbac.authorization.k8s.io/v1",
+            "ClusterRoleBinding",
+            "developers",
+        )
+        .with(
+            "/roleRef",
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}),
+        )
+        .with(
+            "/subjects",
+            json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "developers"}]),
+        );
+        if let Err(refusal) = kubectl.apply(&binding).await {
+            panic!("rights for developers: {refusal}");
+        }
+        kubectl.in_the_name_of("dora", "developers")
     }
 
     /// A name in Azure that no other story uses: all of them share a subscription.

@@ -99,6 +99,20 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Puts a guard beside each cluster of a lab that was built without, and registers no
+    /// webhook: nobody asks it.
+    pub async fn guard_unasked(&mut self, plan: &guard::Plan) -> anyhow::Result<()> {
+        let crds = Object::documents(&plan.print(&["crds"]).await?)?;
+        let hub = self.hub().kubectl("default").await?;
+        control_plane::install(&hub, &crds).await?;
+        let registry = format!("kubernetes:{}", self.hub().kubeconfig().display());
+        for cluster in [&mut self.a, &mut self.b] {
+            let guard = Guard::start(plan, &cluster.control_plane, &registry).await?;
+            cluster.guard = Some(guard);
+        }
+        Ok(())
+    }
+
     /// The cluster that holds the claims.
     pub fn hub(&self) -> &ControlPlane {
         self.hub.as_ref().unwrap_or(&self.a.control_plane)

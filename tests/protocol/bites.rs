@@ -99,6 +99,13 @@ fn without_a_rule_a_delete_takes_what_others_have_inside(#[case] rules: Rules) {
     caught(HARM, INSIDE, rules, budget(2, 0, 0, 0, 0));
 }
 
+#[rstest]
+#[case::register_parked(Rules { register_parked: false, ..Rules::ALL })]
+#[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL })]
+fn without_a_rule_a_delete_takes_what_a_parked_copy_depends_on(#[case] rules: Rules) {
+    caught(HARM, MOVE, rules, budget(1, 1, 0, 0, 0));
+}
+
 #[test]
 fn without_deadlines_what_was_rejected_is_held_for_ever() {
     let rules = Rules {

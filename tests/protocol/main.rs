@@ -24,9 +24,9 @@ use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
 use model::sights::Sight::{
-    self, Adopted, AncestorDeleting, AnswerLost, ChildrenDepend, Collected, Expired, GivenUp,
-    GuardDied, HandedOver, LandedLate, LiveElsewhere, Outdated, Outrun, PeersDepend, Proven,
-    Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas, Woken,
+    self, Adopted, AncestorDeleting, AnswerLost, Arrived, ChildrenDepend, Collected, Expired,
+    GivenUp, GuardDied, HandedOver, LandedLate, LetThrough, LiveElsewhere, Outdated, Outrun,
+    PeersDepend, Proven, Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas, Woken,
 };
 use model::steps::Step::{Ask, Call, Store};
 use model::world::Kind;
@@ -97,6 +97,7 @@ const FAULTS: Case = case(
 const FAULTS_AND_PARKING: Case = case(
     Bounds {
         name: "faults and parking",
+        replicas: 1,
         left: budget(2, 1, 0, 1, 1),
         ..TWO_REPLICAS.bounds
     },
@@ -113,6 +114,8 @@ const FAULTS_AND_PARKING: Case = case(
         Proven,
         ReplicaDied,
         HandedOver,
+        Arrived,
+        LetThrough,
         Adopted,
         Woken,
     ],

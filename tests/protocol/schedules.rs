@@ -81,7 +81,12 @@ fn pick(protocol: &Protocol, world: &World, number: u32) -> Option<Step> {
     let mut possible = Vec::new();
     world.steps(protocol, &mut possible);
     if world.requests.len() >= TOGETHER {
-        possible.retain(|step| !matches!(step, Step::Ask(..) | Step::Collect(_)));
+        possible.retain(|step| {
+            !matches!(
+                step,
+                Step::Ask(..) | Step::Collect(_) | Step::CreateParked(_)
+            )
+        });
     }
     let [first, second, rest @ ..] = number.to_le_bytes();
     let wanted = TURNS[usize::from(first) % TURNS.len()];
@@ -186,18 +191,17 @@ fn the_protocol_holds_in_long_random_schedules() {
     assert_eq!(missing, []);
 }
 
-/// Random schedules bite too: they come across most of what the exhaustive check is
-/// led to, without being led. Not across what `match_proof` is for: two creates of one
-/// object together, and a look, a park, a delete and another look before the first lands.
+/// Random schedules bite too, without being led: all but those rules that it takes some
+/// steps in the one order to miss (`match_proof`, `mark_before_children`,
+/// `claim_before_ancestors`).
 #[rstest::rstest]
 #[case::release_on_observation(Rules { release_on_observation: false, ..Rules::ALL })]
 #[case::record_before_object(Rules { record_before_object: false, ..Rules::ALL })]
 #[case::deadline_before_object(Rules { deadline_before_object: false, ..Rules::ALL })]
 #[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL })]
 #[case::compare(Rules { compare: false, ..Rules::ALL })]
-#[case::mark_before_children(Rules { mark_before_children: false, ..Rules::ALL })]
-#[case::claim_before_ancestors(Rules { claim_before_ancestors: false, ..Rules::ALL })]
 #[case::deadline_covers_request(Rules { deadline_covers_request: false, ..Rules::ALL })]
+#[case::register_parked(Rules { register_parked: false, ..Rules::ALL })]
 #[case::deadlines_end(Rules { deadlines_end: false, ..Rules::ALL })]
 fn without_a_rule_a_random_schedule_ends_badly(#[case] rules: Rules) {
     let (outcome, _) = run(rules, 2_000, 0);

@@ -30,6 +30,8 @@ pub struct Status {
 pub struct Audit {
     pub verdict: String,
     pub reason: Option<String>,
+    #[serde(rename = "override")]
+    pub overriding: Option<String>,
 }
 
 impl Answer {
@@ -77,6 +79,24 @@ impl Answer {
         assert_eq!(self.audit_annotations.verdict, "warned", "{self:#?}");
         assert_eq!(self.audit_annotations.reason.as_deref(), Some(reason));
         self.warnings.join("\n")
+    }
+
+    /// Let through against a refusal. Gives the warnings as one text.
+    #[track_caller]
+    pub fn overridden(&self, reason: &str, why: &str) -> String {
+        assert!(self.allowed && !self.warnings.is_empty(), "{self:#?}");
+        let audit = &self.audit_annotations;
+        assert_eq!(audit.verdict, "overridden", "{self:#?}");
+        assert_eq!(audit.reason.as_deref(), Some(reason));
+        assert_eq!(audit.overriding.as_deref(), Some(why));
+        self.warnings.join("\n")
+    }
+
+    /// Let through without a verdict.
+    #[track_caller]
+    pub fn unjudged(&self) {
+        assert!(self.allowed && self.warnings.is_empty(), "{self:#?}");
+        assert_eq!(self.audit_annotations.verdict, "unjudged");
     }
 
     /// Refused for this reason. Gives the message.

@@ -4,8 +4,12 @@
 //! | --- | --- |
 //! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
 //! | [`surroundings`] | namespaces and CRDs |
+//! | [`arrive`] | CREATE of a parked copy |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
+//! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
 //! | [`told`] | what people hear of it who did not ask |
+//! | [`namespace_modes`] | modes of namespaces, and what is exempt |
+//! | [`break_glass`] | refusals that are overridden |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`round_trips`] | how often the registry is asked |
 //! | [`hostile`], [`fields`], [`names`] | bad input, over real TLS |
@@ -18,6 +22,8 @@
 )]
 
 mod answer;
+mod arrive;
+mod break_glass;
 mod create;
 mod delete;
 mod fields;
@@ -25,9 +31,11 @@ mod fuzz;
 mod hostile;
 mod modes;
 mod names;
+mod namespace_modes;
 mod object;
 mod round_trips;
 mod server;
+mod shown;
 mod surroundings;
 mod tampered;
 mod told;

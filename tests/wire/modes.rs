@@ -61,6 +61,8 @@ async fn audit_mode_warns_of_deletes() {
     assert_short(&answer);
 
     world.b.remove(&peer).await;
+    // That delete was let through, and claimed; it did not come about.
+    let stored = world.a.store(&stored).await;
     let id = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg");
     let inside = account("st", "rg").with("/spec/owner", json!({"armId": id}));
     world.b.create(&inside).await;

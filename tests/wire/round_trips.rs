@@ -61,13 +61,17 @@ async fn the_safe_steps_cost_none() {
     let world = World::new();
     let live = world.a.store(&group("rg")).await;
     let parked = live.clone().policy("skip");
-    for review in [
-        group("new").policy("skip").create(),
-        live.update(&parked),
-        parked.delete(),
-    ] {
+    for review in [live.update(&parked), parked.delete()] {
         assert_eq!(trips(&world, &review).await, (vec![], 0));
     }
+}
+
+/// It is registered, so that its peers' deletes see it.
+#[tokio::test(start_paused = true)]
+async fn a_parked_create_costs_two() {
+    let world = World::new();
+    let found = trips(&world, &group("rg").policy("skip").create()).await;
+    assert_eq!(found, (vec!["claim", "put_claim"], 2));
 }
 
 #[tokio::test(start_paused = true)]

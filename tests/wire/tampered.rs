@@ -6,7 +6,7 @@ use std::time::Duration;
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::registry::{
-    MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
 };
 use async_trait::async_trait;
 
@@ -97,8 +97,8 @@ impl Registry for Tampered {
         self.pass("put_claim", call).await
     }
 
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
-        self.pass("claims", self.inner.claims(scope)).await
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+        self.pass("claims", self.inner.claims_page(scope, at)).await
     }
 
     async fn member(
@@ -115,6 +115,15 @@ impl Registry for Tampered {
     ) -> Result<Put, RegistryError> {
         let call = self.inner.put_member(member, expected);
         self.pass("put_member", call).await
+    }
+
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.remove_member(name, expected);
+        self.pass("remove_member", call).await
     }
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::{Cluster, ClusterError, Subscription};
+use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, Subscription};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use async_trait::async_trait;
 use rstest::rstest;
@@ -184,8 +184,8 @@ impl Cluster for Mute {
         no_answer(&key.to_string())
     }
 
-    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
-        no_answer(&format!("namespace {namespace}"))
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        no_answer(&format!("namespace {name}"))
     }
 
     async fn read_namespace_policy(

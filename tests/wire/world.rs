@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Settings, router};
+use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, router};
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
-use aso_guard::cluster::Cluster;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::observer::Observer;
+use aso_guard::cluster::observer::{Observer, Show};
+use aso_guard::cluster::{self, Cluster};
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::Registry;
 use aso_guard::registry::memory::MemoryRegistry;
@@ -45,6 +45,7 @@ pub struct Member {
     pub observer: Arc<Observer>,
     pub router: Router,
     pub notices: Arc<Told>,
+    pub metrics: cluster::metrics::Metrics,
 }
 
 impl World {
@@ -62,12 +63,43 @@ impl World {
         }
     }
 
+    /// A world where these people may do this in cluster `a`.
+    pub fn among(privileges: Privileges) -> Self {
+        let mut world = Self::new();
+        let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
+        let seen = cluster.clone();
+        let choices = Choices {
+            privileges,
+            ..Choices::default()
+        };
+        world.a = Member::with(
+            "a",
+            world.registry.clone(),
+            SETTINGS,
+            cluster,
+            seen,
+            choices,
+        );
+        world
+    }
+
     /// A world where cluster `a` only warns.
     pub fn in_audit_mode() -> Self {
         Self::with(Settings {
             mode: Mode::Audit,
             ..SETTINGS
         })
+    }
+
+    /// A world where both clusters park newcomers, and tell at once what is orphaned.
+    pub fn that_parks() -> Self {
+        let world = Self::new();
+        let registry = world.registry.clone();
+        Self {
+            a: Member::parking("a", registry.clone(), world.a.cluster.clone()),
+            b: Member::parking("b", registry.clone(), world.b.cluster.clone()),
+            registry,
+        }
     }
 
     /// What the registry holds about a resource of the subscription.
@@ -80,10 +112,31 @@ impl World {
     }
 }
 
+/// What an operator may choose besides the settings.
+#[derive(Default)]
+struct Choices {
+    privileges: Privileges,
+    show: Show,
+}
+
 impl Member {
     pub fn new(name: &str, registry: Arc<dyn Registry>, settings: Settings) -> Self {
         let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
         Self::around(name, registry, settings, cluster.clone(), cluster)
+    }
+
+    /// Another replica of a member, which parks newcomers.
+    pub fn parking(name: &str, registry: Arc<dyn Registry>, cluster: Arc<MemoryCluster>) -> Self {
+        let show = Show {
+            parking: Some(cluster.clone()),
+            orphaned_after: Duration::ZERO,
+            ..Show::default()
+        };
+        let choices = Choices {
+            show,
+            ..Choices::default()
+        };
+        Self::with(name, registry, SETTINGS, cluster.clone(), cluster, choices)
     }
 
     /// A member whose guard sees its cluster as `seen`.
@@ -94,6 +147,20 @@ impl Member {
         cluster: Arc<MemoryCluster>,
         seen: Arc<dyn Cluster>,
     ) -> Self {
+        Self::with(name, registry, settings, cluster, seen, Choices::default())
+    }
+
+    /// A member with what its operator chose besides.
+    fn with(
+        name: &str,
+        registry: Arc<dyn Registry>,
+        settings: Settings,
+        cluster: Arc<MemoryCluster>,
+        seen: Arc<dyn Cluster>,
+        Choices { privileges, show }: Choices,
+    ) -> Self {
+        let notices = Arc::new(Told::default());
+        let metrics = show.metrics.clone();
         let member: MemberName = name.parse().unwrap();
         let observer = Observer::new(
             member.clone(),
@@ -101,8 +168,10 @@ impl Member {
             cluster.clone(),
             settings.claim_deadline,
         );
-        let observer = Arc::new(observer);
-        let notices = Arc::new(Told::default());
+        let observer = Arc::new(observer.showing(Show {
+            notices: notices.clone(),
+            ..show
+        }));
         let guard = Guard {
             member,
             registry,
@@ -111,11 +180,13 @@ impl Member {
             settings,
             notices: notices.clone(),
             metrics: Metrics::default(),
+            privileges,
         };
         Self {
             cluster,
             observer,
             notices,
+            metrics,
             router: router(Arc::new(guard)),
         }
     }

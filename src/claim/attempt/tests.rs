@@ -1,8 +1,9 @@
 use rstest::rstest;
 
 use super::super::testing::{
-    Story, account, account_copy, activating, copy, creating, deleting, group, of_version,
+    Story, account, account_copy, activating, at, copy, creating, deleting, group, look, of_version,
 };
+use super::super::{Deed, Why, acquire};
 use super::*;
 use crate::policy::Policy::{Manage, Skip};
 
@@ -296,4 +297,101 @@ fn an_answer_to_another_call_changes_nothing() {
     }
     let nothing = Attempt::<u32>::new(create(), Vec::new(), false);
     assert_eq!(nothing.call(), None);
+}
+
+fn by_force(shelf: &mut Shelf, aim: Aim, identities: Vec<Identity>) -> Option<&'static str> {
+    shelf.run(Attempt::new(aim, identities, false).by_force())
+}
+
+#[test]
+fn what_is_let_through_is_claimed_all_the_same() {
+    let mut live = Shelf::with(&Story::default().found(&copy("b"), Manage));
+    let ask = creating(&copy("a"), "r1", "u", 0);
+    let refused = by_force(&mut live, Aim::Create(ask), vec![group()]);
+    assert_eq!(refused, Some("LiveElsewhere"));
+    let record = live.find(&group()).unwrap().0;
+    assert!(record.copies[&copy("a")].is_live() && record.copies[&copy("b")].is_live());
+    assert_eq!(record.state().as_str(), "Conflict");
+
+    // The first one parks and goes: its twin holds the resource against a third.
+    let left = Story(Some(record)).sees(&look(&copy("b"), None, 1));
+    let third = creating(&copy("c"), "r3", "u3", 2);
+    assert!(acquire(Some(left.record()), &group(), &third).is_err());
+}
+
+#[test]
+fn a_delete_that_is_let_through_is_marked_all_the_same() {
+    let mut parked = Shelf::with(&Story::default().found(&copy("b"), Skip));
+    let refused = by_force(&mut parked, delete(), vec![group()]);
+    assert_eq!(refused, Some("PeersDepend"));
+    let record = parked.find(&group()).unwrap().0;
+    assert!(record.copies[&copy("a")].is_deleting());
+    // Nobody goes live in what goes away.
+    let ask = activating(&copy("b"), "r2", of_version("1"), 0);
+    assert!(acquire(Some(&record), &group(), &ask).is_err());
+
+    let mut woken = Shelf::with(&Story::default().found(&copy("b"), Skip));
+    let refused = by_force(&mut woken, wake(), vec![group()]);
+    assert_eq!(refused, Some("WakesDelete"));
+    let held = woken.find(&group()).unwrap().0.copies[&copy("a")].clone();
+    assert!(held.is_live() && held.is_deleting());
+}
+
+#[test]
+fn force_goes_through_all_that_an_object_stands_for_and_tells_the_first_refusal() {
+    let named = "/subscriptions/s/resourceGroups/theirs"
+        .parse::<Identity>()
+        .unwrap();
+    let theirs = creating(&copy("b"), "r2", "u2", 0);
+    let theirs = acquire(None, &named, &theirs).unwrap();
+    let mut shelf = Shelf::with(&Story::default().found(&copy("b"), Manage));
+    shelf.claims.push((theirs, 1));
+    let ask = Aim::Create(creating(&copy("a"), "r1", "u", 0));
+    let refused = by_force(&mut shelf, ask, vec![group(), named.clone()]);
+    assert_eq!(refused, Some("LiveElsewhere"));
+    for identity in [group(), named] {
+        let record = shelf.find(&identity).unwrap().0;
+        assert!(record.copies[&copy("a")].is_live(), "{identity}");
+    }
+}
+
+#[test]
+fn force_comes_to_the_same_verdict_in_a_dry_run_and_writes_nothing() {
+    for (aim, reason) in [(create(), "LiveElsewhere"), (delete(), "PeersDepend")] {
+        let (peer, identity) = match aim {
+            Aim::Create(_) => (account_copy("b"), account()),
+            _ => (copy("b"), group()),
+        };
+        let record = acquire(None, &identity, &creating(&peer, "r", "u", 0));
+        let mut shelf = Shelf {
+            claims: vec![(record.unwrap(), 1)],
+            ..Shelf::default()
+        };
+        let attempt = Attempt::new(aim, vec![identity], true).by_force();
+        assert_eq!(shelf.run(attempt), Some(reason));
+        assert!(!shelf.log.iter().any(|call| call.starts_with("put")));
+    }
+}
+
+#[test]
+fn what_is_remembered_is_written_once_whatever_comes_in_between() {
+    let entry = Entry {
+        at: at(0),
+        by: "alice".into(),
+        copy: copy("a"),
+        deed: Deed::Delete,
+        why: Why::new("hub is gone").unwrap(),
+        against: "PeersDepend".into(),
+    };
+    let mut shelf = Shelf {
+        conflicts: 2,
+        ..Shelf::default()
+    };
+    for _ in 0..2 {
+        let aim = Aim::Remember(entry.clone());
+        assert_eq!(shelf.run(Attempt::new(aim, vec![group()], false)), None);
+    }
+    assert_eq!(shelf.find(&group()).unwrap().0.history, [entry]);
+    let puts = shelf.log.iter().filter(|call| call.starts_with("put"));
+    assert_eq!(puts.count(), 3);
 }

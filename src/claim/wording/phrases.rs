@@ -16,7 +16,7 @@ pub(super) fn still(to: &Speaker<'_>, peers: &[Holder]) -> Vec<String> {
     named(to, peers, |to, peer| {
         let still = match peer.hold {
             Hold::Live | Hold::Parked => "still ",
-            Hold::Pending(_) | Hold::Deleting => "",
+            Hold::Pending(_) | Hold::Arriving(_) | Hold::Deleting => "",
         };
         format!("it is {still}{}", place(to, peer))
     })
@@ -49,9 +49,7 @@ pub(super) fn named<T>(
 
 /// `resourceGroups/rg-prod`: the type and name that end an ID.
 pub(super) fn short(identity: &Identity) -> String {
-    let id = identity.as_str();
-    let cut = id.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at + 1);
-    id[cut..].to_owned()
+    identity.last_pair().to_owned()
 }
 
 /// `live in cluster b as team/ResourceGroup/rg (since …, by …, last heard from …)`.
@@ -60,6 +58,7 @@ pub(super) fn place(to: &Speaker<'_>, holder: &Holder) -> String {
         Hold::Live => "live",
         Hold::Pending(_) => "going live",
         Hold::Parked => "parked",
+        Hold::Arriving(_) => "being created parked",
         Hold::Deleting => "being deleted",
     };
     let here = holder.copy.member == to.copy.member;

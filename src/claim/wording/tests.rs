@@ -11,12 +11,14 @@ use super::*;
 /// How a copy can stand in the way of one that would go live.
 const LIVE: [Hold; 3] = [Hold::Live, PENDING, Hold::Deleting];
 /// How a copy can stand in the way of a delete.
-const HOLDS: [Hold; 4] = [Hold::Live, PENDING, Hold::Deleting, Hold::Parked];
+const HOLDS: [Hold; 5] = [Hold::Live, PENDING, Hold::Deleting, Hold::Parked, ARRIVING];
 const PENDING: Hold = Hold::Pending(Timestamp::UNIX_EPOCH);
+const ARRIVING: Hold = Hold::Arriving(Timestamp::UNIX_EPOCH);
 
 fn holder(place: &str, hold: Hold) -> Holder {
     let hold = match hold {
         Hold::Pending(_) => Hold::Pending(at(90)),
+        Hold::Arriving(_) => Hold::Arriving(at(90)),
         hold => hold,
     };
     Holder {
@@ -229,6 +231,7 @@ fn a_child_is_in_the_way() {
 fn word(hold: Hold) -> String {
     match hold {
         Hold::Pending(_) => "Pending".to_owned(),
+        Hold::Arriving(_) => "Arriving".to_owned(),
         hold => format!("{hold:?}"),
     }
 }

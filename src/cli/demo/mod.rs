@@ -41,7 +41,7 @@ pub(super) struct DemoArgs {
 
 /// Plays the story; [`Outcome::Failed`] where a verdict was not what it should be.
 pub(super) async fn run(args: &DemoArgs) -> Outcome {
-    let mut teller = Teller::new(std::io::stdout(), teller::wants_colour());
+    let mut teller = Teller::new(std::io::stdout(), crate::cli::terminal::wants_colour());
     let settings = Settings {
         mode: Mode::Enforce,
         on_unresolved: OnUnresolved::Warn,

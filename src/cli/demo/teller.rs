@@ -1,7 +1,6 @@
 //! Tells the story to a person: in colour on a terminal, just as well without.
 
-use std::env;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 
 use crate::claim::Record;
 
@@ -17,13 +16,6 @@ const CYAN: &str = "36";
 pub(super) struct Teller<W> {
     out: W,
     colour: bool,
-}
-
-/// Whether standard output is for colours; see <https://no-color.org>.
-pub(super) fn wants_colour() -> bool {
-    let said = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
-    io::stdout().is_terminal() && !said("NO_COLOR") && !dumb
 }
 
 impl<W: Write> Teller<W> {

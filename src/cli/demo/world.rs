@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::admission::{self, Guard, Settings};
+use crate::admission::{self, Guard, Privileges, Settings};
 use crate::claim::Record;
 use crate::cluster::member::Membership;
 use crate::cluster::memory::MemoryCluster;
@@ -113,6 +113,7 @@ impl Running {
             settings,
             notices: Arc::new(Silent),
             metrics: admission::Metrics::default(),
+            privileges: Privileges::default(),
         };
         let https = bind(ca).await?;
         let address = https.local_addr();

@@ -5,6 +5,7 @@ mod credentials;
 mod discovery;
 mod labels;
 mod store;
+pub mod survey;
 mod watch;
 mod watched;
 
@@ -16,15 +17,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
+use serde_json::json;
 use tokio::sync::watch as channel;
 
 use crate::arm::Kinds;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 use crate::registry::kubernetes::is_missing_object;
 
 use super::observer::Observer;
-use super::{Cluster, ClusterError, Subscription};
+use super::{Cluster, ClusterError, NamespaceFacts, Parking, Subscription};
 use credentials::Credentials;
 use discovery::Installed;
 use store::Store;
@@ -93,6 +96,16 @@ impl KubeCluster {
             .map(|kind| kind.api_version.clone())
     }
 
+    /// A namespace as the API server's store has it now.
+    async fn read_namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let what = format!("namespace {name}");
+        let found = call(&what, namespaces.get_opt(name)).await?;
+        Ok(found.map_or_else(NamespaceFacts::default, |found| {
+            watched::namespace_of(&found.metadata)
+        }))
+    }
+
     /// The watched objects' API, where the kind is installed.
     fn api(&self, key: &ObjectKey) -> Option<Api<WatchedObject>> {
         let installed = self.installed.load();
@@ -118,6 +131,31 @@ async fn call<T>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(error(failure.to_string())),
         Err(_) => Err(error(format!("no answer within {CALL_TIMEOUT:?}"))),
+    }
+}
+
+#[async_trait]
+impl Parking for KubeCluster {
+    async fn park(&self, object: &ObjectFacts) -> Result<bool, ClusterError> {
+        let key = &object.key;
+        let Some(api) = self.api(key) else {
+            return Ok(false);
+        };
+        let patch = Patch::Merge(json!({"metadata": {
+            "uid": &*object.uid,
+            "resourceVersion": &*object.resource_version,
+            "annotations": {POLICY_ANNOTATION: "skip"},
+        }}));
+        let parked = async {
+            match api
+                .patch_metadata(&key.name, &PatchParams::default(), &patch)
+                .await
+            {
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+                answer => answer.map(|_| true),
+            }
+        };
+        call(&key.to_string(), parked).await
     }
 }
 
@@ -165,21 +203,18 @@ impl Cluster for KubeCluster {
         Ok(found.map(|object| object.into_facts(&key.group, &key.kind)))
     }
 
-    async fn namespace_policy(&self, namespace: &str) -> Result<Option<Arc<str>>, ClusterError> {
-        if let Some(known) = self.store.namespace_policy(namespace) {
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        if let Some(known) = self.store.namespace(name) {
             return Ok(known);
         }
-        self.read_namespace_policy(namespace).await
+        self.read_namespace(name).await
     }
 
     async fn read_namespace_policy(
         &self,
         namespace: &str,
     ) -> Result<Option<Arc<str>>, ClusterError> {
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let what = format!("namespace {namespace}");
-        let found = call(&what, namespaces.get_opt(namespace)).await?;
-        Ok(found.and_then(|found| watched::policy_of(&found.metadata)))
+        Ok(self.read_namespace(namespace).await?.policy)
     }
 
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {

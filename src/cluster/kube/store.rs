@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::cluster::NamespaceFacts;
 use crate::object::{ObjectFacts, ObjectKey};
 
 /// Objects in order of namespace, and the namespaces' policies.
@@ -17,8 +18,8 @@ pub(super) struct Store {
 /// What is known of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Namespace {
-    /// Its policy annotation.
-    pub(super) policy: Option<Arc<str>>,
+    /// What it says about the objects in it.
+    pub(super) facts: NamespaceFacts,
     /// Whether it has the guard's label.
     pub(super) guarded: bool,
 }
@@ -133,18 +134,17 @@ impl Store {
         write(&self.objects).remove(key)
     }
 
-    /// The policy annotation of a namespace: `None` where the namespace is not known.
-    #[expect(clippy::option_option, reason = "a namespace without policy is known")]
-    pub(super) fn namespace_policy(&self, namespace: &str) -> Option<Option<Arc<str>>> {
+    /// A namespace, where it is known.
+    pub(super) fn namespace(&self, name: &str) -> Option<NamespaceFacts> {
         let namespaces = read(&self.namespaces);
-        namespaces.get(namespace).map(|known| known.policy.clone())
+        namespaces.get(name).map(|known| known.facts.clone())
     }
 
     /// Keeps a namespace, and says whether its policy changed.
     pub(super) fn put_namespace(&self, name: &str, namespace: Namespace) -> bool {
-        let policy = namespace.policy.clone();
+        let policy = namespace.facts.policy.clone();
         let before = write(&self.namespaces).insert(name.into(), namespace);
-        before.is_some_and(|before| before.policy != policy)
+        before.is_some_and(|before| before.facts.policy != policy)
     }
 
     /// The namespaces whose label is not as it should be, and how it should be: those
@@ -223,22 +223,25 @@ mod tests {
     fn a_namespaces_policy_changes_only_when_it_was_known() {
         let store = Store::default();
         let with = |policy: Option<&str>| Namespace {
-            policy: policy.map(Arc::from),
+            facts: NamespaceFacts {
+                policy: policy.map(Arc::from),
+                ..NamespaceFacts::default()
+            },
             guarded: false,
         };
         assert!(!store.put_namespace("a", with(None)));
         assert!(store.put_namespace("a", with(Some("skip"))));
         assert!(!store.put_namespace("a", with(Some("skip"))));
-        assert_eq!(store.namespace_policy("a"), Some(Some("skip".into())));
-        assert_eq!(store.namespace_policy("b"), None);
+        assert_eq!(store.namespace("a").unwrap().policy, Some("skip".into()));
+        assert_eq!(store.namespace("b"), None);
     }
 
     #[test]
     fn namespaces_with_objects_are_to_be_labelled() {
         let store = Store::default();
         let guarded = Namespace {
-            policy: None,
             guarded: true,
+            ..Namespace::default()
         };
         store.put_namespace("empty", Namespace::default());
         store.put_namespace("full", Namespace::default());

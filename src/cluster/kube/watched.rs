@@ -1,7 +1,6 @@
 //! What is taken off the wire of watched objects and secrets: no more than is kept.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use kube::Resource;
@@ -9,11 +8,12 @@ use kube::api::{ApiResource, ObjectMeta};
 use kube::core::DynamicResourceScope;
 use serde::Deserialize;
 
+use crate::cluster::NamespaceFacts;
 use crate::object::wire::{Metadata, Object, Spec, Status, WireAnnotations};
 use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
-    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, ObjectFacts, POLICY_ANNOTATION,
-    POLLER_RESUME_TOKEN_ANNOTATION, RESOURCE_ID_ANNOTATION,
+    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, MODE_LABEL, OVERRIDE_ANNOTATION, ObjectFacts,
+    POLICY_ANNOTATION, POLLER_RESUME_TOKEN_ANNOTATION, RESOURCE_ID_ANNOTATION,
 };
 
 /// An ASO object of any kind.
@@ -129,8 +129,16 @@ pub(super) fn is_guarded(meta: &ObjectMeta) -> bool {
     })
 }
 
-/// A policy annotation.
-pub(super) fn policy_of(meta: &ObjectMeta) -> Option<Arc<str>> {
-    let policy = meta.annotations.as_ref()?.get(POLICY_ANNOTATION)?;
-    Some(policy.as_str().into())
+/// What a namespace says about the objects in it.
+pub(super) fn namespace_of(meta: &ObjectMeta) -> NamespaceFacts {
+    let annotation = |key| Some(meta.annotations.as_ref()?.get(key)?.as_str().into());
+    NamespaceFacts {
+        policy: annotation(POLICY_ANNOTATION),
+        mode: meta
+            .labels
+            .as_ref()
+            .and_then(|labels| Some(labels.get(MODE_LABEL)?.as_str().into())),
+        overriding: annotation(OVERRIDE_ANNOTATION),
+        terminating: meta.deletion_timestamp.is_some(),
+    }
 }

@@ -41,14 +41,14 @@ impl Observer {
     /// each leaves out what the others have done meanwhile: a list of claims is cheap
     /// beside an attempt to make each of them a second time.
     pub(super) async fn share_out(&self, shutdown: &CancellationToken) {
-        let mut compared_at = self.queue.at_leisure();
+        let mut due = self.queue.at_leisure() / 4 * 3;
         while !self.has_caught_up() {
             let pause = tokio::time::sleep(ENROLLING);
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }
             let left = self.queue.at_leisure();
-            if left < WORTH_A_LIST || left > compared_at / 4 * 3 {
+            if left < WORTH_A_LIST || left > due {
                 continue;
             }
             match self.differing().await {
@@ -60,7 +60,10 @@ impl Observer {
                 }
                 Err(error) => warn!(%error, "could not compare with the registry"),
             }
-            compared_at = self.queue.at_leisure();
+            let kept = self.queue.at_leisure();
+            // Whoever is alone has little to gain.
+            let is_alone = left.saturating_sub(kept) < left / 8;
+            due = if is_alone { kept / 4 } else { kept / 4 * 3 };
         }
     }
 
@@ -85,52 +88,70 @@ impl Observer {
     }
 
     /// The objects, and what is claimed to be one, of which the claims don't say what
-    /// the cluster says.
+    /// the cluster says. Claims pass by page by page, and are not kept.
     async fn differing(&self) -> Result<HashSet<ObjectKey>, ObserveError> {
         let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
-        let mut claimed = HashMap::<ObjectKey, Vec<(Identity, Copy)>>::new();
-        for known in self.registry.claims(&scope).await? {
-            for (copy, held) in known.record.copies {
-                if copy.member == self.member {
-                    self.ledger.enter(&copy.object, &known.record.identity);
-                    let claims = claimed.entry(copy.object).or_default();
-                    claims.push((known.record.identity.clone(), held));
+        let objects = self.cluster.objects();
+        let objects: HashMap<&ObjectKey, &ObjectFacts> =
+            objects.iter().map(|one| (&one.key, &**one)).collect();
+        let mut differing = HashSet::new();
+        let mut agreeing = HashMap::<&ObjectKey, usize>::new();
+        let mut page = self.registry.claims_page(&scope, None).await?;
+        loop {
+            for known in page.claims {
+                self.show_holder_gone(&known.record);
+                let state = known.record.state();
+                let identity = known.record.identity;
+                for (copy, held) in known.record.copies {
+                    if copy.member != self.member {
+                        continue;
+                    }
+                    let Some((key, object)) = objects.get_key_value(&copy.object) else {
+                        self.ledger.enter(&copy.object, &identity);
+                        differing.insert(copy.object);
+                        continue;
+                    };
+                    self.ledger.enter(key, &identity);
+                    self.ledger.set_state(key, &identity, state);
+                    let resolved = resolve::resolve(&*self.cluster, object).await?;
+                    if agrees(object, &resolved, &identity, &held) {
+                        *agreeing.entry(key).or_default() += 1;
+                    } else {
+                        differing.insert((*key).clone());
+                    }
                 }
             }
+            let Some(at) = page.next else { break };
+            page = self.registry.claims_page(&scope, Some(&at)).await?;
         }
-        let mut differing = HashSet::new();
-        for object in self.cluster.objects() {
-            let claims = claimed.remove(&object.key).unwrap_or_default();
-            let resolved = resolve::resolve(&*self.cluster, &object).await?;
-            if !agrees(&object, &resolved, &claims) {
-                differing.insert(object.key.clone());
+        for (key, object) in &objects {
+            let resolved = resolve::resolve(&*self.cluster, object).await?;
+            self.show_resolution(object, &resolved);
+            let Ok(resolution) = &resolved.identity else {
+                continue;
+            };
+            if agreeing.get(key).copied().unwrap_or_default() != resolution.identities().count() {
+                differing.insert((*key).clone());
             }
         }
-        differing.extend(claimed.into_keys());
         Ok(differing)
     }
 }
 
-/// Whether the claims of an object say what the object says.
-fn agrees(object: &ObjectFacts, resolved: &Resolved, claims: &[(Identity, Copy)]) -> bool {
+/// Whether a claim of an object says what the object says.
+fn agrees(object: &ObjectFacts, resolved: &Resolved, identity: &Identity, held: &Copy) -> bool {
     let policy = resolved.policy.policy;
-    let settled = claims.iter().all(|(_, held)| {
-        held.next_deadline().is_none()
-            && held.stored.as_ref().is_some_and(|stored| {
-                *stored.uid == *object.uid
-                    && stored.policy == policy
-                    && stored.terminating == object.terminating
-                    && stored.busy == (object.annotations.busy && !policy.is_live())
-            })
-    });
-    settled
-        && match &resolved.identity {
-            Err(_) => true,
-            Ok(resolution) => {
-                resolution.identities().count() == claims.len()
-                    && resolution
-                        .identities()
-                        .all(|identity| claims.iter().any(|(claimed, _)| claimed == identity))
-            }
-        }
+    let is_meant = match &resolved.identity {
+        // It cannot be worked out just now.
+        Err(_) => true,
+        Ok(resolution) => resolution.identities().any(|one| one == identity),
+    };
+    is_meant
+        && held.next_deadline().is_none()
+        && held.stored.as_ref().is_some_and(|stored| {
+            *stored.uid == *object.uid
+                && stored.policy == policy
+                && stored.terminating == object.terminating
+                && stored.busy == (object.annotations.busy && !policy.is_live())
+        })
 }

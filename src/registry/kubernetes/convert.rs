@@ -8,18 +8,23 @@ use kube::api::ObjectMeta;
 use sha2::{Digest as _, Sha256};
 
 use crate::arm::Identity;
-use crate::claim::{Copy, CopyRef, InFlight, MemberName, Proof, Record, RequestUid, Stored};
+use crate::claim::{
+    ClaimState, Copy, CopyRef, Deed, Entry, InFlight, MemberName, Proof, Record, RequestUid,
+    Stored, Why,
+};
 use crate::object::ObjectKey;
 use crate::policy::Policy;
 use crate::registry::{Holding, MemberRecord, RecordVersion, Scope};
 
 use super::crd::{
-    Claim, ClaimCopy, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, Member, MemberSpec,
-    MemberState,
+    Claim, ClaimCondition, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus,
+    ClaimStored, Member, MemberSpec, MemberState,
 };
 
 const SUBSCRIPTION_LABEL: &str = "asoguard.io/subscription";
 const RESOURCE_GROUP_LABEL: &str = "asoguard.io/resource-group";
+/// `true` on claims with more than one live copy.
+const CONFLICT_LABEL: &str = "asoguard.io/conflict";
 /// Followed by a member's name; the value says whether a request of it is under way.
 const MEMBER_LABEL_PREFIX: &str = "member.asoguard.io/";
 const IN_FLIGHT: &str = "in-flight";
@@ -85,6 +90,7 @@ pub(super) fn selector(scope: &Scope) -> String {
             }
             selector
         }
+        Scope::InConflict => format!("{CONFLICT_LABEL}=true"),
         Scope::Of(member, Holding::AnyCopy) => format!("{MEMBER_LABEL_PREFIX}{member}"),
         Scope::Of(member, Holding::InFlight) => {
             format!("{MEMBER_LABEL_PREFIX}{member}={IN_FLIGHT}")
@@ -131,6 +137,9 @@ pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Ti
             IN_FLIGHT.clone_into(label);
         }
     }
+    if record.state() == ClaimState::Conflict {
+        labels.insert(CONFLICT_LABEL.to_owned(), "true".to_owned());
+    }
     Claim {
         metadata: ObjectMeta {
             name: Some(claim_name(identity)),
@@ -147,9 +156,46 @@ pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Ti
             holder: listed(record.live()),
             parked_in: listed(record.parked()),
             last_heard: Some(now),
+            conditions: conditions(record, now),
             copies: record.copies.iter().map(to_copy).collect(),
+            history: record.history.iter().map(to_entry).collect(),
         }),
     }
+}
+
+fn to_entry(entry: &Entry) -> ClaimEntry {
+    let object = &entry.copy.object;
+    ClaimEntry {
+        at: entry.at,
+        by: entry.by.to_string(),
+        deed: entry.deed.as_str().to_owned(),
+        why: entry.why.as_str().to_owned(),
+        against: entry.against.to_string(),
+        member: entry.copy.member.to_string(),
+        namespace: object.namespace.to_string(),
+        group: object.group.to_string(),
+        kind: object.kind.to_string(),
+        name: object.name.to_string(),
+    }
+}
+
+/// What `kubectl wait --for=condition=Conflict=False` waits for. It changed when the
+/// last of the copies came to be what it is.
+fn conditions(record: &Record, now: Timestamp) -> Vec<ClaimCondition> {
+    let in_conflict = record.state() == ClaimState::Conflict;
+    let since = record.copies.values().map(|copy| copy.since).max();
+    vec![ClaimCondition {
+        kind: "Conflict".to_owned(),
+        status: if in_conflict { "True" } else { "False" }.to_owned(),
+        reason: match record.live().count() {
+            0 => "NoLiveCopy",
+            1 => "OneLiveCopy",
+            _ => "SeveralLiveCopies",
+        }
+        .to_owned(),
+        message: record.live_words(),
+        last_transition_time: since.unwrap_or(now),
+    }]
 }
 
 fn to_copy((copy, held): (&CopyRef, &Copy)) -> ClaimCopy {
@@ -162,6 +208,7 @@ fn to_copy((copy, held): (&CopyRef, &Copy)) -> ClaimCopy {
         since: held.since,
         by: held.by.to_string(),
         assumed: held.assumed,
+        newcomer: held.newcomer,
         stored: held.stored.as_ref().map(|stored| ClaimStored {
             uid: stored.uid.to_string(),
             policy: stored.policy.to_string(),
@@ -169,6 +216,7 @@ fn to_copy((copy, held): (&CopyRef, &Copy)) -> ClaimCopy {
             busy: stored.busy,
         }),
         acquiring: held.acquiring.iter().map(to_request).collect(),
+        arriving: held.arriving.iter().map(to_request).collect(),
         deleting: held.deleting.iter().map(to_request).collect(),
     }
 }
@@ -204,7 +252,26 @@ pub(super) fn from_claim(claim: &Claim) -> Result<Record, String> {
         let (copy, held) = from_copy(copy)?;
         record.copies.insert(copy, held);
     }
+    let history: Result<_, _> = status.history.iter().map(from_entry).collect();
+    record.history = history?;
     Ok(record)
+}
+
+fn from_entry(entry: &ClaimEntry) -> Result<Entry, String> {
+    let member: MemberName = entry
+        .member
+        .parse()
+        .map_err(|error| format!("status.history.member: {error}"))?;
+    let object = ObjectKey::new(&entry.group, &entry.kind, &entry.namespace, &entry.name);
+    Ok(Entry {
+        at: entry.at,
+        by: entry.by.as_str().into(),
+        copy: CopyRef { member, object },
+        deed: Deed::from_word(&entry.deed)
+            .ok_or_else(|| format!("status.history.deed: {:?} is none", entry.deed))?,
+        why: Why::new(&entry.why).ok_or("status.history.why is empty")?,
+        against: entry.against.as_str().into(),
+    })
 }
 
 fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, Copy), String> {
@@ -224,8 +291,10 @@ fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, Copy), String> {
     let held = Copy {
         stored,
         acquiring: copy.acquiring.iter().map(from_request).collect(),
+        arriving: copy.arriving.iter().map(from_request).collect(),
         deleting: copy.deleting.iter().map(from_request).collect(),
         assumed: copy.assumed,
+        newcomer: copy.newcomer,
         since: copy.since,
         by: copy.by.as_str().into(),
     };

@@ -42,7 +42,7 @@ pub struct ClaimSpec {
 pub struct ClaimStatus {
     /// The resource without subscription and provider, for people.
     pub resource: String,
-    /// Live, Pending, Parked, Deleting or Conflict.
+    /// Live, Pending, Parked, Deleting, Conflict, or Free where there is no copy left.
     pub state: String,
     /// The live copy: cluster/namespace/kind/name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,9 +54,61 @@ pub struct ClaimStatus {
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<Timestamp>,
+    /// Conflict: True while more than one copy is live.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ClaimCondition>,
     /// Every copy.
     #[serde(default)]
     pub copies: Vec<ClaimCopy>,
+    /// What people did against aso-guard's word, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<ClaimEntry>,
+}
+
+/// One thing that was done against aso-guard's word.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimEntry {
+    /// When, by the clock of the copy's own cluster.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: String,
+    /// What was done to the copy: create, update, delete, delete-with-namespace or release.
+    pub deed: String,
+    /// Why, in the person's own words.
+    pub why: String,
+    /// The reason of the refusal that this went against; none where there was no refusal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub against: String,
+    /// The copy's cluster.
+    pub member: String,
+    /// The copy's namespace.
+    pub namespace: String,
+    /// The copy's API group.
+    pub group: String,
+    /// The copy's kind.
+    pub kind: String,
+    /// The copy's name.
+    pub name: String,
+}
+
+/// A condition of a claim.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimCondition {
+    /// Which condition: Conflict.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// True or False.
+    pub status: String,
+    /// Why, in a word.
+    pub reason: String,
+    /// Why, naming the copies.
+    pub message: String,
+    /// Since when, by the clock of the cluster whose copy changed last.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub last_transition_time: Timestamp,
 }
 
 /// One copy in a claim.
@@ -82,15 +134,26 @@ pub struct ClaimCopy {
     /// Whether the identity rests on an owner that was not there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
+    /// Its turn among the copies that were found live while another one was; 0: it is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub newcomer: u32,
     /// The object as its own cluster's observer last saw it stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<ClaimStored>,
     /// Admitted requests that may yet store this copy as live.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acquiring: Vec<ClaimRequest>,
+    /// Admitted requests that may yet store this copy as parked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arriving: Vec<ClaimRequest>,
     /// Admitted requests that may yet delete this copy and the resource with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deleting: Vec<ClaimRequest>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A stored object, in a claim.

@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record};
 
-use super::{MemberRecord, Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
+use super::{
+    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+};
 use crd::{Claim, Member};
 
 /// How many claims one page of a list holds.
@@ -141,7 +143,15 @@ impl KubernetesRegistry {
         }
     }
 
-    async fn remove(&self, name: &str, expected: &RecordVersion) -> Result<Put, RegistryError> {
+    async fn remove<K>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 resource_version: Some(expected.as_str().to_owned()),
@@ -149,30 +159,65 @@ impl KubernetesRegistry {
             }),
             ..DeleteParams::default()
         };
-        match within(CALL_TIMEOUT, self.claims.delete(name, &params)).await {
+        match within(CALL_TIMEOUT, api.delete(name, &params)).await {
             Ok(_) => Ok(Put::Stored(None)),
             Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
             Err(error) => Err(self.error(&error)),
         }
     }
 
-    async fn list<K>(&self, api: &Api<K>, selector: &str) -> Result<Vec<K>, RegistryError>
+    /// One page of a list, and where the next one begins.
+    async fn list<K>(
+        &self,
+        api: &Api<K>,
+        selector: &str,
+        at: Option<&Cursor>,
+    ) -> Result<(Vec<K>, Option<Cursor>), RegistryError>
     where
         K: Clone + DeserializeOwned + Debug,
     {
         let mut params = ListParams::default().labels(selector).limit(PAGE);
-        let mut all = Vec::new();
-        loop {
-            let page = within(PAGE_TIMEOUT, api.list(&params))
-                .await
-                .map_err(|error| self.error(&error))?;
-            all.extend(page.items);
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params = params.continue_token(&token),
-                None => return Ok(all),
-            }
-        }
+        params.continue_token = at.map(|at| at.as_str().to_owned());
+        let page = within(PAGE_TIMEOUT, api.list(&params)).await;
+        let page = page.map_err(|error| self.error(&error))?;
+        let next = page.metadata.continue_.filter(|token| !token.is_empty());
+        Ok((page.items, next.map(Cursor::new)))
     }
+}
+
+/// The records in what `kubectl get claims.asoguard.io -o json` printed.
+///
+/// # Errors
+/// It is something else, or a claim in it cannot be read; for a person.
+pub fn snapshot(json: &str) -> Result<Vec<Record>, SnapshotError> {
+    let list: ClaimList = serde_json::from_str(json)?;
+    let read = |claim: &Claim| {
+        let name = claim.name_any();
+        convert::from_claim(claim).map_err(|why| SnapshotError::Claim { name, why })
+    };
+    list.items.iter().map(read).collect()
+}
+
+/// A text is no snapshot of a registry.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It is not a list of claims in JSON.
+    #[error("this is not what kubectl get claims.asoguard.io -o json prints: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// A claim in it cannot be read.
+    #[error("the claim {name} cannot be read: {why}")]
+    Claim {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Claims, as they are listed.
+#[derive(serde::Deserialize)]
+struct ClaimList {
+    items: Vec<Claim>,
 }
 
 /// A call that ends, one way or another.
@@ -236,10 +281,10 @@ impl Registry for KubernetesRegistry {
         record: &Record,
         expected: Option<&RecordVersion>,
     ) -> Result<Put, RegistryError> {
-        if record.copies.is_empty() {
+        if record.is_empty() {
             let name = convert::claim_name(&record.identity);
             return match expected {
-                Some(expected) => self.remove(&name, expected).await,
+                Some(expected) => self.remove(&self.claims, &name, expected).await,
                 None => match self.get(&self.claims, &name).await? {
                     None => Ok(Put::Stored(None)),
                     Some(_) => Ok(Put::Conflict),
@@ -250,16 +295,17 @@ impl Registry for KubernetesRegistry {
         self.store(&self.claims, &claim).await
     }
 
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
-        let listed = self.list(&self.claims, &convert::selector(scope)).await?;
-        let mut records = Vec::new();
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+        let selector = convert::selector(scope);
+        let (listed, next) = self.list(&self.claims, &selector, at).await?;
+        let mut claims = Vec::new();
         for claim in &listed {
             let read = self.read_claim(claim)?;
             if scope.covers(&read.record) {
-                records.push(read);
+                claims.push(read);
             }
         }
-        Ok(records)
+        Ok(Page { claims, next })
     }
 
     async fn member(
@@ -281,12 +327,27 @@ impl Registry for KubernetesRegistry {
             .await
     }
 
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.remove(&self.members, name.as_str(), expected).await
+    }
+
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
-        let listed = self.list(&self.members, "").await?;
-        listed
-            .iter()
-            .map(|member| self.read_member(member))
-            .collect()
+        let mut members = Vec::new();
+        let mut at = None;
+        loop {
+            let (listed, next) = self.list(&self.members, "", at.as_ref()).await?;
+            for member in &listed {
+                members.push(self.read_member(member)?);
+            }
+            if next.is_none() {
+                return Ok(members);
+            }
+            at = next;
+        }
     }
 }
 

@@ -123,10 +123,9 @@ impl World {
             return;
         };
         let after = next.copies.get(place.copy());
-        for request in before.acquiring.iter().chain(&before.deleting) {
-            let is_left = after.is_some_and(|copy| {
-                copy.acquiring.contains(request) || copy.deleting.contains(request)
-            });
+        for request in before.in_flight() {
+            let mut left = after.into_iter().flat_map(Copy::in_flight);
+            let is_left = left.any(|one| one == request);
             if !is_left {
                 let late = time(judged) > request.deadline;
                 self.note(if late { Sight::Expired } else { Sight::Proven });
@@ -152,8 +151,8 @@ impl World {
         };
         let copy = known.and_then(|record| record.copies.get(look.place.copy()));
         let seen = self.seen(look.place, true);
-        let mut acquiring = copy.into_iter().flat_map(|copy| &copy.acquiring);
-        acquiring.any(|request| matches!(&request.proof, Proof::Uid(uid) if seen.contains(uid)))
+        let mut in_flight = copy.into_iter().flat_map(Copy::in_flight);
+        in_flight.any(|request| matches!(&request.proof, Proof::Uid(uid) if seen.contains(uid)))
     }
 
     /// Forgets the uids that nothing waits for any more.
@@ -169,7 +168,7 @@ impl World {
             let copies = records
                 .clone()
                 .filter_map(|one| one.copies.get(place.copy()));
-            for request in copies.flat_map(|copy| &copy.acquiring) {
+            for request in copies.flat_map(Copy::in_flight) {
                 if let Proof::Uid(uid) = &request.proof {
                     wanted[place as usize] |= uid.parse().map_or(0, bit);
                 }
@@ -244,8 +243,9 @@ fn look(
     if let Some(copy) = copy {
         if !rules.keep_pending || object.is_some_and(|object| object.is_live()) {
             copy.acquiring.clear();
+            copy.arriving.clear();
         } else {
-            for request in &mut copy.acquiring {
+            for request in copy.acquiring.iter_mut().chain(&mut copy.arriving) {
                 request.proof = Proof::Deadline;
             }
         }

@@ -41,10 +41,11 @@ impl World {
         });
         let admitted = |request: &&Request| request.phase == Phase::Admitted;
         stored
-            && self.requests.iter().filter(admitted).all(|request| {
-                let deletes = matches!(request.kind, Kind::Delete | Kind::Wake);
-                self.covers(request.place, request.kind != Kind::Delete, deletes)
-            })
+            && self
+                .requests
+                .iter()
+                .filter(admitted)
+                .all(|request| self.covers(request.place, request.wakes(), request.deletes()))
     }
 
     fn covers(&self, place: Place, live: bool, deletes: bool) -> bool {

@@ -1,13 +1,13 @@
 //! The registry: linearizable reads, and writes by compare-and-set.
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{Answer, Call, Record};
+use aso_guard::claim::{Answer, Call, Proof, Record};
 use jiff::Timestamp;
 
 use super::places::{ALL, PLACES, resource_of};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::world::{LookStep, Phase, World};
+use super::world::{Kind, LookStep, Phase, World, bit};
 
 impl World {
     /// Makes a call. A put is a write even where it changes nothing.
@@ -89,11 +89,30 @@ impl World {
         }
     }
 
-    /// The uids of all objects that observers have registered, by place.
-    pub fn registered(&self) -> [Option<u16>; PLACES] {
+    /// The uids, by place, of what is there or may yet be stored, and has to count for
+    /// whoever would delete the resource: what is registered, and what should be.
+    pub fn counted(&self) -> [u64; PLACES] {
         ALL.map(|place| {
-            let copy = self.claim(place)?.copies.get(place.copy())?;
-            copy.stored.as_ref()?.uid.parse().ok()
+            let record = self.claim(place);
+            let copy = record.and_then(|record| record.copies.get(place.copy()));
+            let stored = copy.and_then(|copy| copy.stored.as_ref());
+            let registered = stored.and_then(|stored| stored.uid.parse().ok());
+            let arriving = copy.into_iter().flat_map(|copy| &copy.arriving);
+            let arriving = arriving.filter_map(|request| match &request.proof {
+                Proof::Uid(uid) => uid.parse().ok(),
+                _ => None,
+            });
+            let object = self.object(place).filter(|object| object.counts);
+            let admitted = self.requests.iter().filter(|request| {
+                request.place == place
+                    && request.kind == Kind::Arrive
+                    && request.phase == Phase::Admitted
+                    && request.counts
+            });
+            let uids = registered.into_iter().chain(arriving);
+            let uids = uids.chain(object.map(|object| object.uid));
+            let uids = uids.chain(admitted.map(|request| request.number));
+            uids.fold(0, |bits, uid| bits | bit(uid))
         })
     }
 }

@@ -9,7 +9,7 @@ use super::places::{ALL, PLACES, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::Sight;
-use super::world::{Kind, Object, Phase, Request, World};
+use super::world::{Kind, Object, Phase, Request, World, bit};
 use super::{name, time};
 
 impl World {
@@ -26,12 +26,15 @@ impl World {
             deadline,
             phase: Phase::Admitted,
             peeked: None,
-            registered: [None; PLACES],
+            counted: [0; PLACES],
+            counts: true,
         };
         let identities = vec![place.identity().clone()];
         let attempt = Attempt::new(self.aim(rules, &request), identities, false);
         request.peeked = self.peek(rules, &request);
-        request.phase = Phase::Judged(Sealed::new(attempt));
+        if kind != Kind::Arrive || rules.register_parked {
+            request.phase = Phase::Judged(Sealed::new(attempt));
+        }
         self.requests.push(request);
         self.requests.sort_by_key(|request| request.number);
         number
@@ -46,7 +49,7 @@ impl World {
             copy: place.copy().clone(),
             request: uid.clone(),
             proof: match request.kind {
-                Kind::Create => Proof::Uid(name(request.number).into()),
+                Kind::Create | Kind::Arrive => Proof::Uid(name(request.number).into()),
                 _ => Proof::ResourceVersion(name(request.on).into()),
             },
             deadline,
@@ -71,6 +74,7 @@ impl World {
         };
         match request.kind {
             Kind::Create => Aim::Create(acquire),
+            Kind::Arrive => Aim::Arrive(acquire),
             Kind::Activate => Aim::Activate(acquire),
             Kind::Wake => Aim::Wake(acquire, delete),
             Kind::Delete => Aim::Delete(delete),
@@ -141,8 +145,8 @@ impl World {
         let request = self.requests.remove(at);
         let answer = self.make(rules, &call);
         self.requests.insert(at, request);
-        if answer == Answer::Stored {
-            self.requests[at].registered = self.registered();
+        if answer == Answer::Stored && self.requests[at].deletes() {
+            self.requests[at].counted = self.counted();
         }
         Some(answer)
     }
@@ -192,7 +196,7 @@ impl World {
             let late = clocks[request.place.member()] > request.deadline;
             let object = objects[request.place as usize];
             let current = object.is_some_and(|object| object.version == request.on);
-            let outdated = request.kind != Kind::Create && !current;
+            let outdated = !request.creates() && !current;
             let over = request.phase == Phase::Admitted && (late || outdated);
             if over {
                 noted.note(if late {
@@ -210,6 +214,18 @@ impl World {
         self.requests.retain(|request| request.number != number);
     }
 
+    /// The guard has no verdict: the API server refuses, or lets a parked copy through.
+    pub fn leave_unjudged(&mut self, number: u16) {
+        let Some(at) = self.find(number) else { return };
+        if self.requests[at].kind == Kind::Arrive {
+            self.note(Sight::LetThrough);
+            self.requests[at].phase = Phase::Admitted;
+            self.requests[at].counts = false;
+        } else {
+            self.drop_request(number);
+        }
+    }
+
     /// The API server stores what was admitted, if optimistic locking lets it.
     pub fn store_request(&mut self, number: u16) {
         let Some(at) = self.find(number) else { return };
@@ -224,13 +240,19 @@ impl World {
                 }
                 self.store(place, Object::new(request.number, Policy::Manage));
             }
+            Kind::Arrive if stored.is_none() => {
+                self.note(Sight::Arrived);
+                let object = Object::new(request.number, Policy::Skip);
+                let counts = request.counts;
+                self.store(place, Object { counts, ..object });
+            }
             Kind::Activate | Kind::Wake if current => {
                 self.change(place, |object| object.policy = Policy::Manage);
             }
             Kind::Delete if current => self.change(place, |object| object.terminating = true),
             _ => return,
         }
-        if matches!(request.kind, Kind::Wake | Kind::Delete) {
+        if request.deletes() {
             if request.kind == Kind::Wake {
                 self.note(Sight::Woken);
             }
@@ -238,16 +260,37 @@ impl World {
         }
     }
 
-    /// Whether a delete takes a copy that was registered when the delete was marked,
-    /// or one that is live, registered or not.
+    /// Whether a delete takes a copy that counted when the delete was marked, stored by
+    /// now or still to be, or one that is live, whether it counted or not.
     fn takes_what_others_need(&self, request: &Request) -> bool {
         ALL.into_iter()
             .filter(|&other| request.place.takes(other))
             .any(|other| {
-                let registered = request.registered[other as usize];
+                let counted = |uid| request.counted[other as usize] & bit(uid) != 0;
+                let arrives = |one: &Request| {
+                    one.place == other && one.phase == Phase::Admitted && counted(one.number)
+                };
                 let object = self.object(other);
-                object.is_some_and(|object| registered == Some(object.uid) || object.is_live())
+                object.is_some_and(|object| counted(object.uid) || object.is_live())
+                    || self.requests.iter().any(arrives)
             })
+    }
+}
+
+impl Request {
+    /// Whether it would delete the resource.
+    pub fn deletes(&self) -> bool {
+        matches!(self.kind, Kind::Wake | Kind::Delete)
+    }
+
+    /// Whether it creates an object, so that no optimistic locking ends it.
+    pub fn creates(&self) -> bool {
+        matches!(self.kind, Kind::Create | Kind::Arrive)
+    }
+
+    /// Whether it would store a live object.
+    pub fn wakes(&self) -> bool {
+        matches!(self.kind, Kind::Create | Kind::Activate | Kind::Wake)
     }
 }
 

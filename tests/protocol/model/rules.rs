@@ -25,6 +25,8 @@ pub struct Rules {
     pub deadline_covers_request: bool,
     /// A request whose deadline has passed is over.
     pub deadlines_end: bool,
+    /// A parked copy is registered when it is admitted; else when an observer sees it.
+    pub register_parked: bool,
 }
 
 impl Rules {
@@ -40,5 +42,6 @@ impl Rules {
         claim_before_ancestors: true,
         deadline_covers_request: true,
         deadlines_end: true,
+        register_parked: true,
     };
 }

@@ -48,6 +48,10 @@ pub enum Sight {
     /// With nothing under way, claims were left out of date, and a replica that had
     /// seen nothing of what happened brought them up to date.
     HandedOver,
+    /// A parked create landed that had been registered at its admission, or was to be.
+    Arrived,
+    /// A guard that died or had no answer let a parked create through, registered or not.
+    LetThrough,
     /// A live object without a claim was adopted.
     Adopted,
     /// A safe delete under way became one that deletes the resource.
@@ -57,7 +61,7 @@ pub enum Sight {
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Sight; 22] = [
+pub const ALL: [Sight; 24] = [
     Sight::LiveElsewhere,
     Sight::PeersDepend,
     Sight::ChildrenDepend,
@@ -77,6 +81,8 @@ pub const ALL: [Sight; 22] = [
     Sight::TwoReplicas,
     Sight::ReplicaDied,
     Sight::HandedOver,
+    Sight::Arrived,
+    Sight::LetThrough,
     Sight::Adopted,
     Sight::Woken,
     Sight::Collected,

@@ -32,7 +32,7 @@ pub enum Step {
     /// Parking is admitted, and the API server rejects it: only where a copy is
     /// released at admission.
     ParkInVain(Place),
-    /// A parked copy is created.
+    /// A user asks to create a parked copy.
     CreateParked(Place),
     /// A parked copy is deleted: ASO's finalizer is to come.
     DeleteParked(Place),
@@ -176,7 +176,7 @@ impl World {
                 if world.unanswered(rules, number) == Some(Answer::Stored) {
                     world.note(Sight::AnswerLost);
                 }
-                world.drop_request(number);
+                world.leave_unjudged(number);
             }
             Step::Repeat(number) => {
                 world.left.faults -= 1;
@@ -191,7 +191,7 @@ impl World {
             Step::Die(number) => {
                 world.left.faults -= 1;
                 world.note(Sight::GuardDied);
-                world.drop_request(number);
+                world.leave_unjudged(number);
             }
             Step::Store(number) => world.store_request(number),
             Step::Reject(number) => {
@@ -236,8 +236,7 @@ impl World {
             }
             Step::ParkInVain(_) => self.release_early(rules, place),
             Step::CreateParked(_) => {
-                let uid = self.number(place);
-                self.store(place, Object::new(uid, Policy::Skip));
+                self.ask(rules, place, Kind::Arrive);
             }
             Step::DeleteParked(_) => self.change(place, |object| object.terminating = true),
             _ => self.change(place, |_| {}),

@@ -50,6 +50,9 @@ pub struct Object {
     pub version: u16,
     pub policy: Policy,
     pub terminating: bool,
+    /// Whether it has to count for others: not where the guard could not register it,
+    /// and no observer has seen it.
+    pub counts: bool,
 }
 
 /// How often what may happen.
@@ -93,15 +96,19 @@ pub struct Request {
     /// What the look that comes last in the protocol would have seen at the start:
     /// only where that rule is taken out.
     pub peeked: Option<Sealed<Vec<Record>>>,
-    /// The objects, by uid, that were there and registered when the resource was
-    /// marked as being deleted.
-    pub registered: [Option<u16>; PLACES],
+    /// Of a delete: the objects, by uid, that counted when the resource was marked as
+    /// being deleted. A bit for each number of a place.
+    pub counted: [u64; PLACES],
+    /// Of a parked create: whether all went well, so that it has to count for others.
+    pub counts: bool,
 }
 
 /// What a request would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Create,
+    /// A create of a parked copy, which is never refused.
+    Arrive,
     Activate,
     Wake,
     Delete,
@@ -253,6 +260,7 @@ impl Object {
             version: 0,
             policy,
             terminating: false,
+            counts: true,
         }
     }
 

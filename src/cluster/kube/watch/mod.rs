@@ -25,7 +25,7 @@ use crate::cluster::observer::Observer;
 
 use super::credentials::{NAMESPACE_SECRET, SETTINGS_SECRET, secrets};
 use super::discovery::{self, Installed};
-use super::watched::{WatchedObject, WatchedSecret, is_guarded, policy_of};
+use super::watched::{WatchedObject, WatchedSecret, is_guarded, namespace_of};
 use super::{KubeCluster, store};
 use crds::WantedCrds;
 use synced::Synced;
@@ -242,7 +242,7 @@ impl Watches {
             move |event| match event {
                 Event::Apply(namespace) | Event::InitApply(namespace) => {
                     let known = store::Namespace {
-                        policy: policy_of(&namespace.metadata),
+                        facts: namespace_of(&namespace.metadata),
                         guarded: is_guarded(&namespace.metadata),
                     };
                     if cluster.store.put_namespace(&namespace.name_any(), known) {

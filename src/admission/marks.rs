@@ -1,0 +1,86 @@
+//! The marks on a namespace by which the guard itself is told what to do: its mode
+//! label, and its override annotation. They are guarded, too.
+
+use crate::claim::{Reason, Words};
+use crate::object::wire::Namespace;
+use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
+
+use super::guard::Guard;
+use super::review::Request;
+use super::surroundings::{against, some_of};
+use super::verdict::{Mode, Objection, Verdict};
+
+impl Guard {
+    /// The verdict on a change of the marks, where there is something against it.
+    pub(super) async fn judge_marks(
+        &self,
+        request: &Request<'_>,
+        old: Option<&Namespace>,
+        new: &Namespace,
+    ) -> Option<Verdict> {
+        if self.exempts(request) {
+            return None;
+        }
+        let objection = self
+            .against_mode(request, old, new)
+            .or_else(|| self.against_override(request))?;
+        Some(self.standing_of_cluster(request).await.on(&objection))
+    }
+
+    /// Whether a namespace would be guarded less than before. Whether it has objects
+    /// yet makes no difference: they can be created afterwards. A new namespace had the
+    /// cluster's mode before.
+    fn against_mode(
+        &self,
+        request: &Request<'_>,
+        old: Option<&Namespace>,
+        new: &Namespace,
+    ) -> Option<Objection> {
+        let (before, _) = self.mode_by(old.and_then(Namespace::mode));
+        let (after, _) = self.mode_by(new.mode());
+        let groups = &self.privileges.mode_groups;
+        if after >= before || request.user_info.is_in(groups) {
+            return None;
+        }
+        let name = request.subject_name();
+        let objects = self.cluster.in_namespace(&name);
+        let has = if objects.is_empty() {
+            String::new()
+        } else {
+            format!(", and it has {}", some_of(&objects))
+        };
+        let then = match after {
+            Mode::Off => "let through without a word",
+            Mode::Audit | Mode::Enforce => "let through with a warning",
+        };
+        let words = Words {
+            summary: format!(
+                "namespace {name} would go from mode {} to {}: what aso-guard refuses in it \
+                 would be {then}{has}",
+                before.as_str(),
+                after.as_str()
+            ),
+            next: vec![format!(
+                "Only members of {} may loosen {MODE_LABEL} (--mode-groups).",
+                groups.join(", ")
+            )],
+            ..Words::default()
+        };
+        Some(against(Reason::ModeGuarded, words))
+    }
+
+    /// An override on a namespace counts for all that is deleted with it, whoever
+    /// deletes it then. So only who may override may put it there.
+    fn against_override(&self, request: &Request<'_>) -> Option<Objection> {
+        if request.overriding().is_none() || self.may_override(request) {
+            return None;
+        }
+        let words = Words {
+            summary: format!(
+                "{OVERRIDE_ANNOTATION} on a namespace lets all be deleted that is in it"
+            ),
+            ..Words::default()
+        };
+        Some(against(Reason::NamespaceGuarded, words))
+    }
+}

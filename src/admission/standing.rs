@@ -1,0 +1,318 @@
+//! How the guard stands to a request before it is judged: whether a refusal blocks
+//! it, and if not, why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::claim::{Deed, Why};
+use crate::object::wire::Namespace;
+use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
+
+use super::guard::Guard;
+use super::plain;
+use super::privileges::Overrides;
+use super::review::Request;
+use super::verdict::{Mode, Objection, Pass, Verdict};
+
+/// How long the mode of a namespace is waited for that no watch has told of.
+const TO_LEARN: Duration = Duration::from_secs(2);
+
+/// How the guard stands to one request.
+pub(super) struct Standing {
+    footing: Footing,
+    /// What to say besides, whatever the verdict is.
+    note: Option<String>,
+}
+
+enum Footing {
+    /// A refusal blocks. What is to be said of overriding it.
+    Enforce(Option<String>),
+    /// A refusal becomes a warning.
+    Audit,
+    /// A refusal is overridden.
+    Override(Plea),
+    /// There is no verdict.
+    Unjudged,
+}
+
+/// A person's will against a refusal.
+#[derive(Clone, Debug)]
+pub(super) struct Plea {
+    /// Why.
+    pub(super) why: Why,
+    /// Who asks.
+    pub(super) by: Arc<str>,
+    /// What is done, where that is not plain from the request itself.
+    pub(super) deed: Option<Deed>,
+}
+
+impl Standing {
+    /// Refusals block, and nothing is to be said of overriding.
+    fn of(footing: Footing) -> Self {
+        Self {
+            footing,
+            note: None,
+        }
+    }
+
+    /// Whether the request is let through whatever it comes to: the claims then have
+    /// to cover it.
+    pub(super) fn lets_through(&self) -> bool {
+        !matches!(self.footing, Footing::Enforce(_))
+    }
+
+    /// Whether there is to be no verdict.
+    pub(super) fn is_unjudged(&self) -> bool {
+        matches!(self.footing, Footing::Unjudged)
+    }
+
+    /// The person's will against a refusal, where it counts.
+    pub(super) fn plea(&self) -> Option<&Plea> {
+        match &self.footing {
+            Footing::Override(plea) => Some(plea),
+            _ => None,
+        }
+    }
+
+    /// What an objection comes to.
+    pub(super) fn on(&self, objection: &Objection) -> Verdict {
+        match &self.footing {
+            Footing::Enforce(hint) => refuse(objection, hint.clone()),
+            Footing::Audit => Verdict::object(objection, Mode::Audit),
+            Footing::Override(plea) => {
+                let first = format!(
+                    "aso-guard would refuse this, but {} overrides it: {:?}",
+                    plea.by,
+                    plea.why.as_str()
+                );
+                let mut warnings = vec![first];
+                warnings.push(objection.words.summary.clone());
+                warnings.extend(objection.words.holders.iter().cloned());
+                Verdict {
+                    pass: Pass::Overridden(plea.why.clone()),
+                    ..Verdict::warn(objection.reason, warnings)
+                }
+            }
+            Footing::Unjudged => Verdict::allow(),
+        }
+    }
+
+    /// The verdict as it is told: with what is to be said besides.
+    pub(super) fn finish(&self, request: &Request<'_>, verdict: Verdict) -> Verdict {
+        if self.is_unjudged() {
+            return Verdict {
+                pass: Pass::Unjudged,
+                ..Verdict::allow()
+            };
+        }
+        let mut verdict = match &self.note {
+            Some(note) => verdict.noting(note.clone()),
+            None => verdict,
+        };
+        let overridden = matches!(verdict.pass, Pass::Overridden(_));
+        let stays = *request.operation != *"DELETE" && verdict.allowed && self.plea().is_some();
+        // On a namespace it is put before the request that it is meant for.
+        if stays && (overridden || !request.is_about_namespace()) {
+            let was = if overridden { "" } else { "was not needed: " };
+            verdict = verdict.noting(format!("{OVERRIDE_ANNOTATION} {was}take it off again"));
+        }
+        verdict
+    }
+}
+
+/// A refusal, with a last line on overriding it.
+fn refuse(objection: &Objection, hint: Option<String>) -> Verdict {
+    let mut objection = objection.clone();
+    // What cannot be read cannot be overridden safely: nobody knows what it is.
+    if objection.code != 400 {
+        objection.words.next.extend(hint);
+    }
+    Verdict::object(&objection, Mode::Enforce)
+}
+
+/// A refusal of a delete whose reason for overriding it was used up before.
+pub(super) fn refuse_spent(objection: &Objection, spent: &crate::claim::Entry) -> Verdict {
+    let hint = format!(
+        "The reason in {OVERRIDE_ANNOTATION} was used already, to {} it ({}): write another one",
+        spent.deed.as_str(),
+        spent.at.strftime("%Y-%m-%d %H:%M:%SZ"),
+    );
+    refuse(objection, Some(hint))
+}
+
+impl Guard {
+    /// How the guard stands to a request.
+    pub(super) async fn standing(&self, request: &Request<'_>) -> Standing {
+        if self.exempts(request) {
+            return Standing::of(Footing::Unjudged);
+        }
+        let (mode, note) = self.mode_of(request).await;
+        let footing = match mode {
+            Mode::Off => Footing::Unjudged,
+            Mode::Audit => Footing::Audit,
+            Mode::Enforce => self.will(request).await,
+        };
+        Standing { footing, note }
+    }
+
+    /// How the guard stands to a change of what it is told itself: in the cluster's own
+    /// mode, whatever the namespace's is.
+    pub(super) async fn standing_of_cluster(&self, request: &Request<'_>) -> Standing {
+        Standing::of(match self.settings.mode {
+            Mode::Enforce => self.will(request).await,
+            Mode::Audit | Mode::Off => Footing::Audit,
+        })
+    }
+
+    pub(super) fn exempts(&self, request: &Request<'_>) -> bool {
+        let exempt = &self.privileges.exempt;
+        let namespace = request.in_namespace();
+        exempt.namespaces().iter().any(|one| *one == *namespace)
+            || exempt
+                .users
+                .iter()
+                .any(|user| *user == *request.user_info.username)
+            || request.user_info.is_in(&exempt.groups)
+    }
+
+    /// The mode in force for a request, and a word on one that is none.
+    async fn mode_of(&self, request: &Request<'_>) -> (Mode, Option<String>) {
+        if request.is_about_namespace() {
+            let (old, new) = request.both::<Namespace>().unwrap_or_default();
+            let of = |one: Option<Namespace>| one.map(|one| self.mode_by(one.mode()));
+            // The stricter one: a change must not be judged by the mode it brings.
+            return match (of(old), of(new)) {
+                (Some(old), Some(new)) if new.0 >= old.0 => new,
+                (Some((mode, _)), Some((_, note))) => (mode, note),
+                (Some(old), None) => old,
+                (None, Some((mode, note))) => (mode.max(self.settings.mode), note),
+                (None, None) => (self.settings.mode, None),
+            };
+        }
+        let namespace = request.in_namespace();
+        if namespace.is_empty() {
+            return (self.settings.mode, None);
+        }
+        match timeout(TO_LEARN, self.cluster.namespace(&namespace)).await {
+            Ok(Ok(known)) => self.mode_by(known.mode.as_deref()),
+            // The cluster's own mode is what there is to go by.
+            Ok(Err(_)) | Err(_) => (self.settings.mode, None),
+        }
+    }
+
+    /// The mode that a namespace's label sets, and a word on a label that sets none.
+    pub(super) fn mode_by(&self, label: Option<&str>) -> (Mode, Option<String>) {
+        let cluster = self.settings.mode;
+        match label {
+            None => (cluster, None),
+            Some(label) => match Mode::of_label(label) {
+                Some(mode) => (mode, None),
+                None => (
+                    cluster,
+                    Some(format!(
+                        "{MODE_LABEL}: {label:?} is no mode, so {} is in force; \
+                         write enforce, audit or off",
+                        cluster.as_str()
+                    )),
+                ),
+            },
+        }
+    }
+
+    /// Whether this user may override a refusal.
+    pub(super) fn may_override(&self, request: &Request<'_>) -> bool {
+        match &self.privileges.overrides {
+            Overrides::Off => false,
+            Overrides::Everybody => true,
+            Overrides::Groups(groups) => request.user_info.is_in(groups),
+        }
+    }
+
+    /// Where refusals block: whether this one is overridden, or could be.
+    async fn will(&self, request: &Request<'_>) -> Footing {
+        let by: Arc<str> = plain::name(&request.user_info.username).into();
+        if let Some(why) = self.of_namespace(request).await {
+            let deed = Some(Deed::DeleteWithNamespace);
+            return Footing::Override(Plea { why, by, deed });
+        }
+        let text = request.overriding();
+        if !self.may_override(request) {
+            return Footing::Enforce(text.and_then(|_| self.may_not_override()));
+        }
+        match text.as_deref().map(Why::new) {
+            None => Footing::Enforce(Some(how_to_override(request))),
+            Some(None) => Footing::Enforce(Some(format!(
+                "{OVERRIDE_ANNOTATION} is there, but empty: write down why"
+            ))),
+            Some(Some(why)) => Footing::Override(Plea {
+                why,
+                by,
+                deed: None,
+            }),
+        }
+    }
+
+    /// What a user is told who tries to override and may not.
+    pub(super) fn may_not_override(&self) -> Option<String> {
+        match &self.privileges.overrides {
+            Overrides::Everybody => None,
+            Overrides::Off => Some(format!(
+                "{OVERRIDE_ANNOTATION} has no effect: overriding is switched off (--override off)"
+            )),
+            Overrides::Groups(groups) => Some(format!(
+                "{OVERRIDE_ANNOTATION} has no effect: only members of {} may override \
+                 (--override-groups)",
+                groups.join(", ")
+            )),
+        }
+    }
+
+    /// What goes with its namespace: who overrode the refusal of that meant all of it.
+    /// Else the namespace would be stuck, for good.
+    async fn of_namespace(&self, request: &Request<'_>) -> Option<Why> {
+        let namespace = request.in_namespace();
+        let off = self.privileges.overrides == Overrides::Off;
+        if off || *request.operation != *"DELETE" || namespace.is_empty() {
+            return None;
+        }
+        if request.is_about_namespace() {
+            return None;
+        }
+        let known = timeout(TO_LEARN, self.cluster.namespace(&namespace)).await;
+        let known = known.ok()?.ok()?;
+        known
+            .terminating
+            .then_some(known.overriding)?
+            .and_then(|text| Why::new(&text))
+    }
+}
+
+/// How a refusal can be overridden, in a line.
+fn how_to_override(request: &Request<'_>) -> String {
+    let (name, namespace) = (request.subject_name(), request.in_namespace());
+    let kind = request.kind.kind.to_ascii_lowercase();
+    let what = match &*request.kind.group {
+        "" => format!("{kind}/{name}"),
+        group => format!("{kind}.{group}/{name}"),
+    };
+    let place = if request.is_about_namespace() || namespace.is_empty() {
+        String::new()
+    } else {
+        format!(" -n {namespace}")
+    };
+    match &*request.operation {
+        "CREATE" => format!(
+            "If you must, override it: with the annotation {OVERRIDE_ANNOTATION}: \"<why>\""
+        ),
+        "UPDATE" => format!(
+            "If you must, override it: set the annotation {OVERRIDE_ANNOTATION}: \"<why>\" in the \
+             same change"
+        ),
+        _ => format!(
+            "If you must, override it: kubectl{place} annotate --overwrite {what} \
+             {OVERRIDE_ANNOTATION}=\"<why>\""
+        ),
+    }
+}

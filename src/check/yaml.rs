@@ -1,0 +1,473 @@
+//! YAML (and so JSON) documents whose every value knows where it stands.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
+
+use super::place::Mark;
+
+/// How deep values may be nested: deeper than any manifest, and shallow enough to be walked
+/// by recursion.
+const DEPTH: usize = 128;
+/// How many values aliases may repeat, all in all, in one text. A few lines of aliases to
+/// aliases make billions.
+const REPEATED: usize = 1_000_000;
+
+/// A value, and where it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node<'a> {
+    /// Where it begins.
+    pub at: Mark,
+    /// What it is.
+    pub value: Value<'a>,
+}
+
+/// A YAML value, as the API server would see it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Nothing.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, as it is written.
+    Number(Cow<'a, str>),
+    /// A text.
+    Text(Cow<'a, str>),
+    /// A sequence.
+    List(Vec<Node<'a>>),
+    /// A mapping, in the order of its entries.
+    Map(Vec<Entry<'a>>),
+}
+
+/// One entry of a mapping.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry<'a> {
+    /// The key, as text.
+    pub key: Cow<'a, str>,
+    /// Where the key stands.
+    pub at: Mark,
+    /// What it is set to.
+    pub node: Node<'a>,
+}
+
+/// What is wrong with a text, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {what}")]
+pub struct YamlError {
+    /// Where.
+    pub at: Mark,
+    /// What.
+    pub what: String,
+}
+
+impl<'a> Node<'a> {
+    /// The entry of a mapping with this key.
+    pub fn entry(&self, key: &str) -> Option<&Entry<'a>> {
+        let Value::Map(entries) = &self.value else {
+            return None;
+        };
+        entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// What a mapping has under this key.
+    pub fn get(&self, key: &str) -> Option<&Node<'a>> {
+        self.entry(key).map(|entry| &entry.node)
+    }
+
+    /// What it has under a key of a key, and so on.
+    pub fn find(&self, path: &[&str]) -> Option<&Node<'a>> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// The text, where it is one.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The same as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Bool(yes) => Json::Bool(*yes),
+            Value::Number(text) => {
+                let text: &str = text;
+                let number = text.parse::<i64>().map(serde_json::Number::from).ok();
+                let number =
+                    number.or_else(|| serde_json::Number::from_f64(text.parse::<f64>().ok()?));
+                number.map_or_else(|| Json::String(text.to_owned()), Json::Number)
+            }
+            Value::Text(text) => Json::String(text.clone().into_owned()),
+            Value::List(nodes) => nodes.iter().map(Self::to_json).collect(),
+            Value::Map(entries) => {
+                let pairs = entries.iter();
+                let pairs = pairs.map(|entry| (entry.key.to_string(), entry.node.to_json()));
+                Json::Object(pairs.collect())
+            }
+        }
+    }
+
+    fn size(&self) -> usize {
+        1 + match &self.value {
+            Value::List(nodes) => nodes.iter().map(Self::size).sum(),
+            Value::Map(entries) => entries.iter().map(|entry| entry.node.size()).sum(),
+            _ => 0,
+        }
+    }
+}
+
+/// The documents of a text, as far as they can be read, and what stopped the reading.
+pub fn documents(text: &str) -> (Vec<Node<'_>>, Option<YamlError>) {
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        repeated: 0,
+    };
+    let mut found = Vec::new();
+    loop {
+        match reader.document() {
+            Ok(Some(document)) => found.push(document),
+            Ok(None) => return (found, None),
+            Err(error) => return (found, Some(error)),
+        }
+    }
+}
+
+struct Reader<'a> {
+    parser: Parser<'a, StrInput<'a>>,
+    stack: Vec<Open<'a>>,
+    anchors: HashMap<usize, Node<'a>>,
+    repeated: usize,
+}
+
+/// A sequence or mapping whose end has not come.
+struct Open<'a> {
+    at: Mark,
+    anchor: usize,
+    nodes: Vec<Node<'a>>,
+    entries: Option<Entries<'a>>,
+}
+
+/// The entries of an open mapping, and the key that waits for its value.
+#[derive(Default)]
+struct Entries<'a> {
+    done: Vec<Entry<'a>>,
+    key: Option<Node<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    /// The next document; `None` at the end.
+    fn document(&mut self) -> Result<Option<Node<'a>>, YamlError> {
+        self.anchors.clear();
+        loop {
+            let (event, span) = match self.parser.next_event() {
+                None => return Ok(None),
+                Some(Ok(next)) => next,
+                Some(Err(error)) => {
+                    let what = format!("this is not YAML: {}", error.info());
+                    let at = Mark::of(error.marker());
+                    return Err(YamlError { at, what });
+                }
+            };
+            let complete = match event {
+                Event::StreamEnd => return Ok(None),
+                Event::Scalar(text, style, anchor, tag) => {
+                    let value = scalar(text, style, tag.as_deref());
+                    self.close(anchor, node(&span, value))?
+                }
+                Event::Alias(anchor) => {
+                    let aliased = self.alias(anchor, &span)?;
+                    self.close(0, aliased)?
+                }
+                Event::SequenceStart(anchor, _) => {
+                    self.open(anchor, &span, None)?;
+                    None
+                }
+                Event::MappingStart(anchor, _) => {
+                    self.open(anchor, &span, Some(Entries::default()))?;
+                    None
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.end()?,
+                Event::Nothing
+                | Event::StreamStart
+                | Event::DocumentStart(_)
+                | Event::DocumentEnd => None,
+            };
+            if complete.is_some() {
+                return Ok(complete);
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        anchor: usize,
+        span: &Span,
+        entries: Option<Entries<'a>>,
+    ) -> Result<(), YamlError> {
+        let at = Mark::of(&span.start);
+        if self.stack.len() >= DEPTH {
+            let what = format!("values are nested more than {DEPTH} deep");
+            return Err(YamlError { at, what });
+        }
+        self.stack.push(Open {
+            at,
+            anchor,
+            nodes: Vec::new(),
+            entries,
+        });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<Option<Node<'a>>, YamlError> {
+        let Some(open) = self.stack.pop() else {
+            return Ok(None);
+        };
+        let value = match open.entries {
+            Some(entries) => Value::Map(merged(entries.done)),
+            None => Value::List(open.nodes),
+        };
+        self.close(open.anchor, Node { at: open.at, value })
+    }
+
+    /// Puts a value where it belongs, and gives it back where it is a whole document.
+    fn close(&mut self, anchor: usize, node: Node<'a>) -> Result<Option<Node<'a>>, YamlError> {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let Some(open) = self.stack.last_mut() else {
+            return Ok(Some(node));
+        };
+        match &mut open.entries {
+            None => open.nodes.push(node),
+            Some(entries) => match entries.key.take() {
+                None => entries.key = Some(node),
+                Some(key) => {
+                    let at = key.at;
+                    let key = key_text(key)?;
+                    if let Some(before) = entries.done.iter().find(|entry| entry.key == key) {
+                        let what = format!("the key {key:?} is here twice, first at {}", before.at);
+                        return Err(YamlError { at, what });
+                    }
+                    entries.done.push(Entry { key, at, node });
+                }
+            },
+        }
+        Ok(None)
+    }
+
+    fn alias(&mut self, anchor: usize, span: &Span) -> Result<Node<'a>, YamlError> {
+        let at = Mark::of(&span.start);
+        let Some(known) = self.anchors.get(&anchor) else {
+            let what = "an alias to a value that contains it".to_owned();
+            return Err(YamlError { at, what });
+        };
+        self.repeated += known.size();
+        if self.repeated > REPEATED {
+            let what = format!("aliases repeat more than {REPEATED} values");
+            return Err(YamlError { at, what });
+        }
+        Ok(Node {
+            at,
+            value: known.value.clone(),
+        })
+    }
+}
+
+fn node<'a>(span: &Span, value: Value<'a>) -> Node<'a> {
+    Node {
+        at: Mark::of(&span.start),
+        value,
+    }
+}
+
+fn key_text(key: Node<'_>) -> Result<Cow<'_, str>, YamlError> {
+    match key.value {
+        Value::Text(text) | Value::Number(text) => Ok(text),
+        Value::Bool(yes) => Ok(yes.to_string().into()),
+        Value::Null => Ok("null".into()),
+        Value::List(_) | Value::Map(_) => Err(YamlError {
+            at: key.at,
+            what: "a key has to be a text".to_owned(),
+        }),
+    }
+}
+
+/// Takes in what `<<` merges; a mapping's own entries come first.
+fn merged(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
+    let Some(at) = entries.iter().position(|entry| entry.key == "<<") else {
+        return entries;
+    };
+    let sources = match entries.remove(at).node.value {
+        Value::Map(more) => vec![more],
+        Value::List(nodes) => {
+            let maps = nodes.into_iter().filter_map(|node| match node.value {
+                Value::Map(more) => Some(more),
+                _ => None,
+            });
+            maps.collect()
+        }
+        _ => Vec::new(),
+    };
+    for entry in sources.into_iter().flatten() {
+        if !entries.iter().any(|own| own.key == entry.key) {
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
+fn scalar<'a>(text: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>) -> Value<'a> {
+    let tagged = tag.filter(|tag| tag.is_yaml_core_schema());
+    if style != ScalarStyle::Plain || tagged.is_some_and(|tag| tag.suffix == "str") {
+        return Value::Text(text);
+    }
+    match &*text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        plain if is_number(plain) => Value::Number(text),
+        _ => Value::Text(text),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']);
+    let starts = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let based = |prefix: &str, radix| {
+        let rest = digits.strip_prefix(prefix);
+        rest.is_some_and(|rest| i128::from_str_radix(rest, radix).is_ok())
+    };
+    let special = matches!(digits, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN");
+    starts && (text.parse::<f64>().is_ok() || based("0x", 16) || based("0o", 8) || special)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn one(text: &str) -> Node<'_> {
+        let (mut found, error) = documents(text);
+        assert_eq!(error, None, "{text}");
+        assert_eq!(found.len(), 1, "{text}");
+        found.remove(0)
+    }
+
+    fn mark(line: u32, column: u32) -> Mark {
+        Mark { line, column }
+    }
+
+    #[test]
+    fn every_value_knows_where_it_stands() {
+        let node = one("# a comment\nkind: X\nspec:\n  owner:\n    name: rg\n");
+        assert_eq!(node.entry("kind").unwrap().at, mark(2, 1));
+        assert_eq!(
+            node.find(&["spec", "owner", "name"]).unwrap().at,
+            mark(5, 11)
+        );
+        assert_eq!(
+            node.find(&["spec", "owner", "name"]).unwrap().text(),
+            Some("rg")
+        );
+    }
+
+    #[test]
+    fn each_document_is_read_until_one_cannot_be() {
+        let (found, error) = documents("a: 1\n---\nb: 2\n---\n{ c: 3\n");
+        assert_eq!(found.len(), 2);
+        let error = error.unwrap();
+        assert!(error.at.line >= 5, "{error}");
+        assert!(error.what.starts_with("this is not YAML: "), "{error}");
+    }
+
+    #[rstest]
+    #[case("~", Value::Null)]
+    #[case("true", Value::Bool(true))]
+    #[case("17", Value::Number("17".into()))]
+    #[case("-1.5e3", Value::Number("-1.5e3".into()))]
+    #[case("0x1F", Value::Number("0x1F".into()))]
+    #[case("'17'", Value::Text("17".into()))]
+    #[case("!!str 17", Value::Text("17".into()))]
+    #[case("skip", Value::Text("skip".into()))]
+    #[case("inf", Value::Text("inf".into()))]
+    #[case("1.2.3", Value::Text("1.2.3".into()))]
+    #[case("|\n  two\n  lines\n", Value::Text("two\nlines\n".into()))]
+    fn scalars_are_what_the_api_server_takes_them_for(
+        #[case] text: &str,
+        #[case] value: Value<'_>,
+    ) {
+        assert_eq!(one(text).value, value);
+    }
+
+    #[test]
+    fn json_is_read_too() {
+        let node = one("{\n\t\"kind\": \"X\",\n\t\"items\": [1, null]\n}");
+        assert_eq!(node.entry("items").unwrap().at, mark(3, 2));
+        assert_eq!(
+            node.to_json(),
+            serde_json::json!({"kind": "X", "items": [1, null]})
+        );
+    }
+
+    #[test]
+    fn anchors_and_merges_are_followed() {
+        let node = one("base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\nagain: *b\n");
+        assert_eq!(node.to_json()["use"], serde_json::json!({"x": 1, "y": 3}));
+        assert_eq!(node.get("again").unwrap().at.line, 5);
+    }
+
+    #[rstest]
+    #[case::twice("a: 1\nb: 2\na: 3\n", 3, "the key \"a\" is here twice, first at 1:1")]
+    #[case::no_key("? [a]\n: b\n", 1, "a key has to be a text")]
+    #[case::circle("a: &a [*a]\n", 1, "an alias to a value that contains it")]
+    fn what_is_wrong_is_said_with_its_line(
+        #[case] text: &str,
+        #[case] line: u32,
+        #[case] what: &str,
+    ) {
+        let error = documents(text).1.unwrap();
+        assert_eq!((error.at.line, error.what.as_str()), (line, what));
+    }
+
+    #[test]
+    fn bombs_do_not_go_off() {
+        let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let items = vec![format!("*a{}", level - 1); 10].join(", ");
+            laughs += &format!("a{level}: &a{level} [{items}]\n");
+        }
+        let error = documents(&laughs).1.unwrap();
+        assert!(error.what.contains("aliases repeat"), "{error}");
+        let deep = "[".repeat(100_000);
+        assert!(documents(&deep).1.is_some());
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let error = documents(&deep).1.unwrap();
+        assert!(error.what.contains("nested more than"), "{error}");
+        let deep = "- ".repeat(100_000);
+        assert!(documents(&deep).1.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "([a-c:\\-\\[\\]{}&*!|>'\"#%?, \n\t]|<<|---|\\PC){0,60}") {
+            let (found, _) = documents(&text);
+            for node in &found {
+                let _ = node.to_json();
+            }
+        }
+
+        #[test]
+        fn what_is_json_comes_out_as_it_went_in(keys in prop::collection::btree_map("[a-z]{1,6}", "\\PC{0,12}", 0..6)) {
+            let json = serde_json::to_string_pretty(&keys).unwrap();
+            prop_assert_eq!(one(&json).to_json(), serde_json::to_value(&keys).unwrap());
+        }
+    }
+}

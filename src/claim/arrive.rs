@@ -1,0 +1,98 @@
+//! Arriving parked: what an admission writes for a copy that ASO will only read.
+
+use crate::arm::Identity;
+
+use super::acquire::Acquire;
+use super::record::{InFlight, Record, add_in_flight};
+
+/// Registers a copy that may yet be stored as parked: from now on it counts for those
+/// who would delete the resource. Nobody is refused, and nobody is kept from going live.
+///
+/// `ask` is the request that creates it; it ends as an acquire does.
+pub fn arrive(record: Option<&Record>, identity: &Identity, ask: &Acquire) -> Record {
+    let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
+    let copy = next.entry(&ask.copy, ask.at, &ask.by);
+    if copy.is_vacant() {
+        copy.assumed = ask.assumed;
+    }
+    let request = InFlight {
+        request: ask.request.clone(),
+        proof: ask.proof.clone(),
+        deadline: ask.deadline,
+    };
+    add_in_flight(&mut copy.arriving, request);
+    next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::acquire::{acquire, withdraw};
+    use super::super::delete::{dependents, mark_deleting};
+    use super::super::names::RequestUid;
+    use super::super::record::ClaimState;
+    use super::super::refusal::{Hold, Refusal};
+    use super::super::testing::{
+        GIVEN, Story, account, account_copy, at, copy, creating, deleting, group, look, sighting,
+    };
+    use super::*;
+    use crate::policy::Policy::{Manage, Skip};
+
+    /// Live in a, and about to be parked in b.
+    fn story() -> Story {
+        let live = Story::default().found(&copy("a"), Manage);
+        let ask = creating(&copy("b"), "r", "uid-1", 0);
+        Story(Some(arrive(live.0.as_ref(), &group(), &ask)))
+    }
+
+    #[test]
+    fn what_arrives_parked_counts_for_a_delete_before_it_is_stored() {
+        let story = story();
+        assert_eq!(story.record().state(), ClaimState::Live);
+        let ask = deleting(&copy("a"), "d", "1", 1);
+        let refusal = mark_deleting(story.0.as_ref(), &group(), &ask).unwrap_err();
+        let Refusal::PeersDepend { peers, .. } = refusal else {
+            panic!("{refusal:?}");
+        };
+        assert_eq!(peers[0].hold, Hold::Arriving(at(GIVEN)));
+        let inside = arrive(None, &account(), &creating(&account_copy("b"), "r", "u", 0));
+        assert!(dependents(&group(), &copy("a"), [&inside]).is_err());
+    }
+
+    #[test]
+    fn it_keeps_nobody_from_going_live() {
+        let ask = creating(&copy("b"), "r", "uid-1", 0);
+        let arriving = arrive(None, &group(), &ask);
+        assert!(!arriving.copies[&copy("b")].is_live());
+        assert_eq!(arriving.state(), ClaimState::Parked);
+        assert!(
+            acquire(
+                Some(&arriving),
+                &group(),
+                &creating(&copy("a"), "s", "u", 0)
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn it_ends_where_it_is_seen_where_its_deadline_has_passed_and_where_it_is_taken_back() {
+        let (b, story) = (copy("b"), story());
+        assert_eq!(story.held(&b).next_deadline(), Some(at(GIVEN)));
+        let early = story.clone().sees(&look(&b, None, GIVEN));
+        assert_eq!(early.held(&b).arriving.len(), 1);
+
+        let seen = story.clone().sees(&look(&b, Some(sighting(Skip)), 1));
+        assert!(seen.held(&b).arriving.is_empty() && seen.held(&b).stored.is_some());
+        let late = story.clone().sees(&look(&b, None, GIVEN + 1));
+        assert!(!late.record().copies.contains_key(&b));
+        let back = withdraw(story.record(), &b, &RequestUid::new("r")).unwrap();
+        assert!(!back.copies.contains_key(&b));
+    }
+
+    #[test]
+    fn a_lost_response_makes_no_second_entry() {
+        let ask = creating(&copy("b"), "r", "uid-1", 0);
+        let once = arrive(None, &group(), &ask);
+        assert_eq!(arrive(Some(&once), &group(), &ask), once);
+    }
+}

@@ -1,0 +1,205 @@
+//! What people did to a claim against the protocol's word: kept with it, so that who
+//! looks into the matter later finds it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::names::CopyRef;
+use super::record::Record;
+
+/// How many entries a record keeps; the oldest go first.
+pub const MAX_HISTORY: usize = 20;
+/// The longest reason, in characters; what is beyond is cut off.
+pub const MAX_REASON: usize = 200;
+
+/// Why a person goes against a refusal: never empty, and not too long.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Why(Arc<str>);
+
+impl Why {
+    /// A reason as written, without the space around it; `None` where nothing is
+    /// left of it. What nobody can see is replaced.
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let seen = |c: char| if c.is_control() { ' ' } else { c };
+        let mut kept: String = text.chars().take(MAX_REASON).map(seen).collect();
+        if text.chars().nth(MAX_REASON).is_some() {
+            kept.push('…');
+        }
+        (!text.is_empty()).then(|| Self(kept.into()))
+    }
+
+    /// The reason as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Deed {
+    /// The copy was created.
+    Create,
+    /// The copy was changed, or what its policy or identity rests on.
+    Update,
+    /// The copy was deleted.
+    Delete,
+    /// The copy was deleted along with its namespace.
+    DeleteWithNamespace,
+    /// The copy was taken out of the claim by hand.
+    Release,
+}
+
+impl Deed {
+    const ALL: [Self; 5] = [
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::DeleteWithNamespace,
+        Self::Release,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::DeleteWithNamespace => "delete-with-namespace",
+            Self::Release => "release",
+        }
+    }
+
+    /// The deed that a word is for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.as_str() == word)
+    }
+}
+
+/// One thing that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// When, by the clock of the copy's own cluster.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: Arc<str>,
+    /// To which copy.
+    pub copy: CopyRef,
+    /// What.
+    pub deed: Deed,
+    /// Why, in the person's own words.
+    pub why: Why,
+    /// The reason token of the refusal that this went against; empty where there was
+    /// none, and the person had only thought that there would be.
+    pub against: Arc<str>,
+}
+
+impl Record {
+    /// The record with this entry, the oldest one dropped where there are too many.
+    /// An entry that is there already (its response was lost) is not added again.
+    ///
+    /// # Errors
+    /// The reason was [spent](Record::spent): it lets no delete through. Gives the
+    /// entry that spent it.
+    pub fn with_entry(&self, entry: &Entry) -> Result<Self, Entry> {
+        if let Some(spent) = self.spent(entry) {
+            return Err(spent.clone());
+        }
+        let mut next = self.clone();
+        if !next.history.contains(entry) {
+            next.history.push(entry.clone());
+            let beyond = next.history.len().saturating_sub(MAX_HISTORY);
+            next.history.drain(..beyond);
+        }
+        Ok(next)
+    }
+
+    /// The entry by which the reason for a delete was used before: when the copy was
+    /// created or changed. An annotation that was left over from that says nothing
+    /// about a delete.
+    fn spent(&self, delete: &Entry) -> Option<&Entry> {
+        let before = |entry: &&Entry| {
+            entry.copy == delete.copy
+                && entry.why == delete.why
+                && matches!(entry.deed, Deed::Create | Deed::Update)
+        };
+        let of_delete = delete.deed == Deed::Delete;
+        of_delete.then(|| self.history.iter().rev().find(before))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::testing::{at, copy, group};
+    use super::*;
+
+    fn entry(place: &str, deed: Deed, why: &str, second: i64) -> Entry {
+        Entry {
+            at: at(second),
+            by: "alice".into(),
+            copy: copy(place),
+            deed,
+            why: Why::new(why).unwrap(),
+            against: "LiveElsewhere".into(),
+        }
+    }
+
+    #[rstest]
+    #[case("", None)]
+    #[case(" \t\n", None)]
+    #[case("  hub is gone ", Some("hub is gone"))]
+    #[case("a\nb\u{7f}", Some("a b "))]
+    fn a_reason_says_something(#[case] text: &str, #[case] why: Option<&str>) {
+        assert_eq!(Why::new(text).as_ref().map(Why::as_str), why);
+    }
+
+    #[test]
+    fn a_reason_has_an_end() {
+        let why = Why::new(&"ü".repeat(MAX_REASON + 1)).unwrap();
+        assert_eq!(why.as_str().chars().count(), MAX_REASON + 1);
+        assert!(why.as_str().ends_with('…'));
+        assert!(
+            !Why::new(&"ü".repeat(MAX_REASON))
+                .unwrap()
+                .as_str()
+                .ends_with('…')
+        );
+    }
+
+    #[test]
+    fn a_history_is_kept_once_and_to_a_length() {
+        let mut record = Record::new(group());
+        for second in 0..30 {
+            let one = entry("a", Deed::Update, "again", second);
+            record = record.with_entry(&one).unwrap().with_entry(&one).unwrap();
+        }
+        assert_eq!(record.history.len(), MAX_HISTORY);
+        assert_eq!(record.history.last().unwrap().at, at(29));
+        assert_eq!(record.history[0].at, at(10));
+    }
+
+    #[rstest]
+    #[case::created(Deed::Create, false)]
+    #[case::changed(Deed::Update, false)]
+    #[case::a_delete_that_did_not_come_about(Deed::Delete, true)]
+    #[case::released(Deed::Release, true)]
+    fn a_reason_left_over_deletes_nothing(#[case] before: Deed, #[case] deletes: bool) {
+        let used = entry("a", before, "move", 0);
+        let record = Record::new(group()).with_entry(&used).unwrap();
+        let again = record.with_entry(&entry("a", Deed::Delete, "move", 9));
+        assert_eq!(again.is_ok(), deletes);
+        assert!(again.err().is_none_or(|spent| spent == used));
+        // Another reason, another copy, or another deed: nothing is left over.
+        for other in [
+            entry("a", Deed::Delete, "another", 9),
+            entry("b", Deed::Delete, "move", 9),
+            entry("a", Deed::Update, "move", 9),
+            entry("a", Deed::DeleteWithNamespace, "move", 9),
+        ] {
+            record.with_entry(&other).unwrap();
+        }
+    }
+}

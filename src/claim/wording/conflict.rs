@@ -1,0 +1,61 @@
+//! What people are told of a resource that has two live reconcilers, or none.
+
+use crate::claim::{CopyRef, Holder, Record};
+
+use super::phrases::{NAMED, named, park, place, short};
+use super::{Action, Speaker};
+
+impl Record {
+    /// What the owners of one live copy are told, while another one is live: what goes
+    /// wrong, who else it is, and the command that ends it.
+    pub fn conflict_words(&self, copy: &CopyRef) -> String {
+        let to = Speaker {
+            copy,
+            action: Action::Activate,
+            heard: None,
+        };
+        let peers: Vec<Holder> = self
+            .live()
+            .filter(|(other, _)| *other != copy)
+            .map(|(other, held)| Holder::of(other, held))
+            .collect();
+        let who = named(&to, &peers, |to, peer| {
+            format!("it is also {}", place(to, peer))
+        });
+        let resource = short(&self.identity);
+        let others = peers.iter().take(NAMED).map(|peer| park(&to, &peer.copy));
+        let others: Vec<String> = others.collect();
+        format!(
+            "{resource} has more than one live reconciler, and they overwrite each other: {}. \
+             Park all but one of them. This one: {}; or the other: {}",
+            who.join("; "),
+            park(&to, copy).trim(),
+            others.join("; ").trim(),
+        )
+    }
+
+    /// The same for nobody in particular: which copies are live.
+    pub fn live_words(&self) -> String {
+        let live: Vec<String> = self.live().map(|(copy, _)| copy.to_string()).collect();
+        match live.len() {
+            0 => "no copy is live".to_owned(),
+            1 => format!("only {} is live", live[0]),
+            _ => format!("live at once: {}", live.join(", ")),
+        }
+    }
+
+    /// What the owners of a parked copy are told, where nobody reconciles the resource.
+    pub fn orphan_words(&self, copy: &CopyRef) -> String {
+        let to = Speaker {
+            copy,
+            action: Action::Activate,
+            heard: None,
+        };
+        let command = park(&to, copy).replace("=skip", "=manage");
+        format!(
+            "nobody reconciles {}: all its copies are parked. If no move is under way, make one live, such as this one: {}",
+            short(&self.identity),
+            command.trim()
+        )
+    }
+}

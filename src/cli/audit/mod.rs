@@ -1,0 +1,164 @@
+//! `aso-guard audit`: the double reconcilers that there are, in live clusters, before anything
+//! is installed. It only reads.
+
+mod contexts;
+mod progress;
+mod survey;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use crate::check::{self, Rule};
+
+use super::Outcome;
+use super::report::{Form, Report};
+use super::terminal::Style;
+use contexts::Context;
+use progress::Progress;
+use survey::Surveyed;
+
+/// Which clusters to look at.
+#[derive(Args)]
+pub(super) struct AuditArgs {
+    /// A context of the kubeconfig; may be repeated [default: all of them]
+    #[arg(
+        long = "context",
+        value_name = "NAME",
+        env = "ASO_GUARD_AUDIT_CONTEXT",
+        value_delimiter = ','
+    )]
+    contexts: Vec<String>,
+    /// The kubeconfig [default: as kubectl finds it]
+    #[arg(long, value_name = "PATH", env = "ASO_GUARD_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+    /// The subscription of every object, where no secrets are to be read
+    #[arg(long, value_name = "ID", env = "ASO_GUARD_SUBSCRIPTION")]
+    subscription: Option<String>,
+    /// A rule to leave out, such as parked-without-live; may be repeated
+    #[arg(
+        long,
+        value_name = "RULE",
+        env = "ASO_GUARD_CHECK_IGNORE",
+        value_delimiter = ','
+    )]
+    ignore: Vec<String>,
+    /// How findings are written
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
+    output: Form,
+}
+
+/// Looks, and writes what was found to standard output.
+pub(super) async fn run(args: &AuditArgs) -> Outcome {
+    let mut problems = Vec::new();
+    let mut ignore = Vec::new();
+    for name in &args.ignore {
+        match name.parse::<Rule>() {
+            Ok(rule) => ignore.push(rule),
+            Err(error) => problems.push(format!("--ignore: {error}")),
+        }
+    }
+    let contexts = contexts::choose(args.kubeconfig.as_deref(), &args.contexts);
+    let contexts = match contexts {
+        Ok(contexts) if problems.is_empty() => contexts,
+        chosen => {
+            problems.extend(chosen.err());
+            eprintln!("aso-guard: cannot audit:\n  {}", problems.join("\n  "));
+            return Outcome::Usage;
+        }
+    };
+    let mut report = Report {
+        findings: Vec::new(),
+        clusters: Vec::new(),
+        at: Timestamp::now(),
+        remarks: contexts.iter().filter_map(Context::renamed).collect(),
+    };
+    let progress = Progress::new();
+    let looks = contexts.iter().map(|context| {
+        let progress = progress.of(&context.name);
+        survey::look(context, args.subscription.as_deref(), progress)
+    });
+    let looked = join_all(looks).await;
+    progress.end();
+
+    let (mut clusters, mut known, mut complete) = (Vec::new(), Vec::new(), true);
+    for (context, looked) in contexts.iter().zip(looked) {
+        match looked {
+            Ok(surveyed) => take(
+                context,
+                surveyed,
+                &mut report,
+                &mut clusters,
+                &mut known,
+                &mut complete,
+            ),
+            Err(error) => {
+                complete = false;
+                report
+                    .remarks
+                    .push(format!("context {}: {error}", context.name));
+            }
+        }
+    }
+    report.findings = check::check(&mut clusters);
+    report.ignore(&ignore);
+    finish(&report, args.output, complete)
+}
+
+/// Adds a cluster to those that are compared, unless another context led to the same one.
+fn take(
+    context: &Context,
+    surveyed: Surveyed,
+    report: &mut Report,
+    clusters: &mut Vec<check::Cluster>,
+    known: &mut Vec<(String, String)>,
+    complete: &mut bool,
+) {
+    if let Some((_, other)) = known.iter().find(|(uid, _)| *uid == surveyed.uid) {
+        report.remarks.push(format!(
+            "context {} is the same cluster as {other}; it was looked at once",
+            context.name
+        ));
+        return;
+    }
+    *complete &= surveyed.missed.is_empty();
+    let missed = surveyed.missed.iter();
+    let missed = missed.map(|missed| format!("context {}: {missed}", context.name));
+    report.remarks.extend(missed);
+    known.push((surveyed.uid, context.name.clone()));
+    let objects = surveyed.cluster.objects().count();
+    report.clusters.push((context.member.to_string(), objects));
+    clusters.push(surveyed.cluster);
+}
+
+fn finish(report: &Report, form: Form, complete: bool) -> Outcome {
+    let out = &mut std::io::stdout().lock();
+    let written = report
+        .write(form, Style::of_stdout(), out)
+        .and_then(|()| out.flush());
+    if let Err(error) = written {
+        eprintln!("aso-guard: cannot write the report: {error}");
+        return Outcome::Failed;
+    }
+    if complete {
+        return report.outcome();
+    }
+    eprintln!("aso-guard: not everything could be looked at:");
+    for remark in report
+        .remarks
+        .iter()
+        .filter(|remark| remark.contains("did not answer"))
+    {
+        eprintln!("  {remark}");
+    }
+    Outcome::Unreachable
+}

@@ -1,0 +1,314 @@
+//! What a check was told: flags and the file, checked as a whole.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::check::{NamespaceSettings, Rule, Settings};
+use crate::claim::MemberName;
+use crate::policy::Policy;
+
+use super::CheckArgs;
+use super::replay::Replay;
+
+/// The file that is read where no other is named.
+const DEFAULT_FILE: &str = "aso-guard.yaml";
+
+/// What there is to do.
+pub(super) struct Plan {
+    pub(super) clusters: Vec<Planned>,
+    pub(super) ignore: Vec<Rule>,
+    pub(super) replay: Option<Replay>,
+}
+
+/// One cluster of it.
+pub(super) struct Planned {
+    pub(super) settings: Settings,
+    pub(super) paths: Vec<PathBuf>,
+    /// Where objects are that don't say.
+    pub(super) default_namespace: String,
+}
+
+/// What is wrong with what was told, a line each.
+#[derive(Default)]
+pub(super) struct Problems(Vec<String>);
+
+impl Problems {
+    pub(super) fn add(&mut self, problem: impl Into<String>) {
+        self.0.push(problem.into());
+    }
+}
+
+impl Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|problem| writeln!(f, "  {problem}"))
+    }
+}
+
+/// `aso-guard.yaml`.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    clusters: Vec<FileCluster>,
+    #[serde(default)]
+    ignore: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileCluster {
+    name: String,
+    /// Relative to the file.
+    #[serde(default)]
+    paths: Vec<PathBuf>,
+    subscription: Option<String>,
+    default_policy: Option<String>,
+    default_namespace: Option<String>,
+    #[serde(default)]
+    namespaces: BTreeMap<String, FileNamespace>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileNamespace {
+    subscription: Option<String>,
+    policy: Option<String>,
+    #[serde(default)]
+    credentials: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// Checks all of it.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub(super) fn of(args: &CheckArgs) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let file = file(args.config.as_deref(), &mut problems);
+        let mut clusters = file.clusters;
+        let mut given: Vec<MemberName> = Vec::new();
+        for flag in &args.clusters {
+            cluster_flag(flag, &mut clusters, &mut given, &mut problems);
+        }
+        for flag in &args.subscriptions {
+            for planned in chosen("--subscription", flag, &mut clusters, &mut problems) {
+                let (_, id) = split(flag);
+                planned.settings.subscription = Some(id.into());
+            }
+        }
+        for flag in &args.default_policies {
+            let (_, policy) = split(flag);
+            if let Err(error) = policy.parse::<Policy>() {
+                problems.add(format!("--default-policy: {error}"));
+            }
+            for planned in chosen("--default-policy", flag, &mut clusters, &mut problems) {
+                planned.settings.default_policy = Some(policy.into());
+            }
+        }
+        let ignore = args.ignore.iter().map(|name| ("--ignore", name));
+        let ignore = ignore.chain(file.ignore.iter().map(|name| ("ignore", name)));
+        let ignore = ignore
+            .filter_map(|(flag, name)| rule(flag, name, &mut problems))
+            .collect();
+        let replay = Replay::of(&args.replay, &mut problems);
+        for planned in &clusters {
+            if planned.paths.is_empty() && replay.is_none() {
+                let name = &planned.settings.name;
+                problems.add(format!(
+                    "cluster {name} has no paths: --cluster {name}=PATH"
+                ));
+            }
+        }
+        if clusters.is_empty() && replay.is_none() && problems.0.is_empty() {
+            problems.add(
+                "nothing to check: name each cluster and its manifests, \
+                 --cluster a=clusters/a --cluster b=clusters/b, or write them into aso-guard.yaml",
+            );
+        }
+        if problems.0.is_empty() {
+            Ok(Self {
+                clusters,
+                ignore,
+                replay,
+            })
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// What the file says, with the clusters in it.
+struct Read {
+    clusters: Vec<Planned>,
+    ignore: Vec<String>,
+}
+
+fn file(path: Option<&Path>, problems: &mut Problems) -> Read {
+    let none = Read {
+        clusters: Vec::new(),
+        ignore: Vec::new(),
+    };
+    let path = match path {
+        Some(path) => path,
+        None if Path::new(DEFAULT_FILE).is_file() => Path::new(DEFAULT_FILE),
+        None => return none,
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.add(format!("--config: {}: {error}", path.display()));
+            return none;
+        }
+    };
+    let file: File = match serde_yaml::from_str(&text) {
+        Ok(file) => file,
+        Err(error) => {
+            let line = error.location().map_or(1, |at| at.line());
+            problems.add(format!("{}:{line}: {error}", path.display()));
+            return none;
+        }
+    };
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut clusters: Vec<Planned> = Vec::new();
+    for cluster in file.clusters {
+        let Some(planned) = planned(cluster, base, path, problems) else {
+            continue;
+        };
+        let name = &planned.settings.name;
+        if clusters.iter().any(|other| other.settings.name == *name) {
+            problems.add(format!("{}: cluster {name} is there twice", path.display()));
+        }
+        clusters.push(planned);
+    }
+    Read {
+        clusters,
+        ignore: file.ignore,
+    }
+}
+
+fn planned(
+    cluster: FileCluster,
+    base: &Path,
+    path: &Path,
+    problems: &mut Problems,
+) -> Option<Planned> {
+    let name: MemberName = match cluster.name.parse() {
+        Ok(name) => name,
+        Err(error) => {
+            problems.add(format!("{}: {error}", path.display()));
+            return None;
+        }
+    };
+    let namespaces = cluster.namespaces.into_iter().map(|(namespace, stated)| {
+        let credentials = stated.credentials.into_iter();
+        let settings = NamespaceSettings {
+            subscription: stated.subscription.map(Arc::from),
+            policy: stated.policy.map(Arc::from),
+            credentials: credentials
+                .map(|(name, id)| (name, Arc::from(id)))
+                .collect(),
+        };
+        (namespace, settings)
+    });
+    let below = |path: PathBuf| {
+        if path == Path::new("-") {
+            path
+        } else {
+            base.join(path)
+        }
+    };
+    Some(Planned {
+        settings: Settings {
+            name,
+            subscription: cluster.subscription.map(Arc::from),
+            default_policy: cluster.default_policy.map(Arc::from),
+            namespaces: namespaces.collect(),
+        },
+        paths: cluster.paths.into_iter().map(below).collect(),
+        default_namespace: cluster
+            .default_namespace
+            .unwrap_or_else(|| "default".to_owned()),
+    })
+}
+
+/// `--cluster NAME=PATH[,PATH…]`: the first for a name takes the place of the file's paths.
+fn cluster_flag(
+    flag: &str,
+    clusters: &mut Vec<Planned>,
+    given: &mut Vec<MemberName>,
+    problems: &mut Problems,
+) {
+    let Some((name, paths)) = flag.split_once('=') else {
+        problems.add(format!(
+            "--cluster: {flag:?} has no path; write it like a=clusters/a"
+        ));
+        return;
+    };
+    let name: MemberName = match name.parse() {
+        Ok(name) => name,
+        Err(error) => return problems.add(format!("--cluster: {error}")),
+    };
+    let paths: Vec<PathBuf> = paths
+        .split(',')
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .collect();
+    let known = clusters
+        .iter_mut()
+        .find(|known| known.settings.name == name);
+    match known {
+        Some(known) if given.contains(&name) => known.paths.extend(paths),
+        Some(known) => known.paths = paths,
+        None => clusters.push(Planned {
+            settings: Settings {
+                name: name.clone(),
+                subscription: None,
+                default_policy: None,
+                namespaces: BTreeMap::new(),
+            },
+            paths,
+            default_namespace: "default".to_owned(),
+        }),
+    }
+    given.push(name);
+}
+
+/// `NAME=VALUE` or `VALUE`.
+fn split(flag: &str) -> (Option<&str>, &str) {
+    match flag.split_once('=') {
+        Some((name, value)) => (Some(name), value),
+        None => (None, flag),
+    }
+}
+
+/// The clusters that a flag is about.
+fn chosen<'c>(
+    flag: &str,
+    text: &str,
+    clusters: &'c mut [Planned],
+    problems: &mut Problems,
+) -> Vec<&'c mut Planned> {
+    let (name, value) = split(text);
+    let chosen: Vec<&mut Planned> = clusters
+        .iter_mut()
+        .filter(|planned| name.is_none_or(|name| planned.settings.name.as_str() == name))
+        .collect();
+    if value.is_empty() {
+        problems.add(format!("{flag}: {text:?} says nothing after the ="));
+    }
+    if let (Some(name), true) = (name, chosen.is_empty()) {
+        problems.add(format!("{flag}: there is no cluster {name}"));
+    }
+    chosen
+}
+
+fn rule(flag: &str, name: &str, problems: &mut Problems) -> Option<Rule> {
+    let rule = name.parse();
+    rule.map_err(|error| problems.add(format!("{flag}: {error}")))
+        .ok()
+}

@@ -1,0 +1,219 @@
+//! Which claims are meant.
+
+use clap::Args;
+
+use crate::arm::Identity;
+use crate::claim::{ClaimState, CopyRef, MemberName, Record};
+use crate::registry::{Holding, Registry, Scope, Versioned};
+
+use crate::cli::registry::Stop;
+
+/// Which claims to show; all that is said has to hold.
+#[derive(Args, Default)]
+pub(super) struct FilterArgs {
+    /// Those with a copy in this member
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLAIMS_MEMBER")]
+    member: Option<String>,
+    /// Those with a copy in a namespace of this name
+    #[arg(long, short, value_name = "NAME", env = "ASO_GUARD_CLAIMS_NAMESPACE")]
+    namespace: Option<String>,
+    /// Those in this Azure subscription
+    #[arg(long, value_name = "ID", env = "ASO_GUARD_CLAIMS_SUBSCRIPTION")]
+    subscription: Option<String>,
+    /// Those in this resource group
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLAIMS_RESOURCE_GROUP")]
+    resource_group: Option<String>,
+    /// Those in this state
+    #[arg(long, value_name = "STATE", env = "ASO_GUARD_CLAIMS_STATE", value_parser = ["live", "pending", "parked", "free", "deleting", "conflict"], ignore_case = true)]
+    state: Option<String>,
+    /// The one with this ARM ID, and those below it
+    #[arg(long, value_name = "ARM_ID", env = "ASO_GUARD_CLAIMS_BELOW")]
+    below: Option<String>,
+}
+
+/// A checked [`FilterArgs`].
+pub(super) struct Filter {
+    member: Option<MemberName>,
+    namespace: Option<String>,
+    subscription: Option<String>,
+    resource_group: Option<String>,
+    state: Option<String>,
+    below: Option<Identity>,
+}
+
+impl FilterArgs {
+    /// # Errors
+    /// All that is wrong.
+    pub(super) fn check(&self) -> Result<Filter, Stop> {
+        let mut problems = Vec::new();
+        let mut take = |flag: &str, error: &dyn std::fmt::Display| {
+            problems.push(format!("{flag}: {error}"));
+        };
+        let member = self.member.as_deref().map(str::parse::<MemberName>);
+        let below = self.below.as_deref().map(str::parse::<Identity>);
+        if let Some(Err(error)) = &member {
+            take("--member", error);
+        }
+        if let Some(Err(error)) = &below {
+            take("--below", error);
+        }
+        if !problems.is_empty() {
+            return Err(Stop::Usage(problems.join("\n  ")));
+        }
+        Ok(Filter {
+            member: member.and_then(Result::ok),
+            namespace: self.namespace.clone(),
+            subscription: self.subscription.clone(),
+            resource_group: self.resource_group.clone(),
+            state: self.state.clone(),
+            below: below.and_then(Result::ok),
+        })
+    }
+}
+
+impl Filter {
+    /// The claims that are meant, in the order of their resources. The registry is asked for
+    /// no more than it has to tell.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub(super) async fn apply(
+        &self,
+        registry: &dyn Registry,
+    ) -> Result<Vec<Versioned<Record>>, Stop> {
+        let mut found = match (self.top(), &self.member) {
+            (Some(top), _) => {
+                let mut found = registry.claims(&Scope::Below(top.clone())).await?;
+                found.extend(registry.claim(&top).await?);
+                found
+            }
+            (None, Some(member)) => {
+                let scope = Scope::Of(member.clone(), Holding::AnyCopy);
+                registry.claims(&scope).await?
+            }
+            (None, None) => registry.claims(&Scope::All).await?,
+        };
+        found.retain(|known| self.covers(&known.record));
+        found.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
+        Ok(found)
+    }
+
+    /// What all that is meant is, or is inside.
+    fn top(&self) -> Option<Identity> {
+        let group = || {
+            let subscription = self.subscription.as_deref()?;
+            match &self.resource_group {
+                Some(group) => format!("/subscriptions/{subscription}/resourceGroups/{group}")
+                    .parse()
+                    .ok(),
+                None => format!("/subscriptions/{subscription}").parse().ok(),
+            }
+        };
+        self.below.clone().or_else(group)
+    }
+
+    /// Whether a record is meant.
+    pub(super) fn covers(&self, record: &Record) -> bool {
+        let identity = &record.identity;
+        let same = |wanted: &Option<String>, is: Option<&str>| {
+            wanted
+                .as_deref()
+                .is_none_or(|wanted| is.is_some_and(|is| is.eq_ignore_ascii_case(wanted)))
+        };
+        // Member and namespace have to be those of one copy.
+        let of_copy = |copy: &CopyRef| {
+            self.member
+                .as_ref()
+                .is_none_or(|member| copy.member == *member)
+                && self
+                    .namespace
+                    .as_deref()
+                    .is_none_or(|namespace| *copy.object.namespace == *namespace)
+        };
+        let no_copy = self.member.is_none() && self.namespace.is_none();
+        same(&self.subscription, identity.subscription())
+            && same(&self.resource_group, identity.resource_group())
+            && same(&self.state, Some(ClaimState::as_str(record.state())))
+            && (no_copy || record.copies.keys().any(of_copy))
+            && self
+                .below
+                .as_ref()
+                .is_none_or(|below| identity == below || identity.is_below(below))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::claim::{Held, Observation, Sighting, observe};
+    use crate::object::ObjectKey;
+    use crate::policy::Policy;
+
+    fn record(identity: &str, places: &[(&str, &str)]) -> Record {
+        let identity: Identity = identity.parse().unwrap();
+        let mut record = Record::new(identity.clone());
+        for (member, namespace) in places {
+            let copy = CopyRef {
+                member: member.parse().unwrap(),
+                object: ObjectKey::new("g", "K", namespace, "x"),
+            };
+            let seen = Observation {
+                copy: &copy,
+                judged_at: jiff::Timestamp::UNIX_EPOCH,
+                object: Some(Sighting {
+                    uid: "u".into(),
+                    resource_version: "1".into(),
+                    terminating: false,
+                    busy: false,
+                    held: Some(Held {
+                        policy: Policy::Manage,
+                        assumed: false,
+                    }),
+                }),
+                seen_uids: &[],
+            };
+            record = observe(Some(&record), &identity, &seen).record;
+        }
+        record
+    }
+
+    #[rstest]
+    #[case::all(FilterArgs::default(), true)]
+    #[case::member(FilterArgs { member: Some("a".into()), ..Default::default() }, true)]
+    #[case::other_member(FilterArgs { member: Some("c".into()), ..Default::default() }, false)]
+    #[case::one_copy_is_both(FilterArgs { member: Some("a".into()), namespace: Some("two".into()), ..Default::default() }, false)]
+    #[case::subscription(FilterArgs { subscription: Some("S".into()), ..Default::default() }, true)]
+    #[case::group(FilterArgs { resource_group: Some("RG".into()), ..Default::default() }, true)]
+    #[case::other_group(FilterArgs { resource_group: Some("r".into()), ..Default::default() }, false)]
+    #[case::state(FilterArgs { state: Some("conflict".into()), ..Default::default() }, true)]
+    #[case::other_state(FilterArgs { state: Some("live".into()), ..Default::default() }, false)]
+    #[case::itself(FilterArgs { below: Some("/subscriptions/s/resourceGroups/rg".into()), ..Default::default() }, true)]
+    #[case::above(FilterArgs { below: Some("/subscriptions/s".into()), ..Default::default() }, true)]
+    #[case::beside(FilterArgs { below: Some("/subscriptions/s/resourceGroups/r".into()), ..Default::default() }, false)]
+    fn filters_say_which(#[case] args: FilterArgs, #[case] covered: bool) {
+        let record = record(
+            "/subscriptions/s/resourceGroups/rg",
+            &[("a", "one"), ("b", "two")],
+        );
+        let Ok(filter) = args.check() else { panic!() };
+        assert_eq!(filter.covers(&record), covered);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let args = FilterArgs {
+            member: Some("A".into()),
+            below: Some("rg".into()),
+            ..Default::default()
+        };
+        let Err(Stop::Usage(words)) = args.check() else {
+            panic!()
+        };
+        assert!(
+            words.contains("--member: ") && words.contains("--below: "),
+            "{words}"
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! `aso-guard claims`: who holds what.
+
+mod filter;
+mod list;
+mod release;
+mod show;
+pub(super) mod view;
+
+use clap::{Args, Subcommand};
+
+use crate::arm::Identity;
+use crate::claim::Record;
+use crate::registry::{Registry, Scope, Versioned};
+
+use super::Outcome;
+use super::registry::{RegistryArgs, Stop};
+
+/// What to do with claims.
+#[derive(Args)]
+pub(super) struct ClaimsArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Who holds which resource
+    List(list::ListArgs),
+    /// Everything about one claim, its history included
+    Show(show::ShowArgs),
+    /// Take a copy out of a claim by hand, because its cluster never will
+    Release(release::ReleaseArgs),
+}
+
+/// The forms of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Table,
+    /// For people with wide screens.
+    Wide,
+    /// For programs.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+/// Runs it.
+pub(super) async fn run(args: &ClaimsArgs) -> Outcome {
+    let out = &mut std::io::stdout();
+    let done = match &args.command {
+        Command::List(args) => list::run(args, out).await,
+        Command::Show(args) => show::run(args, out).await,
+        Command::Release(args) => release::run(args, out).await,
+    };
+    done.map_or_else(Stop::tell, |()| Outcome::Fine)
+}
+
+/// The claim that a person means: by its ARM ID, or by the end of it.
+///
+/// # Errors
+/// There is none, or there are several.
+async fn find(
+    registry: &dyn Registry,
+    args: &RegistryArgs,
+    named: &str,
+) -> Result<Versioned<Record>, Stop> {
+    if let Ok(identity) = named.parse::<Identity>() {
+        let found = registry.claim(&identity).await?;
+        return found.ok_or_else(|| Stop::Failed(format!("there is no claim on {identity}")));
+    }
+    let end = format!("/{}", named.trim_start_matches('/').to_ascii_lowercase());
+    let mut found = registry.claims(&Scope::All).await?;
+    found.retain(|known| known.record.identity.key().ends_with(&end));
+    found.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
+    match found.len() {
+        0 => Err(Stop::Failed(format!(
+            "no claim is on a resource that ends with {named}; see them all: \
+             aso-guard claims list{}",
+            args.flags()
+        ))),
+        1 => Ok(found.remove(0)),
+        _ => {
+            let lines: Vec<String> = found
+                .iter()
+                .take(10)
+                .map(|known| format!("  {}", known.record.identity))
+                .collect();
+            Err(Stop::Usage(format!(
+                "{} claims are on resources that end with {named}; name one by its ARM ID:\n{}",
+                found.len(),
+                lines.join("\n")
+            )))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `aso-guard claims release`: taking a copy out of a claim by hand.
+//!
+//! A silent member still holds its claims; only a person can know that it is gone for good. The
+//! person names the record that was seen, and it is changed on condition that it still is so.
+
+use std::io::{IsTerminal as _, Write};
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::claim::{CopyRef, Deed, Entry, MemberName, Record, Why};
+use crate::registry::{Put, Versioned};
+
+use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::terminal::Style;
+
+use super::{find, show};
+
+/// What to release, and why.
+#[derive(Args)]
+pub(super) struct ReleaseArgs {
+    /// The resource: its ARM ID, or the end of it, such as rg-shop or resourceGroups/rg-shop
+    resource: String,
+    /// The copy: MEMBER, or MEMBER/NAMESPACE/KIND/NAME; needed where the claim has several
+    #[arg(long, value_name = "COPY")]
+    copy: Option<String>,
+    /// Why; kept in the claim's history
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Who you are; kept there too [default: this machine's user]
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_ACTOR")]
+    actor: Option<String>,
+    /// The version of the claim that you saw; refused if it is another one by now
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    /// Do not ask
+    #[arg(long, requires = "version")]
+    yes: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), Stop> {
+    let why = Why::new(&args.reason)
+        .ok_or_else(|| Stop::Usage("--reason: say why, for whoever looks later".to_owned()))?;
+    let registry = args.registry.open().await?;
+    let known = find(&*registry, &args.registry, &args.resource).await?;
+    let copy = chosen(&known.record, args.copy.as_deref())?;
+    if let Some(seen) = &args.version
+        && *seen != known.version.as_str()
+    {
+        return Err(moved_on(&known, Some(seen)));
+    }
+    if !args.yes {
+        let heard = show::heard(&*registry).await?;
+        let now = Timestamp::now();
+        let shown = show::words(&known, &heard, Style::of_stdout(), now);
+        writeln!(out, "{shown}")?;
+        ask(args, &known, &copy, out)?;
+    }
+    let entry = Entry {
+        at: Timestamp::now(),
+        by: actor(args.actor.as_deref()).into(),
+        copy: copy.clone(),
+        deed: Deed::Release,
+        why,
+        against: "".into(),
+    };
+    let next = known
+        .record
+        .without(&copy)
+        .with_entry(&entry)
+        .map_err(|_| Stop::Failed("this reason cannot be used again".to_owned()))?;
+    match registry.put_claim(&next, Some(&known.version)).await? {
+        Put::Conflict => Err(moved_on(&known, None)),
+        Put::Stored(_) => {
+            writeln!(
+                out,
+                "Released {copy} from {}. If its object is still there and its cluster is heard \
+                 from again, it is registered again.",
+                known.record.identity
+            )?;
+            Ok(())
+        }
+    }
+}
+
+fn moved_on(known: &Versioned<Record>, seen: Option<&String>) -> Stop {
+    let was = seen.map_or_else(String::new, |seen| format!(" (you saw version {seen})"));
+    Stop::Failed(format!(
+        "the claim on {} has changed meanwhile{was}; nothing was released. Look again: \
+         aso-guard claims show {}",
+        known.record.identity, known.record.identity
+    ))
+}
+
+/// The copy that a person means.
+fn chosen(record: &Record, named: Option<&str>) -> Result<CopyRef, Stop> {
+    let mut copies: Vec<&CopyRef> = record.copies.keys().collect();
+    if let Some(named) = named {
+        let member = named.parse::<MemberName>().ok();
+        copies.retain(|copy| copy.to_string() == named || Some(&copy.member) == member.as_ref());
+    }
+    match copies[..] {
+        [copy] => Ok(copy.clone()),
+        [] if record.copies.is_empty() => Err(Stop::Failed(format!(
+            "the claim on {} has no copies: there is nothing to release",
+            record.identity
+        ))),
+        _ => {
+            let all = record.copies.keys().map(|copy| format!("  --copy {copy}"));
+            let all: Vec<String> = all.collect();
+            Err(Stop::Usage(format!(
+                "--copy: say which of its copies to release:\n{}",
+                all.join("\n")
+            )))
+        }
+    }
+}
+
+fn ask(
+    args: &ReleaseArgs,
+    known: &Versioned<Record>,
+    copy: &CopyRef,
+    out: &mut impl Write,
+) -> Result<(), Stop> {
+    let version = &known.version;
+    if !std::io::stdin().is_terminal() {
+        return Err(Stop::Usage(format!(
+            "nobody is here to be asked; if this is what you want, say so: aso-guard claims \
+             release '{}' --copy {copy} --reason '{}' --version {version} --yes{}",
+            known.record.identity,
+            args.reason.replace('\'', "'\\''"),
+            args.registry.flags()
+        )));
+    }
+    write!(
+        out,
+        "After this, another copy may go live while the object of {copy} may still be \
+         reconciled, if its cluster runs.\nRelease {copy} at version {version}? [y/N] "
+    )?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Stop::Failed("nothing was released".to_owned())),
+    }
+}
+
+/// Who does it, as well as is known here.
+pub(in crate::cli) fn actor(stated: Option<&str>) -> String {
+    let environment = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    stated
+        .map(str::to_owned)
+        .or_else(|| environment("USER"))
+        .or_else(|| environment("LOGNAME"))
+        .unwrap_or_else(|| "somebody at a terminal".to_owned())
+}

@@ -1,0 +1,138 @@
+//! `aso-guard claims show`.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::claim::{Heard, Holder, MemberName, Record};
+use crate::registry::{Registry, Versioned};
+
+use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::terminal::{Paint, Style};
+
+use super::{Form, find, view};
+
+/// Which claim to show, and how.
+#[derive(Args)]
+pub(super) struct ShowArgs {
+    /// The resource: its ARM ID, or the end of it, such as rg-shop or resourceGroups/rg-shop
+    resource: String,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// How the claim is written
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
+    output: Form,
+}
+
+pub(super) async fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), Stop> {
+    let registry = args.registry.open().await?;
+    let known = find(&*registry, &args.registry, &args.resource).await?;
+    match args.output {
+        Form::Json => writeln!(out, "{:#}", view::json(&known))?,
+        Form::Yaml => {
+            let text = serde_yaml::to_string(&view::json(&known)).map_err(std::io::Error::other)?;
+            out.write_all(text.as_bytes())?;
+        }
+        Form::Table | Form::Wide => {
+            let heard = heard(&*registry).await?;
+            write!(
+                out,
+                "{}",
+                words(&known, &heard, Style::of_stdout(), Timestamp::now())
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// When each member was last heard from.
+pub(super) async fn heard(registry: &dyn Registry) -> Result<HashMap<MemberName, Timestamp>, Stop> {
+    let members = registry.members().await?.into_iter();
+    let heard = members.map(|known| (known.record.name, known.record.heard));
+    Ok(heard.collect())
+}
+
+/// All of a claim, for a person.
+pub(super) fn words(
+    known: &Versioned<Record>,
+    heard: &HashMap<MemberName, Timestamp>,
+    style: Style,
+    now: Timestamp,
+) -> String {
+    let record = &known.record;
+    let state = record.state().as_str();
+    let painted = view::paint(state).map_or_else(|| state.to_owned(), |p| style.paint(p, state));
+    let mut words = format!(
+        "Resource  {}\nState     {painted}\nVersion   {}\n",
+        record.identity, known.version
+    );
+    if !record.copies.is_empty() {
+        words += &format!("\n{}\n", style.paint(Paint::Bold, "Copies"));
+        let rows = record.copies.iter().map(|(copy, held)| {
+            let holder = Holder::of(copy, held);
+            let policy = held
+                .stored
+                .as_ref()
+                .map_or("not stored", |s| s.policy.as_str());
+            let last = heard.get(&copy.member);
+            let mut notes = Vec::new();
+            if held
+                .stored
+                .as_ref()
+                .is_some_and(|stored| stored.terminating)
+            {
+                notes.push("terminating".to_owned());
+            }
+            if held.stored.as_ref().is_some_and(|stored| stored.busy) {
+                notes.push("busy in Azure".to_owned());
+            }
+            if held.assumed {
+                notes.push("owner assumed".to_owned());
+            }
+            if let Some(deadline) = held.next_deadline() {
+                notes.push(format!("request under way until {deadline:.0}"));
+            }
+            vec![
+                view::hold_word(holder.hold).to_owned(),
+                copy.to_string(),
+                policy.to_owned(),
+                format!("{:.0}", held.since),
+                if held.by.is_empty() {
+                    "-".to_owned()
+                } else {
+                    held.by.to_string()
+                },
+                last.map_or_else(
+                    || "member not registered".to_owned(),
+                    |last| Heard::since(*last, now).words(),
+                ),
+                notes.join(", "),
+            ]
+        });
+        let columns = ["HOLD", "COPY", "POLICY", "SINCE", "BY", "MEMBER", "NOTES"];
+        words += &style.table(&columns, rows.collect(), |_| None);
+    }
+    if !record.history.is_empty() {
+        words += &format!("\n{}\n", style.paint(Paint::Bold, "History"));
+        let rows = record.history.iter().map(|entry| {
+            vec![
+                format!("{:.0}", entry.at),
+                entry.deed.as_str().to_owned(),
+                entry.copy.to_string(),
+                entry.by.to_string(),
+                entry.why.as_str().to_owned(),
+            ]
+        });
+        let columns = ["AT", "DEED", "COPY", "BY", "WHY"];
+        words += &style.table(&columns, rows.collect(), |_| None);
+    }
+    words
+}

@@ -1,0 +1,114 @@
+//! A claim, as it is shown.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Record};
+use crate::registry::Versioned;
+
+use crate::cli::terminal::Paint;
+
+/// All of a claim, for programs.
+pub(in crate::cli) fn json(known: &Versioned<Record>) -> Value {
+    let record = &known.record;
+    json!({
+        "resource": record.identity.to_string(),
+        "state": record.state().as_str(),
+        "version": known.version.as_str(),
+        "copies": record.copies.iter().map(|(copy, held)| copy_json(copy, held)).collect::<Vec<_>>(),
+        "history": record.history.iter().map(entry_json).collect::<Vec<_>>(),
+    })
+}
+
+fn copy_json(copy: &CopyRef, held: &Copy) -> Value {
+    let mut shown = object_json(copy);
+    shown["hold"] = hold_word(Holder::of(copy, held).hold).into();
+    shown["since"] = held.since.to_string().into();
+    shown["by"] = (&*held.by).into();
+    shown["assumed"] = held.assumed.into();
+    if let Some(stored) = &held.stored {
+        shown["policy"] = stored.policy.as_str().into();
+        shown["terminating"] = stored.terminating.into();
+        shown["busy"] = stored.busy.into();
+        shown["uid"] = (&*stored.uid).into();
+    }
+    for (what, requests) in [("acquiring", &held.acquiring), ("deleting", &held.deleting)] {
+        if !requests.is_empty() {
+            shown[what] = requests.iter().map(request_json).collect::<Vec<_>>().into();
+        }
+    }
+    shown
+}
+
+fn request_json(request: &InFlight) -> Value {
+    json!({
+        "request": request.request.as_str(),
+        "deadline": request.deadline.to_string(),
+    })
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    let mut shown = object_json(&entry.copy);
+    shown["at"] = entry.at.to_string().into();
+    shown["by"] = (&*entry.by).into();
+    shown["deed"] = entry.deed.as_str().into();
+    shown["why"] = entry.why.as_str().into();
+    shown["against"] = (&*entry.against).into();
+    shown
+}
+
+fn object_json(copy: &CopyRef) -> Value {
+    json!({
+        "member": copy.member.as_str(),
+        "namespace": &*copy.object.namespace,
+        "group": &*copy.object.group,
+        "kind": &*copy.object.kind,
+        "name": &*copy.object.name,
+    })
+}
+
+/// How a copy holds its resource, in a word.
+pub(in crate::cli) fn hold_word(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Live => "live",
+        Hold::Pending(_) => "pending",
+        Hold::Parked => "parked",
+        Hold::Arriving(_) => "arriving",
+        Hold::Deleting => "deleting",
+    }
+}
+
+/// How long ago something was, short: `12s`, `5m`, `3h`, `8d`.
+pub(in crate::cli) fn age(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(then).max(SignedDuration::ZERO).as_secs();
+    match seconds {
+        ..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The names of copies, separated by commas; a dash where there are none.
+pub(in crate::cli) fn names<'a>(copies: impl Iterator<Item = (&'a CopyRef, &'a Copy)>) -> String {
+    let names: Vec<String> = copies.map(|(copy, _)| copy.to_string()).collect();
+    if names.is_empty() {
+        "-".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// The colour of a state's word.
+pub(in crate::cli) fn paint(word: &str) -> Option<Paint> {
+    let is = |state: ClaimState| word == state.as_str();
+    if is(ClaimState::Conflict) {
+        Some(Paint::Bad)
+    } else if is(ClaimState::Live) {
+        Some(Paint::Good)
+    } else if is(ClaimState::Pending) || is(ClaimState::Deleting) {
+        Some(Paint::Doubtful)
+    } else {
+        None
+    }
+}

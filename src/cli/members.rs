@@ -1,0 +1,282 @@
+//! `aso-guard members`: the clusters that share the registry.
+
+mod add;
+
+use std::io::{IsTerminal as _, Write};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::claim::{Heard, MemberName, MemberNameError, Record};
+use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Versioned};
+
+use super::Outcome;
+use super::claims::{Form, view};
+use super::registry::{RegistryArgs, Stop};
+use super::terminal::{Paint, Style};
+
+/// A member that wrote within this time is there.
+const RECENT: Duration = Duration::from_mins(10);
+/// How many of the claims that a member holds are named.
+const NAMED: usize = 10;
+
+/// What to do with members.
+#[derive(Args)]
+pub(super) struct MembersArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The clusters that share the registry
+    List(ListArgs),
+    /// Make a cluster's identity on the hub, and its kubeconfig
+    Add(add::AddArgs),
+    /// Remove the record of a cluster that is gone for good, or was rebuilt
+    Forget(ForgetArgs),
+}
+
+/// How to list members.
+#[derive(Args)]
+struct ListArgs {
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// How the list is written; wide counts what each member holds
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
+    output: Form,
+}
+
+/// Which member to forget.
+#[derive(Args)]
+struct ForgetArgs {
+    /// Its name
+    name: String,
+    /// Forget it though it was heard from a moment ago
+    #[arg(long)]
+    yes_it_is_gone: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+/// Runs it.
+pub(super) async fn run(args: &MembersArgs) -> Outcome {
+    let out = &mut std::io::stdout();
+    let done = match &args.command {
+        Command::Add(args) => return add::run(args).await,
+        Command::List(args) => list(args, out).await,
+        Command::Forget(args) => forget(args, out).await,
+    };
+    done.map_or_else(Stop::tell, |()| Outcome::Fine)
+}
+
+async fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
+    let registry = args.registry.open().await?;
+    let mut members = registry.members().await?;
+    members.sort_by(|a, b| a.record.name.cmp(&b.record.name));
+    let mut held = Vec::new();
+    if args.output != Form::Table {
+        for member in &members {
+            held.push(holdings(&*registry, &member.record.name).await?);
+        }
+    }
+    match args.output {
+        Form::Json | Form::Yaml => {
+            let all: Value = members
+                .iter()
+                .zip(&held)
+                .map(|(member, held)| member_json(&member.record, held))
+                .collect();
+            if args.output == Form::Json {
+                writeln!(out, "{all:#}")?;
+            } else {
+                let text = serde_yaml::to_string(&all).map_err(std::io::Error::other)?;
+                out.write_all(text.as_bytes())?;
+            }
+        }
+        Form::Table | Form::Wide if members.is_empty() => writeln!(out, "No members.")?,
+        Form::Table | Form::Wide => write!(out, "{}", table(&members, &held, Timestamp::now()))?,
+    }
+    Ok(())
+}
+
+/// What a member has in the registry.
+struct Holdings {
+    live: Vec<Record>,
+    parked: usize,
+}
+
+async fn holdings(registry: &dyn Registry, name: &MemberName) -> Result<Holdings, Stop> {
+    let scope = Scope::Of(name.clone(), Holding::AnyCopy);
+    let claims = registry.claims(&scope).await?.into_iter();
+    let is_live = |record: &Record| record.live().any(|(copy, _)| copy.member == *name);
+    let (live, parked): (Vec<Record>, Vec<Record>) =
+        claims.map(|known| known.record).partition(is_live);
+    Ok(Holdings {
+        live,
+        parked: parked.len(),
+    })
+}
+
+fn state(member: &MemberRecord, now: Timestamp) -> &'static str {
+    if !is_recent(member, now) {
+        "Silent"
+    } else if member.enrolling {
+        "Enrolling"
+    } else {
+        "Ready"
+    }
+}
+
+fn is_recent(member: &MemberRecord, now: Timestamp) -> bool {
+    let recent = SignedDuration::try_from(RECENT).unwrap_or(SignedDuration::MAX);
+    now.duration_since(member.heard) < recent
+}
+
+fn member_json(member: &MemberRecord, held: &Holdings) -> Value {
+    json!({
+        "name": member.name.as_str(),
+        "state": state(member, Timestamp::now()),
+        "heard": member.heard.to_string(),
+        "version": &*member.version,
+        "cluster": &*member.cluster,
+        "live": held.live.len(),
+        "parked": held.parked,
+    })
+}
+
+fn table(members: &[Versioned<MemberRecord>], held: &[Holdings], now: Timestamp) -> String {
+    let mut columns = vec!["STATE", "NAME", "HEARD", "VERSION"];
+    if !held.is_empty() {
+        columns.extend(["LIVE", "PARKED", "CLUSTER"]);
+    }
+    let rows = members.iter().enumerate().map(|(at, member)| {
+        let member = &member.record;
+        let mut row = vec![
+            state(member, now).to_owned(),
+            member.name.to_string(),
+            view::age(member.heard, now),
+            member.version.to_string(),
+        ];
+        if let Some(held) = held.get(at) {
+            row.push(held.live.len().to_string());
+            row.push(held.parked.to_string());
+            row.push(member.cluster.to_string());
+        }
+        row
+    });
+    let style = Style {
+        width: None,
+        ..Style::of_stdout()
+    };
+    style.table(&columns, rows.collect(), |word| match word {
+        "Ready" => Some(Paint::Good),
+        "Enrolling" => Some(Paint::Doubtful),
+        "Silent" => Some(Paint::Bad),
+        _ => None,
+    })
+}
+
+async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), Stop> {
+    let name: MemberName = args
+        .name
+        .parse()
+        .map_err(|error: MemberNameError| Stop::Usage(error.to_string()))?;
+    let registry = args.registry.open().await?;
+    let Some(known) = registry.member(&name).await? else {
+        let flags = args.registry.flags();
+        return Err(Stop::Failed(format!(
+            "no member is called {name}; see them all: aso-guard members list{flags}"
+        )));
+    };
+    let now = Timestamp::now();
+    let held = holdings(&*registry, &name).await?;
+    write!(
+        out,
+        "{}",
+        still_holds(&known.record, &held, now, &args.registry)
+    )?;
+    if is_recent(&known.record, now) && !args.yes_it_is_gone {
+        return Err(Stop::Failed(format!(
+            "{name} was {}: it is there. Stop its aso-guard first; if it is gone all the same, \
+             say so: --yes-it-is-gone",
+            Heard::since(known.record.heard, now).words()
+        )));
+    }
+    if !args.yes && !confirmed(&name, out)? {
+        return Err(Stop::Failed("nothing was changed".to_owned()));
+    }
+    match registry.remove_member(&name, &known.version).await? {
+        Put::Conflict => Err(Stop::Failed(format!(
+            "{name} wrote meanwhile: it is there. Nothing was changed"
+        ))),
+        Put::Stored(_) => {
+            writeln!(
+                out,
+                "Forgot {name}. A cluster may register under that name again; its claims stay \
+                 until their copies are released or seen gone."
+            )?;
+            Ok(())
+        }
+    }
+}
+
+fn confirmed(name: &MemberName, out: &mut impl Write) -> Result<bool, Stop> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Stop::Usage(
+            "nobody is here to be asked; if this is what you want, say so: --yes".to_owned(),
+        ));
+    }
+    write!(out, "Forget {name}? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// What a member still holds, for a person.
+fn still_holds(
+    member: &MemberRecord,
+    held: &Holdings,
+    now: Timestamp,
+    registry: &RegistryArgs,
+) -> String {
+    let name = &member.name;
+    let mut words = format!(
+        "{name}: {}, version {}, cluster {}\n",
+        Heard::since(member.heard, now).words(),
+        member.version,
+        member.cluster
+    );
+    if held.live.is_empty() && held.parked == 0 {
+        return words + "It holds nothing.\n";
+    }
+    words += &format!(
+        "It still holds {} live and {} parked copies:\n",
+        held.live.len(),
+        held.parked
+    );
+    for record in held.live.iter().take(NAMED) {
+        words += &format!("  {}\n", record.identity);
+    }
+    if held.live.len() > NAMED {
+        words += &format!("  and {} more\n", held.live.len() - NAMED);
+    }
+    words += &format!(
+        "  all of them: aso-guard claims list --member {name}{flags}\n  \
+         to release one: aso-guard claims release RESOURCE --copy {name} --reason WHY{flags}\n",
+        flags = registry.flags()
+    );
+    words
+}

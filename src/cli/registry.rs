@@ -1,0 +1,107 @@
+//! Reaching the registry from the command line.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use kube::Client;
+
+use crate::registry::kubernetes::KubernetesRegistry;
+use crate::registry::{Registry, RegistryError, RegistryUrl};
+
+use super::Outcome;
+use super::config::client_config;
+
+/// Where the registry is.
+#[derive(Args)]
+pub(super) struct RegistryArgs {
+    /// Where claims are kept: kubernetes: (the kubeconfig's current context) or
+    /// kubernetes:<kubeconfig>[#context]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "kubernetes:",
+        env = "ASO_GUARD_REGISTRY"
+    )]
+    registry: String,
+    /// The kubeconfig of kubernetes: [default: as kubectl finds it]
+    #[arg(long, value_name = "PATH", env = "ASO_GUARD_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+}
+
+/// Why a command did not do what it was asked.
+pub(super) enum Stop {
+    /// Flags, files or settings are wrong.
+    Usage(String),
+    /// What it asked did not answer.
+    Unreachable(String),
+    /// It was answered, and the answer is no.
+    Failed(String),
+}
+
+impl Stop {
+    /// Tells a person, and gives how the command ended.
+    pub(super) fn tell(self) -> Outcome {
+        let (words, outcome) = match self {
+            Self::Usage(words) => (words, Outcome::Usage),
+            Self::Unreachable(words) => (words, Outcome::Unreachable),
+            Self::Failed(words) => (words, Outcome::Failed),
+        };
+        eprintln!("aso-guard: {words}");
+        outcome
+    }
+}
+
+impl From<RegistryError> for Stop {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Corrupt { .. } => Self::Failed(error.to_string()),
+            _ => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(format!("cannot write: {error}"))
+    }
+}
+
+impl RegistryArgs {
+    /// The registry.
+    ///
+    /// # Errors
+    /// There is none of that description.
+    pub(super) async fn open(&self) -> Result<Arc<dyn Registry>, Stop> {
+        let wrong = |error: String| Stop::Usage(format!("--registry: {error}"));
+        let parsed = self.registry.parse::<RegistryUrl>();
+        let url = parsed.map_err(|error| wrong(error.to_string()))?;
+        let RegistryUrl::Kubernetes {
+            kubeconfig,
+            context,
+        } = &url
+        else {
+            return Err(wrong(format!(
+                "{url} lives in its own process; nobody else sees it"
+            )));
+        };
+        let path = kubeconfig.as_deref().or(self.kubeconfig.as_deref());
+        let config = client_config(path, context.as_deref())
+            .await
+            .map_err(wrong)?;
+        let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
+        Ok(Arc::new(KubernetesRegistry::new(client, &url.to_string())))
+    }
+
+    /// The flags that lead another command to the same registry.
+    pub(super) fn flags(&self) -> String {
+        let mut flags = String::new();
+        if self.registry != "kubernetes:" {
+            flags += &format!(" --registry '{}'", self.registry);
+        }
+        if let Some(path) = &self.kubeconfig {
+            flags += &format!(" --kubeconfig {}", path.display());
+        }
+        flags
+    }
+}

@@ -1,0 +1,58 @@
+//! A report as JSON.
+
+use serde_json::{Value, json};
+
+use crate::check::{Finding, Place};
+use crate::claim::CopyRef;
+
+use super::Report;
+
+/// The whole report.
+pub(super) fn report(report: &Report) -> Value {
+    json!({
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "clusters": report.clusters.iter().map(|(name, objects)| json!({
+            "name": name,
+            "objects": objects,
+        })).collect::<Vec<_>>(),
+        "remarks": report.remarks,
+        "summary": report.summary(),
+    })
+}
+
+fn finding(finding: &Finding) -> Value {
+    let related = finding.related.iter().map(|related| {
+        json!({
+            "object": object(&related.copy),
+            "place": related.place.as_ref().map(place),
+        })
+    });
+    json!({
+        "rule": finding.rule.as_str(),
+        "level": finding.level.as_str(),
+        "object": finding.copy.as_ref().map(object),
+        "place": finding.place.as_ref().map(place),
+        "resource": finding.identity.as_ref().map(ToString::to_string),
+        "message": finding.message,
+        "next": finding.next,
+        "related": related.collect::<Vec<_>>(),
+    })
+}
+
+fn place(place: &Place) -> Value {
+    json!({
+        "file": &*place.file,
+        "line": place.at.line,
+        "column": place.at.column,
+    })
+}
+
+fn object(copy: &CopyRef) -> Value {
+    json!({
+        "cluster": copy.member.as_str(),
+        "namespace": &*copy.object.namespace,
+        "group": &*copy.object.group,
+        "kind": &*copy.object.kind,
+        "name": &*copy.object.name,
+    })
+}

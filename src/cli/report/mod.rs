@@ -1,0 +1,163 @@
+//! Findings, as they are given to people and to programs.
+
+mod github;
+mod json;
+mod policy_report;
+mod sarif;
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use crate::check::{Finding, Level, Place, Rule};
+
+use super::Outcome;
+use super::terminal::{Paint, Style};
+
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Table,
+    /// All of it, for programs.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Annotations of a GitHub workflow.
+    Github,
+    /// PolicyReport objects (wgpolicyk8s.io/v1alpha2), to be applied to the clusters.
+    Policyreport,
+    /// Report objects (openreports.io/v1alpha1), to be applied to the clusters.
+    Openreports,
+}
+
+/// What was looked at, and what was found.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// What was found, in order.
+    pub(super) findings: Vec<Finding>,
+    /// The clusters, and how many objects each has.
+    pub(super) clusters: Vec<(String, usize)>,
+    /// When it was made.
+    pub(super) at: Timestamp,
+    /// What else there is to say, a sentence each.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Report {
+    /// Without the findings of these rules.
+    pub(super) fn ignore(&mut self, rules: &[Rule]) {
+        self.findings
+            .retain(|finding| !rules.contains(&finding.rule));
+    }
+
+    /// By place, so that a file is gone through once.
+    pub(super) fn sort(&mut self) {
+        self.findings
+            .sort_by(|a, b| (&a.place, a.rule, &a.copy).cmp(&(&b.place, b.rule, &b.copy)));
+    }
+
+    /// How many findings are of a level.
+    fn count(&self, level: Level) -> usize {
+        let of_level = |finding: &&Finding| finding.level == level;
+        self.findings.iter().filter(of_level).count()
+    }
+
+    /// Notes alone are fine.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.count(Level::Error) + self.count(Level::Warning) {
+            0 => Outcome::Fine,
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// `2 errors, 1 warning; 120 objects in clusters a and b`.
+    pub(super) fn summary(&self) -> String {
+        let number = |count: usize, what: &str| match count {
+            1 => format!("1 {what}"),
+            count => format!("{count} {what}s"),
+        };
+        let counts: Vec<String> = [Level::Error, Level::Warning, Level::Note]
+            .into_iter()
+            .map(|level| (self.count(level), level))
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, level)| number(count, level.as_str()))
+            .collect();
+        let counts = match counts.len() {
+            0 => "nothing found".to_owned(),
+            _ => counts.join(", "),
+        };
+        let objects = self.clusters.iter().map(|(_, objects)| objects).sum();
+        let objects = number(objects, "object");
+        match &self.clusters[..] {
+            [] => counts,
+            [(name, _)] => format!("{counts}; {objects} in cluster {name}"),
+            clusters => {
+                let names: Vec<&str> = clusters.iter().map(|(name, _)| name.as_str()).collect();
+                format!("{counts}; {objects} in clusters {}", names.join(", "))
+            }
+        }
+    }
+
+    /// Writes the report.
+    pub(super) fn write(&self, form: Form, style: Style, out: &mut impl Write) -> io::Result<()> {
+        match form {
+            Form::Table => self.table(style, out),
+            Form::Json => writeln!(out, "{:#}", json::report(self)),
+            Form::Yaml => {
+                let text = serde_yaml::to_string(&json::report(self)).map_err(io::Error::other)?;
+                out.write_all(text.as_bytes())
+            }
+            Form::Sarif => writeln!(out, "{:#}", sarif::log(self)),
+            Form::Github => github::annotations(self, out),
+            Form::Policyreport => documents(&policy_report::policy_reports(self), out),
+            Form::Openreports => documents(&policy_report::open_reports(self), out),
+        }
+    }
+
+    fn table(&self, style: Style, out: &mut impl Write) -> io::Result<()> {
+        if !self.findings.is_empty() {
+            let rows = self.findings.iter().map(row).collect();
+            let head = ["LEVEL", "RULE", "WHERE", "FINDING"];
+            let table = style.table(&head, rows, |word| match word {
+                "error" => Some(Paint::Bad),
+                "warning" => Some(Paint::Doubtful),
+                "note" => Some(Paint::Dim),
+                _ => None,
+            });
+            writeln!(out, "{table}")?;
+        }
+        for remark in &self.remarks {
+            writeln!(out, "{remark}")?;
+        }
+        let paint = match self.outcome() {
+            Outcome::Fine => Paint::Good,
+            _ => Paint::Bold,
+        };
+        writeln!(out, "{}", style.paint(paint, &self.summary()))
+    }
+}
+
+fn row(finding: &Finding) -> Vec<String> {
+    let place = finding.place.as_ref().map(Place::to_string);
+    let copy = finding.copy.as_ref().map(ToString::to_string);
+    let mut words = finding.message.clone();
+    if !finding.next.is_empty() {
+        words = format!("{words}\n{}", finding.next);
+    }
+    vec![
+        finding.level.as_str().to_owned(),
+        finding.rule.as_str().to_owned(),
+        place.or(copy).unwrap_or_else(|| "-".to_owned()),
+        words,
+    ]
+}
+
+fn documents(objects: &[serde_json::Value], out: &mut impl Write) -> io::Result<()> {
+    objects.iter().try_for_each(|object| {
+        let text = serde_yaml::to_string(object).map_err(io::Error::other)?;
+        write!(out, "---\n{text}")
+    })
+}

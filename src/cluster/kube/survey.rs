@@ -1,0 +1,205 @@
+//! A look at a whole cluster, once, without changing or watching anything: page by page, kind
+//! by kind.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ApiResource, ListParams};
+use kube::{Api, Client, ResourceExt as _};
+
+use crate::arm::Kinds;
+use crate::cluster::ClusterError;
+use crate::object::{CREDENTIAL_FROM_ANNOTATION, ObjectFacts};
+
+use super::credentials::secrets;
+use super::discovery::{self, Installed};
+use super::watched::{self, WatchedObject, WatchedSecret};
+
+/// How many objects one page of a list holds.
+const PAGE: u32 = 500;
+/// How long one page may take.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A cluster, looked at from outside.
+pub struct Survey {
+    client: Client,
+    installed: Installed,
+    kinds: Kinds,
+}
+
+/// What of a secret is read: nothing else of it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretSeen {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `AZURE_SUBSCRIPTION_ID`.
+    pub subscription: Option<String>,
+    /// `DEFAULT_RECONCILE_POLICY`.
+    pub default_policy: Option<String>,
+}
+
+impl Survey {
+    /// Asks which of ASO's kinds are installed. A CRD's body is read only for kinds that the
+    /// table of kinds lacks, one at a time.
+    ///
+    /// # Errors
+    /// The API server did not answer.
+    pub async fn begin(client: Client) -> Result<Self, ClusterError> {
+        let installed = Installed::discover(&client).await?;
+        let builtin = Kinds::builtin();
+        let learned = discovery::learn(&client, &installed, &builtin).await;
+        Ok(Self {
+            client,
+            installed,
+            kinds: learned.unwrap_or(builtin),
+        })
+    }
+
+    /// The kinds that are known, with those learned from this cluster.
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// The kinds to look at: those installed whose groups are ASO's.
+    pub fn resources(&self) -> Vec<ApiResource> {
+        let of_aso =
+            |resource: &&ApiResource| self.kinds.groups().any(|group| group == resource.group);
+        let mut found: Vec<ApiResource> = self.installed.all().filter(of_aso).cloned().collect();
+        found.sort_by(|a, b| (&a.group, &a.kind).cmp(&(&b.group, &b.kind)));
+        found
+    }
+
+    /// All objects of a kind.
+    ///
+    /// # Errors
+    /// The API server did not answer, or does not let them be listed.
+    pub async fn objects(&self, resource: &ApiResource) -> Result<Vec<ObjectFacts>, ClusterError> {
+        let api: Api<WatchedObject> = Api::all_with(self.client.clone(), resource);
+        let what = format!("{}.{}", resource.plural, resource.group);
+        let mut found = Vec::new();
+        pages(
+            &api,
+            &what,
+            ListParams::default(),
+            |object: WatchedObject| {
+                found.push(object.into_facts(&resource.group, &resource.kind));
+            },
+        )
+        .await?;
+        Ok(found)
+    }
+
+    /// The namespaces that have a policy annotation, and what it says.
+    ///
+    /// # Errors
+    /// The API server did not answer, or does not let them be listed.
+    pub async fn policies(&self) -> Result<Vec<(String, String)>, ClusterError> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let mut found = Vec::new();
+        pages(
+            &api,
+            "namespaces",
+            ListParams::default(),
+            |namespace: Namespace| {
+                if let Some(policy) = watched::namespace_of(&namespace.metadata).policy {
+                    found.push((namespace.name_any(), policy.to_string()));
+                }
+            },
+        )
+        .await?;
+        Ok(found)
+    }
+
+    /// The secrets of a name, of all namespaces.
+    ///
+    /// # Errors
+    /// The API server did not answer, or does not let them be listed.
+    pub async fn secrets(&self, name: &str) -> Result<Vec<SecretSeen>, ClusterError> {
+        let resource = secrets();
+        let api: Api<WatchedSecret> = Api::all_with(self.client.clone(), &resource);
+        let params = ListParams::default().fields(&format!("metadata.name={name}"));
+        let mut found = Vec::new();
+        pages(&api, &format!("secrets called {name}"), params, |secret| {
+            found.push(SecretSeen::of(secret));
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// The secrets that these objects name as their credential.
+    ///
+    /// # Errors
+    /// The API server did not answer, or does not let them be read.
+    pub async fn named_secrets(
+        &self,
+        objects: &[ObjectFacts],
+    ) -> Result<Vec<SecretSeen>, ClusterError> {
+        let mut names: Vec<(&str, &str)> = objects
+            .iter()
+            .filter_map(|object| {
+                let name = object.annotations.credential_from.as_deref()?;
+                (!name.is_empty()).then_some((&*object.key.namespace, name))
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        let resource = secrets();
+        let mut found = Vec::new();
+        for (namespace, name) in names {
+            let api: Api<WatchedSecret> =
+                Api::namespaced_with(self.client.clone(), namespace, &resource);
+            let what =
+                format!("secret {namespace}/{name}, which {CREDENTIAL_FROM_ANNOTATION} names");
+            let secret = super::call(&what, api.get_opt(name)).await?;
+            found.extend(secret.map(SecretSeen::of));
+        }
+        Ok(found)
+    }
+}
+
+impl SecretSeen {
+    fn of(secret: WatchedSecret) -> Self {
+        let text = |bytes: Option<k8s_openapi::ByteString>| {
+            let text = String::from_utf8(bytes?.0).ok()?;
+            let text = text.trim();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        let data = secret.data.unwrap_or_default();
+        Self {
+            namespace: secret.metadata.namespace.unwrap_or_default(),
+            name: secret.metadata.name.unwrap_or_default(),
+            subscription: text(data.subscription),
+            default_policy: text(data.default_policy),
+        }
+    }
+}
+
+/// Goes through a list, page by page.
+async fn pages<K>(
+    api: &Api<K>,
+    what: &str,
+    params: ListParams,
+    mut each: impl FnMut(K),
+) -> Result<(), ClusterError>
+where
+    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let mut params = params.limit(PAGE);
+    let error = |why: String| ClusterError {
+        what: what.to_owned(),
+        why,
+    };
+    loop {
+        let page = tokio::time::timeout(PAGE_TIMEOUT, api.list(&params))
+            .await
+            .map_err(|_| error(format!("no answer within {PAGE_TIMEOUT:?}")))?
+            .map_err(|failure| error(failure.to_string()))?;
+        page.items.into_iter().for_each(&mut each);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(()),
+        }
+    }
+}

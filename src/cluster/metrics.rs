@@ -1,0 +1,121 @@
+//! What is counted of the observer's work, and of what it found.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::claim::ClaimState;
+use crate::registry::MemberRecord;
+
+/// Counts what the observer does and finds.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    claims: Family<State, Gauge>,
+    members: Family<Member, Gauge<f64, AtomicU64>>,
+    pub(super) conflicts: Gauge,
+    pub(super) unresolved: Gauge,
+    pub(super) orphaned: Gauge,
+    pub(super) parked: Counter,
+    pub(super) waiting: Gauge,
+    pub(super) lag: Gauge<f64, AtomicU64>,
+    pub(super) enrolling: Gauge,
+    pub(super) failures: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Member {
+    member: String,
+}
+
+impl Metrics {
+    /// Adds them to what is served.
+    pub fn register(&self, registry: &mut Registry) {
+        self.set_claims(&BTreeMap::new());
+        registry.register(
+            "claims",
+            "Claims that this member has a copy in, by state, as its observer last saw them",
+            self.claims.clone(),
+        );
+        registry.register_with_unit(
+            "member_last_heard_timestamp",
+            "When each member last wrote its heartbeat, by its own clock",
+            Unit::Seconds,
+            self.members.clone(),
+        );
+        for (name, help, gauge) in [
+            (
+                "conflicts",
+                "Resources with more than one live copy, one of them this member's",
+                &self.conflicts,
+            ),
+            (
+                "unresolved_objects",
+                "Objects whose Azure resource cannot be worked out",
+                &self.unresolved,
+            ),
+            (
+                "orphaned",
+                "Copies of this member whose resource nobody reconciles: all are parked, or the live one's member is gone from the registry",
+                &self.orphaned,
+            ),
+            (
+                "observer_queue_objects",
+                "Objects that wait to be looked at",
+                &self.waiting,
+            ),
+            (
+                "enrolment_remaining_objects",
+                "Objects older than the guard that are not in the registry yet",
+                &self.enrolling,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        registry.register_with_unit(
+            "observer_lag",
+            "For how long some object has been waiting to be looked at; none waited longer",
+            Unit::Seconds,
+            self.lag.clone(),
+        );
+        registry.register(
+            "newcomers_parked",
+            "Copies that were parked because they came on top of a live one (--on-conflict park)",
+            self.parked.clone(),
+        );
+        registry.register(
+            "observer_failures",
+            "Looks at an object that failed, and are made again",
+            self.failures.clone(),
+        );
+    }
+
+    /// Says how many claims there are in each state.
+    pub(super) fn set_claims(&self, counts: &BTreeMap<&'static str, i64>) {
+        for state in ClaimState::ALL.map(ClaimState::as_str) {
+            let count = counts.get(state).copied().unwrap_or(0);
+            self.claims.get_or_create(&State { state }).set(count);
+        }
+    }
+
+    /// Says which members there are, and when each was last heard from.
+    pub fn set_members(&self, members: &[MemberRecord]) {
+        self.members.clear();
+        for member in members {
+            let labels = Member {
+                member: member.name.to_string(),
+            };
+            let heard = member.heard.as_duration().as_secs_f64();
+            self.members.get_or_create(&labels).set(heard);
+        }
+    }
+}

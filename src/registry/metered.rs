@@ -1,0 +1,180 @@
+//! A registry whose calls are counted and timed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry as Exposition, Unit};
+
+use crate::arm::Identity;
+use crate::claim::{MemberName, Record};
+
+use super::{
+    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+};
+
+/// From a registry in memory to the longest that a call may take, in seconds.
+const BUCKETS: [f64; 11] = [
+    0.000_1, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 15.0,
+];
+
+/// Every call there is.
+const OPERATIONS: [&str; 7] = [
+    "claim",
+    "put_claim",
+    "claims",
+    "member",
+    "put_member",
+    "members",
+    "remove_member",
+];
+
+/// Counts calls.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    calls: Family<Call, Counter>,
+    durations: Family<Operation, Histogram, fn() -> Histogram>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Call {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Operation {
+    operation: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            calls: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+        }
+    }
+}
+
+impl Metrics {
+    /// Adds them to what is served.
+    pub fn register(&self, registry: &mut Exposition) {
+        for operation in OPERATIONS {
+            let outcome = "ok";
+            drop(self.calls.get_or_create(&Call { operation, outcome }));
+            drop(self.durations.get_or_create(&Operation { operation }));
+        }
+        registry.register(
+            "registry_calls",
+            "Calls of the registry, by operation and outcome: ok, conflict (somebody else was there first), unavailable, forbidden, corrupt",
+            self.calls.clone(),
+        );
+        registry.register_with_unit(
+            "registry_call_duration",
+            "How long calls of the registry took",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+    }
+}
+
+/// A registry, and what is counted of it.
+pub struct Metered {
+    inner: Arc<dyn Registry>,
+    metrics: Metrics,
+}
+
+impl Metered {
+    /// Counts the calls of `inner`.
+    pub fn new(inner: Arc<dyn Registry>, metrics: Metrics) -> Self {
+        Self { inner, metrics }
+    }
+
+    async fn count<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, RegistryError>>,
+        outcome: impl FnOnce(&T) -> &'static str,
+    ) -> Result<T, RegistryError> {
+        let began = Instant::now();
+        let answer = call.await;
+        let outcome = match &answer {
+            Ok(answer) => outcome(answer),
+            Err(RegistryError::Unavailable { .. }) => "unavailable",
+            Err(RegistryError::Forbidden { .. }) => "forbidden",
+            Err(RegistryError::Corrupt { .. }) => "corrupt",
+        };
+        let call = Call { operation, outcome };
+        self.metrics.calls.get_or_create(&call).inc();
+        self.metrics
+            .durations
+            .get_or_create(&Operation { operation })
+            .observe(began.elapsed().as_secs_f64());
+        answer
+    }
+}
+
+fn ok<T>(_: &T) -> &'static str {
+    "ok"
+}
+
+fn of_put(put: &Put) -> &'static str {
+    match put {
+        Put::Stored(_) => "ok",
+        Put::Conflict => "conflict",
+    }
+}
+
+#[async_trait]
+impl Registry for Metered {
+    async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
+        self.count("claim", self.inner.claim(identity), ok).await
+    }
+
+    async fn put_claim(
+        &self,
+        record: &Record,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.put_claim(record, expected);
+        self.count("put_claim", call, of_put).await
+    }
+
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+        let call = self.inner.claims_page(scope, at);
+        self.count("claims", call, ok).await
+    }
+
+    async fn member(
+        &self,
+        name: &MemberName,
+    ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
+        self.count("member", self.inner.member(name), ok).await
+    }
+
+    async fn put_member(
+        &self,
+        member: &MemberRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.put_member(member, expected);
+        self.count("put_member", call, of_put).await
+    }
+
+    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+        self.count("members", self.inner.members(), ok).await
+    }
+
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.remove_member(name, expected);
+        self.count("remove_member", call, of_put).await
+    }
+}

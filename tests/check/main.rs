@@ -1,0 +1,14 @@
+//! `aso-guard check`, as a pipeline runs it: over a GitOps repository with seeded mistakes, and
+//! over input that makes no sense.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what goes wrong in a helper fails its test"
+)]
+
+mod bad_input;
+mod forms;
+mod replay;
+mod run;
+mod seeded;
