@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::configuration::{Configuration, Wanted};
 use super::plan::{Ca, Generation};
 use crate::admission::Exempt;
-use crate::admission::registration::{FailurePolicy, OF_ASO, Registration, Target};
+use crate::admission::registration::{CRD_WEBHOOK, FailurePolicy, OF_ASO, Registration, Target};
 
 const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -188,8 +188,11 @@ fn a_group_that_is_installed_is_asked_about() {
         assert_eq!(rule(webhook), ["new.azure.com", "storage.azure.com"]);
     }
     assert_eq!(rule(4), [""], "namespaces");
-    let condition = &after.0.webhooks.as_ref().unwrap()[5];
-    let mut conditions = condition.match_conditions.iter().flatten();
+    let mut webhooks = after.0.webhooks.iter().flatten();
+    let of_crds = webhooks
+        .find(|webhook| webhook.name == CRD_WEBHOOK)
+        .unwrap();
+    let mut conditions = of_crds.match_conditions.iter().flatten();
     let condition = conditions.find(|condition| condition.name == OF_ASO);
     let condition = &condition.unwrap().expression;
     let expected = "oldObject.spec.group in ['new.azure.com', 'storage.azure.com']";

@@ -1,5 +1,10 @@
 //! Certificates of the guard's own: two replicas, one CA, renewed while they are called.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a story expects fails its test otherwise"
+)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
