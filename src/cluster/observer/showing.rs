@@ -175,7 +175,9 @@ impl Observer {
         self.show.metrics.conflicts.set(count(resources.len()));
         if let Some(parking) = &self.show.parking {
             for (identity, copy) in to_park {
-                self.park(&**parking, &identity, &copy).await?;
+                if let Err(error) = self.park(&**parking, &identity, &copy).await {
+                    warn!(object = %copy.object, %identity, %error, "cannot park a newcomer; trying again");
+                }
             }
         }
         Ok(())
