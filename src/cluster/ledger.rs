@@ -51,6 +51,8 @@ impl Ledger {
         let mut pages = self.pages();
         let page = pages.entry(key.clone()).or_default();
         if page.line(identity).is_none() {
+            // Most objects have one for ever.
+            page.identities.reserve_exact(1);
             page.identities.push(Line {
                 identity: identity.clone(),
                 state: None,

@@ -187,6 +187,10 @@ impl Observer {
                     pause = RETRY;
                     if let Some(backlog) = self.backlog().as_mut() {
                         backlog.remove(&key);
+                        if backlog.is_empty() {
+                            // It may have been long.
+                            *backlog = HashSet::new();
+                        }
                     }
                 }
                 Err(error) => {

@@ -113,6 +113,7 @@ impl Queue {
         let mut state = self.state();
         state.running.remove(key);
         state.unhurried.remove(key);
+        state.tidy();
         if state.again.remove(key) {
             state.add(key.clone());
         }
@@ -165,6 +166,13 @@ impl State {
             self.again.insert(key);
         }
         None
+    }
+
+    /// Gives back the room of a long list that has come to its end.
+    fn tidy(&mut self) {
+        if self.leisure.is_empty() {
+            self.leisure = VecDeque::new();
+        }
     }
 
     /// Whether there is another one that may run.
