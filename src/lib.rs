@@ -8,6 +8,7 @@ pub mod check;
 pub mod claim;
 pub mod cli;
 pub mod cluster;
+pub mod keeper;
 pub mod object;
 pub mod policy;
 pub mod registry;

@@ -20,6 +20,8 @@ use super::privileges::Exempt;
 
 /// The configuration's name.
 pub const NAME: &str = "aso-guard";
+/// The end of each webhook's name.
+pub const WEBHOOK_SUFFIX: &str = ".asoguard.io";
 /// The webhook for CREATE and UPDATE; API servers name it in refusals.
 pub const WRITE_WEBHOOK: &str = "write.asoguard.io";
 /// The webhook for CREATE of copies that are parked by their own annotation.
@@ -32,6 +34,8 @@ pub const NAMESPACE_WEBHOOK: &str = "namespace.asoguard.io";
 pub const MODE_WEBHOOK: &str = "mode.asoguard.io";
 /// The webhook for the deletion of ASO's CRDs.
 pub const CRD_WEBHOOK: &str = "crd.asoguard.io";
+/// The match condition by which the last is asked about ASO's CRDs only.
+pub const OF_ASO: &str = "defines-a-kind-of-aso";
 
 /// Where the API server finds the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +65,8 @@ pub enum FailurePolicy {
 pub struct Registration<'a> {
     /// Where the webhook is.
     pub target: Target,
-    /// The CA that its certificate is from, in PEM.
-    pub ca: Vec<u8>,
+    /// The CA that its certificate is from, in PEM; `None` where somebody else puts it in.
+    pub ca: Option<Vec<u8>>,
     /// ASO's API groups.
     pub groups: Vec<&'a str>,
     /// For CREATE and UPDATE.
@@ -256,15 +260,7 @@ impl Registration<'_> {
 
     /// Only ASO's CRDs: others do not depend on the guard.
     fn definitions(&self) -> ValidatingWebhook {
-        let groups: Vec<String> = self
-            .groups
-            .iter()
-            .map(|group| format!("'{group}'"))
-            .collect();
-        let of_aso = MatchCondition {
-            name: "defines-a-kind-of-aso".to_owned(),
-            expression: format!("oldObject.spec.group in [{}]", groups.join(", ")),
-        };
+        let of_aso = of_aso(self.groups.iter().copied());
         let rule = rule(
             &["apiextensions.k8s.io"],
             &["*"],
@@ -298,7 +294,7 @@ impl Registration<'_> {
             }
         };
         WebhookClientConfig {
-            ca_bundle: Some(ByteString(self.ca.clone())),
+            ca_bundle: self.ca.clone().map(ByteString),
             url,
             service,
         }
@@ -319,6 +315,15 @@ fn rule(
         operations: owned(operations),
         resources: owned(resources),
         scope: Some(scope.to_owned()),
+    }
+}
+
+/// A CRD of one of ASO's groups.
+pub fn of_aso<'a>(groups: impl Iterator<Item = &'a str>) -> MatchCondition {
+    let groups: Vec<String> = groups.map(|group| format!("'{group}'")).collect();
+    MatchCondition {
+        name: OF_ASO.to_owned(),
+        expression: format!("oldObject.spec.group in [{}]", groups.join(", ")),
     }
 }
 
@@ -410,7 +415,7 @@ mod tests {
                 namespace: "aso-guard".to_owned(),
                 name: "aso-guard".to_owned(),
             },
-            ca: b"PEM".to_vec(),
+            ca: Some(b"PEM".to_vec()),
             groups: vec!["resources.azure.com", "storage.azure.com"],
             on_write_failure: FailurePolicy::Fail,
             on_delete_failure: FailurePolicy::Ignore,

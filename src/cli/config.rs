@@ -13,9 +13,9 @@ use crate::admission::{Exempt, Mode, OnUnresolved, Overrides, Privileges, Settin
 use crate::claim::MemberName;
 use crate::cluster::kube::CredentialSettings;
 use crate::registry::RegistryUrl;
-use crate::server::tls::{CertificateFiles, ReloadingCertificate};
 
 use super::serve::ServeArgs;
+use super::tls::Tls;
 
 /// A checked configuration of `serve`.
 pub(super) struct Config {
@@ -33,7 +33,7 @@ pub(super) struct Config {
     pub(super) listen: SocketAddr,
     pub(super) ops_listen: SocketAddr,
     pub(super) notice: Duration,
-    pub(super) certificate: ReloadingCertificate,
+    pub(super) tls: Tls,
 }
 
 /// What to do when two copies of a resource are live.
@@ -46,10 +46,15 @@ pub(super) enum OnConflict {
 }
 
 /// What is wrong with a configuration, a line each.
+#[derive(Default)]
 pub(super) struct Problems(Vec<String>);
 
 impl Problems {
-    fn take<T, E: Display>(&mut self, flag: &str, value: Result<T, E>) -> Option<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn take<T, E: Display>(&mut self, flag: &str, value: Result<T, E>) -> Option<T> {
         value
             .map_err(|error| self.0.push(format!("{flag}: {error}")))
             .ok()
@@ -70,7 +75,7 @@ impl Problems {
         self.take(flag, value)
     }
 
-    fn duration(&mut self, flag: &str, text: &str) -> Option<Duration> {
+    pub(super) fn duration(&mut self, flag: &str, text: &str) -> Option<Duration> {
         let parsed = text.parse::<jiff::SignedDuration>();
         let duration = parsed
             .map_err(|_| ())
@@ -95,7 +100,7 @@ impl Config {
     /// # Errors
     /// All that is wrong.
     pub(super) async fn check(args: &ServeArgs) -> Result<Self, Problems> {
-        let mut problems = Problems(Vec::new());
+        let mut problems = Problems::default();
         let member = problems.parse("--cluster", &args.cluster);
         let registry: Option<RegistryUrl> = problems.parse("--registry", &args.registry);
         let mode: Option<Mode> = problems.choose("--mode", &args.mode);
@@ -122,14 +127,7 @@ impl Config {
             }
             _ => None,
         };
-        let certificate = problems.take(
-            "--tls-cert, --tls-key",
-            ReloadingCertificate::load(CertificateFiles {
-                certificate: args.tls_cert.clone(),
-                key: args.tls_key.clone(),
-                client_ca: args.client_ca.clone(),
-            }),
-        );
+        let tls = args.tls.check(&mut problems);
         let checked = (|| {
             Some(Self {
                 member: member?,
@@ -151,11 +149,11 @@ impl Config {
                 listen: listen?,
                 ops_listen: ops_listen?,
                 notice: notice?,
-                certificate: certificate?,
+                tls: tls?,
             })
         })();
         match checked {
-            Some(config) if problems.0.is_empty() => Ok(config),
+            Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems),
         }
     }

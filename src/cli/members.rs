@@ -1,5 +1,7 @@
 //! `aso-guard members`: the clusters that share the registry.
 
+mod add;
+
 use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ pub(super) struct MembersArgs {
 enum Command {
     /// The clusters that share the registry
     List(ListArgs),
+    /// Make a cluster's identity on the hub, and its kubeconfig
+    Add(add::AddArgs),
     /// Remove the record of a cluster that is gone for good, or was rebuilt
     Forget(ForgetArgs),
 }
@@ -70,6 +74,7 @@ struct ForgetArgs {
 pub(super) async fn run(args: &MembersArgs) -> Outcome {
     let out = &mut std::io::stdout();
     let done = match &args.command {
+        Command::Add(args) => return add::run(args).await,
         Command::List(args) => list(args, out).await,
         Command::Forget(args) => forget(args, out).await,
     };

@@ -1,12 +1,9 @@
 //! Every metric of `aso-guard serve`, in one place.
 
-use std::sync::Arc;
-
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::server::expiry;
-use crate::server::tls::ReloadingCertificate;
+use crate::server::expiry::{self, Served};
 use crate::telemetry::events::EventMetrics;
 use crate::{admission, cluster, registry};
 
@@ -24,14 +21,14 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// All of them, as they are served.
-    pub(super) fn exposition(&self, certificate: Arc<ReloadingCertificate>) -> Registry {
+    pub(super) fn exposition(&self, served: Served) -> Registry {
         let mut registry = Registry::with_prefix(PREFIX);
         let build = [("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The version that runs", Info::new(build.to_vec()));
         self.admission.register(&mut registry);
         self.registry.register(&mut registry);
         self.cluster.register(&mut registry);
-        expiry::register(certificate, &mut registry);
+        expiry::register(served, &mut registry);
         self.events.register(&mut registry);
         registry
     }
@@ -44,9 +41,12 @@ mod tests {
     use jiff::Timestamp;
     use prometheus_client::encoding::text::encode;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::registry::MemberRecord;
     use crate::server::development_certificates::{DevelopmentCa, Names};
+    use crate::server::tls::ReloadingCertificate;
 
     fn exposition() -> String {
         let ca = DevelopmentCa::generate().unwrap();
@@ -61,7 +61,9 @@ mod tests {
             enrolling: false,
             heard: Timestamp::UNIX_EPOCH,
         }]);
-        let registry = metrics.exposition(Arc::new(certificate.unwrap()));
+        let served = Served::default();
+        served.set(&Arc::new(certificate.unwrap()));
+        let registry = metrics.exposition(served);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         text

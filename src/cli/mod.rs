@@ -8,6 +8,7 @@ mod config;
 mod crds;
 mod demo;
 mod generate;
+mod hub;
 mod members;
 mod metrics;
 #[cfg(test)]
@@ -16,7 +17,9 @@ mod registry;
 mod report;
 mod serve;
 mod terminal;
+mod tls;
 mod webhook;
+mod webhook_server;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -45,10 +48,12 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Who holds what: list, show and release claims.
     Claims(claims::ClaimsArgs),
-    /// The clusters that share the registry: list and forget them.
+    /// The clusters that share the registry: list, add and forget them.
     Members(members::MembersArgs),
     /// Print the CRDs of the registry.
     Crds,
+    /// Print what a hub needs: the CRDs, and by what members change only their own.
+    Hub,
     /// Make a development CA and a serving certificate.
     Certs(certs::CertsArgs),
     /// Play ASO's four steps, and the mistakes on the way, through real servers on this machine.
@@ -111,6 +116,7 @@ impl Cli {
             Command::Demo(args) => return demo::run(&args).await,
             Command::Webhook(args) => return webhook::run(&args, out).await,
             Command::Crds => crds::run(out),
+            Command::Hub => hub::run(out),
             Command::Certs(args) => certs::run(&args, out),
         };
         match done {

@@ -17,24 +17,25 @@ use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership};
 use crate::cluster::observer::{Observer, Show};
+use crate::keeper::Keeper;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::metered::Metered;
 use crate::registry::{Registry, RegistryUrl};
+use crate::server::expiry::Served;
 use crate::server::readiness::Readiness;
 use crate::server::shutdown::Signals;
-use crate::server::{self, HttpsServer, ServerConfig, ops};
+use crate::server::{self, ServerConfig, ops};
 use crate::telemetry::Notices;
 use crate::telemetry::events::{Events, Publisher};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::traces::Traces;
 
 use super::Outcome;
-use super::config::{Config, ExemptArgs, OnConflict, default_certificate};
+use super::config::{Config, ExemptArgs, OnConflict};
 use super::metrics::Metrics;
-
-/// How often certificate files are looked at.
-const CERTIFICATE_PERIOD: Duration = Duration::from_secs(10);
+use super::tls::TlsArgs;
+use super::webhook_server::{Certificate, WebhookServer};
 
 /// What `serve` needs to know.
 #[derive(Args)]
@@ -108,15 +109,8 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_OPS_LISTEN"
     )]
     pub(super) ops_listen: String,
-    /// The serving certificate, in PEM; taken up again when it changes
-    #[arg(long, value_name = "FILE", default_value_os_t = default_certificate("tls.pem"), env = "ASO_GUARD_TLS_CERT")]
-    pub(super) tls_cert: PathBuf,
-    /// Its key, in PEM
-    #[arg(long, value_name = "FILE", default_value_os_t = default_certificate("tls-key.pem"), env = "ASO_GUARD_TLS_KEY")]
-    pub(super) tls_key: PathBuf,
-    /// Take calls only from clients with a certificate from this CA
-    #[arg(long, value_name = "FILE", env = "ASO_GUARD_CLIENT_CA")]
-    pub(super) client_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
     /// How long an admitted request may be under way: longer than the API server's --request-timeout
     #[arg(
         long,
@@ -244,8 +238,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         notice: config.notice,
         ..ServerConfig::new(config.listen)
     };
-    let certificate = Arc::new(config.certificate);
-    let https = HttpsServer::bind(server_config, certificate.clone(), readiness.clone()).await?;
     let (ops_listener, _) = server::bind(config.ops_listen).await?;
 
     let metrics = Metrics::default();
@@ -258,7 +250,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
     let registry: Arc<dyn Registry> = Arc::new(Metered::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
-    let (events, publisher) = tell(client, &cluster, &config.member, &metrics);
+    let (events, publisher) = tell(client.clone(), &cluster, &config.member, &metrics);
     let observer = Observer::new(
         config.member.clone(),
         registry.clone(),
@@ -285,24 +277,36 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     // The ops port outlives the others: it says why the pod is not ready.
+    let served = Served::default();
     let ops_router = ops::router(
         readiness.clone(),
-        Arc::new(metrics.exposition(certificate.clone())),
+        Arc::new(metrics.exposition(served.clone())),
     );
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
-    let (stop, router) = (shutdown.clone(), admission::router(guard));
-    tasks.spawn(async move { Ok(https.run(router, stop).await?) });
+    let (keeper, first) = Keeper::new(client, config.tls.keeper, cluster.groups());
+    let stop = shutdown.clone();
+    tasks.spawn(async move {
+        keeper.run(stop).await;
+        Ok(())
+    });
     let stop = shutdown.clone();
     tasks.spawn(async move {
         publisher.run(stop).await;
         Ok(())
     });
+    let webhook = WebhookServer {
+        router: admission::router(guard),
+        config: server_config,
+        readiness,
+        served,
+    };
+    let certificate = Certificate {
+        files: config.tls.files,
+        first,
+    };
     let stop = shutdown.clone();
-    tasks.spawn(async move {
-        certificate.watch(CERTIFICATE_PERIOD, stop).await;
-        Ok(())
-    });
+    tasks.spawn(async move { webhook.serve(certificate, stop).await });
     let stop = shutdown.clone();
     tasks.spawn(async move {
         let membership = Membership {

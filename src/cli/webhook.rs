@@ -32,6 +32,9 @@ pub(super) struct WebhookArgs {
     /// The CA that the webhook's certificate is from.
     #[arg(long, value_name = "FILE", default_value = "certs/ca.pem")]
     ca_file: PathBuf,
+    /// Leave the CA out: a guard with --tls-self-signed puts it in, or cert-manager.
+    #[arg(long, conflicts_with = "ca_file")]
+    without_ca: bool,
     /// What happens to creates and updates when the webhook does not answer.
     #[arg(long, value_enum, ignore_case = true, default_value = "fail")]
     on_write_failure: FailurePolicy,
@@ -84,12 +87,17 @@ pub(super) async fn run(args: &WebhookArgs, out: &mut impl Write) -> Outcome {
 
 /// Prints the configuration, to be piped into `kubectl apply -f -`.
 fn print(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let ca = std::fs::read(&args.ca_file).with_context(|| {
-        format!(
-            "cannot read the CA {}; make one with: aso-guard certs",
-            args.ca_file.display()
-        )
-    })?;
+    let ca = if args.without_ca {
+        None
+    } else {
+        Some(std::fs::read(&args.ca_file).with_context(|| {
+            format!(
+                "cannot read the CA {}; make one with: aso-guard certs; or leave it to \
+                 `serve --tls-self-signed`, with --without-ca",
+                args.ca_file.display()
+            )
+        })?)
+    };
     let target = match (&args.service, &args.url) {
         (Some(service), _) => service.clone(),
         (None, url) => Target::Url(url.clone().unwrap_or_default()),

@@ -1,6 +1,6 @@
 //! When the serving certificate expires, as a metric.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -9,12 +9,28 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::tls::ReloadingCertificate;
 
+/// The certificate that is served, once there is one. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Served(Arc<OnceLock<Arc<ReloadingCertificate>>>);
+
+impl Served {
+    /// Says which one is served from now on. There is one in a process: a second call
+    /// changes nothing.
+    pub fn set(&self, certificate: &Arc<ReloadingCertificate>) {
+        let _ = self.0.set(certificate.clone());
+    }
+}
+
 #[derive(Debug)]
-struct Expiry(Arc<ReloadingCertificate>);
+struct Expiry(Served);
 
 impl Collector for Expiry {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let gauge = ConstGauge::new(self.0.summary().not_after.as_second());
+        let Served(certificate) = &self.0;
+        let Some(certificate) = certificate.get() else {
+            return Ok(());
+        };
+        let gauge = ConstGauge::new(certificate.summary().not_after.as_second());
         let metric = encoder.encode_descriptor(
             "certificate_expiry_timestamp",
             "When the certificate that is served expires",
@@ -26,6 +42,6 @@ impl Collector for Expiry {
 }
 
 /// Adds it to what is served: of the certificate that is served at the time of asking.
-pub fn register(certificate: Arc<ReloadingCertificate>, registry: &mut Registry) {
-    registry.register_collector(Box::new(Expiry(certificate)));
+pub fn register(served: Served, registry: &mut Registry) {
+    registry.register_collector(Box::new(Expiry(served)));
 }

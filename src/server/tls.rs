@@ -2,7 +2,7 @@
 //! connection.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -35,6 +35,15 @@ pub fn install_crypto_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// Makes sure that a file holds the CA of clients.
+///
+/// # Errors
+/// It cannot be read, or holds no certificate.
+pub fn check_client_ca(path: &Path) -> Result<(), CertificateError> {
+    let file = Part::read(Role::ClientCa, path)?;
+    parse_chain(Role::ClientCa, file.named()).map(drop)
+}
+
 /// Where the PEM files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
@@ -59,8 +68,41 @@ pub enum Reload {
 /// replaced while it is served. Connections keep what they began with.
 #[derive(Debug)]
 pub struct ReloadingCertificate {
-    files: Option<CertificateFiles>,
+    source: Source,
     current: ArcSwap<Current>,
+}
+
+/// Where a certificate comes from.
+enum Source {
+    /// From memory, for good.
+    Fixed,
+    /// From files.
+    Files(CertificateFiles),
+    /// From whoever calls [`ReloadingCertificate::replace`].
+    Given {
+        /// What errors call it.
+        name: String,
+        pair: Mutex<Pair>,
+        client_ca: Option<PathBuf>,
+    },
+}
+
+/// PEM.
+#[derive(Clone)]
+struct Pair {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// Without keys.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed => f.write_str(IN_MEMORY),
+            Self::Files(files) => files.fmt(f),
+            Self::Given { name, .. } => f.write_str(name),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -73,11 +115,52 @@ struct Current {
 impl ReloadingCertificate {
     /// Loads PEM files.
     pub fn load(files: CertificateFiles) -> Result<Self, CertificateError> {
-        let current = Contents::read(&files)?.configure(&files)?;
+        Self::from_source(Source::Files(files))
+    }
+
+    /// Takes PEM text that [`ReloadingCertificate::replace`] may replace, called `name` in
+    /// errors, and a file with the CA of clients.
+    pub fn given(
+        name: &str,
+        certificate: &[u8],
+        key: &[u8],
+        client_ca: Option<PathBuf>,
+    ) -> Result<Self, CertificateError> {
+        Self::from_source(Source::Given {
+            name: name.to_owned(),
+            pair: Mutex::new(Pair {
+                certificate: certificate.to_owned(),
+                key: key.to_owned(),
+            }),
+            client_ca,
+        })
+    }
+
+    fn from_source(source: Source) -> Result<Self, CertificateError> {
+        let current = Contents::read(&source)?.configure()?;
         Ok(Self {
-            files: Some(files),
+            source,
             current: ArcSwap::from_pointee(current),
         })
+    }
+
+    /// Serves another certificate from now on, to new connections. On an error the one
+    /// that was served before goes on being served. Changes nothing where the certificate
+    /// comes from files.
+    pub fn replace(&self, certificate: &[u8], key: &[u8]) -> Result<Reload, CertificateError> {
+        let Source::Given { pair, .. } = &self.source else {
+            return Ok(Reload::Unchanged);
+        };
+        let new = Pair {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+        };
+        let swap = |new: Pair| {
+            let mut held = pair.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *held, new)
+        };
+        let old = swap(new);
+        self.reload().inspect_err(|_| drop(swap(old)))
     }
 
     /// Takes PEM text. Nothing will ever replace it.
@@ -107,7 +190,7 @@ impl ReloadingCertificate {
             Timestamp::now(),
         )?;
         Ok(Self {
-            files: None,
+            source: Source::Fixed,
             current: ArcSwap::from_pointee(Current {
                 config: Arc::new(config),
                 summary,
@@ -129,14 +212,14 @@ impl ReloadingCertificate {
     /// Looks at the files once. On an error the certificate that was served
     /// before goes on being served. Reads files, so it blocks shortly.
     pub fn reload(&self) -> Result<Reload, CertificateError> {
-        let Some(files) = &self.files else {
+        if matches!(self.source, Source::Fixed) {
             return Ok(Reload::Unchanged);
-        };
-        let contents = Contents::read(files)?;
+        }
+        let contents = Contents::read(&self.source)?;
         if contents.fingerprint() == self.current.load().fingerprint {
             return Ok(Reload::Unchanged);
         }
-        let new = contents.configure(files)?;
+        let new = contents.configure()?;
         let summary = new.summary.clone();
         self.current.store(Arc::new(new));
         Ok(Reload::Replaced(summary))
@@ -237,60 +320,98 @@ fn named<T: ?Sized>(value: &T) -> Named<'_, T> {
     Named::new(IN_MEMORY, value)
 }
 
-/// The files' bytes, read at one time.
+/// What is to be served, read at one time.
+#[derive(Default)]
 struct Contents {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
-    client_ca: Option<Vec<u8>>,
+    certificate: Part,
+    key: Part,
+    client_ca: Option<Part>,
+}
+
+/// Bytes, and what errors call them.
+#[derive(Default)]
+struct Part {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    fn read(role: Role, path: &Path) -> Result<Self, CertificateError> {
+        let name = path.display().to_string();
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Self { name, bytes }),
+            Err(source) => Err(CertificateError::Unreadable {
+                role,
+                path: name,
+                source,
+            }),
+        }
+    }
+
+    fn named(&self) -> Named<'_, [u8]> {
+        Named::new(&self.name, &self.bytes)
+    }
 }
 
 impl Contents {
-    fn read(files: &CertificateFiles) -> Result<Self, CertificateError> {
-        let read = |role, path: &Path| {
-            std::fs::read(path).map_err(|source| CertificateError::Unreadable {
-                role,
-                path: path.display().to_string(),
-                source,
-            })
+    fn read(source: &Source) -> Result<Self, CertificateError> {
+        let client_ca = |path: &Option<PathBuf>| {
+            let path = path.as_deref();
+            path.map(|path| Part::read(Role::ClientCa, path))
+                .transpose()
         };
-        let client_ca = files.client_ca.as_deref();
-        Ok(Self {
-            certificate: read(Role::Certificate, &files.certificate)?,
-            key: read(Role::Key, &files.key)?,
-            client_ca: client_ca
-                .map(|path| read(Role::ClientCa, path))
-                .transpose()?,
+        Ok(match source {
+            Source::Fixed => Self::default(),
+            Source::Files(files) => Self {
+                certificate: Part::read(Role::Certificate, &files.certificate)?,
+                key: Part::read(Role::Key, &files.key)?,
+                client_ca: client_ca(&files.client_ca)?,
+            },
+            Source::Given {
+                name,
+                pair,
+                client_ca: path,
+            } => {
+                let held = pair.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let part = |bytes| Part {
+                    name: name.clone(),
+                    bytes,
+                };
+                Self {
+                    certificate: part(held.certificate),
+                    key: part(held.key),
+                    client_ca: client_ca(path)?,
+                }
+            }
         })
     }
 
     fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        let client_ca = self.client_ca.as_deref().unwrap_or_default();
-        for part in [&*self.certificate, &*self.key, client_ca] {
+        let client_ca = self.client_ca.as_ref().map(|ca| &*ca.bytes);
+        for part in [
+            &*self.certificate.bytes,
+            &*self.key.bytes,
+            client_ca.unwrap_or_default(),
+        ] {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
         hash.finalize().into()
     }
 
-    fn configure(&self, files: &CertificateFiles) -> Result<Current, CertificateError> {
-        let name = |path: &Path| path.display().to_string();
-        let (certificate, key) = (name(&files.certificate), name(&files.key));
-        let client_ca = files.client_ca.as_deref().map(name).unwrap_or_default();
-        let chain = parse_chain(
-            Role::Certificate,
-            Named::new(&certificate, &*self.certificate),
-        )?;
-        let secret = parse_key(Named::new(&key, &*self.key))?;
-        let ca_chain = self
+    fn configure(&self) -> Result<Current, CertificateError> {
+        let chain = parse_chain(Role::Certificate, self.certificate.named())?;
+        let secret = parse_key(self.key.named())?;
+        let client_ca = self
             .client_ca
-            .as_deref()
-            .map(|pem| parse_chain(Role::ClientCa, Named::new(&client_ca, pem)))
+            .as_ref()
+            .map(|ca| Ok((&*ca.name, parse_chain(Role::ClientCa, ca.named())?)))
             .transpose()?;
         let (config, summary) = configure(
-            Named::new(&certificate, &*chain),
-            Named::new(&key, &secret),
-            ca_chain.as_deref().map(|ca| Named::new(&client_ca, ca)),
+            Named::new(&self.certificate.name, &*chain),
+            Named::new(&self.key.name, &secret),
+            client_ca.as_ref().map(|(name, ca)| Named::new(name, &**ca)),
             Timestamp::now(),
         )?;
         Ok(Current {
@@ -372,6 +493,26 @@ mod tests {
                 assert!(lines[0].contains(expected), "{lines:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_given_is_replaced_by_what_can_be_served_only() {
+        use super::super::development_certificates::{DevelopmentCa, Names};
+        let ca = DevelopmentCa::generate().unwrap();
+        let [one, two] = [1, 2].map(|days| ca.issue(&Names::default(), days).unwrap());
+        let pem = |text: &str| text.as_bytes().to_vec();
+        let given = ReloadingCertificate::given("it", &pem(&one.certificate), &pem(&one.key), None);
+        let given = given.unwrap();
+        let first = given.summary();
+        let error = given.replace(b"?", &pem(&two.key)).unwrap_err();
+        assert!(error.to_string().starts_with("it holds no PEM"), "{error}");
+        let error = given.replace(&pem(&two.certificate), &pem(&one.key));
+        assert!(matches!(error, Err(CertificateError::KeyMismatch { .. })));
+        assert_eq!(given.summary(), first);
+        assert_eq!(given.reload().unwrap(), Reload::Unchanged);
+        let replaced = given.replace(&pem(&two.certificate), &pem(&two.key));
+        assert!(matches!(replaced, Ok(Reload::Replaced(new)) if new.not_after > first.not_after));
+        assert!(!format!("{given:?}").contains("PRIVATE KEY"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::source::Module;
 use crate::tokens::Token;
 
 /// Each module of the library, and those below it, which it may use.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("object", &[]),
     ("policy", &[]),
     ("arm", &["object"]),
@@ -29,9 +29,11 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ),
     ("server", &[]),
     ("telemetry", &["object"]),
+    ("keeper", &["admission", "server"]),
     (
         "cli",
         &[
+            "keeper",
             "admission",
             "check",
             "cluster",
@@ -48,7 +50,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 
 /// Modules without async, I/O, clock, chance or environment: what they give
 /// depends on what they are given, and on nothing else.
-const PURE: [&str; 5] = ["object", "policy", "arm", "claim", "check"];
+const PURE: [&str; 6] = ["object", "policy", "arm", "claim", "check", "keeper::plan"];
 
 /// Paths that begin with one of these lead out of a pure module.
 const IMPURE: [&str; 24] = [
@@ -105,12 +107,19 @@ pub fn offences(module: &Module) -> Vec<String> {
         .filter(|used| used != top && !below.contains(&used.as_str()))
         .map(|used| format!("{top} may not use {used}"))
         .collect();
-    if PURE.contains(&top.as_str()) {
+    if is_pure(&module.path) {
         found.extend(impurities(&paths, &module.tokens));
     }
     found.sort();
     found.dedup();
     found
+}
+
+/// Whether a module is one of the pure ones, or in one.
+fn is_pure(path: &[String]) -> bool {
+    let path = path.join("::");
+    let is = |pure: &&str| path == **pure || path.starts_with(&format!("{pure}::"));
+    PURE.iter().any(is)
 }
 
 /// The top module that a path leads to, if it leads through the crate's root.

@@ -14,6 +14,7 @@ mod before;
 mod break_glass;
 mod by_hand;
 mod bypass;
+mod certificates;
 mod control_plane;
 mod family;
 mod members;
@@ -23,7 +24,9 @@ mod moves;
 mod race;
 mod refusals;
 mod registry;
+mod rollout;
 mod shown;
+mod stolen;
 mod surroundings;
 
 use lab::guard;

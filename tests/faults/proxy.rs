@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
+use crate::lab::hub;
 use crate::random::Random;
 use crate::trial::Trial;
 
@@ -62,7 +63,8 @@ enum Direction {
 impl Proxy {
     /// A line to the hub, for the guard of one cluster.
     pub async fn to_hub(trial: &Trial, cluster: &str) -> Self {
-        match Self::start(&trial.lab.hub().kubeconfig(), cluster).await {
+        let kubeconfig = hub::member_kubeconfig(trial.lab.hub(), cluster);
+        match Self::start(&kubeconfig, cluster).await {
             Ok(proxy) => proxy,
             Err(error) => panic!("the proxy: {error:#}"),
         }

@@ -9,9 +9,10 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::GUARD;
 use crate::checker;
-use crate::lab::control_plane::{ControlPlane, install};
+use crate::lab::control_plane::ControlPlane;
 use crate::lab::crds::SUBSCRIPTION;
 use crate::lab::guard::{Guard, Plan};
+use crate::lab::hub;
 use crate::lab::kubectl::Kubectl;
 use crate::lab::object::Object;
 use crate::lab::report::{Mark, report};
@@ -20,6 +21,9 @@ use crate::lab::world::{self, Lab, Shared};
 
 /// How long an admitted request may be under way: longer than the API servers' 5 s.
 pub const DEADLINE: Duration = Duration::from_secs(8);
+
+/// Stands for a member's name.
+const MEMBER: &str = "<member>";
 
 /// How long it may take to put away what the test before left.
 const TIDY: Duration = Duration::from_mins(2);
@@ -109,8 +113,10 @@ impl Trial {
     }
 
     async fn prepare(&self) -> anyhow::Result<()> {
-        let crds = plan().print(&["crds"]).await?;
-        install(&self.hub, &Object::documents(&crds)?).await?;
+        hub::install_on(&plan(), self.lab.hub()).await?;
+        for side in [&self.a, &self.b] {
+            hub::add_member(&plan(), self.lab.hub(), side.name()).await?;
+        }
         futures::try_join!(tidy(&self.a.person), tidy(&self.b.person))?;
         until("no claims to be left", TIDY, async || {
             let claims = Object::new("asoguard.io/v1alpha1", "Claim", "");
@@ -126,9 +132,10 @@ impl Trial {
         Ok(())
     }
 
-    /// The hub, as the value of `--registry`.
+    /// The hub, as the value of `--registry`, by the identity that each member has there:
+    /// [`Side::put_guard`] puts the member's name in.
     pub fn registry(&self) -> String {
-        format!("kubernetes:{}", self.lab.hub().kubeconfig().display())
+        hub::registry(self.lab.hub(), MEMBER)
     }
 
     /// The claim of an ARM ID on the hub, if the hub answers and has it.
@@ -187,7 +194,8 @@ impl Side {
     pub async fn put_guard(&mut self, plan: &Plan, registry: &str) {
         self.guard = None;
         let started = async {
-            let guard = Guard::start(plan, self.plane, registry).await?;
+            let registry = registry.replace(MEMBER, self.name());
+            let guard = Guard::start(plan, self.plane, &registry).await?;
             guard.register(plan, self.plane).await?;
             anyhow::Ok(guard)
         };

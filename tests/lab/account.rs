@@ -42,17 +42,6 @@ pub async fn member(
     account(cluster, "guard", wanted.collect(), "/api/v1/namespaces").await
 }
 
-/// A kubeconfig for the guards of other clusters, on the hub that keeps their claims.
-pub async fn on_hub(hub: &ControlPlane) -> anyhow::Result<PathBuf> {
-    let rendered = rendered("one-cluster")?;
-    let wanted = rendered.into_iter().filter(|object| {
-        object.kind() == "ServiceAccount" && object.name() == NAME
-            || object.name() == "aso-guard-registry"
-    });
-    let members = "/apis/asoguard.io/v1alpha1/members";
-    account(hub, "registry", wanted.collect(), members).await
-}
-
 /// A token for a service account.
 pub async fn token(admin: &Kubectl, namespace: &str, account: &str) -> anyhow::Result<String> {
     let request = Object::new("authentication.k8s.io/v1", "TokenRequest", "").with(

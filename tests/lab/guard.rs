@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use futures::future::try_join_all;
 
 use super::account;
 use super::control_plane::ControlPlane;
@@ -33,6 +34,10 @@ pub struct Plan {
     pub replicas: usize,
     /// `--claim-deadline`: longer than the `--request-timeout` of the API servers.
     pub claim_deadline: String,
+    /// `--shutdown-notice`. The lab's service notices at once.
+    pub shutdown_notice: String,
+    /// Whether the guard makes its own certificates (`--tls-self-signed`).
+    pub self_signed: bool,
     /// More flags for `serve`.
     pub args: Vec<String>,
     /// More of its environment.
@@ -51,6 +56,8 @@ impl Plan {
             mode: "enforce".to_owned(),
             replicas: 1,
             claim_deadline: "90s".to_owned(),
+            shutdown_notice: "1s".to_owned(),
+            self_signed: false,
             args: Vec::new(),
             environment: Vec::new(),
             environment_of_last: Vec::new(),
@@ -111,6 +118,13 @@ impl Guard {
         let tls = authority.server()?.write(directory, "guard")?;
         let ca_file = directory.join("guard-ca.pem");
         fs::write(&ca_file, authority.pem())?;
+        let (certificate, key) = (tls.certificate.to_string_lossy(), tls.key.to_string_lossy());
+        let of_files = ["--tls-cert", &*certificate, "--tls-key", &*key];
+        let of_its_own = [
+            "--tls-self-signed",
+            "--tls-name=127.0.0.1",
+            "--tls-secret=aso-guard/aso-guard-tls",
+        ];
         let args: Vec<String> = [
             "serve",
             "--cluster",
@@ -119,34 +133,33 @@ impl Guard {
             registry,
             "--kubeconfig",
             &kubeconfig.to_string_lossy(),
-            "--tls-cert",
-            &tls.certificate.to_string_lossy(),
-            "--tls-key",
-            &tls.key.to_string_lossy(),
             "--mode",
             &plan.mode,
             "--claim-deadline",
             &plan.claim_deadline,
-            // The service below notices at once.
             "--shutdown-notice",
-            "1s",
+            &plan.shutdown_notice,
             "--log-format",
             "text",
         ]
         .into_iter()
+        .chain(if plan.self_signed {
+            of_its_own.iter().copied()
+        } else {
+            of_files.iter().copied()
+        })
         .map(ToOwned::to_owned)
         .chain(plan.args.iter().cloned())
         .collect();
-        let mut replicas = Vec::new();
-        for number in 1..=plan.replicas {
+        let replicas = (1..=plan.replicas).map(async |number| {
             let name = format!("guard-{}-{number}", cluster.name());
             let mut environment = plan.environment.clone();
             if number == plan.replicas {
                 environment.extend(plan.environment_of_last.iter().cloned());
             }
-            let replica = Replica::start(&name, plan, directory, &args, &environment);
-            replicas.push(replica.await?);
-        }
+            Replica::start(&name, plan, directory, &args, &environment).await
+        });
+        let replicas = try_join_all(replicas).await?;
         let service = Service::start(replicas.iter().map(|replica| replica.endpoint).collect())?;
         Ok(Self {
             replicas,
@@ -233,6 +246,11 @@ impl Replica {
             self.process.name()
         );
         Ok(())
+    }
+
+    /// Where it serves HTTPS on loopback.
+    pub fn port(&self) -> u16 {
+        self.endpoint.listen
     }
 
     /// `GET` from its operators' port, such as `/metrics`: status and body.

@@ -11,6 +11,7 @@
 //! | [`control_plane`] | one cluster |
 //! | [`object`], [`crds`] | what is put into it: any object, ASO's kinds |
 //! | [`kubectl`], [`verdict`] | putting it there, and what the API server says to that |
+//! | [`hub`] | what the members share, and who they are there |
 //! | [`account`] | who aso-guard is for the API server, with the chart's roles |
 //! | [`guard`], [`service`], [`webhook`] | aso-guard: its replicas, their one address, its registration |
 //! | [`yes`] | a webhook that says yes to everything |
@@ -35,6 +36,7 @@ pub mod crds;
 pub mod go;
 pub mod guard;
 pub mod http;
+pub mod hub;
 pub mod kubeconfig;
 pub mod kubectl;
 pub mod object;

@@ -12,11 +12,12 @@ use super::crds;
 pub const POLICY: &str = "serviceoperator.azure.com/reconcile-policy";
 
 /// Kinds of the lab that live in no namespace.
-const CLUSTER_SCOPED: [&str; 9] = [
+const CLUSTER_SCOPED: [&str; 10] = [
     "Namespace",
     "CustomResourceDefinition",
     "ValidatingWebhookConfiguration",
     "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
     "ClusterRole",
     "ClusterRoleBinding",
     "Claim",

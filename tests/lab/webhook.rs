@@ -20,7 +20,12 @@ pub async fn register(
     ca_file: &Path,
 ) -> anyhow::Result<()> {
     let ca_file = ca_file.to_string_lossy();
-    let mut args = vec!["webhook", "--url", url, "--ca-file", &ca_file];
+    let mut args = vec!["webhook", "--url", url];
+    if plan.self_signed {
+        args.push("--without-ca");
+    } else {
+        args.extend(["--ca-file", &*ca_file]);
+    }
     args.extend(plan.webhook_args.iter().map(String::as_str));
     let printed = plan.print(&args).await?;
     install(kubectl, &Object::documents(&printed)?).await?;

@@ -3,10 +3,10 @@
 use futures::try_join;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
-use super::account;
 use super::control_plane::{self, ControlPlane};
 use super::crds;
 use super::guard::{self, Guard};
+use super::hub;
 use super::object::Object;
 
 /// ASO's own namespace.
@@ -62,18 +62,18 @@ impl Lab {
     }
 
     async fn build(plan: &Plan) -> anyhow::Result<Self> {
-        let registry_crds = match &plan.guard {
-            Some(guard) => Object::documents(&guard.print(&["crds"]).await?)?,
+        let for_a_hub = match &plan.guard {
+            Some(guard) => Object::documents(&guard.print(&["hub"]).await?)?,
             None => Vec::new(),
         };
         let mut in_a = cluster_objects();
         let mut in_hub = Vec::new();
         match plan.hub {
-            Hub::Apart => in_hub = registry_crds,
-            Hub::InA => in_a.extend(registry_crds),
+            Hub::Apart => in_hub = for_a_hub,
+            Hub::InA => in_a.extend(for_a_hub),
         }
         let (hub, a, b) = try_join!(
-            hub(plan.hub, in_hub),
+            hub_apart(plan.hub, in_hub),
             cluster("a", plan, in_a),
             cluster("b", plan, cluster_objects()),
         )?;
@@ -84,15 +84,16 @@ impl Lab {
             turn: None,
         };
         if let Some(guard) = &plan.guard {
-            let kubeconfig = account::on_hub(lab.hub()).await?;
-            let registry = format!("kubernetes:{}", kubeconfig.display());
-            let own = match plan.hub {
-                Hub::Apart => registry.as_str(),
-                Hub::InA => "kubernetes:",
-            };
+            let mut registries = ["a", "b"].map(|name| hub::registry(lab.hub(), name));
+            if plan.hub == Hub::InA {
+                "kubernetes:".clone_into(&mut registries[0]);
+            }
+            for name in ["a", "b"] {
+                hub::add_member(guard, lab.hub(), name).await?;
+            }
             try_join!(
-                lab.a.put_guard_in_front(guard, own),
-                lab.b.put_guard_in_front(guard, &registry),
+                lab.a.put_guard_in_front(guard, &registries[0]),
+                lab.b.put_guard_in_front(guard, &registries[1]),
             )?;
         }
         Ok(lab)
@@ -149,7 +150,7 @@ impl Cluster {
     }
 }
 
-async fn hub(hub: Hub, objects: Vec<Object>) -> anyhow::Result<Option<ControlPlane>> {
+async fn hub_apart(hub: Hub, objects: Vec<Object>) -> anyhow::Result<Option<ControlPlane>> {
     if hub == Hub::InA {
         return Ok(None);
     }

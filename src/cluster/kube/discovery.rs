@@ -4,7 +4,7 @@
 //! aggregated call tells all of them; a CRD's body is read only for a kind that
 //! the table of kinds lacks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use kube::Client;
 use kube::api::ApiResource;
@@ -82,6 +82,15 @@ impl Installed {
     /// How a kind is asked for.
     pub(super) fn get(&self, group: &str, kind: &str) -> Option<&ApiResource> {
         self.resources.get(group)?.get(kind)
+    }
+
+    /// The API groups of the installed kinds that are ASO's: other groups, such as those of
+    /// AKS, have names like theirs.
+    pub(super) fn groups(&self, kinds: &Kinds) -> BTreeSet<String> {
+        self.all()
+            .filter(|resource| kinds.get(&resource.group, &resource.kind).is_some())
+            .map(|resource| resource.group.clone())
+            .collect()
     }
 
     /// All installed kinds.

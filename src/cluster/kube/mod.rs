@@ -9,6 +9,7 @@ pub mod survey;
 mod watch;
 mod watched;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
+use tokio::sync::watch as channel;
 
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
@@ -50,6 +52,7 @@ pub struct KubeCluster {
     credentials: Credentials,
     kinds: ArcSwap<Kinds>,
     installed: ArcSwap<Installed>,
+    groups: channel::Sender<BTreeSet<String>>,
     observer: OnceLock<Arc<Observer>>,
     /// Whether everything that was there at the start is known.
     is_known: AtomicBool,
@@ -64,6 +67,7 @@ impl KubeCluster {
             store: Store::default(),
             kinds: ArcSwap::from_pointee(Kinds::builtin()),
             installed: ArcSwap::default(),
+            groups: channel::Sender::default(),
             observer: OnceLock::new(),
             is_known: AtomicBool::new(false),
         }
@@ -77,6 +81,11 @@ impl KubeCluster {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let system = call("namespace kube-system", namespaces.get("kube-system")).await?;
         Ok(system.metadata.uid.unwrap_or_default().into())
+    }
+
+    /// The API groups of ASO's installed kinds, as they come and go.
+    pub fn groups(&self) -> channel::Receiver<BTreeSet<String>> {
+        self.groups.subscribe()
     }
 
     /// The `apiVersion` that a kind is served in; `None` where it is not installed.

@@ -57,17 +57,22 @@ fn short_hash(text: &str) -> String {
 }
 
 /// A label's value for this text, which may be no label value itself: names in
-/// ARM are longer and wilder than labels.
+/// ARM are longer and wilder than labels. Two texts may share a value.
+///
+/// The hub's policy (`deploy/hub/claims.yaml`) computes the same.
 fn label_value(text: &str) -> String {
     let text = text.to_ascii_lowercase();
+    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     let plain = text.len() <= 63
         && ends(text.chars().next())
         && ends(text.chars().last())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if plain { text } else { short_hash(&text) }
+        && text.chars().all(inner);
+    if plain {
+        return text;
+    }
+    let spelt = text.chars().map(|c| if inner(c) { c } else { '_' });
+    format!("x{}x", spelt.take(61).collect::<String>())
 }
 
 /// The label selector that finds (at least) the claims in a scope.

@@ -174,7 +174,13 @@ impl Watches {
             stays
         });
         let resources: Vec<ApiResource> = installed.all().cloned().collect();
+        let groups = installed.groups(&cluster.kinds.load());
         cluster.installed.store(Arc::new(installed));
+        cluster.groups.send_if_modified(|known| {
+            let changed = *known != groups;
+            *known = groups;
+            changed
+        });
         for resource in resources {
             let name = discovery::crd_name(&resource);
             if wanted.contains(&name) && !self.kinds.contains_key(&name) {

@@ -1,0 +1,429 @@
+//! Keeps this cluster's webhook configuration in step, and, where the guard has its own
+//! certificates (`--tls-self-signed`), makes, shares and renews those.
+//!
+//! - [`plan`] says what to do next: pure;
+//! - `generation` makes and reads certificates, `secret` stores them;
+//! - `configuration` finds what to change in the webhook configuration.
+
+mod configuration;
+mod generation;
+pub mod plan;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, watcher};
+use kube::{Api, Client, Resource as _};
+use serde_json::Value;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::server::tls::{CertificateError, ReloadingCertificate};
+use configuration::{Configuration, Wanted};
+use plan::{Generation, Planner, Seen, Step, Stored};
+use secret::SharedSecret;
+
+/// How long one call to the API server may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often to look where nothing seems to change.
+const PERIOD: Duration = Duration::from_secs(15);
+/// How soon to look again after something failed.
+const RETRY: Duration = Duration::from_secs(2);
+/// How many steps to take at once, before others get their turn.
+const STEPS: usize = 8;
+/// Two new certificates are made so far apart at least, whoever spoils the Secret.
+const BETWEEN_CERTIFICATES: Duration = Duration::from_secs(10);
+/// How long API servers are given to notice a new bundle before its certificate is served.
+const NOTICE: SignedDuration = SignedDuration::from_secs(5);
+
+/// What to keep.
+#[derive(Clone, Debug)]
+pub struct KeeperSettings {
+    /// The ValidatingWebhookConfiguration's name.
+    pub configuration: String,
+    /// How the guard keeps certificates of its own, where it does.
+    pub certificates: Option<SelfSigned>,
+}
+
+/// Certificates of the guard's own.
+#[derive(Clone, Debug)]
+pub struct SelfSigned {
+    /// The Secret's namespace; `None` for the guard's own.
+    pub namespace: Option<String>,
+    /// The Secret's name.
+    pub secret: String,
+    /// The DNS names and IP addresses by which API servers call the guard.
+    pub names: BTreeSet<String>,
+    /// How long a certificate is valid. It is renewed after two thirds of that.
+    pub lifetime: SignedDuration,
+    /// Only clients with a certificate of this CA may call.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Why the configuration or the Secret could not be looked after; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// The API server did not do its part.
+    #[error("cannot {verb} the {what}: {why}")]
+    Call {
+        /// What was to be done.
+        verb: &'static str,
+        /// To what.
+        what: String,
+        /// What happened, and what to do.
+        why: String,
+    },
+    /// No certificate could be made.
+    #[error("cannot make a certificate for {names}: {source}")]
+    Make {
+        /// Its names.
+        names: String,
+        /// What the library said.
+        source: rcgen::Error,
+    },
+    /// A certificate cannot be served.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
+
+/// Keeps the webhook configuration and the certificates.
+pub struct Keeper {
+    client: Client,
+    configurations: Api<ValidatingWebhookConfiguration>,
+    name: String,
+    groups: watch::Receiver<BTreeSet<String>>,
+    certificates: Option<Certificates>,
+}
+
+/// The certificates' part.
+struct Certificates {
+    settings: SelfSigned,
+    secret: SharedSecret,
+    planner: Planner,
+    serving: Serving,
+    made: Option<Instant>,
+}
+
+enum Serving {
+    /// Whoever waits for the first certificate.
+    NotYet(oneshot::Sender<Arc<ReloadingCertificate>>),
+    Certificate(Arc<ReloadingCertificate>),
+    /// Nobody waited: the process is ending.
+    Nobody,
+}
+
+/// The first certificate of one's own, once it can be served.
+pub type FirstCertificate = oneshot::Receiver<Arc<ReloadingCertificate>>;
+
+impl Keeper {
+    /// A keeper in the cluster behind this client. `groups` are the API groups of ASO's
+    /// installed kinds, as they come and go.
+    ///
+    /// With certificates of its own, the second value gives the first of them.
+    pub fn new(
+        client: Client,
+        settings: KeeperSettings,
+        groups: watch::Receiver<BTreeSet<String>>,
+    ) -> (Self, Option<FirstCertificate>) {
+        let (certificates, first) = settings
+            .certificates
+            .map(|settings| Certificates::new(&client, settings))
+            .unzip();
+        let keeper = Self {
+            configurations: Api::all(client.clone()),
+            client,
+            name: settings.configuration,
+            groups,
+            certificates,
+        };
+        (keeper, first)
+    }
+
+    /// Works until told to stop.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let changed = Arc::new(Notify::new());
+        let mut watches = tokio::task::JoinSet::new();
+        let of_configurations: Api<PartialObjectMeta<ValidatingWebhookConfiguration>> =
+            Api::all(self.client.clone());
+        watches.spawn(nudge(of_configurations, self.name.clone(), changed.clone()));
+        if let Some(Certificates { secret, .. }) = &self.certificates {
+            let namespace = secret.namespace();
+            let of_secrets: Api<PartialObjectMeta<Secret>> =
+                Api::namespaced(self.client.clone(), namespace);
+            watches.spawn(nudge(of_secrets, secret.name().to_owned(), changed.clone()));
+        }
+        shutdown.run_until_cancelled(self.keep(&changed)).await;
+        watches.shutdown().await;
+    }
+
+    async fn keep(&mut self, changed: &Notify) {
+        let mut told = None;
+        loop {
+            let pause = match self.look().await {
+                Ok(pause) => {
+                    told = None;
+                    pause
+                }
+                Err(problem) => {
+                    let problem = problem.to_string();
+                    if told.as_ref() != Some(&problem) {
+                        self.complain(&problem);
+                        told = Some(problem);
+                    }
+                    if self.certificates.is_some() {
+                        RETRY
+                    } else {
+                        PERIOD
+                    }
+                }
+            };
+            tokio::select! {
+                () = changed.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                // Without a sender the groups change no more.
+                Ok(()) = self.groups.changed() => {}
+            }
+        }
+    }
+
+    /// Without certificates of its own, the guard works on without a configuration that
+    /// it may change.
+    fn complain(&self, problem: &str) {
+        let name = &self.name;
+        if self.certificates.is_some() {
+            error!("{problem}; trying again. What is served now goes on being served");
+        } else {
+            warn!("cannot keep the API groups of webhook configuration {name} in step: {problem}");
+        }
+    }
+
+    /// Takes steps until there is nothing to do, and says for how long.
+    async fn look(&mut self) -> Result<Duration, KeeperError> {
+        for _ in 0..STEPS {
+            // Before the Secret: whoever changes the bundle on condition of this version
+            // then knows of every CA that was in use when the version came to be.
+            let configuration = self.configuration().await?;
+            let (trust, pause) = match &mut self.certificates {
+                None => (None, PERIOD),
+                Some(certificates) => match certificates.step(configuration.as_ref()).await? {
+                    Next::Again => continue,
+                    Next::Trust(trust) => (Some(trust), RETRY),
+                    Next::Wait(pause) => (Some(BTreeSet::new()), pause.min(PERIOD)),
+                },
+            };
+            let groups = self.groups.borrow_and_update().clone();
+            let wanted = Wanted {
+                trust: trust.as_ref(),
+                groups: &groups,
+            };
+            let patch = configuration.and_then(|it| it.patch(&wanted, Timestamp::now()));
+            match patch {
+                None => return Ok(pause),
+                Some(patch) => self.change(&patch).await?,
+            }
+        }
+        Ok(RETRY)
+    }
+
+    fn what(&self) -> String {
+        format!("validatingwebhookconfiguration {}", self.name)
+    }
+
+    async fn configuration(&self) -> Result<Option<Configuration>, KeeperError> {
+        let found = self.configurations.get_opt(&self.name);
+        let found = call(&self.what(), "get", found).await?;
+        Ok(found.map(Configuration))
+    }
+
+    async fn change(&self, patch: &Value) -> Result<(), KeeperError> {
+        let patched = async {
+            let all = ValidatingWebhookConfiguration::url_path(&(), None);
+            let request = http::Request::patch(format!("{all}/{}", self.name))
+                .header("content-type", "application/json-patch+json")
+                .body(patch.to_string().into_bytes())
+                .map_err(kube::Error::HttpError)?;
+            match self.client.request::<Value>(request).await {
+                // Somebody changed it meanwhile: look again.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+                answer => answer.map(|_| true),
+            }
+        };
+        if call(&self.what(), "patch", patched).await? {
+            info!(configuration = %self.name, "brought the webhook configuration up to date");
+        }
+        Ok(())
+    }
+}
+
+/// What follows from a [`Step`].
+enum Next {
+    /// Look again at once.
+    Again,
+    /// The bundle lacks these.
+    Trust(BTreeSet<plan::Ca>),
+    /// Nothing for this long.
+    Wait(Duration),
+}
+
+impl Certificates {
+    fn new(client: &Client, settings: SelfSigned) -> (Self, FirstCertificate) {
+        let own = client.default_namespace();
+        let namespace = settings.namespace.as_deref().unwrap_or(own);
+        let api = Api::namespaced(client.clone(), namespace);
+        let (sender, receiver) = oneshot::channel();
+        let notice = NOTICE.min(settings.lifetime / 10);
+        let certificates = Self {
+            secret: SharedSecret::new(api, namespace, &settings.secret),
+            planner: Planner::new(settings.names.clone(), notice),
+            serving: Serving::NotYet(sender),
+            made: None,
+            settings,
+        };
+        (certificates, receiver)
+    }
+
+    async fn step(&mut self, configuration: Option<&Configuration>) -> Result<Next, KeeperError> {
+        let secret = self.secret.read().await?;
+        let now = Timestamp::now();
+        let seen = Seen {
+            bundle: configuration.and_then(Configuration::bundle),
+            stored: self.secret.stored(secret.as_ref()),
+            now,
+        };
+        Ok(match self.planner.next(&seen) {
+            Step::Make { names, why } => {
+                if let Some(pause) = self.must_wait() {
+                    return Ok(Next::Wait(pause));
+                }
+                if let Stored::Unusable(_) = seen.stored {
+                    error!(
+                        "the {} cannot be used: {why}. What was served goes on being served",
+                        self.secret.what()
+                    );
+                }
+                self.make(secret, &names, &why).await?;
+                Next::Again
+            }
+            Step::Trust(cas) => Next::Trust(cas),
+            Step::Serve(generation) => {
+                self.serve(&generation)?;
+                self.planner.serves(generation);
+                Next::Again
+            }
+            Step::Wait { until } => {
+                let pause = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                // A moment past it.
+                Next::Wait(pause + Duration::from_millis(20))
+            }
+        })
+    }
+
+    fn must_wait(&self) -> Option<Duration> {
+        let tenth = Duration::try_from(self.settings.lifetime / 10).unwrap_or_default();
+        let next = self.made? + BETWEEN_CERTIFICATES.min(tenth);
+        let pause = next.saturating_duration_since(Instant::now());
+        (!pause.is_zero()).then_some(pause)
+    }
+
+    async fn make(
+        &mut self,
+        seen: Option<Secret>,
+        names: &BTreeSet<String>,
+        why: &str,
+    ) -> Result<(), KeeperError> {
+        let made = Generation::make(names, self.settings.lifetime, Timestamp::now());
+        let generation = made.map_err(|source| KeeperError::Make {
+            names: names.iter().cloned().collect::<Vec<_>>().join(", "),
+            source,
+        })?;
+        if self.secret.put(seen, &generation).await? {
+            self.made = Some(Instant::now());
+            let not_after = generation.not_after;
+            info!(secret = self.secret.what(), %not_after, "made a new serving certificate: {why}");
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, generation: &Generation) -> Result<(), KeeperError> {
+        let (certificate, key) = (generation.certificate.as_bytes(), generation.key.as_bytes());
+        match std::mem::replace(&mut self.serving, Serving::Nobody) {
+            Serving::NotYet(first) => {
+                let client_ca = self.settings.client_ca.clone();
+                let what = self.secret.what();
+                match ReloadingCertificate::given(what, certificate, key, client_ca) {
+                    Ok(served) => {
+                        let served = Arc::new(served);
+                        if first.send(served.clone()).is_ok() {
+                            self.serving = Serving::Certificate(served);
+                        }
+                    }
+                    Err(problem) => {
+                        self.serving = Serving::NotYet(first);
+                        return Err(problem.into());
+                    }
+                }
+            }
+            Serving::Certificate(served) => {
+                let replaced = served.replace(certificate, key);
+                self.serving = Serving::Certificate(served);
+                replaced?;
+            }
+            Serving::Nobody => {}
+        }
+        let not_after = generation.not_after;
+        info!(%not_after, "serving the certificate of the {}", self.secret.what());
+        Ok(())
+    }
+}
+
+/// Says whenever an object of this name changes. Where it may not be watched, looking
+/// every now and then must do.
+async fn nudge<K>(api: Api<PartialObjectMeta<K>>, name: String, changed: Arc<Notify>)
+where
+    K: kube::Resource<DynamicType = ()> + Clone + Debug + Send + 'static,
+{
+    let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut events = Box::pin(watcher(api, only).default_backoff());
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(_) => changed.notify_one(),
+            Err(error) => debug!(%name, %error, "cannot watch; looking now and then"),
+        }
+    }
+}
+
+/// One call, within its time, with what it was for.
+async fn call<T>(
+    what: &str,
+    verb: &'static str,
+    answer: impl Future<Output = kube::Result<T>>,
+) -> Result<T, KeeperError> {
+    let why = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(kube::Error::Api(status))) if status.code == 403 => format!(
+            "{}. Grant the guard get, list, watch and {verb} on it, by this name",
+            status.message
+        ),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {CALL_TIMEOUT:?}"),
+    };
+    Err(KeeperError::Call {
+        verb,
+        what: what.to_owned(),
+        why,
+    })
+}

@@ -1,0 +1,207 @@
+//! Certificates as they are made and stored, and the patch of a configuration.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::configuration::{Configuration, Wanted};
+use super::plan::{Ca, Generation};
+use crate::admission::registration::{FailurePolicy, Registration, Target};
+
+const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+fn texts(texts: &[&str]) -> BTreeSet<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+fn generation() -> Generation {
+    let names = texts(&["127.0.0.1", "::1", "aso-guard.aso-guard-system.svc"]);
+    Generation::make(&names, LIFETIME, Timestamp::now()).unwrap()
+}
+
+fn read(ca: &str, certificate: &str, key: &str) -> Result<Generation, String> {
+    let [ca, certificate, key] = [ca, certificate, key].map(str::as_bytes);
+    Generation::read(ca, certificate, key, "secret x/y")
+}
+
+#[test]
+fn what_is_made_reads_back_the_same() {
+    let made = generation();
+    let read = read(&made.ca.to_pem(), &made.certificate, &made.key).unwrap();
+    assert_eq!(read, made);
+    let left = made.renew_at().duration_since(Timestamp::now());
+    assert!(left > SignedDuration::from_hours(59 * 24), "{left:?}");
+    assert!(left < SignedDuration::from_hours(61 * 24), "{left:?}");
+}
+
+#[test]
+fn a_name_may_be_longer_than_a_common_name() {
+    let name = format!("{}.{}.svc", "s".repeat(63), "n".repeat(63));
+    let made = Generation::make(&texts(&[&name]), LIFETIME, Timestamp::now()).unwrap();
+    let read = read(&made.ca.to_pem(), &made.certificate, &made.key).unwrap();
+    assert_eq!(read.names, texts(&[&name]));
+}
+
+#[rstest]
+#[case::garbage(["?", "?", "?"], "ca.crt holds no certificate")]
+#[case::no_key(["ca", "certificate", ""], "no PEM private key")]
+#[case::another_key(["ca", "certificate", "other key"], "does not belong")]
+#[case::another_ca(["other ca", "certificate", "key"], "not signed by ca.crt")]
+#[case::no_ca(["certificate", "certificate", "key"], "not a CA's certificate")]
+fn what_cannot_be_served_says_why(#[case] parts: [&str; 3], #[case] expected: &str) {
+    let (one, other) = (generation(), generation());
+    let [ca, certificate, key] = parts.map(|part| match part {
+        "ca" => one.ca.to_pem(),
+        "certificate" => one.certificate.to_string(),
+        "key" => one.key.to_string(),
+        "other ca" => other.ca.to_pem(),
+        "other key" => other.key.to_string(),
+        text => text.to_owned(),
+    });
+    let why = read(&ca, &certificate, &key).unwrap_err();
+    assert!(why.contains(expected), "{why}");
+    assert!(!why.contains(&*one.key), "{why}");
+}
+
+/// A configuration as the guard prints it, with a webhook of somebody else's in it.
+fn configuration(groups: &[&str]) -> Configuration {
+    let registration = Registration {
+        target: Target::Url("https://127.0.0.1/validate".to_owned()),
+        ca: None,
+        groups: groups.to_vec(),
+        on_write_failure: FailurePolicy::Fail,
+        on_delete_failure: FailurePolicy::Fail,
+        timeout_seconds: 10,
+    };
+    let mut configuration = registration.configuration();
+    configuration.metadata.resource_version = Some("7".to_owned());
+    let webhooks = configuration.webhooks.as_mut().unwrap();
+    let mut foreign = webhooks[0].clone();
+    foreign.name = "write.example.com".to_owned();
+    webhooks.insert(0, foreign);
+    Configuration(configuration)
+}
+
+/// What an API server makes of the patch: `replace` and `add` of members of objects.
+fn patched(configuration: &Configuration, patch: &Value) -> Configuration {
+    let mut object = serde_json::to_value(&configuration.0).unwrap();
+    for operation in patch.as_array().unwrap() {
+        let pointer = operation["path"].as_str().unwrap();
+        let (parent, member) = pointer.rsplit_once('/').unwrap();
+        let parent = object.pointer_mut(parent).unwrap();
+        if operation["op"] == "replace" {
+            assert!(!parent[member].is_null(), "{pointer} is not there");
+        }
+        parent[member] = operation["value"].clone();
+    }
+    Configuration(serde_json::from_value::<ValidatingWebhookConfiguration>(object).unwrap())
+}
+
+#[test]
+fn a_ca_is_added_to_each_webhook_of_the_guards_and_to_no_other() {
+    let now = Timestamp::now();
+    let before = configuration(&["storage.azure.com"]);
+    let (one, two) = (generation().ca, generation().ca);
+    assert_eq!(before.bundle(), Some(BTreeSet::new()));
+    let groups = BTreeSet::new();
+    let mut after = before;
+    for (trust, expected) in [(&one, 1), (&two, 2)] {
+        let trust = BTreeSet::from([trust.clone()]);
+        let wanted = Wanted {
+            trust: Some(&trust),
+            groups: &groups,
+        };
+        let patch = after.patch(&wanted, now).unwrap();
+        let first = json!({"op": "replace", "path": "/metadata/resourceVersion", "value": "7"});
+        assert_eq!(patch[0], first);
+        after = patched(&after, &patch);
+        assert_eq!(after.bundle().unwrap().len(), expected);
+        assert_eq!(after.patch(&wanted, now), None);
+    }
+    let webhooks = after.0.webhooks.as_ref().unwrap();
+    assert_eq!(webhooks[0].client_config.ca_bundle, None);
+    // Where the certificates are somebody else's, so is the bundle.
+    let hands_off = Wanted {
+        trust: None,
+        groups: &groups,
+    };
+    assert_eq!(after.patch(&hands_off, now), None);
+}
+
+#[test]
+fn what_has_expired_goes_and_what_was_wiped_comes_back() {
+    let now = Timestamp::now();
+    let old = Generation::make(
+        &texts(&["x"]),
+        SignedDuration::from_secs(60),
+        now - SignedDuration::from_hours(1),
+    );
+    let (old, new) = (old.unwrap().ca, generation().ca);
+    let mut before = configuration(&["storage.azure.com"]);
+    for webhook in before.0.webhooks.iter_mut().flatten() {
+        webhook.client_config.ca_bundle = Some(ByteString(old.to_pem().into_bytes()));
+    }
+    // One that differs from the others holds nothing that all hold.
+    before.0.webhooks.as_mut().unwrap()[2]
+        .client_config
+        .ca_bundle = None;
+    assert_eq!(before.bundle(), Some(BTreeSet::new()));
+    let trust = BTreeSet::from([new.clone()]);
+    let groups = BTreeSet::new();
+    let wanted = Wanted {
+        trust: Some(&trust),
+        groups: &groups,
+    };
+    let after = patched(&before, &before.patch(&wanted, now).unwrap());
+    assert_eq!(after.bundle(), Some(BTreeSet::from([new])));
+}
+
+#[test]
+fn a_group_that_is_installed_is_asked_about() {
+    let now = Timestamp::now();
+    let before = configuration(&["storage.azure.com"]);
+    let groups = texts(&["new.azure.com", "storage.azure.com"]);
+    let wanted = Wanted {
+        trust: None,
+        groups: &groups,
+    };
+    let patch = before.patch(&wanted, now).unwrap();
+    // Three rules, the condition on CRDs, and the version.
+    assert_eq!(patch.as_array().unwrap().len(), 5, "{patch}");
+    let after = patched(&before, &patch);
+    assert_eq!(after.patch(&wanted, now), None);
+    let rule = |webhook: usize| {
+        let webhook = &after.0.webhooks.as_ref().unwrap()[webhook];
+        webhook.rules.as_ref().unwrap()[0]
+            .api_groups
+            .clone()
+            .unwrap()
+    };
+    assert_eq!(rule(0), ["storage.azure.com"], "somebody else's");
+    for webhook in 1..=3 {
+        assert_eq!(rule(webhook), ["new.azure.com", "storage.azure.com"]);
+    }
+    assert_eq!(rule(4), [""], "namespaces");
+    let condition = &after.0.webhooks.as_ref().unwrap()[5];
+    let condition = &condition.match_conditions.as_ref().unwrap()[0].expression;
+    let expected = "oldObject.spec.group in ['new.azure.com', 'storage.azure.com']";
+    assert_eq!(condition, expected);
+    // What is no longer installed stays: ASO may install it again at any time.
+    let none = BTreeSet::new();
+    let wanted = Wanted {
+        trust: None,
+        groups: &none,
+    };
+    assert_eq!(after.patch(&wanted, now), None);
+}
+
+#[test]
+fn a_configuration_without_webhooks_of_the_guards_is_none() {
+    let mut empty = configuration(&[]);
+    empty.0.webhooks.as_mut().unwrap().truncate(1);
+    assert_eq!(empty.bundle(), None::<BTreeSet<Ca>>);
+}
