@@ -434,7 +434,7 @@ mod tests {
         );
         let registration = Registration {
             target: Target::Url("https://example.test/validate".to_owned()),
-            ca: b"PEM".to_vec(),
+            ca: Some(b"PEM".to_vec()),
             groups: vec!["resources.azure.com"],
             on_write_failure: FailurePolicy::Fail,
             on_delete_failure: FailurePolicy::Fail,

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::configuration::{Configuration, Wanted};
 use super::plan::{Ca, Generation};
-use crate::admission::registration::{FailurePolicy, Registration, Target};
+use crate::admission::Exempt;
+use crate::admission::registration::{CRD_WEBHOOK, FailurePolicy, Registration, Target};
 
 const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -76,6 +77,7 @@ fn configuration(groups: &[&str]) -> Configuration {
         on_write_failure: FailurePolicy::Fail,
         on_delete_failure: FailurePolicy::Fail,
         timeout_seconds: 10,
+        exempt: Exempt::default(),
     };
     let mut configuration = registration.configuration();
     configuration.metadata.resource_version = Some("7".to_owned());
@@ -186,8 +188,9 @@ fn a_group_that_is_installed_is_asked_about() {
         assert_eq!(rule(webhook), ["new.azure.com", "storage.azure.com"]);
     }
     assert_eq!(rule(4), [""], "namespaces");
-    let condition = &after.0.webhooks.as_ref().unwrap()[5];
-    let condition = &condition.match_conditions.as_ref().unwrap()[0].expression;
+    let mut webhooks = after.0.webhooks.iter().flatten();
+    let definitions = webhooks.find(|webhook| webhook.name == CRD_WEBHOOK);
+    let condition = &definitions.unwrap().match_conditions.as_ref().unwrap()[0].expression;
     let expected = "oldObject.spec.group in ['new.azure.com', 'storage.azure.com']";
     assert_eq!(condition, expected);
     // What is no longer installed stays: ASO may install it again at any time.
