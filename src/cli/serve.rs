@@ -285,16 +285,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
     let (keeper, first) = Keeper::new(client, config.tls.keeper, cluster.groups());
-    let stop = shutdown.clone();
-    tasks.spawn(async move {
-        keeper.run(stop).await;
-        Ok(())
-    });
-    let stop = shutdown.clone();
-    tasks.spawn(async move {
-        publisher.run(stop).await;
-        Ok(())
-    });
+    tasks.spawn(to_the_end(keeper.run(shutdown.clone())));
+    tasks.spawn(to_the_end(publisher.run(shutdown.clone())));
     let webhook = WebhookServer {
         router: admission::router(guard),
         config: server_config,
@@ -305,8 +297,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         files: config.tls.files,
         first,
     };
-    let stop = shutdown.clone();
-    tasks.spawn(async move { webhook.serve(certificate, stop).await });
+    tasks.spawn(webhook.serve(certificate, shutdown.clone()));
     let stop = shutdown.clone();
     tasks.spawn(async move {
         let membership = Membership {
@@ -352,6 +343,12 @@ fn tell(
         metrics.events.clone(),
     );
     (Arc::new(events), publisher)
+}
+
+/// A task that cannot fail.
+async fn to_the_end(work: impl Future<Output = ()>) -> anyhow::Result<()> {
+    work.await;
+    Ok(())
 }
 
 /// Every task runs until shutdown. One that ends before that ends the process.
