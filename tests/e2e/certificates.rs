@@ -1,5 +1,11 @@
 //! Certificates of the guard's own: two replicas, one CA, renewed while they are called.
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "what goes wrong in a helper fails its test"
+)]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
