@@ -328,7 +328,8 @@ fn acquire_for(case: &Case<'_>, resolution: &Resolution, old: Option<&ObjectFact
     }
 }
 
-fn delete_for(case: &Case<'_>, stored: &ObjectFacts, wakes: bool) -> Delete {
+/// The delete that a request comes to, of an object that is stored like this.
+pub(super) fn delete_for(case: &Case<'_>, stored: &ObjectFacts, wakes: bool) -> Delete {
     Delete {
         copy: case.copy.clone(),
         stored: Stored {

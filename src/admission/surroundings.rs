@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 
-use crate::claim::{self, Acquire, Action, Aim, Proof, Reason, Refusal, Words};
+use crate::claim::{Acquire, Action, Aim, Delete, Proof, Reason, Refusal, Words};
 use crate::cluster::{ClusterError, resolve};
 use crate::object::wire::{Definition, DefinitionSpec, Namespace};
 use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
@@ -12,7 +12,7 @@ use crate::policy::{self, Policy};
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
-use super::protocol::Touched;
+use super::protocol::{Touched, delete_for};
 use super::review::Request;
 use super::standing::Standing;
 use super::verdict::{Objection, Verdict};
@@ -103,14 +103,15 @@ impl Guard {
             let own = object.annotations.policy.as_deref();
             policy::effective(own, namespace, operator.as_deref()).policy
         };
-        let woken = objects.iter().filter(|object| {
+        let woken = objects.iter().filter_map(|object| {
             let (before, now) = (under(object, old), under(object, new));
-            let wakes_delete = object.terminating && now == Policy::Manage && before != now;
-            now.is_live() && (!before.is_live() || wakes_delete)
+            let deletes = object.terminating && now == Policy::Manage;
+            let wakes = now.is_live() && !before.is_live() || deletes && before != now;
+            wakes.then(|| (object.clone(), deletes))
         });
-        let woken: Vec<Arc<ObjectFacts>> = woken.cloned().collect();
+        let woken: Vec<(Arc<ObjectFacts>, bool)> = woken.collect();
         let outcomes: Vec<(Touched, Result<(), Stop>)> = stream::iter(woken)
-            .map(|object| self.wake_by_namespace(case, object))
+            .map(|(object, deletes)| self.wake_by_namespace(case, object, deletes))
             .buffered(AT_ONCE)
             .collect()
             .await;
@@ -122,10 +123,13 @@ impl Guard {
         all
     }
 
+    /// Acquires for an object that becomes live. `deletes`: it is being deleted, and
+    /// its resource would be from now on.
     async fn wake_by_namespace(
         &self,
         case: &Case<'_>,
         object: Arc<ObjectFacts>,
+        deletes: bool,
     ) -> (Touched, Result<(), Stop>) {
         let resolution = match resolve::identity(&*self.cluster, &object).await {
             Ok(Ok(resolution)) => resolution,
@@ -145,20 +149,18 @@ impl Guard {
         };
         let child = ask.copy.clone();
         let touched = self.touch(case, &child, &resolution);
-        let outcome = async {
-            let mut first = Ok(());
-            for identity in resolution.identities().filter(|_| object.terminating) {
-                let known = self.registry.claim(identity).await?;
-                let claimed = known.as_ref().map(|known| &known.record);
-                let depend = claim::peers_depend(claimed, identity, &child);
-                first = first.and(depend.map_err(Stop::Refused));
-            }
-            if !case.goes_on_after(&first) {
-                return first;
-            }
-            first.and(self.attempt(case, &resolution, Aim::Activate(ask)).await)
+        let aim = if deletes {
+            let delete = Delete {
+                copy: child.clone(),
+                proof: Proof::Deadline,
+                ..delete_for(case, &object, true)
+            };
+            Aim::Wake(ask, delete)
+        } else {
+            Aim::Activate(ask)
         };
-        let outcome = outcome.await.map_err(|stop| match stop {
+        let outcome = self.attempt(case, &resolution, aim).await;
+        let outcome = outcome.map_err(|stop| match stop {
             Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
                 child,
                 refusal: Box::new(refusal),

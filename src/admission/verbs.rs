@@ -75,9 +75,9 @@ impl Guard {
     ) -> Result<Result<(), String>, Stop> {
         let before = resolve::resolve(&*self.cluster, old).await?;
         let was_live = before.policy.policy.is_live();
-        let wakes_delete = case.object.terminating
-            && now.policy == Policy::Manage
-            && before.policy.policy != Policy::Manage;
+        // What is being deleted takes along what it stands for after this.
+        let deletes = case.object.terminating && now.policy == Policy::Manage;
+        let wakes_delete = deletes && before.policy.policy != Policy::Manage;
         if was_live && !wakes_delete && same_names(old, case.object) {
             return Ok(Ok(()));
         }
@@ -89,21 +89,18 @@ impl Guard {
             (true, Ok(old)) => old.identities().cloned().collect(),
             _ => Vec::new(),
         };
-        if wakes_delete {
-            self.wake(case, &resolution, old).await?;
+        let is_new = resolution.identities().any(|id| !held.contains(id));
+        if !is_new && !wakes_delete {
             return Ok(Ok(()));
         }
-        let new: Vec<&Identity> = resolution
-            .identities()
-            .filter(|id| !held.contains(id))
-            .collect();
-        if new.is_empty() {
-            return Ok(Ok(()));
-        }
-        if was_live {
+        if was_live && !wakes_delete {
             case.action = Action::Rename;
         }
-        self.go_live(case, &resolution, Some(old)).await?;
+        if deletes {
+            self.wake(case, &resolution, old).await?;
+        } else {
+            self.go_live(case, &resolution, Some(old)).await?;
+        }
         Ok(Ok(()))
     }
 

@@ -203,7 +203,7 @@ impl<'a> Uri<'a> {
             arm_type.push_str(word);
             last = Some(name);
         }
-        let last = last.filter(|_| !is_open(namespace))?;
+        let last = last.filter(|_| !is_open(namespace) && !namespace.is_empty())?;
         Some(Self {
             arm_type,
             root,
@@ -429,6 +429,7 @@ mod tests {
     #[case("/subscriptions/{s}/resourceGroups/{g}/providers/{p}/things/{t}")]
     #[case("/subscriptions/{s}/locations/{l}/providers/M.Shop/things/{t}")]
     #[case("/providers/M.Shop//{t}")]
+    #[case("/providers//things/{t}")]
     fn an_odd_uri_is_told(#[case] uri: &str) {
         let error = learn(&crd(uri, "a resources.azure.com/ResourceGroup", true)).unwrap_err();
         let expected = match uri {

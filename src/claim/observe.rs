@@ -82,7 +82,9 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
         let was_live = copy.stored_live();
         copy.stored = stored;
         if was_live && !copy.is_live() || !was_held && copy.is_live() {
+            // Nobody asked for it here: parking passes no webhook.
             copy.since = seen.judged_at;
+            copy.by = "".into();
         }
         if let Some(held) = seen.object.as_ref().and_then(|object| object.held) {
             copy.assumed = held.assumed;

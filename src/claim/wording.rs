@@ -132,7 +132,7 @@ impl Refusal {
             Self::ChildrenDepend { identity, children } => {
                 children_depend(to, subject, identity, children)
             }
-            Self::WakesDelete { identity, peers } => wakes_delete(to, identity, peers),
+            Self::WakesDelete { identity, peers } => wakes_delete(to, subject, identity, peers),
             Self::WakesChild { child, refusal } => {
                 let waits = match to.action {
                     Action::NamespacePolicy => "takes its policy from this namespace",
@@ -325,14 +325,21 @@ fn leave_azure_alone(to: &Speaker<'_>, subject: Option<&str>) -> Vec<String> {
     vec![how, park(to, to.copy)]
 }
 
-fn wakes_delete(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
+fn wakes_delete(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    peers: &[Holder],
+) -> Words {
+    let what = match (subject, to.action) {
+        (Some(subject), _) => format!("{subject} its delete, which is under way,"),
+        (None, Action::Rename) => "this copy is being deleted; this change".to_owned(),
+        (None, _) => "this copy is being deleted; making it manage".to_owned(),
+    };
     Words {
-        summary: format!(
-            "this copy is being deleted; making it manage would delete {} in Azure",
-            short(identity)
-        ),
+        summary: format!("{what} would delete {} in Azure", short(identity)),
         holders: still(to, peers),
-        next: vec!["Leave it as it is: its delete ends without touching Azure.".to_owned()],
+        next: vec!["Leave it as it is: its delete ends without touching that resource.".to_owned()],
         details: vec![format!("Resource: {identity}")],
     }
 }

@@ -87,12 +87,26 @@ impl Cluster for With<'_> {
         self.cluster.operator_policy().await
     }
 
+    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+        self.cluster.read_operator_policy().await
+    }
+
     async fn subscription(
         &self,
         namespace: &str,
         credential_from: Option<&str>,
     ) -> Result<Subscription, ClusterError> {
         self.cluster.subscription(namespace, credential_from).await
+    }
+
+    async fn read_subscription(
+        &self,
+        namespace: &str,
+        credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError> {
+        self.cluster
+            .read_subscription(namespace, credential_from)
+            .await
     }
 }
 

@@ -151,6 +151,10 @@ impl Cluster for MemoryCluster {
         Ok(self.state().operator_policy.clone())
     }
 
+    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+        self.operator_policy().await
+    }
+
     async fn subscription(
         &self,
         namespace: &str,
@@ -163,5 +167,13 @@ impl Cluster for MemoryCluster {
             || Subscription::Unknown("this cluster has no credential".to_owned()),
             Subscription::Id,
         ))
+    }
+
+    async fn read_subscription(
+        &self,
+        namespace: &str,
+        credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError> {
+        self.subscription(namespace, credential_from).await
     }
 }

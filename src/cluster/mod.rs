@@ -2,6 +2,7 @@
 //! installed kinds; and the observer that keeps the registry true to them.
 
 pub mod family;
+pub mod fresh;
 pub mod kube;
 mod ledger;
 pub mod member;
@@ -56,10 +57,20 @@ pub trait Cluster: Send + Sync {
     /// `DEFAULT_RECONCILE_POLICY` of ASO's own settings.
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError>;
 
+    /// The same as the API server's store has it now: a quorum read.
+    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError>;
+
     /// The subscription of the credential that ASO uses for an object: the secret
     /// that `credential_from` names, else the namespace's `aso-credential`, else
     /// ASO's own settings.
     async fn subscription(
+        &self,
+        namespace: &str,
+        credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError>;
+
+    /// The same as the API server's store has it now: quorum reads.
+    async fn read_subscription(
         &self,
         namespace: &str,
         credential_from: Option<&str>,

@@ -23,12 +23,13 @@ use crate::claim::{
     Sighting,
 };
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::policy::{self, Source};
+use crate::policy::Source;
 use crate::registry::{Holding, Put, Registry, RegistryError, Scope};
 
 pub use showing::Show;
 use showing::Shown;
 
+use super::fresh::Fresh;
 use super::ledger::Ledger;
 use super::queue::Queue;
 use super::resolve::{self, Resolved};
@@ -339,7 +340,12 @@ impl Observer {
                 .map(|held| self.stopwatch.show(key, held, judged_at));
             let object = self.cluster.read(key).await?;
             let resolved = match &object {
-                Some(object) => Some(self.resolve_now(object).await?),
+                Some(object) => {
+                    let held = record
+                        .as_ref()
+                        .is_some_and(|record| record.copies.contains_key(&copy));
+                    Some(self.resolve_now(object, held.then_some(identity)).await?)
+                }
                 None => None,
             };
             let uids = self.ledger.uids(key);
@@ -383,16 +389,26 @@ impl Observer {
         }
     }
 
-    /// What an object is that was just read. A policy that parks it from its namespace
-    /// is read from the store too: a copy is released on nothing less.
-    async fn resolve_now(&self, object: &ObjectFacts) -> Result<Resolved, ClusterError> {
+    /// What an object is that was just read. `held`: an identity whose record has it as
+    /// a copy.
+    ///
+    /// A copy is released on nothing less than what the store says, so what would release
+    /// this one is read from there too: a policy that parks it from outside, and owners and
+    /// a credential that make it another resource than it was.
+    async fn resolve_now(
+        &self,
+        object: &ObjectFacts,
+        held: Option<&Identity>,
+    ) -> Result<Resolved, ClusterError> {
         let mut resolved = resolve::resolve(&*self.cluster, object).await?;
-        if !resolved.policy.policy.is_live() && resolved.policy.source != Source::Object {
-            let namespace = &object.key.namespace;
-            let namespace = self.cluster.read_namespace_policy(namespace).await?;
-            let operator = self.cluster.operator_policy().await?;
-            let own = object.annotations.policy.as_deref();
-            resolved.policy = policy::effective(own, namespace.as_deref(), operator.as_deref());
+        let fresh = Fresh(&*self.cluster);
+        let policy = &resolved.policy;
+        if !policy.policy.is_live() && policy.source != Source::Object {
+            resolved.policy = resolve::effective_policy(&fresh, object).await?;
+        }
+        let leaves = |held| resolved.identity.is_ok() && !stands_for(&resolved).contains(held);
+        if held.is_some_and(leaves) {
+            resolved.identity = resolve::identity(&fresh, object).await?;
         }
         Ok(resolved)
     }
@@ -432,10 +448,9 @@ fn observation<'a>(
                     policy,
                     assumed: resolution.assumed,
                 }),
-            // It cannot be worked out just now, and was seen as a copy before: it still is.
+            // It cannot be worked out just now, and was a copy when it could: it still is.
             Err(_) => known
                 .and_then(|known| known.copies.get(copy))
-                .filter(|held| held.stored.is_some())
                 .map(|held| Held {
                     policy,
                     assumed: held.assumed,

@@ -2,9 +2,9 @@
 
 use aso_guard::claim::{ClaimState, Proof};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::object::{CREATE, Object, POLICY, RESOURCE_ID, account, group};
+use super::object::{CREATE, Object, POLICY, RESOURCE_ID, account, group, object};
 use super::world::{Member, SUBSCRIPTION, World};
 
 #[tokio::test]
@@ -227,4 +227,55 @@ async fn policies_from_further_away_count(#[case] park: fn(&Member)) {
         .ask(&live.create())
         .await
         .refused(403, "LiveElsewhere");
+}
+
+fn server() -> Object {
+    let spec = json!({"owner": {"name": "rg"}});
+    object("dbforpostgresql.azure.com", "FlexibleServer", "db", spec)
+}
+
+/// A database user has no ARM ID, and is one all the same.
+#[tokio::test]
+async fn a_user_in_a_database_server_has_one_live_copy_too() {
+    let world = World::new();
+    let user = |name: &str, owner: Value| {
+        let spec = json!({"azureName": "alice#EXT#", "owner": owner});
+        object("dbforpostgresql.azure.com", "User", name, spec)
+    };
+    let group = world.a.create(&group("rg")).await;
+    let server = world.a.create(&server()).await;
+    let ours = world.a.create(&user("u", json!({"name": "db"}))).await;
+    let id = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/RG/providers/Microsoft.DBforPostgreSQL/flexibleServers/DB"
+    );
+    let twin = user("v", json!({"armId": id}));
+    world
+        .b
+        .ask(&twin.create())
+        .await
+        .refused(403, "LiveElsewhere");
+
+    // Parked there, it depends on the server and on the group.
+    world.b.store(&twin.policy("skip")).await;
+    world
+        .a
+        .ask(&ours.delete())
+        .await
+        .refused(403, "PeersDepend");
+    for above in [server, group] {
+        let answer = world.a.ask(&above.delete()).await;
+        let message = answer.refused(403, "ChildrenDepend");
+        assert!(message.contains("cluster b as team/User/v"), "{message}");
+    }
+}
+
+/// A copy that is moved along with ASO's own annotation, which is right.
+#[tokio::test]
+async fn a_resource_id_that_says_the_same_is_no_trouble() {
+    let world = World::new();
+    let id = format!("/subscriptions/{SUBSCRIPTION}/resourcegroups/RG");
+    world
+        .a
+        .create(&group("rg").annotated(RESOURCE_ID, &id))
+        .await;
 }

@@ -11,9 +11,10 @@
 //! | [`namespace_modes`] | modes of namespaces, and what is exempt |
 //! | [`break_glass`] | refusals that are overridden |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
+//! | [`stale`] | a replica whose watches are behind |
 //! | [`round_trips`] | how often the registry is asked |
 //! | [`hostile`], [`fields`], [`names`] | bad input, over real TLS |
-//! | [`fuzz`] | input that nobody thought of |
+//! | [`fuzz`] | input that nobody thought of; `tests/properties` has more |
 
 #![allow(
     clippy::panic,
@@ -22,6 +23,8 @@
 )]
 
 mod answer;
+#[path = "../../fuzz/src/answer.rs"]
+mod answered;
 mod arrive;
 mod break_glass;
 mod create;
@@ -36,6 +39,9 @@ mod object;
 mod round_trips;
 mod server;
 mod shown;
+#[path = "../properties/slips.rs"]
+mod slips;
+mod stale;
 mod surroundings;
 mod tampered;
 mod told;

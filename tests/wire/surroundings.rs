@@ -1,5 +1,6 @@
 //! Namespaces and CRDs, whose change or deletion is that of all that is in them.
 
+use aso_guard::claim::ClaimState;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -141,4 +142,27 @@ async fn what_cannot_be_read_is_refused(#[case] object: &Object) {
         review["request"]["oldObject"] = odd.0;
         world.a.ask(&review).await.refused(400, "Unreadable");
     }
+}
+
+/// What the namespace's policy makes of a delete that is under way.
+#[tokio::test]
+async fn a_policy_of_a_namespace_turns_no_safe_delete_into_another() {
+    let world = World::new();
+    let parked = namespace().annotated(POLICY, "detach-on-delete");
+    let policy = Some("detach-on-delete");
+    world.a.cluster.set_namespace_policy("team", policy);
+    world.a.store(&group("rg").terminating()).await;
+    let peer = world.b.store(&group("rg").policy("skip")).await;
+    let answer = world.a.ask(&parked.update(&namespace())).await;
+    let message = answer.refused(403, "WakesChild");
+    let what = "team/ResourceGroup/rg takes its policy from this namespace, and then its delete, \
+                which is under way, would delete resourceGroups/rg in Azure";
+    assert!(message.contains(what), "{message}");
+    let record = world.record("/resourceGroups/rg").await.unwrap();
+    assert_eq!(record.being_deleted(), None);
+
+    world.b.remove(&peer).await;
+    world.a.ask(&parked.update(&namespace())).await.admitted();
+    let record = world.record("/resourceGroups/rg").await.unwrap();
+    assert_eq!(record.state(), ClaimState::Deleting);
 }

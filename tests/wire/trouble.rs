@@ -199,7 +199,19 @@ impl Cluster for Mute {
         no_answer("ASO's settings")
     }
 
+    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+        no_answer("ASO's settings")
+    }
+
     async fn subscription(
+        &self,
+        namespace: &str,
+        _credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError> {
+        no_answer(&format!("the credential of {namespace}"))
+    }
+
+    async fn read_subscription(
         &self,
         namespace: &str,
         _credential_from: Option<&str>,

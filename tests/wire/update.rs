@@ -5,9 +5,9 @@ use aso_guard::policy::Policy;
 use rstest::rstest;
 use serde_json::json;
 
-use super::object::{POLICY, account, group};
+use super::object::{POLICY, RESOURCE_ID, account, group};
 use super::tampered::Trouble;
-use super::world::World;
+use super::world::{SUBSCRIPTION, World};
 
 #[tokio::test]
 async fn skip_may_always_be_set() {
@@ -177,4 +177,85 @@ async fn what_stays_parked_by_its_namespace_is_parked() {
         .ask(&parked.update(&bare))
         .await
         .refused(403, "LiveElsewhere");
+}
+
+/// What is being deleted takes along what it stands for then.
+#[tokio::test]
+async fn a_destructive_delete_under_way_is_not_pointed_at_another_resource() {
+    let world = World::new();
+    let going = world.a.store(&group("going").terminating()).await;
+    let peer = world.b.store(&group("theirs").policy("skip")).await;
+    let id = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/theirs");
+    for turned in [
+        going.clone().annotated(RESOURCE_ID, &id),
+        going.clone().with("/spec/azureName", json!("theirs")),
+    ] {
+        let answer = world.a.ask(&going.update(&turned)).await;
+        let message = answer.refused(403, "WakesDelete");
+        let what = "this copy is being deleted; this change would delete resourceGroups/theirs";
+        assert!(message.contains(what), "{message}");
+    }
+    let record = world.record("/resourceGroups/theirs").await.unwrap();
+    assert_eq!(record.being_deleted(), None);
+    // Its own name for the same thing changes nothing.
+    let own = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/GOING");
+    let same = going.clone().annotated(RESOURCE_ID, &own);
+    world.a.ask(&going.update(&same)).await.admitted();
+
+    // Nobody else has it: then it is as good as deleted.
+    world.b.remove(&peer).await;
+    let turned = going.clone().annotated(RESOURCE_ID, &id);
+    world.a.ask(&going.update(&turned)).await.admitted();
+    let record = world.record("/resourceGroups/theirs").await.unwrap();
+    assert_eq!(record.state(), ClaimState::Deleting);
+    world
+        .b
+        .ask(&group("theirs").create())
+        .await
+        .refused(403, "LiveElsewhere");
+}
+
+/// The name that ASO finds in a ConfigMap: ASO is not to go on with somebody else's.
+#[tokio::test]
+async fn a_name_that_becomes_known_is_acquired() {
+    let world = World::new();
+    world.b.create(&group("taken")).await;
+    let nameless = group("rg").with(
+        "/spec/azureNameFromConfig",
+        json!({"name": "c", "key": "k"}),
+    );
+    world.a.ask(&nameless.create()).await.warned("Unresolved");
+    let stored = world.a.store(&nameless).await;
+    let found = |name: &str| {
+        stored
+            .clone()
+            .annotated("serviceoperator.azure.com/azure-name-from-config", name)
+    };
+    world
+        .a
+        .ask(&stored.update(&found("taken")))
+        .await
+        .refused(403, "LiveElsewhere");
+    // ASO's status and finalizers are no matter of names.
+    let busy = stored.clone().with("/status", json!({"conditions": []}));
+    world.a.ask(&stored.update(&busy)).await.admitted();
+    world.a.update(&stored, &found("free")).await;
+    world
+        .b
+        .ask(&group("free").create())
+        .await
+        .refused(403, "LiveElsewhere");
+}
+
+/// Parking passes no webhook: nobody knows who did it.
+#[tokio::test]
+async fn who_created_a_copy_is_not_who_parked_it() {
+    let world = World::new();
+    let live = world.a.create(&group("rg")).await;
+    world.a.store(&live.policy("skip")).await;
+    let theirs = world.b.create(&group("rg")).await;
+    let answer = world.b.ask(&theirs.delete()).await;
+    let message = answer.refused(403, "PeersDepend");
+    assert!(message.contains("still parked in cluster a"), "{message}");
+    assert!(!message.contains(", by "), "{message}");
 }

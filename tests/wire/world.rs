@@ -242,7 +242,7 @@ pub fn key(object: &Object) -> ObjectKey {
     facts(object).key
 }
 
-fn facts(object: &Object) -> ObjectFacts {
+pub fn facts(object: &Object) -> ObjectFacts {
     let namespace = object.text("/metadata/namespace").to_owned();
     let read: wire::Object = serde_json::from_value(object.0.clone()).unwrap();
     read.into_facts(object.group(), object.text("/kind"), &namespace)

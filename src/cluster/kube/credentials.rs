@@ -33,6 +33,15 @@ pub(super) struct SecretFacts {
     default_policy: Option<Arc<str>>,
 }
 
+/// What an answer may rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// What the watches told.
+    Watches,
+    /// The API server's store alone.
+    Store,
+}
+
 /// What is known of ASO's secrets.
 pub(super) struct Credentials {
     client: Client,
@@ -114,12 +123,15 @@ impl Credentials {
     }
 
     /// `DEFAULT_RECONCILE_POLICY`.
-    pub(super) async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+    pub(super) async fn operator_policy(
+        &self,
+        trust: Trust,
+    ) -> Result<Option<Arc<str>>, ClusterError> {
         if !self.reads_secrets() {
             return Ok(None);
         }
         let namespace = &self.settings.aso_namespace;
-        let facts = self.watched(namespace, SETTINGS_SECRET).await?;
+        let facts = self.find(namespace, SETTINGS_SECRET, trust).await?;
         Ok(facts.and_then(|facts| facts.default_policy))
     }
 
@@ -128,6 +140,7 @@ impl Credentials {
         &self,
         namespace: &str,
         credential_from: Option<&str>,
+        trust: Trust,
     ) -> Result<Subscription, ClusterError> {
         if let Some(stated) = &self.settings.subscription {
             return Ok(Subscription::Id(stated.as_str().into()));
@@ -140,7 +153,7 @@ impl Credentials {
             let facts = self.get(namespace, name).await?;
             return Ok(subscription_of(facts, namespace, name, why));
         }
-        if let Some(facts) = self.watched(namespace, NAMESPACE_SECRET).await? {
+        if let Some(facts) = self.find(namespace, NAMESPACE_SECRET, trust).await? {
             return Ok(subscription_of(
                 Some(facts),
                 namespace,
@@ -153,17 +166,21 @@ impl Credentials {
             "there is no credential: neither the secret {NAMESPACE_SECRET} in namespace \
              {namespace}, nor {SETTINGS_SECRET} in namespace {aso}"
         );
-        let facts = self.watched(aso, SETTINGS_SECRET).await?;
+        let facts = self.find(aso, SETTINGS_SECRET, trust).await?;
         Ok(subscription_of(facts, aso, SETTINGS_SECRET, why))
     }
 
     /// A secret that is watched: one that is not known is asked for, for it may
     /// have been created a moment ago.
-    async fn watched(
+    async fn find(
         &self,
         namespace: &str,
         name: &str,
+        trust: Trust,
     ) -> Result<Option<SecretFacts>, ClusterError> {
+        if trust == Trust::Store {
+            return self.get(namespace, name).await;
+        }
         let id = format!("{namespace}/{name}");
         if let Some(facts) = self.recall(&id) {
             return Ok(Some(facts));

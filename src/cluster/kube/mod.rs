@@ -28,7 +28,7 @@ use crate::registry::kubernetes::is_missing_object;
 
 use super::observer::Observer;
 use super::{Cluster, ClusterError, NamespaceFacts, Parking, Subscription};
-use credentials::Credentials;
+use credentials::{Credentials, Trust};
 use discovery::Installed;
 use store::Store;
 use watched::WatchedObject;
@@ -218,7 +218,11 @@ impl Cluster for KubeCluster {
     }
 
     async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        self.credentials.operator_policy().await
+        self.credentials.operator_policy(Trust::Watches).await
+    }
+
+    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+        self.credentials.operator_policy(Trust::Store).await
     }
 
     async fn subscription(
@@ -227,7 +231,17 @@ impl Cluster for KubeCluster {
         credential_from: Option<&str>,
     ) -> Result<Subscription, ClusterError> {
         self.credentials
-            .subscription(namespace, credential_from)
+            .subscription(namespace, credential_from, Trust::Watches)
+            .await
+    }
+
+    async fn read_subscription(
+        &self,
+        namespace: &str,
+        credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError> {
+        self.credentials
+            .subscription(namespace, credential_from, Trust::Store)
             .await
     }
 }

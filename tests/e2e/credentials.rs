@@ -1,0 +1,173 @@
+//! What an object stands for, and whether it is live, changes without the object: by its
+//! credential, and by ASO's own default. No admission sees that; the observer does.
+
+use serde_json::json;
+
+use crate::GUARD;
+use crate::lab::guard;
+use crate::lab::object::Object;
+use crate::lab::story::Story;
+use crate::lab::verdict::Verdict;
+use crate::lab::wait::eventually;
+use crate::lab::world::{ASO_NAMESPACE, Lab, Plan};
+use crate::shared_lab;
+
+const MINE: &str = "00000000-1111-2222-3333-aaaaaaaaaaaa";
+const THEIRS: &str = "00000000-1111-2222-3333-bbbbbbbbbbbb";
+
+fn credential(subscription: &str) -> Object {
+    Object::credential("aso-credential", subscription)
+}
+
+/// Waits for the state and the holder of the claim on a resource group; no claim is
+/// neither.
+async fn claim(story: &Story<'_>, subscription: &str, expected: Option<(&str, &str)>) {
+    let id = format!(
+        "/subscriptions/{subscription}/resourceGroups/{}",
+        story.azure_name("rg")
+    );
+    eventually(&format!("{id} to be {expected:?}"), async || {
+        let claims = story
+            .hub
+            .list_path("/apis/asoguard.io/v1alpha1/claims")
+            .await?;
+        let ours = claims
+            .iter()
+            .find(|claim| claim.text("/spec/identity") == id);
+        let found = ours.map(|claim| (claim.text("/status/state"), claim.text("/status/holder")));
+        anyhow::ensure!(found == expected, "{found:?}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_credential_of_another_subscription_makes_other_resources_and_twins_show() {
+    let story = Story::begin(shared_lab().await, "credential").await;
+    story.a.create(&credential(MINE)).await.admitted();
+    story.b.create(&credential(THEIRS)).await.admitted();
+    let group = story.resource_group("rg");
+    let (in_a, in_b) = (
+        "a/credential/ResourceGroup/rg",
+        "b/credential/ResourceGroup/rg",
+    );
+    // Called the same, and not the same.
+    for person in [&story.a, &story.b] {
+        eventually("the credential to be known", async || {
+            person.apply(&group).await.map_err(Into::into)
+        })
+        .await;
+    }
+    claim(&story, MINE, Some(("Live", in_a))).await;
+    claim(&story, THEIRS, Some(("Live", in_b))).await;
+
+    // Somebody edits A's secret: now both are the same.
+    story.a.apply(&credential(THEIRS)).await.admitted();
+    let both = format!("{in_a}, {in_b}");
+    claim(&story, THEIRS, Some(("Conflict", &both))).await;
+    claim(&story, MINE, None).await;
+    for (person, peer) in [(&story.a, "b"), (&story.b, "a")] {
+        let refusal = person.delete(&group).await.refused();
+        refusal.because(&format!("live in cluster {peer}"));
+    }
+    // What it was is anybody's.
+    let neighbour = story.namespace(&story.b, "credential-too").await;
+    neighbour.create(&credential(MINE)).await.admitted();
+    eventually("the old resource to be free", async || {
+        neighbour.apply(&group).await.map_err(Into::into)
+    })
+    .await;
+    // And back again: not over the neighbour's head, and the conflict goes.
+    neighbour.set_policy(&group, "skip").await.admitted();
+    story.a.apply(&credential(MINE)).await.admitted();
+    claim(&story, MINE, Some(("Live", in_a))).await;
+    claim(&story, THEIRS, Some(("Live", in_b))).await;
+    neighbour.clear_policy(&group).await.refused();
+}
+
+#[tokio::test]
+async fn a_secret_that_is_missing_is_told_and_nothing_else_is_tried() {
+    let story = Story::begin(shared_lab().await, "credential-from").await;
+    let from = "serviceoperator.azure.com/credential-from";
+    let group = story.resource_group("rg").annotated(from, "nowhere");
+    let answer = story.a.create(&group).await.admitted();
+    answer.warning("names the secret nowhere");
+    // It gets a credential: the change of the annotation is an acquire.
+    story.b.create(&credential(THEIRS)).await.admitted();
+    eventually("B's copy to be live", async || {
+        story
+            .b
+            .apply(&story.resource_group("rg"))
+            .await
+            .map_err(Into::into)
+    })
+    .await;
+    story
+        .a
+        .create(&Object::credential("somewhere", THEIRS))
+        .await
+        .admitted();
+    let refusal = story
+        .a
+        .annotate(&group, from, Some("somewhere"))
+        .await
+        .refused();
+    refusal.because("live in cluster b as credential-from/ResourceGroup/rg");
+}
+
+#[tokio::test]
+async fn another_default_policy_parks_and_wakes_what_has_none_of_its_own() {
+    let plan = Plan {
+        guard: Some(guard::Plan::enforce(GUARD)),
+        ..Plan::default()
+    };
+    let lab = Lab::start(&plan).await.unwrap();
+    let story = Story::begin(&lab, "default-policy").await;
+    let group = story.resource_group("rg");
+    story.a.create(&group).await.admitted_silently();
+
+    let settings = Object::credential("aso-controller-settings", "").in_namespace(ASO_NAMESPACE);
+    let default = async |policy: Option<&str>| {
+        let patch = json!({"stringData": {"DEFAULT_RECONCILE_POLICY": policy.unwrap_or("")}});
+        story.a.patch(&settings, patch).await.admitted();
+    };
+    default(Some("skip")).await;
+    eventually("what the default parks to be free", async || {
+        story.b.create(&group).await.map_err(Into::into)
+    })
+    .await;
+    // A word of its own counts for more.
+    story
+        .a
+        .set_policy(&group, "manage")
+        .await
+        .refused()
+        .because("live in cluster b");
+    // New copies are parked, too.
+    story
+        .a
+        .create(&story.resource_group("other"))
+        .await
+        .admitted_silently();
+
+    // Nobody asks about a change of the default: what it wakes is found, and shown.
+    default(None).await;
+    let both = "a/default-policy/ResourceGroup/rg, b/default-policy/ResourceGroup/rg";
+    eventually("the conflict to show", async || {
+        let claims = story
+            .hub
+            .list_path("/apis/asoguard.io/v1alpha1/claims")
+            .await?;
+        let found = claims.iter().any(|claim| {
+            (claim.text("/status/state"), claim.text("/status/holder")) == ("Conflict", both)
+        });
+        anyhow::ensure!(found, "{claims:?}");
+        Ok(())
+    })
+    .await;
+    story
+        .b
+        .create(&story.resource_group("other"))
+        .await
+        .refused();
+}

@@ -1,0 +1,203 @@
+//! A replica whose watches are behind: it remembers what is no longer so.
+
+use std::sync::Arc;
+
+use aso_guard::arm::Kinds;
+use aso_guard::cluster::memory::MemoryCluster;
+use aso_guard::cluster::observer::Observer;
+use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, Subscription};
+use aso_guard::object::{ObjectFacts, ObjectKey};
+use aso_guard::policy::Policy;
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::object::{Object, account, group};
+use super::world::{Member, SETTINGS, SUBSCRIPTION, World, facts, key};
+
+const OTHER: &str = "00000000-0000-0000-0000-000000000002";
+
+/// What is remembered, and what is stored.
+struct Behind {
+    remembered: MemoryCluster,
+    stored: Arc<MemoryCluster>,
+}
+
+#[async_trait]
+impl Cluster for Behind {
+    fn kinds(&self) -> Arc<Kinds> {
+        self.stored.kinds()
+    }
+
+    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
+        self.remembered.object(key).await
+    }
+
+    fn objects(&self) -> Vec<Arc<ObjectFacts>> {
+        self.remembered.objects()
+    }
+
+    fn owned_by(&self, namespace: &str, name: &str) -> Vec<Arc<ObjectFacts>> {
+        self.remembered.owned_by(namespace, name)
+    }
+
+    fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
+        self.remembered.in_namespace(namespace)
+    }
+
+    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
+        self.stored.read(key).await
+    }
+
+    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+        self.remembered.namespace(name).await
+    }
+
+    async fn read_namespace_policy(
+        &self,
+        namespace: &str,
+    ) -> Result<Option<Arc<str>>, ClusterError> {
+        self.stored.read_namespace_policy(namespace).await
+    }
+
+    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+        self.remembered.operator_policy().await
+    }
+
+    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
+        self.stored.operator_policy().await
+    }
+
+    async fn subscription(
+        &self,
+        namespace: &str,
+        credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError> {
+        self.remembered
+            .subscription(namespace, credential_from)
+            .await
+    }
+
+    async fn read_subscription(
+        &self,
+        namespace: &str,
+        credential_from: Option<&str>,
+    ) -> Result<Subscription, ClusterError> {
+        self.stored.subscription(namespace, credential_from).await
+    }
+}
+
+/// A replica of cluster `a` that remembers these objects alone.
+fn replica(world: &World, remembered: &[&Object]) -> (Arc<Behind>, Observer) {
+    let memory = MemoryCluster::new(SUBSCRIPTION);
+    for object in remembered {
+        memory.store(facts(object));
+    }
+    let behind = Arc::new(Behind {
+        remembered: memory,
+        stored: world.a.cluster.clone(),
+    });
+    let member = "a".parse().unwrap();
+    let observer = Observer::new(
+        member,
+        world.registry.clone(),
+        behind.clone(),
+        SETTINGS.claim_deadline,
+    );
+    (behind, observer)
+}
+
+/// Has the replica look at an object as if it had just caught sight of its claims.
+async fn looks(observer: &Observer, object: &Object) {
+    observer.compare().await.unwrap();
+    observer.look(&key(object)).await.unwrap();
+}
+
+async fn is_held(member: &Member, twin: &Object) {
+    member
+        .ask(&twin.create())
+        .await
+        .refused(403, "LiveElsewhere");
+}
+
+fn in_azure(name: &str) -> Object {
+    group("rg").with("/spec/azureName", json!(name))
+}
+
+/// As `account("st", "rg")` is, where its group is called `name` in Azure.
+fn inside(name: &str) -> Object {
+    let id = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}");
+    account("st", "rg").with("/spec/owner", json!({"armId": id}))
+}
+
+#[tokio::test]
+async fn an_owner_that_was_another_one_releases_nothing() {
+    let world = World::new();
+    world.a.store(&in_azure("now")).await;
+    let account = world.a.create(&account("st", "rg")).await;
+    let (_, observer) = replica(&world, &[&in_azure("before"), &account]);
+    looks(&observer, &account).await;
+    is_held(&world.b, &inside("now")).await;
+}
+
+#[tokio::test]
+async fn a_credential_that_was_another_one_releases_nothing() {
+    let world = World::new();
+    let stored = world.a.create(&group("rg")).await;
+    let (behind, observer) = replica(&world, &[&stored]);
+    behind.remembered.set_subscription("team", OTHER);
+    looks(&observer, &stored).await;
+    is_held(&world.b, &group("rg")).await;
+}
+
+#[tokio::test]
+async fn a_default_policy_that_was_another_one_releases_nothing() {
+    let world = World::new();
+    let stored = world.a.create(&group("rg")).await;
+    let (behind, observer) = replica(&world, &[&stored]);
+    behind.remembered.set_operator_policy(Some("skip"));
+    looks(&observer, &stored).await;
+    is_held(&world.b, &group("rg")).await;
+}
+
+#[tokio::test]
+async fn a_namespaces_policy_that_was_another_one_releases_nothing() {
+    let world = World::new();
+    let stored = world.a.create(&group("rg")).await;
+    let (behind, observer) = replica(&world, &[&stored]);
+    behind
+        .remembered
+        .set_namespace_policy("team", Some(Policy::Skip.as_str()));
+    looks(&observer, &stored).await;
+    is_held(&world.b, &group("rg")).await;
+}
+
+/// An object that cannot be placed just now is still what it was.
+#[tokio::test]
+async fn an_owner_that_is_gone_releases_nothing() {
+    let world = World::new();
+    let subnet = |owner| {
+        Object(json!({
+            "apiVersion": "network.azure.com/v1",
+            "kind": "VirtualNetworksSubnet",
+            "metadata": {"name": "inner", "namespace": "team", "uid": "u"},
+            "spec": owner,
+        }))
+    };
+    let network = Object(json!({
+        "apiVersion": "network.azure.com/v1",
+        "kind": "VirtualNetwork",
+        "metadata": {"name": "net", "namespace": "team", "uid": "v"},
+        "spec": {"owner": {"name": "rg"}},
+    }));
+    world.a.create(&group("rg")).await;
+    world.a.create(&network).await;
+    let stored = subnet(json!({"owner": {"name": "net"}}));
+    world.a.ask(&stored.create()).await.admitted();
+    // It goes before anybody saw what was admitted.
+    world.a.remove(&network).await;
+    world.a.store(&stored).await;
+    let id = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net"
+    );
+    is_held(&world.b, &subnet(json!({"owner": {"armId": id}}))).await;
+}
