@@ -84,12 +84,9 @@ impl Lab {
             turn: None,
         };
         if let Some(guard) = &plan.guard {
-            let mut registries = ["a", "b"].map(|name| hub::registry(lab.hub(), name));
+            let mut registries = lab.members(guard).await?;
             if plan.hub == Hub::InA {
                 "kubernetes:".clone_into(&mut registries[0]);
-            }
-            for name in ["a", "b"] {
-                hub::add_member(guard, lab.hub(), name).await?;
             }
             try_join!(
                 lab.a.put_guard_in_front(guard, &registries[0]),
@@ -102,15 +99,22 @@ impl Lab {
     /// Puts a guard beside each cluster of a lab that was built without, and registers no
     /// webhook: nobody asks it.
     pub async fn guard_unasked(&mut self, plan: &guard::Plan) -> anyhow::Result<()> {
-        let crds = Object::documents(&plan.print(&["crds"]).await?)?;
-        let hub = self.hub().kubectl("default").await?;
-        control_plane::install(&hub, &crds).await?;
-        let registry = format!("kubernetes:{}", self.hub().kubeconfig().display());
-        for cluster in [&mut self.a, &mut self.b] {
+        hub::install_on(plan, self.hub()).await?;
+        let registries = self.members(plan).await?;
+        let clusters = [&mut self.a, &mut self.b].into_iter();
+        for (cluster, registry) in clusters.zip(registries) {
             let guard = Guard::start(plan, &cluster.control_plane, &registry).await?;
             cluster.guard = Some(guard);
         }
         Ok(())
+    }
+
+    /// Makes each cluster's identity on the hub, and gives the hub as each one's `--registry`.
+    async fn members(&self, plan: &guard::Plan) -> anyhow::Result<[String; 2]> {
+        for name in ["a", "b"] {
+            hub::add_member(plan, self.hub(), name).await?;
+        }
+        Ok(["a", "b"].map(|name| hub::registry(self.hub(), name)))
     }
 
     /// The cluster that holds the claims.
