@@ -52,6 +52,7 @@ impl Answer {
         assert!(self.allowed || audit.overriding.is_none(), "{self:?}");
         assert_eq!(self.allowed, self.status == Status::default(), "{self:?}");
         assert_eq!(!self.allowed, self.audit_annotations.verdict == "refused");
+        assert_ne!(self.audit_annotations.overriding.as_deref(), Some(""));
         assert!(self.status.message.len() <= 8 * 1024, "{self:?}");
         let texts = self.warnings.iter().chain([&self.status.message]);
         for text in texts {
