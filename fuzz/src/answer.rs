@@ -48,6 +48,8 @@ impl Answer {
     }
 
     fn assert_well_formed(&self) {
+        let audit = &self.audit_annotations;
+        assert!(self.allowed || audit.overriding.is_none(), "{self:?}");
         assert_eq!(self.allowed, self.status == Status::default(), "{self:?}");
         assert_eq!(!self.allowed, self.audit_annotations.verdict == "refused");
         assert_ne!(self.audit_annotations.overriding.as_deref(), Some(""));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::configuration::{Configuration, Wanted};
 use super::plan::{Ca, Generation};
 use crate::admission::Exempt;
-use crate::admission::registration::{CRD_WEBHOOK, FailurePolicy, OF_ASO, Registration, Target};
+use crate::admission::registration::{CRD_WEBHOOK, FailurePolicy, Registration, Target};
 
 const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -189,12 +189,8 @@ fn a_group_that_is_installed_is_asked_about() {
     }
     assert_eq!(rule(4), [""], "namespaces");
     let mut webhooks = after.0.webhooks.iter().flatten();
-    let of_crds = webhooks
-        .find(|webhook| webhook.name == CRD_WEBHOOK)
-        .unwrap();
-    let mut conditions = of_crds.match_conditions.iter().flatten();
-    let condition = conditions.find(|condition| condition.name == OF_ASO);
-    let condition = &condition.unwrap().expression;
+    let definitions = webhooks.find(|webhook| webhook.name == CRD_WEBHOOK);
+    let condition = &definitions.unwrap().match_conditions.as_ref().unwrap()[0].expression;
     let expected = "oldObject.spec.group in ['new.azure.com', 'storage.azure.com']";
     assert_eq!(condition, expected);
     // What is no longer installed stays: ASO may install it again at any time.

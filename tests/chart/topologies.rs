@@ -70,6 +70,18 @@ async fn with_other_certificates_it_reads_like_this(#[case] name: &str, #[case] 
     snapshot(name, &rendered);
 }
 
+/// Parking newcomers takes one right more.
+#[tokio::test]
+async fn where_newcomers_are_parked_it_reads_like_this() {
+    let shown = ["templates/serviceaccount.yaml", "templates/rbac.yaml"];
+    let shown = shown.map(|file| format!("--show-only={file}"));
+    let mut args = vec![REQUIRED, "--set=onConflict=park"];
+    let member = topology("member");
+    args.push(&member);
+    args.extend(shown.iter().map(String::as_str));
+    snapshot("parking", &template(&args).await.unwrap());
+}
+
 /// CRDs are compared with the program's own elsewhere.
 fn snapshot(name: &str, rendered: &str) {
     let documents = rendered

@@ -176,5 +176,5 @@ async fn a_policy_that_aso_does_not_know_protects_from_nothing_and_is_told() {
         }
     })
     .await;
-    refusal.because("parked in cluster b");
+    refusal.because("still parked in cluster b");
 }

@@ -80,7 +80,14 @@ async fn a_destructive_delete_while_a_peer_has_a_parked_copy() {
         .await
         .admitted();
 
-    // It counts from its admission on, whether B's observer has seen it yet or not.
+    // It counts from its admission on where the registry answers in time; else a moment
+    // later, once B's observer has seen it.
+    eventually("B's copy to be registered", async || {
+        let verdict = story.a.dry_run().delete(&group).await;
+        anyhow::ensure!(verdict.is_err(), "its delete would be admitted");
+        Ok(())
+    })
+    .await;
     let refusal = story.a.delete(&group).await.refused();
     refusal
         .with_code(403)

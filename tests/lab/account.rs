@@ -24,9 +24,19 @@ const SECONDS: u32 = 24 * 3600;
 /// Authorization follows the roles within a moment.
 const NOTICED: Duration = Duration::from_secs(30);
 
-/// A kubeconfig for the guard of this cluster: `registry` says whether the claims are here too.
-pub async fn member(cluster: &ControlPlane, registry: bool) -> anyhow::Result<PathBuf> {
-    let topology = if registry { "one-cluster" } else { "member" };
+/// A kubeconfig for the guard of this cluster: `registry` says whether the claims are here too,
+/// `parks` whether it is to park newcomers.
+pub async fn member(
+    cluster: &ControlPlane,
+    registry: bool,
+    parks: bool,
+) -> anyhow::Result<PathBuf> {
+    let topology = match (registry, parks) {
+        (true, false) => "one-cluster",
+        (false, false) => "member",
+        (false, true) => "parking",
+        (true, true) => anyhow::bail!("no story needs that"),
+    };
     let rendered = rendered(topology)?;
     let wanted = rendered.into_iter().filter(allows);
     account(cluster, "guard", wanted.collect(), "/api/v1/namespaces").await

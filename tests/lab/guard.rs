@@ -112,7 +112,8 @@ impl Guard {
         registry: &str,
     ) -> anyhow::Result<Self> {
         let directory = cluster.directory();
-        let kubeconfig = account::member(cluster, registry == "kubernetes:").await?;
+        let parks = plan.args.iter().any(|arg| arg == "park");
+        let kubeconfig = account::member(cluster, registry == "kubernetes:", parks).await?;
         let authority = Authority::new("lab guard")?;
         let tls = authority.server()?.write(directory, "guard")?;
         let ca_file = directory.join("guard-ca.pem");

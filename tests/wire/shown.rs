@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use aso_guard::cluster::memory::MemoryCluster;
+use aso_guard::registry::{MemberRecord, Registry as _};
 use aso_guard::telemetry::{Notice, Severity};
+use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use rstest::rstest;
@@ -323,4 +325,45 @@ async fn a_child_in_conflict_is_told_by_its_own_name() {
         .collect();
     assert_eq!(kinds.len(), 2, "{kinds:?}");
     assert_eq!(world.a.metric("conflicts"), "2");
+}
+
+#[tokio::test]
+async fn a_live_copy_of_a_cluster_that_is_no_member_any_more_is_told_of() {
+    let world = World::that_parks();
+    world.a.store(&group("rg").policy("skip")).await;
+    world.b.store(&group("rg")).await;
+    for name in ["a", "b"] {
+        let member = MemberRecord {
+            name: name.parse().unwrap(),
+            cluster: name.into(),
+            version: "0".into(),
+            enrolling: false,
+            heard: Timestamp::now(),
+        };
+        world.registry.put_member(&member, None).await.unwrap();
+    }
+    let found = async || {
+        world.a.observer.show_members().await.unwrap();
+        world.a.observer.compare().await.unwrap();
+        world.a.observer.show_orphans().await.unwrap();
+        let told = world.a.notices.take().into_iter();
+        told.map(|notice| (notice.reason, notice.severity, notice.message))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found().await, []);
+    let b = "b".parse().unwrap();
+    let version = world.registry.member(&b).await.unwrap().unwrap().version;
+    world.registry.remove_member(&b, &version).await.unwrap();
+    let told = found().await;
+    let [(reason, severity, words)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((*reason, *severity), ("Orphaned", Severity::Warning));
+    assert!(words.contains("b/team/ResourceGroup/rg"), "{words}");
+    // B's copy is parked, by a guard that is there again.
+    world.b.store(&group("rg").policy("skip")).await;
+    world.b.remove(&group("rg")).await;
+    world.a.store(&group("rg")).await;
+    let told = found().await;
+    assert_eq!(told[0].0, "OrphanedEnded", "{told:?}");
 }

@@ -175,7 +175,9 @@ impl Observer {
         self.show.metrics.conflicts.set(count(resources.len()));
         if let Some(parking) = &self.show.parking {
             for (identity, copy) in to_park {
-                self.park(&**parking, &identity, &copy).await?;
+                if let Err(error) = self.park(&**parking, &identity, &copy).await {
+                    warn!(object = %copy.object, %identity, %error, "cannot park a newcomer; trying again");
+                }
             }
         }
         Ok(())
@@ -318,7 +320,7 @@ impl Observer {
             if let Some((holder, _)) = gone {
                 let words = format!(
                     "its live copy {holder} belongs to a cluster that is not in the registry any more: \
-                     nobody reconciles it, and nobody else may. If that cluster is gone for good, release its claim"
+                     nobody reconciles it, and nobody else may. If that cluster is gone for good, release its claim: aso-guard claims release --help"
                 );
                 self.tell_orphan(record, copy, Severity::Warning, words);
             }
@@ -337,7 +339,11 @@ impl Observer {
         }
     }
 
-    async fn show_members(&self) -> Result<(), RegistryError> {
+    /// Takes note of who is a member.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub async fn show_members(&self) -> Result<(), RegistryError> {
         let members = self.registry.members().await?;
         let members: Vec<_> = members.into_iter().map(|known| known.record).collect();
         self.show.metrics.set_members(&members);
