@@ -5,7 +5,7 @@ use crate::helm::{REQUIRED, chart, objects, topology};
 use crate::lab::aso::Aso;
 use crate::lab::object::Object;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{eventually, eventually_refused};
 
 #[tokio::test]
 async fn it_is_installed_in_audit_tested_set_to_enforce_and_uninstalled() {
@@ -51,14 +51,11 @@ async fn it_is_installed_in_audit_tested_set_to_enforce_and_uninstalled() {
     drop(pod);
     let pod = cluster.pod().await;
     cluster.lead_service_here().await;
-    let refusal = eventually("a second live copy to be refused", async || {
-        match in_prod.dry_run().create(&group).await {
-            Err(refusal) => Ok(refusal),
-            Ok(_) => anyhow::bail!("it would be admitted"),
-        }
-    })
+    eventually_refused(
+        "live in this cluster (main) as dev/ResourceGroup/rg",
+        async || in_prod.dry_run().create(&group).await,
+    )
     .await;
-    refusal.because("live in this cluster (main) as dev/ResourceGroup/rg");
     aso_never_calls(&cluster, &Aso(&in_dev), &group).await;
 
     // ASO's four steps.

@@ -6,7 +6,7 @@ use crate::lab::aso::{FINALIZER, RESOURCE_ID};
 use crate::lab::object::Object;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{eventually, eventually_refused};
 use crate::shared_lab;
 
 #[tokio::test]
@@ -88,17 +88,16 @@ async fn a_delete_under_way_is_not_pointed_at_another_resource() {
     story.a.delete(&going).await.admitted();
 
     let id = story.resource_group_id("theirs");
-    let refusal = eventually("B's parked copy to be known", async || {
-        match story
-            .a
-            .dry_run()
-            .annotate(&going, RESOURCE_ID, Some(&id))
-            .await
-        {
-            Err(refusal) => Ok(refusal),
-            Ok(_) => anyhow::bail!("not yet"),
-        }
-    })
+    let refusal = eventually_refused(
+        "still parked in cluster b as turned/ResourceGroup/theirs",
+        async || {
+            story
+                .a
+                .dry_run()
+                .annotate(&going, RESOURCE_ID, Some(&id))
+                .await
+        },
+    )
     .await;
     assert_eq!(refusal.reason, "WakesDelete", "{refusal}");
     refusal
@@ -169,12 +168,8 @@ async fn a_policy_that_aso_does_not_know_protects_from_nothing_and_is_told() {
         .create(&group.clone().policy("skip"))
         .await
         .admitted();
-    let refusal = eventually("B's parked copy to be known", async || {
-        match story.a.dry_run().delete(&group).await {
-            Err(refusal) => Ok(refusal),
-            Ok(_) => anyhow::bail!("a delete would still be admitted"),
-        }
+    eventually_refused("still parked in cluster b", async || {
+        story.a.dry_run().delete(&group).await
     })
     .await;
-    refusal.because("still parked in cluster b");
 }

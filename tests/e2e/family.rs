@@ -3,7 +3,7 @@
 use crate::lab::object::Object;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{eventually, eventually_refused};
 use crate::shared_lab;
 
 fn account(story: &Story<'_>) -> Object {
@@ -83,12 +83,10 @@ async fn a_parked_owner_is_not_deleted_over_a_child_that_a_peer_depends_on() {
         .await
         .admitted();
 
-    let refusal = eventually("B's parked account to be known", async || {
-        match story.a.dry_run().delete(&group).await {
-            Err(refusal) => Ok(refusal),
-            Ok(_) => anyhow::bail!("a delete would still be admitted"),
-        }
-    })
+    let refusal = eventually_refused(
+        "parked in cluster b as goes-along/StorageAccount/data",
+        async || story.a.dry_run().delete(&group).await,
+    )
     .await;
     assert_eq!(refusal.reason, "ChildRefused", "{refusal}");
     refusal

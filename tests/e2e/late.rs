@@ -7,7 +7,7 @@ use crate::lab::crds::SUBSCRIPTION;
 use crate::lab::object::Object;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{eventually, eventually_refused};
 use crate::shared_lab;
 
 /// ASO's annotation with the name that it found in a ConfigMap.
@@ -157,14 +157,11 @@ async fn a_role_assignment_is_claimed_once_its_owner_is_there() {
             .await
             .admitted();
     }
-    let refusal = eventually("B's owners to be known", async || {
-        match story.b.dry_run().create(&role).await {
-            Err(refusal) => Ok(refusal),
-            Ok(_) => anyhow::bail!("not yet"),
-        }
-    })
+    eventually_refused(
+        "live in cluster a as late-role/RoleAssignment/reader",
+        async || story.b.dry_run().create(&role).await,
+    )
     .await;
-    refusal.because("live in cluster a as late-role/RoleAssignment/reader");
 }
 
 /// A name from a ConfigMap makes the resource known in an UPDATE of ASO's own. It is an

@@ -3,7 +3,7 @@
 use crate::lab::object::{Object, POLICY};
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{eventually, eventually_refused};
 use crate::shared_lab;
 
 /// Waits until the API server asks about the namespace: the observer has labelled it.
@@ -29,11 +29,8 @@ async fn a_namespace_with_what_a_peer_depends_on_stays_active() {
         .admitted();
     guarded(&story, &namespace).await;
 
-    let refusal = eventually("B's parked copy to be known", async || {
-        match story.a.dry_run().delete(&namespace).await {
-            Err(refusal) => Ok(refusal),
-            Ok(_) => anyhow::bail!("a delete would still be admitted"),
-        }
+    let refusal = eventually_refused("ns-delete/ResourceGroup/rg", async || {
+        story.a.dry_run().delete(&namespace).await
     })
     .await;
     assert_eq!(refusal.reason, "ChildRefused", "{refusal}");
@@ -107,11 +104,8 @@ async fn a_kind_is_not_deleted_over_its_live_objects() {
         "CustomResourceDefinition",
         "virtualnetworks.network.azure.com",
     );
-    let refusal = eventually("the network to be known", async || {
-        match story.a.dry_run().delete(&crd).await {
-            Err(refusal) => Ok(refusal),
-            Ok(_) => anyhow::bail!("a delete would still be admitted"),
-        }
+    let refusal = eventually_refused("deleting this CRD deletes all its objects", async || {
+        story.a.dry_run().delete(&crd).await
     })
     .await;
     refusal

@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::verdict::{Outcome, Refusal};
+
 /// How long a story waits for what should happen within a second or two, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -40,4 +42,23 @@ pub async fn eventually<T, F: Future<Output = anyhow::Result<T>>>(
         Ok(answer) => answer,
         Err(error) => panic!("{error:#}"),
     }
+}
+
+/// [`eventually`] for a refusal that says this. Other refusals and failed calls are waited through.
+pub async fn eventually_refused<F: Future<Output = Outcome>>(
+    words: &str,
+    mut probe: impl FnMut() -> F,
+) -> Refusal {
+    let what = format!("a refusal that says {words:?}");
+    let refused = eventually(&what, || {
+        let outcome = probe();
+        async {
+            match outcome.await {
+                Err(refusal) if refusal.message.contains(words) => Ok(refusal),
+                Err(other) => Err(other.into()),
+                Ok(_) => anyhow::bail!("it would be admitted"),
+            }
+        }
+    });
+    refused.await
 }
