@@ -71,8 +71,10 @@ pub(super) fn is_free(record: Option<&Record>, ask: &Acquire) -> Result<(), Refu
 /// goes live before **both** are seen parked or gone.
 pub fn acquire_by_force(record: Option<&Record>, identity: &Identity, ask: &Acquire) -> Record {
     let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
+    let turn = next.first_turn();
     let copy = next.entry(&ask.copy, ask.at, &ask.by);
     if !copy.is_live() {
+        copy.newcomer = turn;
         copy.since = ask.at;
         copy.by = ask.by.clone();
         copy.assumed = ask.assumed;

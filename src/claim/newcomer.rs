@@ -18,30 +18,33 @@ impl Record {
         }
     }
 
-    /// Takes marks away that are void: of what is not live, and of all where one copy
-    /// at most is live. Where all that are live came on top of one that is gone, the
-    /// first of them has its place now.
-    pub(super) fn order_newcomers(&mut self) {
-        for copy in self.copies.values_mut().filter(|copy| !copy.is_live()) {
-            copy.newcomer = 0;
-        }
-        let first = self.live().map(|(_, copy)| copy.newcomer).min();
-        let alone = self.live().count() < 2;
-        for copy in self.copies.values_mut() {
-            if alone || Some(copy.newcomer) == first {
-                copy.newcomer = 0;
-            }
+    /// Takes a copy's mark away where it is void: of what is not live, and of what is live
+    /// alone. Marks of others are theirs, void or not: a member writes of its own copies only.
+    pub(super) fn clear_newcomer(&mut self, copy: &CopyRef) {
+        let others = self.others(copy).any(|(_, other)| other.is_live());
+        if let Some(own) = self.copies.get_mut(copy)
+            && !(own.is_live() && others)
+        {
+            own.newcomer = 0;
         }
     }
 
-    /// Whether this copy is to step back where newcomers are parked: it is one, and
-    /// another copy, that is none, was seen live. So one copy always stays.
+    /// The turn of the copies that are live by right: of those that were first.
+    pub(super) fn first_turn(&self) -> u32 {
+        let turns = self.live().map(|(_, copy)| copy.newcomer);
+        turns.min().unwrap_or(0)
+    }
+
+    /// Whether this copy is to step back where newcomers are parked: another copy that was
+    /// seen live came before it. So one copy always stays; where all that are live came on top
+    /// of one that is gone, the first of them has its place.
     pub fn is_to_step_back(&self, copy: &CopyRef) -> bool {
-        let stays =
-            |other: &Copy| other.newcomer == 0 && other.stored_live() && !other.is_deleting();
-        let marked = self.copies.get(copy);
-        marked.is_some_and(|own| own.newcomer > 0 && own.stored_live())
-            && self.others(copy).any(|(_, other)| stays(other))
+        let is_there = |copy: &Copy| copy.stored_live() && !copy.is_deleting();
+        let own = self.copies.get(copy).filter(|own| own.stored_live());
+        own.is_some_and(|own| {
+            self.others(copy)
+                .any(|(_, other)| is_there(other) && other.newcomer < own.newcomer)
+        })
     }
 }
 
@@ -106,6 +109,7 @@ mod tests {
         assert_eq!(to_step_back(&story), ["c"]);
         let story = story.found(&copy("c"), Skip);
         assert_eq!(to_step_back(&story), [""; 0]);
+        let story = story.found(&copy("b"), Manage);
         assert!(
             story
                 .record()
@@ -113,6 +117,18 @@ mod tests {
                 .values()
                 .all(|copy| copy.newcomer == 0)
         );
+    }
+
+    #[test]
+    fn what_an_override_puts_on_top_of_a_former_newcomer_does_not_push_it_out() {
+        let story = Story::default()
+            .found(&copy("a"), Manage)
+            .found(&copy("b"), Manage)
+            .found(&copy("a"), Skip)
+            // Its turn is 1 still: it was not looked at since.
+            .forces(&creating(&copy("c"), "r", "uid-1", 0))
+            .found(&copy("c"), Manage);
+        assert_eq!(to_step_back(&story), [""; 0]);
     }
 
     proptest! {

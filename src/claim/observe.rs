@@ -96,7 +96,7 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
     if next.copies.get(seen.copy).is_some_and(Copy::is_vacant) {
         next.copies.remove(seen.copy);
     }
-    next.order_newcomers();
+    next.clear_newcomer(seen.copy);
     let recheck = next.copies.get(seen.copy).and_then(Copy::next_deadline);
     let changed = match record {
         Some(record) => *record != next,

@@ -9,7 +9,7 @@ use crate::policy::Policy;
 
 use super::{
     Acquire, CopyRef, Delete, Held, Observation, Proof, Record, RequestUid, Sighting, Stored,
-    acquire, mark_deleting, observe,
+    acquire, acquire_by_force, mark_deleting, observe,
 };
 
 /// How long after it was admitted a request is over, in seconds.
@@ -133,14 +133,20 @@ impl Story {
         &self.record().copies[copy]
     }
 
-    pub(super) fn acquires(mut self, ask: &Acquire) -> Self {
-        self.0 = Some(acquire(self.0.as_ref(), &group(), ask).unwrap());
-        self
+    pub(super) fn acquires(self, ask: &Acquire) -> Self {
+        let next = acquire(self.0.as_ref(), &group(), ask).unwrap();
+        self.then(&ask.copy, next)
     }
 
-    pub(super) fn deletes(mut self, ask: &Delete) -> Self {
-        self.0 = Some(mark_deleting(self.0.as_ref(), &group(), ask).unwrap());
-        self
+    /// Let through whatever the record says.
+    pub(super) fn forces(self, ask: &Acquire) -> Self {
+        let next = acquire_by_force(self.0.as_ref(), &group(), ask);
+        self.then(&ask.copy, next)
+    }
+
+    pub(super) fn deletes(self, ask: &Delete) -> Self {
+        let next = mark_deleting(self.0.as_ref(), &group(), ask).unwrap();
+        self.then(&ask.copy, next)
     }
 
     /// A copy that its observer found, with this policy.
@@ -148,9 +154,21 @@ impl Story {
         self.sees(&look(copy, Some(sighting(policy)), 0))
     }
 
-    pub(super) fn sees(mut self, seen: &Observation<'_>) -> Self {
+    pub(super) fn sees(self, seen: &Observation<'_>) -> Self {
         let observed = observe(self.0.as_ref(), &group(), seen);
-        self.0 = (!observed.record.copies.is_empty()).then_some(observed.record);
-        self
+        self.then(seen.copy, observed.record)
+    }
+
+    /// A hub lets a member change its own copies only, so no step changes another one.
+    fn then(self, own: &CopyRef, next: Record) -> Self {
+        let others = |record: &Record| {
+            let others = record.others(own);
+            others
+                .map(|(copy, held)| (copy.clone(), held.clone()))
+                .collect::<Vec<_>>()
+        };
+        let before = self.0.as_ref().map(others).unwrap_or_default();
+        assert_eq!(others(&next), before, "changed by a step of {own}");
+        Self((!next.copies.is_empty()).then_some(next))
     }
 }
