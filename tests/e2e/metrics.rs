@@ -92,11 +92,14 @@ async fn a_scrape_says_what_the_guard_did_and_names_nothing_it_should_not() {
     })
     .await;
     // The refusal is an Event, too: of an object that is not there.
-    let events = story.b.list("events.k8s.io/v1", "Event").await.unwrap();
-    assert!(
-        events
-            .iter()
-            .any(|event| event.text("/reason") == "LiveElsewhere"),
-        "{events:?}"
-    );
+    eventually("an Event of the refusal", async || {
+        let events = story.b.list("events.k8s.io/v1", "Event").await?;
+        let mut reasons = events.iter().map(|event| event.text("/reason"));
+        anyhow::ensure!(
+            reasons.any(|reason| reason == "LiveElsewhere"),
+            "{events:?}"
+        );
+        Ok(())
+    })
+    .await;
 }
