@@ -4,6 +4,7 @@
 
 pub mod admission;
 pub mod arm;
+pub mod board;
 pub mod check;
 pub mod claim;
 pub mod cli;

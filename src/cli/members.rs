@@ -3,22 +3,19 @@
 mod add;
 
 use std::io::{IsTerminal as _, Write};
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::claim::{Heard, MemberName, MemberNameError, Record};
-use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Versioned};
+use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Standing, Versioned};
 
 use super::Outcome;
 use super::claims::{Form, view};
 use super::registry::{RegistryArgs, Stop};
 use super::terminal::{Paint, Style};
 
-/// A member that wrote within this time is there.
-const RECENT: Duration = Duration::from_mins(10);
 /// How many of the claims that a member holds are named.
 const NAMED: usize = 10;
 
@@ -129,25 +126,10 @@ async fn holdings(registry: &dyn Registry, name: &MemberName) -> Result<Holdings
     })
 }
 
-fn state(member: &MemberRecord, now: Timestamp) -> &'static str {
-    if !is_recent(member, now) {
-        "Silent"
-    } else if member.enrolling {
-        "Enrolling"
-    } else {
-        "Ready"
-    }
-}
-
-fn is_recent(member: &MemberRecord, now: Timestamp) -> bool {
-    let recent = SignedDuration::try_from(RECENT).unwrap_or(SignedDuration::MAX);
-    now.duration_since(member.heard) < recent
-}
-
 fn member_json(member: &MemberRecord, held: &Holdings) -> Value {
     json!({
         "name": member.name.as_str(),
-        "state": state(member, Timestamp::now()),
+        "state": member.standing(Timestamp::now()).as_str(),
         "heard": member.heard.to_string(),
         "version": &*member.version,
         "cluster": &*member.cluster,
@@ -164,7 +146,7 @@ fn table(members: &[Versioned<MemberRecord>], held: &[Holdings], now: Timestamp)
     let rows = members.iter().enumerate().map(|(at, member)| {
         let member = &member.record;
         let mut row = vec![
-            state(member, now).to_owned(),
+            member.standing(now).as_str().to_owned(),
             member.name.to_string(),
             view::age(member.heard, now),
             member.version.to_string(),
@@ -207,7 +189,7 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), Stop> {
         "{}",
         still_holds(&known.record, &held, now, &args.registry)
     )?;
-    if is_recent(&known.record, now) && !args.yes_it_is_gone {
+    if known.record.standing(now) != Standing::Silent && !args.yes_it_is_gone {
         return Err(Stop::Failed(format!(
             "{name} was {}: it is there. Stop its aso-guard first; if it is gone all the same, \
              say so: --yes-it-is-gone",

@@ -6,6 +6,7 @@ mod check;
 mod claims;
 mod config;
 mod crds;
+mod dashboard;
 mod demo;
 mod generate;
 mod hub;
@@ -50,6 +51,8 @@ enum Command {
     Claims(claims::ClaimsArgs),
     /// The clusters that share the registry: list, add and forget them.
     Members(members::MembersArgs),
+    /// Show the registry in a browser: members, claims, conflicts, orphans. It only reads.
+    Dashboard(dashboard::DashboardArgs),
     /// Print the CRDs of the registry.
     Crds,
     /// Print what a hub needs: the CRDs, and by what members change only their own.
@@ -111,6 +114,7 @@ impl Cli {
             Command::Audit(args) => return audit::run(&args).await,
             Command::Claims(args) => return claims::run(&args).await,
             Command::Members(args) => return members::run(&args).await,
+            Command::Dashboard(args) => return dashboard::run(&args).await,
             Command::Completions(args) => generate::completions(&args, Self::command(), out),
             Command::Man(args) => generate::man(&args, Self::command(), out),
             Command::Demo(args) => return demo::run(&args).await,

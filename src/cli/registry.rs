@@ -93,6 +93,11 @@ impl RegistryArgs {
         Ok(Arc::new(KubernetesRegistry::new(client, &url.to_string())))
     }
 
+    /// Where it is, as it was told.
+    pub(super) fn url(&self) -> &str {
+        &self.registry
+    }
+
     /// The flags that lead another command to the same registry.
     pub(super) fn flags(&self) -> String {
         let mut flags = String::new();

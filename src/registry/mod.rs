@@ -4,11 +4,15 @@ mod error;
 pub mod kubernetes;
 pub mod memory;
 pub mod metered;
+mod read_only;
 mod record;
 mod url;
 
 pub use error::RegistryError;
-pub use record::{Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Scope, Versioned};
+pub use read_only::ReadOnly;
+pub use record::{
+    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Scope, Standing, Versioned,
+};
 pub use url::{RegistryUrl, RegistryUrlError};
 
 use async_trait::async_trait;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record};
@@ -110,4 +110,42 @@ pub struct MemberRecord {
     pub enrolling: bool,
     /// When it last wrote, by its own clock.
     pub heard: Timestamp,
+}
+
+/// A member that wrote within this time is there.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
+
+/// How a member stands, for people: no verdict rests on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It was heard from, and all it has is in the registry.
+    Ready,
+    /// It was heard from, and still goes through objects that are older than its guard.
+    Enrolling,
+    /// It was not heard from for ten minutes. It still holds what it holds.
+    Silent,
+}
+
+impl Standing {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Enrolling => "Enrolling",
+            Self::Silent => "Silent",
+        }
+    }
+}
+
+impl MemberRecord {
+    /// How it stands, looked at `now`.
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        if now.duration_since(self.heard) >= RECENT {
+            Standing::Silent
+        } else if self.enrolling {
+            Standing::Enrolling
+        } else {
+            Standing::Ready
+        }
+    }
 }

@@ -4,13 +4,14 @@ use crate::source::Module;
 use crate::tokens::Token;
 
 /// Each module of the library, and those below it, which it may use.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("object", &[]),
     ("policy", &[]),
     ("arm", &["object"]),
     ("claim", &["arm", "object", "policy"]),
     ("check", &["claim", "arm", "object", "policy"]),
     ("registry", &["claim", "arm", "object", "policy"]),
+    ("board", &["registry", "claim", "arm", "object", "policy"]),
     (
         "cluster",
         &["registry", "claim", "arm", "object", "policy", "telemetry"],
@@ -35,6 +36,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
         &[
             "keeper",
             "admission",
+            "board",
             "check",
             "cluster",
             "registry",
@@ -50,7 +52,15 @@ const LAYERS: [(&str, &[&str]); 12] = [
 
 /// Modules without async, I/O, clock, chance or environment: what they give
 /// depends on what they are given, and on nothing else.
-const PURE: [&str; 6] = ["object", "policy", "arm", "claim", "check", "keeper::plan"];
+const PURE: [&str; 7] = [
+    "object",
+    "policy",
+    "arm",
+    "claim",
+    "check",
+    "keeper::plan",
+    "board::shown",
+];
 
 /// Paths that begin with one of these lead out of a pure module.
 const IMPURE: [&str; 24] = [

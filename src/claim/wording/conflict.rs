@@ -2,8 +2,22 @@
 
 use crate::claim::{CopyRef, Holder, Record};
 
-use super::phrases::{NAMED, named, park, place, short};
+use super::phrases::{NAMED, named, park, park_from_anywhere, place, short};
 use super::{Action, Speaker};
+
+impl CopyRef {
+    /// The command that parks this copy, for somebody at no cluster in particular. `None`
+    /// where its names are none of Kubernetes': they could be anything to a shell.
+    pub fn park_command(&self) -> Option<String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        let object = &self.object;
+        let names = [&object.namespace, &object.group, &object.kind, &object.name];
+        let known = names.iter().all(|name| {
+            name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain)
+        });
+        known.then(|| park_from_anywhere(self))
+    }
+}
 
 impl Record {
     /// What the owners of one live copy are told, while another one is live: what goes

@@ -102,6 +102,16 @@ pub(super) fn park(to: &Speaker<'_>, copy: &CopyRef) -> String {
     kubectl(to, copy, &annotate)
 }
 
+/// The same, whoever is told.
+pub(super) fn park_from_anywhere(copy: &CopyRef) -> String {
+    format!(
+        "kubectl --context {} -n {} annotate --overwrite {} {POLICY_ANNOTATION}=skip",
+        copy.member,
+        copy.object.namespace,
+        resource(&copy.object)
+    )
+}
+
 pub(super) fn kubectl(to: &Speaker<'_>, copy: &CopyRef, rest: &str) -> String {
     let context = if copy.member == to.copy.member {
         String::new()

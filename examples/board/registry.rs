@@ -1,0 +1,109 @@
+//! A registry in memory that can be away, and that gives its claims in parts as a large one does.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use aso_guard::arm::Identity;
+use aso_guard::claim::{MemberName, Record};
+use aso_guard::registry::memory::MemoryRegistry;
+use aso_guard::registry::{
+    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+};
+use async_trait::async_trait;
+
+/// A registry to show things with.
+pub struct Stage {
+    inner: MemoryRegistry,
+    part: usize,
+    away: AtomicBool,
+    /// How many parts of lists were asked for.
+    parts: AtomicUsize,
+}
+
+impl Stage {
+    /// One that gives `part` claims at a time.
+    pub fn new(part: usize) -> Self {
+        Self {
+            inner: MemoryRegistry::new(),
+            part,
+            away: AtomicBool::new(false),
+            parts: AtomicUsize::new(0),
+        }
+    }
+
+    /// From now on it does not answer, or does again.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// How many parts of lists it was asked for since this was last asked.
+    #[allow(dead_code, reason = "the example does not ask")]
+    pub fn parts_asked(&self) -> usize {
+        self.parts.swap(0, Ordering::Relaxed)
+    }
+
+    fn there(&self) -> Result<&MemoryRegistry, RegistryError> {
+        if self.away.load(Ordering::Relaxed) {
+            return Err(RegistryError::Unavailable {
+                registry: "kubernetes:hub.kubeconfig".to_owned(),
+                why: "no answer within 5s".to_owned(),
+            });
+        }
+        Ok(&self.inner)
+    }
+}
+
+#[async_trait]
+impl Registry for Stage {
+    async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
+        self.there()?.claim(identity).await
+    }
+
+    async fn put_claim(
+        &self,
+        record: &Record,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        self.there()?.put_claim(record, expected).await
+    }
+
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+        self.parts.fetch_add(1, Ordering::Relaxed);
+        let mut claims = self.there()?.claims_page(scope, None).await?.claims;
+        let from = at.map_or(Ok(0), |at| at.as_str().parse::<usize>());
+        let from = from.map_err(|_| RegistryError::Unavailable {
+            registry: "kubernetes:hub.kubeconfig".to_owned(),
+            why: "The provided continue parameter is too old".to_owned(),
+        })?;
+        let to = (from + self.part).min(claims.len());
+        let next = (to < claims.len()).then(|| Cursor::new(to.to_string()));
+        let claims = claims.drain(from.min(to)..to).collect();
+        Ok(Page { claims, next })
+    }
+
+    async fn member(
+        &self,
+        name: &MemberName,
+    ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
+        self.there()?.member(name).await
+    }
+
+    async fn put_member(
+        &self,
+        member: &MemberRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        self.there()?.put_member(member, expected).await
+    }
+
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.there()?.remove_member(name, expected).await
+    }
+
+    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+        self.there()?.members().await
+    }
+}

@@ -1,0 +1,168 @@
+//! How many claims there are, counted in the background: a registry has no such number, and a
+//! page cannot wait for a million claims to be read.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::claim::{ClaimState, MemberName, Record};
+use crate::registry::{ReadOnly, RegistryError, Scope};
+
+/// How many orphans are kept to be shown; the rest is counted.
+pub(super) const ORPHANS: usize = 200;
+/// The least time between two counts.
+const REST: Duration = Duration::from_secs(15);
+/// A count rests so many times as long as it took.
+const RESTS: u32 = 4;
+
+/// What a count found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Count {
+    /// All claims.
+    pub(super) claims: usize,
+    /// Those in each state that there are any of.
+    states: Vec<(ClaimState, usize)>,
+    /// What each member holds, whether it is registered or not.
+    pub(super) members: BTreeMap<MemberName, Held>,
+    /// The first of the claims that nobody reconciles.
+    pub(super) orphans: Vec<Record>,
+    /// How many of those there are.
+    pub(super) orphaned: usize,
+}
+
+/// What a member holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Live copies.
+    pub(super) live: usize,
+    /// Parked copies.
+    pub(super) parked: usize,
+}
+
+/// What is known of the numbers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    /// The last count that came to its end, and when.
+    pub(super) last: Option<(Timestamp, Arc<Count>)>,
+    /// How many claims the count under way has seen.
+    pub(super) seen: Option<usize>,
+    /// Why the last count came to no end.
+    pub(super) trouble: Option<String>,
+}
+
+/// Counts when somebody looks.
+pub(super) struct Census {
+    registry: ReadOnly,
+    wanted: Notify,
+    tally: Mutex<Tally>,
+}
+
+impl Count {
+    /// How many claims are in a state.
+    pub(super) fn of(&self, state: ClaimState) -> usize {
+        let found = self.states.iter().find(|(known, _)| *known == state);
+        found.map_or(0, |(_, count)| *count)
+    }
+
+    fn add(&mut self, record: Record, members: &HashSet<MemberName>) {
+        let state = record.state();
+        self.claims += 1;
+        match self.states.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, count)) => *count += 1,
+            None => self.states.push((state, 1)),
+        }
+        for (copy, held) in &record.copies {
+            let of_member = self.members.entry(copy.member.clone()).or_default();
+            if held.is_live() {
+                of_member.live += 1;
+            } else {
+                of_member.parked += 1;
+            }
+        }
+        if is_orphan(&record, members) {
+            self.orphaned += 1;
+            if self.orphans.len() < ORPHANS {
+                self.orphans.push(record);
+            }
+        }
+    }
+}
+
+/// Whether nobody reconciles a resource that somebody means to: all its copies are parked, or
+/// those that are live belong to clusters that are no members (any more).
+fn is_orphan(record: &Record, members: &HashSet<MemberName>) -> bool {
+    let nobody = !record
+        .live()
+        .any(|(copy, _)| members.contains(&copy.member));
+    !record.copies.is_empty() && nobody
+}
+
+impl Census {
+    pub(super) fn new(registry: ReadOnly) -> Self {
+        Self {
+            registry,
+            wanted: Notify::new(),
+            tally: Mutex::default(),
+        }
+    }
+
+    /// What is known, and a wish to know it better.
+    pub(super) fn look(&self) -> Tally {
+        self.wanted.notify_one();
+        self.tally().clone()
+    }
+
+    /// Counts whenever somebody looked, and rests in between. Never returns.
+    pub(super) async fn run(&self) {
+        loop {
+            self.wanted.notified().await;
+            let began = Instant::now();
+            self.count().await;
+            sleep(REST.max(began.elapsed() * RESTS)).await;
+        }
+    }
+
+    /// Counts once.
+    pub(super) async fn count(&self) {
+        let counted = self.sweep().await;
+        let mut tally = self.tally();
+        tally.seen = None;
+        match counted {
+            Ok(count) => {
+                tally.last = Some((Timestamp::now(), Arc::new(count)));
+                tally.trouble = None;
+            }
+            Err(error) => tally.trouble = Some(error.to_string()),
+        }
+    }
+
+    async fn sweep(&self) -> Result<Count, RegistryError> {
+        let members = self.registry.members().await?.into_iter();
+        let members: HashSet<MemberName> = members.map(|member| member.name).collect();
+        let mut count = Count::default();
+        let mut at = None;
+        loop {
+            let began = Instant::now();
+            let part = self.registry.claims_page(&Scope::All, at.as_ref()).await?;
+            for known in part.claims {
+                count.add(known.record, &members);
+            }
+            self.tally().seen = Some(count.claims);
+            let Some(next) = part.next else {
+                return Ok(count);
+            };
+            at = Some(next);
+            // Guards come before people who look.
+            sleep(began.elapsed()).await;
+        }
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is as good.
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,97 @@
+//! The board: the registry as pages for a browser. It only reads.
+//!
+//! - [`shield`] lets in what asks this board to read, and nothing else;
+//! - [`search`] finds claims, a bounded part of the registry at a time;
+//! - [`census`] counts them all in the background, slowly;
+//! - [`shown`] is how records look, and `pages` has a file for each page, with its
+//!   template in `templates`.
+//!
+//! Nothing here is a promise: a page shows what the registry held a moment ago.
+
+mod assets;
+mod census;
+mod pages;
+mod query;
+mod search;
+pub mod shield;
+mod shown;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::middleware;
+use axum::routing::get;
+use http::Uri;
+use jiff::Timestamp;
+
+use crate::registry::ReadOnly;
+
+use census::Census;
+use pages::{Look, Section};
+use query::Query;
+use shield::Shield;
+
+/// What the board shows.
+#[derive(Clone)]
+pub struct Board {
+    registry: ReadOnly,
+    /// What the registry is called, for people.
+    name: Arc<str>,
+    census: Arc<Census>,
+}
+
+impl Board {
+    /// A board of the registry that people call `name`.
+    pub fn new(registry: ReadOnly, name: &str) -> Self {
+        Self {
+            census: Arc::new(Census::new(registry.clone())),
+            registry,
+            name: name.into(),
+        }
+    }
+
+    /// Counts claims whenever a page that shows numbers was asked for. Never returns.
+    pub async fn count(&self) {
+        self.census.run().await;
+    }
+
+    /// Counts claims once, for who cannot wait.
+    pub async fn count_once(&self) {
+        self.census.count().await;
+    }
+
+    /// The pages, behind the shield.
+    pub fn router(self, shield: Shield) -> Router {
+        let look = |section| {
+            move |board: Board, uri: Uri| Look {
+                query: Query::of(&uri),
+                section,
+                now: Timestamp::now(),
+                board,
+            }
+        };
+        macro_rules! page {
+            ($section:ident, $page:ident) => {{
+                let look = look(Section::$section);
+                get(async move |State(board): State<Board>, uri: Uri| {
+                    pages::answer(look(board, uri), pages::$page::page).await
+                })
+            }};
+        }
+        Router::new()
+            .route("/", page!(Overview, overview))
+            .route("/claims", page!(Claims, claims))
+            .route("/claim", page!(Claims, claim))
+            .route("/members", page!(Members, members))
+            .route("/conflicts", page!(Conflicts, conflicts))
+            .route("/orphans", page!(Orphans, orphans))
+            .merge(assets::router())
+            .fallback_service(page!(None, nowhere).with_state(self.clone()))
+            .layer(middleware::from_fn_with_state(
+                Arc::new(shield),
+                shield::check,
+            ))
+            .with_state(self)
+    }
+}

@@ -1,0 +1,105 @@
+//! One claim, with all that the registry knows of it.
+
+use askama::Template;
+
+use crate::arm::Identity;
+use crate::board::query::link;
+use crate::board::shown::{Badge, CopyShown, Request, Told, quoted};
+use crate::claim::{ClaimState, Record};
+
+use super::{Frame, Look, Section, Shown, Trouble};
+
+#[derive(Template)]
+#[template(path = "claim.html")]
+struct ClaimPage {
+    frame: Frame,
+    name: String,
+    id: String,
+    state: Badge,
+    /// What the state means.
+    meaning: &'static str,
+    version: String,
+    conflict: bool,
+    /// Which copies are live.
+    live_words: String,
+    copies: Vec<CopyShown>,
+    requests: Vec<Request>,
+    history: Vec<Told>,
+    /// The resources around this one: their names, and where their claims are.
+    above: Vec<(String, String)>,
+    inside: String,
+    /// The same in a terminal.
+    command: String,
+}
+
+pub(in crate::board) async fn page(look: Look) -> Shown {
+    let asked = look.query.get("id");
+    let unknown = || {
+        Trouble::Missing(format!(
+            "There is no claim on {}: aso-guard knows of no copy of it.",
+            if asked.is_empty() { "nothing" } else { asked }
+        ))
+    };
+    let identity: Identity = asked.parse().map_err(|_| unknown())?;
+    let known = look.board.registry.claim(&identity).await?;
+    let known = known.ok_or_else(unknown)?;
+    let members = look.members().await?;
+    let record = &known.record;
+    let copies = record.copies.iter();
+    let page = ClaimPage {
+        frame: look.live(),
+        name: record.identity.last_pair().to_owned(),
+        id: record.identity.to_string(),
+        state: record.state().into(),
+        meaning: meaning(record),
+        version: known.version.to_string(),
+        conflict: record.state() == ClaimState::Conflict,
+        live_words: record.live_words(),
+        copies: copies
+            .map(|(copy, held)| CopyShown::of(record, copy, held, &members, look.now))
+            .collect(),
+        requests: Request::all(record, look.now),
+        history: record
+            .history
+            .iter()
+            .rev()
+            .map(|entry| Told::of(entry, look.now))
+            .collect(),
+        above: above(&record.identity),
+        inside: link("/claims", &[("q", &format!("{}/", record.identity))]),
+        command: format!("aso-guard claims show {}", quoted(record.identity.as_str())),
+    };
+    Ok(page.render()?)
+}
+
+fn above(identity: &Identity) -> Vec<(String, String)> {
+    let ancestors = identity.ancestors().into_iter().rev();
+    let ancestors = ancestors.filter(|above| !above.is_subscription());
+    ancestors
+        .map(|above| {
+            let address = link("/claim", &[("id", above.as_str())]);
+            (above.last_pair().to_owned(), address)
+        })
+        .collect()
+}
+
+fn meaning(record: &Record) -> &'static str {
+    match record.state() {
+        ClaimState::Live => "One live copy: its cluster’s ASO writes to Azure, and no other may.",
+        ClaimState::Pending => {
+            "A copy was admitted as live and has not been seen stored: the resource is held for it \
+             until it is seen, or the request’s deadline has passed."
+        }
+        ClaimState::Parked => {
+            "Nobody writes to Azure: all copies are parked. During a move that is how it is meant."
+        }
+        ClaimState::Free => "No copy is left; the claim is kept for its history.",
+        ClaimState::Deleting => {
+            "The resource is being deleted in Azure, through the copy that says so."
+        }
+        ClaimState::Conflict => {
+            "More than one copy is live: their ASOs overwrite each other, and the last one wins. \
+             Park all but one."
+        }
+    }
+}

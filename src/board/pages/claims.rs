@@ -1,0 +1,87 @@
+//! The list of claims, searched.
+
+use askama::Template;
+
+use crate::board::search::Search;
+use crate::board::shown::{Row, count, plural};
+use crate::claim::ClaimState;
+
+use super::{Frame, Look, Section, Shown};
+
+#[derive(Template)]
+#[template(path = "claims.html")]
+struct List {
+    frame: Frame,
+    search: Search,
+    /// The states to choose from, and whether each is chosen.
+    states: Vec<(&'static str, bool)>,
+    /// The members to choose from, and whether each is chosen.
+    members: Vec<(String, bool)>,
+    rows: Vec<Row>,
+    /// What was found, in words.
+    summary: String,
+    next: Option<String>,
+    /// The same list from its beginning, where this is a later part of it.
+    first: Option<String>,
+}
+
+pub(in crate::board) async fn page(look: Look) -> Shown {
+    let search = Search::of(&look.query);
+    let at = look.query.get("at").parse().ok();
+    let is_part = at.is_some();
+    let found = search.page(&look.board.registry, at).await?;
+    let members = look.board.registry.members().await?.into_iter();
+    let mut members: Vec<String> = members.map(|member| member.name.to_string()).collect();
+    if !search.member.is_empty() && !members.contains(&search.member) {
+        // Members that are forgotten have copies, too.
+        members.push(search.member.clone());
+    }
+    let chosen = |name: String| {
+        let is = name == search.member;
+        (name, is)
+    };
+    let states = [ClaimState::Free].iter().chain(&ClaimState::ALL);
+    let mut states: Vec<_> = states
+        .map(|state| {
+            let word = state.as_str();
+            (word, search.state.eq_ignore_ascii_case(word))
+        })
+        .collect();
+    states.rotate_left(1);
+    let rows: Vec<Row> = found
+        .claims
+        .iter()
+        .map(|known| Row::of(&known.record, look.now))
+        .collect();
+    let page = List {
+        frame: look.still(),
+        states,
+        members: members.into_iter().map(chosen).collect(),
+        summary: summary(
+            &search,
+            rows.len(),
+            found.looked_at,
+            found.next.is_some(),
+            is_part,
+        ),
+        next: found.next.map(|next| search.link(Some(&next))),
+        first: is_part.then(|| search.link(None)),
+        rows,
+        search,
+    };
+    Ok(page.render()?)
+}
+
+/// What was found, and whether that is all.
+fn summary(search: &Search, rows: usize, looked_at: usize, more: bool, is_part: bool) -> String {
+    let claims = plural(rows, "claim", "claims");
+    let looked = format!("looked at {} claims so far", count(looked_at));
+    match (more, is_part) {
+        (false, false) if search.is_narrowed() => format!("{} {claims} found.", count(rows)),
+        (false, false) => format!("{} {claims}.", count(rows)),
+        (false, true) => format!("{} more {claims}; that is the end.", count(rows)),
+        (true, false) if rows == 0 => format!("None found yet; {looked}."),
+        (true, false) => format!("The first {} {claims}; {looked}.", count(rows)),
+        (true, true) => format!("{} more {claims}; {looked}.", count(rows)),
+    }
+}

@@ -1,0 +1,60 @@
+//! The claims with more than one live copy.
+
+use askama::Template;
+
+use crate::board::shown::{CopyShown, claim_link};
+use crate::registry::{RegistryError, Scope};
+
+use super::{Frame, Look, Section, Shown};
+
+/// How many are shown: whoever has more has other troubles than this page.
+const SHOWN: usize = 100;
+
+/// A conflict.
+pub(super) struct Conflict {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) link: String,
+    pub(super) copies: Vec<CopyShown>,
+}
+
+#[derive(Template)]
+#[template(path = "conflicts.html")]
+struct List {
+    frame: Frame,
+    conflicts: Vec<Conflict>,
+    more: bool,
+}
+
+pub(in crate::board) async fn page(look: Look) -> Shown {
+    let (conflicts, more) = conflicts(&look).await?;
+    let frame = look.live();
+    let page = List {
+        frame,
+        conflicts,
+        more,
+    };
+    Ok(page.render()?)
+}
+
+/// The first conflicts, and whether there are more.
+pub(super) async fn conflicts(look: &Look) -> Result<(Vec<Conflict>, bool), RegistryError> {
+    let registry = &look.board.registry;
+    let page = registry.claims_page(&Scope::InConflict, None).await?;
+    let members = look.members().await?;
+    let more = page.claims.len() > SHOWN || page.next.is_some();
+    let records = page.claims.iter().map(|known| &known.record).take(SHOWN);
+    let mut conflicts: Vec<Conflict> = records
+        .map(|record| Conflict {
+            name: record.identity.last_pair().to_owned(),
+            id: record.identity.to_string(),
+            link: claim_link(record),
+            copies: record
+                .live()
+                .map(|(copy, held)| CopyShown::of(record, copy, held, &members, look.now))
+                .collect(),
+        })
+        .collect();
+    conflicts.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok((conflicts, more))
+}

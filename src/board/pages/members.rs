@@ -1,0 +1,103 @@
+//! The members: who is there, and what each holds.
+
+use askama::Template;
+use jiff::Timestamp;
+
+use crate::board::census::{Held, Tally};
+use crate::board::query::link;
+use crate::board::shown::{Badge, When, count};
+use crate::claim::MemberName;
+use crate::registry::{MemberRecord, Standing};
+
+use super::{Frame, Look, Section, Shown};
+
+/// A member as a row.
+pub(super) struct MemberRow {
+    pub(super) name: String,
+    pub(super) standing: Badge,
+    pub(super) silent: bool,
+    pub(super) heard: Option<When>,
+    pub(super) version: String,
+    pub(super) cluster: String,
+    /// What it holds, where it was counted: live and parked copies.
+    pub(super) holds: Option<(String, String)>,
+    pub(super) claims: String,
+}
+
+#[derive(Template)]
+#[template(path = "members.html")]
+struct List {
+    frame: Frame,
+    members: Vec<MemberRow>,
+    numbers: Numbers,
+}
+
+/// How good the numbers on a page are.
+pub(super) struct Numbers {
+    /// When they were counted.
+    pub(super) at: Option<When>,
+    /// How many claims a first count has seen so far.
+    pub(super) seen: Option<String>,
+    pub(super) trouble: Option<String>,
+}
+
+impl Numbers {
+    pub(super) fn of(tally: &Tally, now: Timestamp) -> Self {
+        Self {
+            at: tally.last.as_ref().map(|(at, _)| When::new(*at, now)),
+            seen: tally.seen.map(count),
+            trouble: tally.trouble.clone(),
+        }
+    }
+}
+
+pub(in crate::board) async fn page(look: Look) -> Shown {
+    let tally = look.board.census.look();
+    let members = look.board.registry.members().await?;
+    let page = List {
+        frame: look.live(),
+        members: rows(&members, &tally, look.now),
+        numbers: Numbers::of(&tally, look.now),
+    };
+    Ok(page.render()?)
+}
+
+/// A row for each member, and for each that is none any more and still holds something.
+pub(super) fn rows(members: &[MemberRecord], tally: &Tally, now: Timestamp) -> Vec<MemberRow> {
+    let counted = tally.last.as_ref().map(|(_, counted)| counted);
+    let holds = |held: Held| (count(held.live), count(held.parked));
+    let mut rows: Vec<MemberRow> = members
+        .iter()
+        .map(|member| {
+            let held = counted.map(|counted| counted.members.get(&member.name).copied());
+            let standing = member.standing(now);
+            MemberRow {
+                name: member.name.to_string(),
+                standing: standing.into(),
+                silent: standing == Standing::Silent,
+                heard: Some(When::new(member.heard, now)),
+                version: member.version.to_string(),
+                cluster: member.cluster.to_string(),
+                holds: held.map(|held| holds(held.unwrap_or_default())),
+                claims: link("/claims", &[("member", member.name.as_str())]),
+            }
+        })
+        .collect();
+    let known = |name: &MemberName| members.iter().any(|member| member.name == *name);
+    let forgotten = counted.into_iter().flat_map(|counted| &counted.members);
+    let forgotten = forgotten.filter(|(name, _)| !known(name));
+    rows.extend(forgotten.map(|(name, held)| MemberRow {
+        name: name.to_string(),
+        standing: Badge {
+            word: "No member",
+            icon: "silent",
+        },
+        silent: true,
+        heard: None,
+        version: String::new(),
+        cluster: String::new(),
+        holds: Some(holds(*held)),
+        claims: link("/claims", &[("member", name.as_str())]),
+    }));
+    rows
+}

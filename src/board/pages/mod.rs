@@ -1,0 +1,143 @@
+//! The pages: what each reads and shows.
+
+pub(super) mod claim;
+pub(super) mod claims;
+pub(super) mod conflicts;
+pub(super) mod members;
+pub(super) mod nowhere;
+pub(super) mod orphans;
+pub(super) mod overview;
+mod trouble;
+
+use askama::Template;
+use axum::response::{Html, IntoResponse as _, Response};
+use http::StatusCode;
+use jiff::Timestamp;
+
+use crate::registry::RegistryError;
+
+use super::Board;
+use super::query::Query;
+use super::shown::{Members, clock};
+
+/// After how many seconds an open page is looked at again.
+const EVERY: u32 = 5;
+
+/// The parts of the board, in the order of its navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    Overview,
+    Claims,
+    Members,
+    Conflicts,
+    Orphans,
+    /// A page that is in none.
+    None,
+}
+
+impl Section {
+    const ALL: [(Self, &'static str, &'static str); 5] = [
+        (Self::Overview, "/", "Overview"),
+        (Self::Claims, "/claims", "Claims"),
+        (Self::Members, "/members", "Members"),
+        (Self::Conflicts, "/conflicts", "Conflicts"),
+        (Self::Orphans, "/orphans", "Orphans"),
+    ];
+}
+
+/// One look at the board.
+pub(super) struct Look {
+    pub(super) board: Board,
+    pub(super) query: Query,
+    pub(super) section: Section,
+    pub(super) now: Timestamp,
+}
+
+/// What is around every page.
+struct Frame {
+    registry: String,
+    section: Section,
+    /// After how many seconds the page is looked at again; 0 for never.
+    every: u32,
+    clock: String,
+}
+
+/// Why a page is not shown.
+pub(super) enum Trouble {
+    /// The registry did not answer, or not with what can be read.
+    Registry(RegistryError),
+    /// There is no such thing.
+    Missing(String),
+    /// A template failed.
+    Template(askama::Error),
+}
+
+impl From<RegistryError> for Trouble {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(error)
+    }
+}
+
+impl From<askama::Error> for Trouble {
+    fn from(error: askama::Error) -> Self {
+        Self::Template(error)
+    }
+}
+
+/// A page as HTML, or why there is none.
+type Shown = Result<String, Trouble>;
+
+impl Look {
+    /// A frame for a page that is kept in step.
+    fn live(&self) -> Frame {
+        self.frame(EVERY)
+    }
+
+    /// A frame for a page that is read in peace.
+    fn still(&self) -> Frame {
+        self.frame(0)
+    }
+
+    fn frame(&self, every: u32) -> Frame {
+        Frame {
+            registry: self.board.name.to_string(),
+            section: self.section,
+            every,
+            clock: clock(self.now),
+        }
+    }
+
+    async fn members(&self) -> Result<Members, RegistryError> {
+        let members = self.board.registry.members().await?.into_iter();
+        let by_name = members.map(|member| (member.name.clone(), member));
+        Ok(by_name.collect())
+    }
+}
+
+/// Shows a page; where it cannot be shown, says why in a page.
+pub(super) async fn answer<F, P>(look: Look, page: P) -> Response
+where
+    F: Future<Output = Shown> + Send,
+    P: FnOnce(Look) -> F + Send,
+{
+    let about = trouble::About::of(&look);
+    let trouble = match page(look).await {
+        Ok(html) => return Html(html).into_response(),
+        Err(trouble) => trouble,
+    };
+    let status = trouble.status();
+    let page = trouble::Page::new(about, trouble).render();
+    let html = page.unwrap_or_else(|error| format!("<p>This page cannot be shown: {error}"));
+    (status, Html(html)).into_response()
+}
+
+impl Trouble {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Registry(RegistryError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Registry(_) => StatusCode::BAD_GATEWAY,
+            Self::Missing(_) => StatusCode::NOT_FOUND,
+            Self::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! How records look: words, shapes and times for the templates. Given the time, it is pure.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::claim::MemberName;
+use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Proof, Record};
+use crate::registry::{MemberRecord, Standing};
+
+use super::query::link;
+
+/// A word with a shape, so that nobody needs the colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Badge {
+    pub(super) word: &'static str,
+    /// The shape's name in the layout, and the colour's in the style sheet.
+    pub(super) icon: &'static str,
+}
+
+impl From<ClaimState> for Badge {
+    fn from(state: ClaimState) -> Self {
+        let icon = match state {
+            ClaimState::Live => "live",
+            ClaimState::Pending => "pending",
+            ClaimState::Parked => "parked",
+            ClaimState::Free => "free",
+            ClaimState::Deleting => "deleting",
+            ClaimState::Conflict => "conflict",
+        };
+        let word = state.as_str();
+        Self { word, icon }
+    }
+}
+
+impl From<Hold> for Badge {
+    fn from(hold: Hold) -> Self {
+        let (word, icon) = match hold {
+            Hold::Live => ("Live", "live"),
+            Hold::Pending(_) => ("Going live", "pending"),
+            Hold::Parked => ("Parked", "parked"),
+            Hold::Arriving(_) => ("Arriving parked", "pending"),
+            Hold::Deleting => ("Deleting", "deleting"),
+        };
+        Self { word, icon }
+    }
+}
+
+impl From<Standing> for Badge {
+    fn from(standing: Standing) -> Self {
+        let icon = match standing {
+            Standing::Ready => "ready",
+            Standing::Enrolling => "pending",
+            Standing::Silent => "silent",
+        };
+        let word = standing.as_str();
+        Self { word, icon }
+    }
+}
+
+/// A time, for people and for programs.
+#[derive(Clone, Debug)]
+pub(super) struct When {
+    /// `2026-11-25T21:46:49Z`
+    pub(super) exact: String,
+    /// `2026-11-25 21:46:49Z`
+    pub(super) clock: String,
+    /// `5 min ago`, or `in 5 min`.
+    pub(super) ago: String,
+}
+
+impl When {
+    pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
+        let seconds = now.duration_since(at).as_secs();
+        let span = span(SignedDuration::from_secs(seconds.abs()));
+        Self {
+            exact: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            clock: clock(at),
+            ago: match seconds {
+                -1..=1 => "just now".to_owned(),
+                2.. => format!("{span} ago"),
+                _ => format!("in {span}"),
+            },
+        }
+    }
+}
+
+/// `2026-11-25 21:46:49Z`
+pub(super) fn clock(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+fn span(span: SignedDuration) -> String {
+    match span.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// `1,234,567`
+pub(super) fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// A word for one, or for another number of things.
+pub(super) fn plural(number: usize, one: &'static str, more: &'static str) -> &'static str {
+    if number == 1 { one } else { more }
+}
+
+/// Where a copy is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) member: String,
+    /// `shop/ResourceGroup/rg-shop`
+    pub(super) object: String,
+}
+
+impl Place {
+    fn of(copy: &CopyRef) -> Self {
+        Self {
+            member: copy.member.to_string(),
+            object: copy.object.to_string(),
+        }
+    }
+}
+
+/// A claim as a row of a list.
+pub(super) struct Row {
+    pub(super) state: Badge,
+    /// `storageAccounts/st1`
+    pub(super) name: String,
+    /// What it is inside of: `rg-shop › psql-shop`; empty where that is a subscription.
+    pub(super) above: String,
+    pub(super) subscription: String,
+    pub(super) link: String,
+    /// The copies, the live ones first.
+    pub(super) copies: Vec<(Badge, Place)>,
+    /// Since when the live copies are there, or else the parked ones.
+    pub(super) since: Option<When>,
+}
+
+impl Row {
+    pub(super) fn of(record: &Record, now: Timestamp) -> Self {
+        let live_first = || record.live().chain(record.parked());
+        let identity = &record.identity;
+        let above = identity.ancestors().into_iter().rev();
+        let above = above.filter(|above| !above.is_subscription());
+        let above: Vec<String> = above.map(|above| above.name().to_owned()).collect();
+        Self {
+            state: record.state().into(),
+            name: identity.last_pair().to_owned(),
+            above: above.join(" › "),
+            subscription: identity.subscription().unwrap_or_default().to_owned(),
+            link: claim_link(record),
+            copies: live_first()
+                .map(|(copy, held)| (Holder::of(copy, held).hold.into(), Place::of(copy)))
+                .collect(),
+            since: live_first()
+                .next()
+                .map(|(_, held)| When::new(held.since, now)),
+        }
+    }
+}
+
+/// The address of a claim's page.
+pub(super) fn claim_link(record: &Record) -> String {
+    link("/claim", &[("id", record.identity.as_str())])
+}
+
+/// The members by their names, for what is told of a copy's.
+pub(super) type Members = HashMap<MemberName, MemberRecord>;
+
+/// A copy with all that is known of it.
+pub(super) struct CopyShown {
+    pub(super) hold: Badge,
+    pub(super) member: String,
+    pub(super) member_link: String,
+    /// How its member stands, where that is not as it should be.
+    pub(super) absent: Option<String>,
+    pub(super) namespace: String,
+    pub(super) kind: String,
+    pub(super) group: String,
+    pub(super) name: String,
+    pub(super) policy: String,
+    pub(super) since: When,
+    pub(super) by: String,
+    pub(super) notes: Vec<&'static str>,
+    /// The command that parks it, where that would end a conflict.
+    pub(super) park: Option<String>,
+    /// The command that takes it out of the claim, where its member no longer can.
+    pub(super) release: Option<String>,
+}
+
+impl CopyShown {
+    pub(super) fn of(
+        record: &Record,
+        copy: &CopyRef,
+        held: &Copy,
+        members: &Members,
+        now: Timestamp,
+    ) -> Self {
+        let object = &copy.object;
+        let stored = held.stored.as_ref();
+        let absent = absent(members.get(&copy.member), now);
+        let notes = [
+            (stored.is_some_and(|one| one.terminating), "being deleted"),
+            (stored.is_some_and(|one| one.busy), "busy in Azure"),
+            (held.assumed, "owner not seen yet: its name is assumed"),
+            (held.newcomer > 0, "came on top of another live copy"),
+        ];
+        let in_conflict = record.state() == ClaimState::Conflict && held.is_live();
+        Self {
+            hold: Holder::of(copy, held).hold.into(),
+            member: copy.member.to_string(),
+            member_link: link("/claims", &[("member", copy.member.as_str())]),
+            namespace: object.namespace.to_string(),
+            kind: object.kind.to_string(),
+            group: object.group.to_string(),
+            name: object.name.to_string(),
+            policy: stored
+                .map_or_else(|| "not stored yet".to_owned(), |one| one.policy.to_string()),
+            since: When::new(held.since, now),
+            by: held.by.to_string(),
+            notes: notes
+                .iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, note)| *note)
+                .collect(),
+            park: in_conflict.then(|| copy.park_command()).flatten(),
+            release: absent.is_some().then(|| release_command(record, copy)),
+            absent,
+        }
+    }
+}
+
+/// What is to be told of a member that is not there.
+fn absent(member: Option<&MemberRecord>, now: Timestamp) -> Option<String> {
+    let Some(member) = member else {
+        return Some("no member of the registry".to_owned());
+    };
+    let silent = member.standing(now) == Standing::Silent;
+    silent.then(|| format!("silent, heard {}", When::new(member.heard, now).ago))
+}
+
+/// The command that takes a copy out of a claim; it asks before it does so.
+fn release_command(record: &Record, copy: &CopyRef) -> String {
+    format!(
+        "aso-guard claims release {} --copy {} --reason \"…\"",
+        quoted(record.identity.as_str()),
+        quoted(&copy.to_string())
+    )
+}
+
+/// A text as one word of a shell's line: names in Azure and in claims may hold anything.
+pub(super) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
+    let seen = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    let seen: String = text.chars().map(seen).collect();
+    format!("'{}'", seen.replace('\'', "'\\''"))
+}
+
+/// A request under way.
+pub(super) struct Request {
+    pub(super) what: &'static str,
+    pub(super) copy: Place,
+    pub(super) call: String,
+    /// What ends it.
+    pub(super) proof: String,
+    pub(super) deadline: When,
+}
+
+impl Request {
+    /// All those of a record.
+    pub(super) fn all(record: &Record, now: Timestamp) -> Vec<Self> {
+        let of = |what, copy: &CopyRef, request: &InFlight| Self {
+            what,
+            copy: Place::of(copy),
+            call: request.request.as_str().to_owned(),
+            proof: proof(&request.proof),
+            deadline: When::new(request.deadline, now),
+        };
+        let copies = record.copies.iter().flat_map(|(copy, held)| {
+            let kinds = [
+                ("Going live", &held.acquiring),
+                ("Arriving parked", &held.arriving),
+                ("Deleting", &held.deleting),
+            ];
+            kinds
+                .into_iter()
+                .flat_map(move |(what, list)| list.iter().map(move |one| of(what, copy, one)))
+        });
+        copies.collect()
+    }
+}
+
+fn proof(proof: &Proof) -> String {
+    match proof {
+        Proof::Uid(uid) => format!("an object with uid {uid} is seen"),
+        Proof::ResourceVersion(version) => {
+            format!("the object is seen at another resourceVersion than {version}")
+        }
+        Proof::Owner => "the copy is seen with its owner".to_owned(),
+        Proof::Deadline => "the deadline".to_owned(),
+    }
+}
+
+/// A deed in a claim's history.
+pub(super) struct Told {
+    pub(super) at: When,
+    pub(super) by: String,
+    pub(super) deed: &'static str,
+    pub(super) copy: Place,
+    pub(super) why: String,
+    pub(super) against: String,
+}
+
+impl Told {
+    pub(super) fn of(entry: &Entry, now: Timestamp) -> Self {
+        Self {
+            at: When::new(entry.at, now),
+            by: entry.by.to_string(),
+            deed: entry.deed.as_str(),
+            copy: Place::of(&entry.copy),
+            why: entry.why.as_str().to_owned(),
+            against: entry.against.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, "just now")]
+    #[case(-1, "just now")]
+    #[case(59, "59 s ago")]
+    #[case(150, "2 min ago")]
+    #[case(7200, "2 h ago")]
+    #[case(200_000, "2 days ago")]
+    #[case(-43, "in 43 s")]
+    fn times_are_told_from_now(#[case] seconds: i64, #[case] ago: &str) {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let at = now - SignedDuration::from_secs(seconds);
+        assert_eq!(When::new(at, now).ago, ago);
+    }
+
+    #[rstest]
+    #[case(0, "0")]
+    #[case(999, "999")]
+    #[case(1000, "1,000")]
+    #[case(1_234_567, "1,234,567")]
+    fn numbers_are_told_in_threes(#[case] number: usize, #[case] shown: &str) {
+        assert_eq!(count(number), shown);
+    }
+
+    #[rstest]
+    #[case(
+        "/subscriptions/s/resourceGroups/rg",
+        "/subscriptions/s/resourceGroups/rg"
+    )]
+    #[case("", "''")]
+    #[case("a b", "'a b'")]
+    #[case("$(reboot)", "'$(reboot)'")]
+    #[case("it's", r"'it'\''s'")]
+    #[case("a\nb", "'a\u{fffd}b'")]
+    fn what_is_pasted_into_a_shell_stays_one_word(#[case] text: &str, #[case] word: &str) {
+        assert_eq!(quoted(text), word);
+    }
+}

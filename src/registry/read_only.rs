@@ -1,0 +1,55 @@
+//! A registry for those who only look.
+
+use std::sync::Arc;
+
+use crate::arm::Identity;
+use crate::claim::{MemberName, Record};
+
+use super::{Cursor, MemberRecord, Page, Registry, RegistryError, Scope, Versioned};
+
+/// A registry that can be read and not written: there is no call for it.
+#[derive(Clone)]
+pub struct ReadOnly(Arc<dyn Registry>);
+
+impl ReadOnly {
+    /// Takes away what writes.
+    pub fn new(registry: Arc<dyn Registry>) -> Self {
+        Self(registry)
+    }
+
+    /// See [`Registry::claim`].
+    pub async fn claim(
+        &self,
+        identity: &Identity,
+    ) -> Result<Option<Versioned<Record>>, RegistryError> {
+        self.0.claim(identity).await
+    }
+
+    /// See [`Registry::claims_page`].
+    pub async fn claims_page(
+        &self,
+        scope: &Scope,
+        at: Option<&Cursor>,
+    ) -> Result<Page, RegistryError> {
+        self.0.claims_page(scope, at).await
+    }
+
+    /// See [`Registry::member`].
+    pub async fn member(
+        &self,
+        name: &MemberName,
+    ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
+        self.0.member(name).await
+    }
+
+    /// All members, in the order of their names.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub async fn members(&self) -> Result<Vec<MemberRecord>, RegistryError> {
+        let members = self.0.members().await?.into_iter();
+        let mut members: Vec<MemberRecord> = members.map(|known| known.record).collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(members)
+    }
+}

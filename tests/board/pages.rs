@@ -1,0 +1,184 @@
+//! What each page says of a registry as it is in life.
+
+use http::{Method, StatusCode};
+
+use crate::{seed, shop, text};
+
+fn claim(rest: &str) -> String {
+    format!("/claim?id={}{rest}", seed::group_id("checkout"))
+}
+
+#[tokio::test]
+async fn the_overview_names_what_needs_somebody() {
+    let page = text(&shop().await.page("/").await);
+    for said in [
+        "1 resource has two live copies",
+        "1 member is silent, and holds what it held",
+        "1 resource has no live copy",
+        "vaults/kv-checkout",
+        "Live at once in north as payments/Vault/kv-checkout and west as shop/Vault/kv-checkout",
+        "Enrolling north",
+        "Ready west",
+        "Silent lab 27 h ago still 18 live, 0 parked",
+        "234 in all",
+        "Registry kubernetes:hub",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_that_were_not_counted_yet_are_not_made_up() {
+    let world = crate::World::of(crate::Stage::new(100));
+    seed::fill(&*world.registry, jiff::Timestamp::now()).await;
+    let page = text(&world.page("/").await);
+    assert!(page.contains("not counted yet"), "{page}");
+    assert!(!page.contains("in all"), "{page}");
+    assert!(!page.contains("Nothing needs anybody"), "{page}");
+}
+
+#[tokio::test]
+async fn a_quiet_registry_says_so() {
+    let world = crate::World::of(crate::Stage::new(100));
+    world.board.count_once().await;
+    let page = text(&world.page("/").await);
+    assert!(page.contains("Nothing needs anybody"), "{page}");
+    assert!(page.contains("No cluster has registered yet"), "{page}");
+    for path in ["/conflicts", "/orphans", "/members", "/claims"] {
+        world.page(path).await;
+    }
+}
+
+#[tokio::test]
+async fn a_silent_member_says_what_it_still_holds_and_what_to_type() {
+    let page = text(&shop().await.page("/members").await);
+    for said in [
+        "It still holds 18 live and 0 parked copies",
+        "only a person can know",
+        "aso-guard members forget lab",
+        "c7d1e0b2-91f5-47a8-8e6e-3a2b1c0d9e8f",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_was_forgotten_and_still_holds_is_shown() {
+    let world = shop().await;
+    let lab = "lab".parse().unwrap();
+    let known = aso_guard::registry::Registry::member(&*world.registry, &lab).await;
+    let version = known.unwrap().unwrap().version;
+    let removed = aso_guard::registry::Registry::remove_member(&*world.registry, &lab, &version);
+    removed.await.unwrap();
+    world.board.count_once().await;
+    let page = text(&world.page("/members").await);
+    assert!(
+        page.contains("No member lab not registered still 18 live"),
+        "{page}"
+    );
+    let page = text(&world.page("/orphans").await);
+    assert!(page.contains("resourceGroups/rg-sandbox"), "{page}");
+}
+
+#[tokio::test]
+async fn a_conflict_has_the_command_that_ends_it() {
+    let world = shop().await;
+    let park = "kubectl --context north -n payments annotate --overwrite \
+                vault.keyvault.azure.com/kv-checkout \
+                serviceoperator.azure.com/reconcile-policy=skip";
+    let claim = claim("/providers/Microsoft.KeyVault/vaults/kv-checkout");
+    for path in ["/conflicts", &claim] {
+        let page = text(&world.page(path).await);
+        assert!(page.contains(park), "{path}: {page}");
+        assert!(
+            page.contains("came on top of another live copy"),
+            "{path}: {page}"
+        );
+    }
+    let page = text(&world.page(&claim).await);
+    assert!(
+        page.contains("Conflict: True , live at once: north/"),
+        "{page}"
+    );
+    // Its resource group is no conflict, and nothing is to be parked there.
+    let page = text(&world.page(&self::claim("")).await);
+    assert!(
+        page.contains("Conflict: False, only west/shop/ResourceGroup/rg-checkout is live"),
+        "{page}"
+    );
+    assert!(!page.contains("reconcile-policy=skip"), "{page}");
+}
+
+#[tokio::test]
+async fn an_orphan_is_shown_with_where_it_is_parked() {
+    let page = text(&shop().await.page("/orphans").await);
+    assert!(
+        page.contains("Parked storageAccounts/stlakebackup rg-lake · 5f1d")
+            && page.contains("Parked north data/StorageAccount/stlakebackup Parked west data/"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn a_claim_shows_what_is_under_way() {
+    let world = shop().await;
+    let group = seed::group_id("invoices");
+    let path = format!(
+        "/claim?id={group}/providers/Microsoft.DBforPostgreSQL/flexibleServers/psql-invoices"
+    );
+    let page = text(&world.page(&path).await);
+    for said in [
+        "Going live in west",
+        "not stored yet",
+        "an object with uid b6a4e9d2-1f57-4f6e-9d3a-77c0a1b2c3d4 is seen",
+        "in 7",
+        "7c0f3f0e-52d5-4c3f-8d0c-9a6b1e5d2f47",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let group = seed::group_id("search");
+    let path = format!("/claim?id={group}/providers/Microsoft.Cache/redis/redis-search");
+    let page = text(&world.page(&path).await);
+    assert!(page.contains("Deleting in west"), "{page}");
+    assert!(
+        page.contains("another resourceVersion than 918273"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn a_claim_shows_its_history_the_latest_first() {
+    let world = shop().await;
+    let group = seed::group_id("billing");
+    let path = format!("/claim?id={group}/providers/Microsoft.ServiceBus/namespaces/sb-billing");
+    let page = text(&world.page(&path).await);
+    let at = |said| page.find(said).unwrap_or_else(|| panic!("{said}: {page}"));
+    assert!(at("INC-1042") < at("CHG-2291"), "{page}");
+    at("against LiveElsewhere");
+    at("busy in Azure");
+}
+
+#[tokio::test]
+async fn another_spelling_of_an_arm_id_leads_to_the_same_claim() {
+    let path = claim("").replace("resourceGroups", "RESOURCEGROUPS");
+    shop().await.page(&path).await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_to_be_missing() {
+    let world = shop().await;
+    for path in [
+        "/claim",
+        "/claim?id=rg",
+        &claim("-x"),
+        "/nowhere",
+        "/claims/",
+    ] {
+        let answer = world.ask(Method::GET, "localhost", path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(
+            text(&answer.body).contains("There is no such thing"),
+            "{path}"
+        );
+    }
+}
