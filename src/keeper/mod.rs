@@ -414,10 +414,9 @@ async fn call<T>(
 ) -> Result<T, KeeperError> {
     let why = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
         Ok(Ok(value)) => return Ok(value),
-        Ok(Err(kube::Error::Api(status))) if status.code == 403 => format!(
-            "{}. Grant the guard get, list, watch and {verb} on it, by this name",
-            status.message
-        ),
+        Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
+            format!("{}. {}", status.message, remedy(verb))
+        }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {CALL_TIMEOUT:?}"),
     };
@@ -426,4 +425,15 @@ async fn call<T>(
         what: what.to_owned(),
         why,
     })
+}
+
+/// What to do where a right is missing.
+fn remedy(verb: &str) -> String {
+    // A right to create cannot be for one name only.
+    if verb == "create" {
+        return "Make it, empty, and the guard fills it: helm upgrade does, or \
+                kubectl create secret generic"
+            .to_owned();
+    }
+    format!("Grant the guard get, list, watch and {verb} on it, by this name")
 }

@@ -115,11 +115,27 @@ impl Cluster {
             "clusterIPs": null,
         }});
         self.admin.patch(&service, here).await.admitted();
-        let mut stored = self.registration().await.unwrap();
-        for webhook in stored.0["webhooks"].as_array_mut().unwrap() {
-            webhook["clientConfig"]["service"]["port"] = self.port.into();
+        // The guard may put its CA in meanwhile.
+        loop {
+            let mut stored = self.registration().await.unwrap();
+            for webhook in stored.0["webhooks"].as_array_mut().unwrap() {
+                webhook["clientConfig"]["service"]["port"] = self.port.into();
+            }
+            match self.admin.replace(&stored).await {
+                Err(refusal) if refusal.code == 409 => {}
+                outcome => break drop(outcome.admitted()),
+            }
         }
-        self.admin.replace(&stored).await.admitted();
+    }
+
+    /// The CAs that the registration trusts, as base64 of PEM; each webhook the same.
+    pub async fn trusted(&self) -> String {
+        let registration = self.registration().await.unwrap();
+        let webhooks = registration.0["webhooks"].as_array().unwrap();
+        let bundle = |webhook: &Value| webhook["clientConfig"]["caBundle"].clone();
+        let first = bundle(&webhooks[0]);
+        assert!(webhooks.iter().all(|webhook| bundle(webhook) == first));
+        first.as_str().unwrap_or_default().to_owned()
     }
 
     /// The webhook configuration, if it is there.

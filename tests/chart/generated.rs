@@ -23,17 +23,19 @@ pub fn in_step(file: &str, expected: &str) {
     fs::write(path, expected).unwrap();
 }
 
-/// What `aso-guard webhook` prints for the Service that the chart makes, with a CA of these words.
-pub async fn printed(ca: &str) -> Value {
+/// What `aso-guard webhook` prints for the Service that the chart makes, with a CA of these words
+/// and more flags.
+pub async fn printed(ca: &str, more: &[&str]) -> Value {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ca.pem");
     fs::write(&file, ca).unwrap();
-    let args = [
+    let mut args = vec![
         "webhook",
         "--service=aso-guard/aso-guard",
         "--ca-file",
         file.to_str().unwrap(),
     ];
+    args.extend(more);
     let printed = Plan::enforce(GUARD).print(&args).await.unwrap();
     serde_yaml::from_str(&printed).unwrap()
 }
@@ -44,10 +46,20 @@ async fn the_crds_are_those_that_the_program_prints() {
     in_step("files/crds.yaml", &printed);
 }
 
+/// Its CRDs are in a file of their own.
+#[tokio::test]
+async fn the_hubs_policies_are_those_that_the_program_prints() {
+    let plan = Plan::enforce(GUARD);
+    let hub = plan.print(&["hub"]).await.unwrap();
+    let crds = plan.print(&["crds"]).await.unwrap();
+    let policies = hub.strip_prefix(&*format!("{crds}---\n")).unwrap();
+    in_step("files/hub.yaml", policies);
+}
+
 /// Where the webhook is, the chart says.
 #[tokio::test]
 async fn the_webhooks_are_those_that_the_program_prints() {
-    let mut registration = printed("").await;
+    let mut registration = printed("", &[]).await;
     for webhook in registration["webhooks"].as_array_mut().unwrap() {
         webhook.as_object_mut().unwrap().remove("clientConfig");
     }

@@ -1,5 +1,7 @@
 //! Installed by Helm into a real API server, used, upgraded and uninstalled.
 
+use serde_json::Value;
+
 use crate::cluster::{Cluster, RELEASE};
 use crate::helm::{REQUIRED, chart, objects, topology};
 use crate::lab::aso::Aso;
@@ -7,25 +9,22 @@ use crate::lab::object::Object;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::{eventually, eventually_refused};
 
+/// What people set daily, beside the topology and the source of certificates, which is the
+/// default: the guard's own.
+const VALUES: &str = "--set=webhook.exemptNamespaces={legacy},webhook.exemptUsers={robot}";
+const MORE_VALUES: &str = "--set=breakGlass.groups={sre},modeGroups={platform}";
+
 #[tokio::test]
 async fn it_is_installed_in_audit_tested_set_to_enforce_and_uninstalled() {
     let cluster = Cluster::start("chart").await;
-    let (chart, ca) = (chart(""), cluster.ca());
-    let chart = chart.to_str().unwrap();
-    let values = [
-        REQUIRED,
-        &topology("one-cluster"),
-        "--set=certificates.source=secret",
-        &ca,
-    ];
-    let mut install = vec!["install", RELEASE, chart, "--create-namespace"];
-    install.extend(values);
-    install.push("--set=mode=audit");
-    let notes = cluster.helm(&install).await.unwrap();
+    let topology = topology("one-cluster");
+    let values = [REQUIRED, &topology, VALUES, MORE_VALUES];
+    let notes = run(&cluster, "install", &values, &["--set=mode=audit"]).await;
     assert!(notes.contains("as member main, in mode audit"), "{notes}");
+    assert_eq!(certificate(&cluster).await, None, "the guard makes it");
 
     // Until a pod is there, audit blocks nothing.
-    for name in ["dev", "prod"] {
+    for name in ["dev", "prod", "legacy"] {
         let namespace = Object::namespace(name);
         cluster.admin.apply(&namespace).await.admitted();
     }
@@ -43,20 +42,35 @@ async fn it_is_installed_in_audit_tested_set_to_enforce_and_uninstalled() {
     })
     .await;
     tested(&cluster).await;
+    let (made, trusted) = (certificate(&cluster).await, cluster.trusted().await);
+    assert!(made.is_some());
 
     // The same values, and mode as the topology has it.
-    let mut upgrade = vec!["upgrade", RELEASE, chart];
-    upgrade.extend(values);
-    cluster.helm(&upgrade).await.unwrap();
+    run(&cluster, "upgrade", &values, &[]).await;
+    assert_eq!(
+        certificate(&cluster).await,
+        made,
+        "Helm leaves what it holds"
+    );
+    assert_eq!(cluster.trusted().await, trusted);
     drop(pod);
     let pod = cluster.pod().await;
     cluster.lead_service_here().await;
-    eventually_refused(
-        "live in this cluster (main) as dev/ResourceGroup/rg",
-        async || in_prod.dry_run().create(&group).await,
-    )
-    .await;
+    let refused = "live in this cluster (main) as dev/ResourceGroup/rg";
+    eventually_refused(refused, async || in_prod.dry_run().create(&group).await).await;
     aso_never_calls(&cluster, &Aso(&in_dev), &group).await;
+    who_is_exempt_is_not_asked_about(&cluster, &group).await;
+
+    // To certificates of one's own.
+    let ca = cluster.ca();
+    let own = ["--set=certificates.source=secret", &ca];
+    run(&cluster, "upgrade", &values, &own).await;
+    assert_ne!(cluster.trusted().await, trusted);
+    drop(pod);
+    let pod = cluster.pod().await;
+    cluster.lead_service_here().await;
+    eventually_refused(refused, async || in_prod.dry_run().create(&group).await).await;
+    tested(&cluster).await;
 
     // ASO's four steps.
     in_dev.set_policy(&group, "skip").await.admitted();
@@ -76,6 +90,36 @@ async fn it_is_installed_in_audit_tested_set_to_enforce_and_uninstalled() {
         .list_path("/apis/asoguard.io/v1alpha1/claims")
         .await;
     assert!(!claims.unwrap().is_empty());
+}
+
+/// `helm install` or `helm upgrade`; gives the notes.
+async fn run(cluster: &Cluster, verb: &str, values: &[&str], more: &[&str]) -> String {
+    let chart = chart("");
+    let mut args = vec![verb, RELEASE, chart.to_str().unwrap()];
+    if verb == "install" {
+        args.push("--create-namespace");
+    }
+    args.extend(values);
+    args.extend(more);
+    cluster.helm(&args).await.unwrap()
+}
+
+/// What the guard's Secret holds, if anything.
+async fn certificate(cluster: &Cluster) -> Option<Value> {
+    let secret = Object::new("v1", "Secret", "aso-guard-tls").in_namespace(RELEASE);
+    let stored = cluster.get(&secret).await.unwrap();
+    stored.0.get("data").cloned()
+}
+
+/// By values of the chart: a namespace, and a user.
+async fn who_is_exempt_is_not_asked_about(cluster: &Cluster, group: &Object) {
+    let before = cluster.calls().await;
+    let in_legacy = cluster.admin.in_namespace("legacy").dry_run();
+    in_legacy.create(group).await.admitted_silently();
+    let robot = cluster.admin.in_namespace("prod").dry_run();
+    let robot = robot.in_the_name_of("robot", "system:masters");
+    robot.create(group).await.admitted_silently();
+    assert_eq!(cluster.calls().await, before);
 }
 
 /// `helm test`, and what it says when the guard is not to be reached.

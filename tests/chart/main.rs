@@ -15,6 +15,7 @@ mod lab;
 mod cluster;
 mod generated;
 mod helm;
+mod hub;
 mod installed;
 mod least;
 mod refusals;

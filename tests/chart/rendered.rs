@@ -1,9 +1,12 @@
 //! What the API server is told is what the program would tell it.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::GUARD;
 use crate::generated::printed;
-use crate::helm::objects;
+use crate::helm::{objects, topology};
+use crate::lab::guard::Plan;
 use crate::lab::object::Object;
 
 const CA: &str = "-----BEGIN CERTIFICATE-----";
@@ -35,18 +38,122 @@ fn webhook<'a>(registration: &'a Value, name: &str) -> &'a Value {
 
 #[tokio::test]
 async fn in_enforce_the_registration_is_the_one_that_the_program_prints() {
-    let mut rendered = registration(&["--set=mode=enforce"]).await;
-    rendered["metadata"]
-        .as_object_mut()
-        .unwrap()
-        .remove("labels");
-    let mut printed = printed(CA).await;
-    for registration in [&mut rendered, &mut printed] {
-        for webhook in registration["webhooks"].as_array_mut().unwrap() {
-            webhook.as_object_mut().unwrap().remove("namespaceSelector");
-        }
+    let rendered = registration(&["--set=mode=enforce"]).await;
+    let printed = printed(CA, &["--exempt-namespace=aso-guard"]).await;
+    assert_eq!(without_labels(rendered), printed);
+}
+
+fn without_labels(mut object: Value) -> Value {
+    object["metadata"].as_object_mut().unwrap().remove("labels");
+    object
+}
+
+/// The same values for the registration and for the guard itself.
+#[tokio::test]
+async fn who_is_exempt_is_told_to_the_api_server_and_to_the_guard() {
+    let values = [
+        "--set=mode=enforce,webhook.exemptNamespaces={legacy,kube-system}",
+        r"--set=webhook.exemptUsers={o'brien,CORP\\carol},webhook.exemptGroups={on call}",
+    ];
+    let exempt = [
+        "--exempt-namespace=aso-guard",
+        "--exempt-namespace=legacy",
+        "--exempt-user=o'brien",
+        r"--exempt-user=CORP\carol",
+        "--exempt-group=on call",
+    ];
+    let rendered = registration(&values).await;
+    assert_eq!(without_labels(rendered), printed(CA, &exempt).await);
+    let told = arguments(&values).await;
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    let told = told.iter().filter(|flag| flag.starts_with("--exempt"));
+    assert!(told.clone().eq(&exempt), "{:?}", told.collect::<Vec<_>>());
+}
+
+/// What the guard is started with.
+async fn arguments(values: &[&str]) -> Vec<String> {
+    let objects = objects(values).await;
+    let guard = objects.iter().find(|object| object.kind() == "Deployment");
+    let pod = &guard.unwrap().0["spec"]["template"]["spec"];
+    let args = pod["containers"][0]["args"].as_array().unwrap().iter();
+    args.map(|arg| arg.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn who_may_override_is_told_to_the_guard() {
+    let has = |args: &[String], flag: &str| args.iter().any(|arg| arg == flag);
+    let groups = "--set=breakGlass.groups={sre,on call},modeGroups={platform}";
+    let args = arguments(&[groups]).await;
+    for flag in [
+        "--override=on",
+        "--override-groups=sre",
+        "--override-groups=on call",
+        "--mode-groups=platform",
+    ] {
+        assert!(has(&args, flag), "no {flag} in {args:?}");
     }
-    assert_eq!(rendered, printed);
+    let off = "--set=breakGlass.enabled=false";
+    let args = arguments(&[groups, off]).await;
+    assert!(has(&args, "--override=off"), "{args:?}");
+    assert!(!has(&args, "--override-groups=sre"), "{args:?}");
+}
+
+/// The network policy lets the guard reach its collector.
+#[rstest]
+#[case("http://collector.monitoring:4318", 4318)]
+#[case("https://collector.example/v1/traces", 443)]
+#[case("http://collector.monitoring", 80)]
+#[tokio::test]
+async fn traces_may_leave(#[case] endpoint: &str, #[case] port: u16) {
+    let values = [&*format!("--set=traces.endpoint={endpoint}")];
+    let flag = format!("--otlp-endpoint={endpoint}");
+    assert!(arguments(&values).await.contains(&flag));
+    let objects = objects(&values).await;
+    let policy = objects
+        .iter()
+        .find(|object| object.kind() == "NetworkPolicy");
+    let egress = policy.unwrap().0["spec"]["egress"].as_array().unwrap();
+    let allowed = json!({"ports": [{"port": port, "protocol": "TCP"}]});
+    assert_eq!(egress.last(), Some(&allowed));
+}
+
+/// A flag that nobody can set by a value is one that `guard.extraArgs` has to carry.
+#[tokio::test]
+async fn every_flag_of_serve_is_a_value_or_has_a_reason_not_to_be() {
+    let all = [
+        "--set=subscription=00000000-0000-0000-0000-000000000000",
+        "--set=breakGlass.groups={a},traces.endpoint=http://c:4318",
+        "--set=webhook.exemptNamespaces={a},webhook.exemptUsers={a},webhook.exemptGroups={a}",
+    ];
+    let member = topology("member");
+    let mut told = Vec::new();
+    for source in ["selfSigned", "certManager"] {
+        let source = format!("--set=certificates.source={source}");
+        let values: Vec<&str> = [&*member, &*source].into_iter().chain(all).collect();
+        told.extend(arguments(&values).await);
+    }
+    let help = Plan::enforce(GUARD)
+        .print(&["serve", "--help"])
+        .await
+        .unwrap();
+    let flags = help
+        .lines()
+        .filter(|line| line.starts_with("      --"))
+        .filter_map(|line| line.split_whitespace().next());
+    let not_there = [
+        // A pod's own account.
+        "--kubeconfig",
+        // The Service is the only name by which the API server calls.
+        "--tls-name",
+        // A volume has to come with it: guard.extraVolumes.
+        "--client-ca",
+    ];
+    let named = |flag: &str| {
+        told.iter()
+            .any(|arg| arg == flag || arg.starts_with(&format!("{flag}=")))
+    };
+    let missing: Vec<&str> = flags.filter(|flag| !named(flag)).collect();
+    assert_eq!(missing, not_there);
 }
 
 #[tokio::test]
@@ -85,8 +192,7 @@ async fn each_verb_has_its_own_failure_policy_and_timeout() {
 
 #[tokio::test]
 async fn the_guards_own_namespace_and_kube_system_are_exempt() {
-    let rendered =
-        registration(&["--set=webhook.exemptNamespaces={kube-system,aso-guard,other}"]).await;
+    let rendered = registration(&["--set=webhook.exemptNamespaces={other}"]).await;
     for name in ["write", "parked", "delete", "namespace"] {
         let selector = json!({"matchExpressions": [{
             "key": "kubernetes.io/metadata.name",

@@ -47,8 +47,6 @@ impl Guarded {
         };
         let plane = ControlPlane::start(name, &objects).await.unwrap();
         hub::install_on(plan, &plane).await.unwrap();
-        let admin = plane.kubectl(NAMESPACE).await.unwrap();
-        install(&admin, &may_create_the_secret()).await.unwrap();
         let guard = Guard::start(plan, &plane, "kubernetes:").await.unwrap();
         guard.register(plan, &plane).await.unwrap();
         Self {
@@ -81,22 +79,37 @@ impl Guarded {
         }
         sum
     }
+
+    /// The chart lets the guard change its Secret, and make none: it says who is to.
+    async fn asks_for_the_secret(&self) {
+        let asked = "Make it, empty, and the guard fills it";
+        eventually("the guard to ask for its Secret", async || {
+            let replicas = self.guard.replicas().iter();
+            let logs = replicas.map(|replica| replica.process.log_tail(50));
+            anyhow::ensure!(
+                logs.into_iter().any(|log| log.contains(asked)),
+                "no {asked}"
+            );
+            Ok(())
+        })
+        .await;
+    }
 }
 
 fn secret() -> Object {
     Object::new("v1", "Secret", "aso-guard-tls").in_namespace(NAMESPACE)
 }
 
-/// The chart makes the Secret itself, empty, and lets the guard change it only. Here the guard
-/// makes it.
-fn may_create_the_secret() -> [Object; 3] {
+/// Beyond what the chart gives: to make secrets, of any name.
+fn may_create_secrets() -> [Object; 2] {
     let rbac = "rbac.authorization.k8s.io";
-    let of = |kind: &str| Object::new(&format!("{rbac}/v1"), kind, "make-secrets");
+    let of = |kind: &str| {
+        Object::new(&format!("{rbac}/v1"), kind, "make-secrets").in_namespace(NAMESPACE)
+    };
     let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]);
     let role = json!({"apiGroup": rbac, "kind": "Role", "name": "make-secrets"});
     let guard = json!([{"kind": "ServiceAccount", "name": "aso-guard", "namespace": NAMESPACE}]);
     [
-        Object::namespace(NAMESPACE),
         of("Role").with("/rules", rules),
         of("RoleBinding")
             .with("/roleRef", role)
@@ -104,7 +117,8 @@ fn may_create_the_secret() -> [Object; 3] {
     ]
 }
 
-fn configuration() -> Object {
+/// The guard's webhook configuration.
+pub fn configuration() -> Object {
     Object::new(
         "admissionregistration.k8s.io/v1",
         "ValidatingWebhookConfiguration",
@@ -185,8 +199,13 @@ async fn certificates_are_renewed_and_replaced_while_calls_go_on() {
         };
         next("a renewal").await;
         next("another renewal").await;
+        let emptied = json!({"data": null});
+        guarded.kubectl.patch(&secret(), emptied).await.admitted();
+        next("a certificate after the Secret was emptied").await;
         guarded.kubectl.delete(&secret()).await.admitted();
-        next("a certificate after the Secret was deleted").await;
+        guarded.asks_for_the_secret().await;
+        guarded.kubectl.create(&secret()).await.admitted();
+        next("a certificate after the Secret was deleted, and made again").await;
         let garbage = json!({"data": {"tls.crt": "Pz8/", "ca.crt": "Pz8/"}});
         guarded.kubectl.patch(&secret(), garbage).await.admitted();
         next("a certificate after the Secret was spoilt").await;
@@ -196,7 +215,7 @@ async fn certificates_are_renewed_and_replaced_while_calls_go_on() {
     };
     let ((calls, failed), cas) = futures::join!(guarded.load(&stop), changes);
     println!("{calls} calls, {} CAs, {} failed", cas, failed.len());
-    assert!(cas >= 5 && calls > 100, "{cas} CAs, {calls} calls");
+    assert!(cas >= 6 && calls > 100, "{cas} CAs, {calls} calls");
     assert_eq!(failed, [""; 0]);
 }
 
@@ -207,7 +226,13 @@ async fn a_configuration_that_somebody_spoils_is_put_right() {
         ..plan()
     };
     let guarded = Guarded::start("keeping", &long).await;
+    let before = agreed(&guarded).await;
+    // Where the guard may make the Secret itself, nobody else has to.
+    let beyond = may_create_secrets();
+    install(&guarded.kubectl, &beyond).await.unwrap();
+    guarded.kubectl.delete(&secret()).await.admitted();
     let ca = agreed(&guarded).await;
+    assert_ne!(ca, before);
     let stored = guarded
         .kubectl
         .get(&configuration())

@@ -8,7 +8,7 @@ use crate::lab::guard;
 use crate::lab::object::Object;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{eventually, eventually_refused};
 use crate::lab::world::{ASO_NAMESPACE, Lab, Plan};
 use crate::shared_lab;
 
@@ -111,6 +111,52 @@ async fn a_secret_that_is_missing_is_told_and_nothing_else_is_tried() {
         .await
         .refused();
     refusal.because("live in cluster b as credential-from/ResourceGroup/rg");
+}
+
+/// Warnings, refusals, logs, metrics, Events and claims; `shown` has the same where nobody asks
+/// the guards.
+#[tokio::test]
+async fn nothing_of_a_secret_but_its_subscription_is_told() {
+    let story = Story::begin(shared_lab().await, "kept-secret").await;
+    let marker = "marker-of-a-client-secret-51c0";
+    let in_base64 = "bWFya2VyLW9mLWEtY2xpZW50";
+    let credential = |subscription: &str| {
+        credential(subscription)
+            .with("/stringData/AZURE_CLIENT_SECRET", marker)
+            .with("/stringData/AZURE_CLIENT_CERTIFICATE", marker)
+    };
+    for person in [&story.a, &story.b] {
+        person.create(&credential(THEIRS)).await.admitted();
+    }
+    let group = story.resource_group("rg");
+    let mut told = story.a.create(&group).await.admitted().warnings;
+    let refusal =
+        eventually_refused("live in cluster a", async || story.b.create(&group).await).await;
+    told.extend(refusal.warnings.iter().cloned());
+    told.push(refusal.message);
+    // No subscription, and none that can be one.
+    for (name, subscription) in [("none", ""), ("garbage", "not\na\tsubscription")] {
+        story.b.apply(&credential(subscription)).await.admitted();
+        let warning = eventually("a warning about the credential", async || {
+            let answer = story.b.apply(&story.resource_group(name)).await?;
+            anyhow::ensure!(!answer.warnings.is_empty(), "no warning");
+            Ok(answer.warnings)
+        });
+        told.extend(warning.await);
+    }
+    for (cluster, person) in [(&story.lab.a, &story.a), (&story.lab.b, &story.b)] {
+        for replica in cluster.guard().replicas() {
+            told.push(std::fs::read_to_string(replica.process.log()).unwrap());
+            told.push(replica.ops("/metrics").await.unwrap().1);
+        }
+        let events = "/apis/events.k8s.io/v1/events";
+        told.push(person.raw(events).await.unwrap());
+    }
+    let claims = "/apis/asoguard.io/v1alpha1/claims";
+    told.push(story.hub.raw(claims).await.unwrap());
+    let told = told.concat();
+    assert!(told.contains("kept-secret"), "nothing was told");
+    assert!(!told.contains(marker) && !told.contains(in_base64));
 }
 
 #[tokio::test]

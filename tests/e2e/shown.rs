@@ -7,7 +7,6 @@
 use serde_json::json;
 
 use crate::GUARD;
-use crate::lab::control_plane::install;
 use crate::lab::crds::SUBSCRIPTION;
 use crate::lab::guard;
 use crate::lab::kubectl::Kubectl;
@@ -234,22 +233,6 @@ async fn everything_shown(lab: &Lab) -> anyhow::Result<String> {
     Ok(shown.concat())
 }
 
-/// The right that `--on-conflict park` needs besides the chart's.
-fn may_park() -> [Object; 2] {
-    let rbac = "rbac.authorization.k8s.io";
-    let of = |kind: &str| Object::new(&format!("{rbac}/v1"), kind, "aso-guard-park");
-    let groups = ["resources.azure.com"];
-    let rules = json!([{"apiGroups": groups, "resources": ["*"], "verbs": ["patch"]}]);
-    let role = json!({"apiGroup": rbac, "kind": "ClusterRole", "name": "aso-guard-park"});
-    let guard = json!([{"kind": "ServiceAccount", "name": "aso-guard", "namespace": "aso-guard"}]);
-    [
-        of("ClusterRole").with("/rules", rules),
-        of("ClusterRoleBinding")
-            .with("/roleRef", role)
-            .with("/subjects", guard),
-    ]
-}
-
 #[tokio::test]
 async fn newcomers_are_parked_where_that_is_wanted() {
     let mut lab = Lab::start(&Plan::default()).await.unwrap();
@@ -262,9 +245,6 @@ async fn newcomers_are_parked_where_that_is_wanted() {
     };
     lab.guard_unasked(&plan).await.unwrap();
     let story = Story::begin(&lab, "park").await;
-    for person in [&story.a, &story.b] {
-        install(person, &may_park()).await.unwrap();
-    }
     let groups: Vec<Object> = (0..8)
         .map(|n| story.resource_group(&format!("rg{n}")))
         .collect();

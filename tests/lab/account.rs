@@ -66,9 +66,11 @@ fn rendered(topology: &str) -> anyhow::Result<Vec<Object>> {
     Object::documents(chart)
 }
 
-/// Whether it gives the guard's account its rights; those of the hooks are their own.
+/// Whether it gives the guard's account its rights, or is what they are to; those of the hooks
+/// are their own.
 fn allows(object: &Object) -> bool {
     let kinds = [
+        "Secret",
         "ServiceAccount",
         "ClusterRole",
         "ClusterRoleBinding",

@@ -16,6 +16,7 @@
 //! | [`guard`], [`service`], [`webhook`] | aso-guard: its replicas, their one address, its registration |
 //! | [`yes`] | a webhook that says yes to everything |
 //! | [`world`] | the whole lab: clusters `a` and `b`, and a hub |
+//! | [`thief`] | what a stolen credential of a member is tried on |
 //! | [`aso`], [`story`], [`report`] | what a test tells: who does what, and what there is to see when it fails |
 
 #![allow(
@@ -47,6 +48,7 @@ pub mod reaper;
 pub mod report;
 pub mod service;
 pub mod story;
+pub mod thief;
 pub mod verdict;
 pub mod wait;
 pub mod webhook;

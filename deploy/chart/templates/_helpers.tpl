@@ -45,8 +45,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* Helm takes the guard's own away when the source changes, so somebody else's has another name. */}}
 {{- define "aso-guard.tlsSecret" -}}
-{{- default (printf "%s-tls" (include "aso-guard.fullname" .)) .Values.certificates.secretName }}
+{{- $end := ternary "tls" "serving-tls" (eq .Values.certificates.source "selfSigned") }}
+{{- default (printf "%s-%s" (include "aso-guard.fullname" .) $end) .Values.certificates.secretName }}
 {{- end }}
 
 {{/* Whether the claims are kept in this cluster. */}}
@@ -91,4 +93,32 @@ affinity:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* The namespaces that are not judged, as JSON: the guard's own, so that it can always be mended. */}}
+{{- define "aso-guard.exemptNamespaces" -}}
+{{- concat (list "kube-system" .Release.Namespace) .Values.webhook.exemptNamespaces | uniq | toJson }}
+{{- end }}
+
+{{/* The match conditions by which the API server does not ask about exempt users, as JSON. */}}
+{{- define "aso-guard.exemptions" -}}
+{{- $conditions := list }}
+{{- with .Values.webhook.exemptUsers }}
+{{- $expression := printf "!(request.userInfo.username in %s)" (include "aso-guard.celList" .) }}
+{{- $conditions = append $conditions (dict "name" "not-an-exempt-user" "expression" $expression) }}
+{{- end }}
+{{- with .Values.webhook.exemptGroups }}
+{{- $expression := printf "!request.userInfo.groups.exists(group, group in %s)" (include "aso-guard.celList" .) }}
+{{- $conditions = append $conditions (dict "name" "not-in-an-exempt-group" "expression" $expression) }}
+{{- end }}
+{{- toJson $conditions }}
+{{- end }}
+
+{{/* Texts as a list of CEL. */}}
+{{- define "aso-guard.celList" -}}
+{{- $quoted := list }}
+{{- range . }}
+{{- $quoted = append $quoted (printf "'%s'" (. | replace "\\" "\\\\" | replace "'" "\\'")) }}
+{{- end }}
+{{- printf "[%s]" (join ", " $quoted) }}
 {{- end }}
