@@ -19,6 +19,7 @@ mod control_plane;
 mod credentials;
 mod deletes;
 mod family;
+mod groups;
 mod late;
 mod members;
 mod metrics;

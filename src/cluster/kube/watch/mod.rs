@@ -2,6 +2,7 @@
 //! observer's list of objects to look at.
 
 mod crds;
+mod kinds;
 mod synced;
 
 use std::collections::{HashMap, HashSet};
@@ -16,7 +17,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -25,9 +26,10 @@ use crate::cluster::observer::Observer;
 
 use super::credentials::{NAMESPACE_SECRET, SETTINGS_SECRET, secrets};
 use super::discovery::{self, Installed};
-use super::watched::{WatchedObject, WatchedSecret, is_guarded, namespace_of};
+use super::watched::{WatchedSecret, is_guarded, namespace_of};
 use super::{KubeCluster, store};
 use crds::WantedCrds;
+use kinds::Watched;
 use synced::Synced;
 
 /// How many objects one page of a first list holds.
@@ -47,12 +49,6 @@ struct Watches {
     tasks: JoinSet<()>,
     /// The running watch of each installed kind, by plural and group.
     kinds: HashMap<String, Watched>,
-}
-
-struct Watched {
-    resource: ApiResource,
-    task: AbortHandle,
-    synced: Arc<Synced>,
 }
 
 impl KubeCluster {
@@ -174,61 +170,25 @@ impl Watches {
             stays
         });
         let resources: Vec<ApiResource> = installed.all().cloned().collect();
-        let groups = installed.groups(&cluster.kinds.load());
+        let kinds = cluster.kinds.load();
+        let groups = installed.groups(&kinds);
         cluster.installed.store(Arc::new(installed));
         cluster.groups.send_if_modified(|known| {
             let changed = *known != groups;
             *known = groups;
             changed
         });
-        for resource in resources {
+        // Of groups with names like ASO's, such as those of AKS, no kind is known.
+        let of_aso = |group: &str| kinds.groups().any(|known| known == group);
+        for resource in resources
+            .into_iter()
+            .filter(|resource| of_aso(&resource.group))
+        {
             let name = discovery::crd_name(&resource);
             if wanted.contains(&name) && !self.kinds.contains_key(&name) {
                 let watched = self.watch_kind(resource);
                 self.kinds.insert(name, watched);
             }
-        }
-    }
-
-    fn watch_kind(&mut self, resource: ApiResource) -> Watched {
-        let cluster = self.cluster.clone();
-        let synced = Arc::new(Synced::default());
-        let (done, watched) = (synced.clone(), resource.clone());
-        let task = self.tasks.spawn(async move {
-            let api: Api<WatchedObject> = Api::all_with(cluster.client.clone(), &resource);
-            let config = watcher::Config::default().page_size(PAGE);
-            let mut events = watcher(api, config).default_backoff().boxed();
-            let mut stale = HashSet::new();
-            let facts = |object: WatchedObject| object.into_facts(&resource.group, &resource.kind);
-            while let Some(event) = events.next().await {
-                match event {
-                    Ok(Event::Init) => {
-                        stale = cluster.store.keys_of(&resource.group, &resource.kind);
-                    }
-                    Ok(Event::InitApply(object)) => {
-                        let object = facts(object);
-                        stale.remove(&object.key);
-                        cluster.stored(object, true);
-                    }
-                    Ok(Event::InitDone) => {
-                        for key in stale.drain() {
-                            cluster.gone(&key);
-                        }
-                        done.set();
-                    }
-                    Ok(Event::Apply(object)) => cluster.stored(facts(object), false),
-                    Ok(Event::Delete(object)) => cluster.gone(&facts(object).key),
-                    Err(error) => warn!(
-                        kind = %resource.kind, group = %resource.group, %error,
-                        "the watch broke off; trying again"
-                    ),
-                }
-            }
-        });
-        Watched {
-            resource: watched,
-            task,
-            synced,
         }
     }
 

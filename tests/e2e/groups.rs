@@ -1,0 +1,93 @@
+//! The webhook's rules follow the API groups of the kinds that are installed.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a story expects fails its test otherwise"
+)]
+
+use serde_json::json;
+
+use crate::GUARD;
+use crate::certificates::{Guarded, configuration};
+use crate::lab::crds;
+use crate::lab::guard::Plan;
+use crate::lab::object::Object;
+use crate::lab::verdict::Verdict;
+use crate::lab::wait::{eventually, eventually_refused};
+
+/// A group that neither the guard's table nor the chart's roles know.
+const NEWER: &str = "newer.azure.com";
+/// One of AKS's, which has nothing to do with ASO.
+const OF_AKS: &str = "clusterconfig.azure.com";
+
+/// The CRD of virtual networks in another group.
+fn crd(group: &str) -> Object {
+    let of_networks = |crd: &Object| crd.text("/spec/names/kind") == "VirtualNetwork";
+    let crd = crds::all().into_iter().find(of_networks).unwrap();
+    crd.with("/spec/group", group)
+        .with("/metadata/name", format!("virtualnetworks.{group}"))
+}
+
+#[tokio::test]
+async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
+    let guarded = Guarded::start("groups", &Plan::enforce(GUARD)).await;
+    let mut of_aks = crd(OF_AKS);
+    for version in of_aks.0["spec"]["versions"].as_array_mut().unwrap() {
+        version["schema"]["openAPIV3Schema"]["description"] = json!("A configuration");
+    }
+    for crd in [&of_aks, &crd(NEWER)] {
+        guarded.kubectl.apply(crd).await.admitted();
+    }
+    eventually("the rules to follow", async || {
+        let stored = guarded.kubectl.get(&configuration()).await?.object;
+        for webhook in stored.0["webhooks"].as_array().into_iter().flatten() {
+            let of_objects = ["write", "parked", "delete"];
+            let name = webhook["name"].as_str().unwrap_or_default();
+            if of_objects
+                .map(|name| format!("{name}.asoguard.io"))
+                .contains(&name.to_owned())
+            {
+                let groups = webhook["rules"][0]["apiGroups"].as_array().unwrap();
+                anyhow::ensure!(groups.contains(&json!(NEWER)), "{name}: {groups:?}");
+                anyhow::ensure!(!groups.contains(&json!(OF_AKS)), "{name}: {groups:?}");
+            }
+        }
+        Ok(())
+    })
+    .await;
+
+    // Without a right to read its objects, the guard judges what it is asked about.
+    let network = Object::of("VirtualNetwork", "net")
+        .azure_name("net-newer")
+        .owner("rg");
+    let api_version = network.api_version().replace("network.azure.com", NEWER);
+    let network = network.with("/apiVersion", api_version);
+    eventually("the kind to be served", async || {
+        Ok(guarded.kubectl.create(&network).await.map(drop)?)
+    })
+    .await;
+    guarded
+        .kubectl
+        .apply(&Object::namespace("other"))
+        .await
+        .admitted();
+    let other = guarded.kubectl.in_namespace("other");
+    eventually_refused("two live reconcilers", async || {
+        other.dry_run().create(&network).await
+    })
+    .await;
+
+    // And starts.
+    let replica = &guarded.guard.replicas()[0];
+    replica.stop().await.unwrap();
+    replica.start_again().await.unwrap();
+    let log = std::fs::read_to_string(replica.process.log()).unwrap();
+    assert!(log.contains("rbac.moreApiGroups"), "{log}");
+    assert!(!log.contains(&format!("group={OF_AKS} \"may not")), "{log}");
+    let group = Object::of("ResourceGroup", "rg");
+    guarded.kubectl.create(&group).await.admitted();
+    eventually_refused("live in this cluster", async || {
+        other.dry_run().create(&group).await
+    })
+    .await;
+}
