@@ -15,3 +15,4 @@ pub mod policy;
 pub mod registry;
 pub mod server;
 pub mod telemetry;
+pub mod transfer;

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{MemberName, Record};
+use aso_guard::claim::{MemberName, Record, TransferName};
 use aso_guard::registry::memory::MemoryRegistry;
 use aso_guard::registry::{
     Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
 };
+use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
 
 /// A registry to show things with.
@@ -105,5 +106,32 @@ impl Registry for Stage {
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         self.there()?.members().await
+    }
+
+    async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        self.there()?.transfer(name).await
+    }
+
+    async fn put_transfer(
+        &self,
+        transfer: &Transfer,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        self.there()?.put_transfer(transfer, expected).await
+    }
+
+    async fn remove_transfer(
+        &self,
+        name: &TransferName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.there()?.remove_transfer(name, expected).await
+    }
+
+    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+        self.there()?.transfers().await
     }
 }

@@ -122,7 +122,7 @@ impl Guard {
     }
 
     /// The object with its identities, where deleting it would delete its resource,
-    /// and no other copy of that is there.
+    /// and neither another copy nor a transfer depends on that.
     async fn look_at_peers(&self, object: Arc<ObjectFacts>) -> Result<Option<Doomed>, Stop> {
         let resolved = resolve::resolve(&*self.cluster, &object).await?;
         if resolved.policy.policy != Policy::Manage || object.terminating {
@@ -134,7 +134,7 @@ impl Guard {
         for identity in &identities {
             let known = self.registry.claim(identity).await?;
             let claimed = known.as_ref().map(|known| &known.record);
-            claim::peers_depend(claimed, identity, &copy)
+            claim::others_depend(claimed, identity, &copy)
                 .map_err(|refusal| child_refused(copy.clone(), refusal))?;
         }
         Ok(Some((object, identities)))

@@ -42,7 +42,8 @@ pub struct Acquire {
 /// server will store it, and the claims have to cover what is stored.
 ///
 /// # Errors
-/// [`Refusal::LiveElsewhere`] naming the other copy.
+/// [`Refusal::LiveElsewhere`] naming the other copy, or [`Refusal::ReservedElsewhere`]
+/// where an open transfer brings the resource to another place.
 pub fn acquire(
     record: Option<&Record>,
     identity: &Identity,
@@ -52,9 +53,19 @@ pub fn acquire(
     Ok(acquire_by_force(record, identity, ask))
 }
 
-/// Whether no copy but the one that asks is live or may become so.
+/// Whether no copy but the one that asks is live or may become so, and no open transfer
+/// brings the resource to another place. The transfer comes first: it stands in the way
+/// when the other copy no longer does.
 pub(super) fn is_free(record: Option<&Record>, ask: &Acquire) -> Result<(), Refusal> {
     let Some(record) = record else { return Ok(()) };
+    if let Some(reservation) = &record.reserved
+        && !reservation.to.has(&ask.copy)
+    {
+        return Err(Refusal::ReservedElsewhere {
+            identity: record.identity.clone(),
+            reservation: reservation.clone(),
+        });
+    }
     let holder = record.others(&ask.copy).find(|(_, copy)| copy.is_live());
     holder.map_or(Ok(()), |(other, held)| {
         Err(Refusal::LiveElsewhere {

@@ -40,6 +40,7 @@ pub struct Delete {
 /// after it is written.
 ///
 /// # Errors
+/// [`Refusal::TransferDepends`] while an open transfer moves the resource, or
 /// [`Refusal::PeersDepend`], or [`Refusal::WakesDelete`] for a copy that is
 /// terminating already, naming the other copies.
 pub fn mark_deleting(
@@ -51,13 +52,13 @@ pub fn mark_deleting(
     Ok(mark_by_force(record, identity, ask))
 }
 
-/// Whether no other copy depends on the resource.
+/// Whether neither a transfer nor another copy depends on the resource.
 pub(super) fn may_delete(
     record: Option<&Record>,
     identity: &Identity,
     ask: &Delete,
 ) -> Result<(), Refusal> {
-    peers_depend(record, identity, &ask.copy).map_err(|refusal| match refusal {
+    others_depend(record, identity, &ask.copy).map_err(|refusal| match refusal {
         Refusal::PeersDepend { identity, peers } if ask.wakes => {
             Refusal::WakesDelete { identity, peers }
         }
@@ -82,16 +83,23 @@ pub fn mark_by_force(record: Option<&Record>, identity: &Identity, ask: &Delete)
     next
 }
 
-/// Whether a destructive delete through `copy` would take the resource from other
-/// copies of it, live or parked.
+/// Whether a destructive delete through `copy` would take the resource from an open
+/// transfer, or from other copies of it, live or parked.
 ///
 /// # Errors
-/// [`Refusal::PeersDepend`] naming them.
-pub fn peers_depend(
+/// [`Refusal::TransferDepends`], or [`Refusal::PeersDepend`] naming the copies.
+pub fn others_depend(
     record: Option<&Record>,
     identity: &Identity,
     copy: &CopyRef,
 ) -> Result<(), Refusal> {
+    if let Some(reservation) = record.and_then(|record| record.reserved.as_ref()) {
+        return Err(Refusal::TransferDepends {
+            identity: identity.clone(),
+            moved: identity.clone(),
+            reservation: reservation.clone(),
+        });
+    }
     let others = record.into_iter().flat_map(|record| record.others(copy));
     let peers: Vec<Holder> = others
         .map(|(other, held)| Holder::of(other, held))
@@ -107,20 +115,35 @@ pub fn peers_depend(
 
 /// Whether a destructive delete of `identity` through `copy` would take other
 /// people's resources with it: claims below its ARM ID held from another
-/// namespace or another cluster.
+/// namespace or another cluster, or moved by an open transfer.
 ///
-/// Children in the copy's own namespace are its own, and are not counted.
+/// Children in the copy's own namespace are its own, and are not counted, unless they
+/// are being moved.
 ///
 /// # Errors
-/// [`Refusal::ChildrenDepend`] naming them.
+/// [`Refusal::TransferDepends`], or [`Refusal::ChildrenDepend`] naming them.
 pub fn dependents<'a>(
     identity: &Identity,
     copy: &CopyRef,
     claims: impl IntoIterator<Item = &'a Record>,
 ) -> Result<(), Refusal> {
-    let mut children: Vec<Dependent> = claims
+    let inside = claims
         .into_iter()
-        .filter(|claim| claim.identity.is_below(identity))
+        .filter(|claim| claim.identity.is_below(identity));
+    let inside: Vec<&Record> = inside.collect();
+    let moved = inside
+        .iter()
+        .filter_map(|claim| Some((&claim.identity, claim.reserved.as_ref()?)))
+        .min_by_key(|(moved, _)| *moved);
+    if let Some((moved, reservation)) = moved {
+        return Err(Refusal::TransferDepends {
+            identity: identity.clone(),
+            moved: moved.clone(),
+            reservation: reservation.clone(),
+        });
+    }
+    let mut children: Vec<Dependent> = inside
+        .into_iter()
         .filter_map(|claim| {
             let (other, held) = claim
                 .copies

@@ -20,6 +20,7 @@ mod newcomer;
 mod observe;
 mod record;
 mod refusal;
+mod reserve;
 #[cfg(test)]
 mod testing;
 mod wording;
@@ -27,10 +28,13 @@ mod wording;
 pub use acquire::{Acquire, acquire, acquire_below, acquire_by_force, withdraw};
 pub use arrive::arrive;
 pub use attempt::{Aim, Answer, Attempt, Call};
-pub use delete::{Delete, dependents, mark_by_force, mark_deleting, peers_depend};
+pub use delete::{Delete, dependents, mark_by_force, mark_deleting, others_depend};
 pub use history::{Deed, Entry, MAX_HISTORY, MAX_REASON, Why};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
 pub use observe::{Held, Observation, Observed, Sighting, observe};
 pub use record::{ClaimState, Copy, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored};
 pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
+pub use reserve::{
+    Place, PlaceError, Reservation, TransferName, TransferNameError, reserve, unreserve,
+};
 pub use wording::{Action, Heard, Speaker, Words};

@@ -31,19 +31,24 @@ impl FromStr for MemberName {
     type Err = MemberNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let ends = |b: Option<&u8>| b.is_some_and(|&b| b != b'-');
-        let bytes = text.as_bytes();
-        if bytes.len() <= 63
-            && bytes.iter().all(|&b| inner(b))
-            && ends(bytes.first())
-            && ends(bytes.last())
-        {
+        if is_dns_label(text) {
             Ok(Self(text.into()))
         } else {
             Err(MemberNameError(text.to_owned()))
         }
     }
+}
+
+/// Whether a text is a DNS label (RFC 1123): what names of objects, namespaces and
+/// labels' values have in common.
+pub(super) fn is_dns_label(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let ends = |b: Option<&u8>| b.is_some_and(|&b| b != b'-');
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && bytes.iter().all(|&b| inner(b))
+        && ends(bytes.first())
+        && ends(bytes.last())
 }
 
 impl fmt::Display for MemberName {

@@ -10,6 +10,7 @@ use crate::policy::Policy;
 
 use super::history::Entry;
 use super::names::{CopyRef, RequestUid};
+use super::reserve::Reservation;
 
 /// How many requests of one kind a copy keeps apart. Beyond it, the oldest are
 /// folded into one that only its deadline ends, so that a client that retries in
@@ -23,6 +24,8 @@ pub struct Record {
     pub identity: Identity,
     /// Every copy of it that is stored or may yet be stored.
     pub copies: BTreeMap<CopyRef, Copy>,
+    /// The open transfer that moves the resource, where there is one.
+    pub reserved: Option<Reservation>,
     /// What was done against the protocol's word, the latest last.
     pub history: Vec<Entry>,
 }
@@ -102,7 +105,7 @@ pub enum ClaimState {
     Pending,
     /// Only parked copies.
     Parked,
-    /// No copies: the record is kept for its history.
+    /// No copies: the record is kept for its history, or for a transfer.
     Free,
     /// The copy that is live is being deleted, and the resource with it.
     Deleting,
@@ -139,14 +142,15 @@ impl Record {
         Self {
             identity,
             copies: BTreeMap::new(),
+            reserved: None,
             history: Vec::new(),
         }
     }
 
-    /// Whether it says nothing: there is no copy, and nothing was done that is to be
-    /// remembered. A registry keeps no such record.
+    /// Whether it says nothing: there is no copy, nobody moves the resource, and nothing
+    /// was done that is to be remembered. A registry keeps no such record.
     pub fn is_empty(&self) -> bool {
-        self.copies.is_empty() && self.history.is_empty()
+        self.copies.is_empty() && self.reserved.is_none() && self.history.is_empty()
     }
 
     /// The copies that are live or may become so.

@@ -6,6 +6,7 @@ use crate::arm::Identity;
 
 use super::names::CopyRef;
 use super::record::{Copy, InFlight};
+use super::reserve::Reservation;
 
 /// A refusal of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,13 @@ pub enum Refusal {
         holder: Holder,
         /// Whether either copy's identity rests on an owner that is not there.
         assumed: bool,
+    },
+    /// An open transfer brings the resource to another place: it may go live only there.
+    ReservedElsewhere {
+        /// The resource.
+        identity: Identity,
+        /// The transfer, and where it brings it.
+        reservation: Reservation,
     },
     /// `serviceoperator.azure.com/resource-id` names a resource that somebody else holds.
     ForeignResourceId {
@@ -36,6 +44,15 @@ pub enum Refusal {
         ancestor: Identity,
         /// The copy through which it is deleted.
         holder: Holder,
+    },
+    /// A destructive delete, while an open transfer moves the resource or one inside it.
+    TransferDepends {
+        /// The resource.
+        identity: Identity,
+        /// What is moved: the resource itself, or one inside it.
+        moved: Identity,
+        /// The transfer.
+        reservation: Reservation,
     },
     /// A destructive delete, while other copies of the resource are there.
     PeersDepend {
@@ -122,6 +139,10 @@ pub struct Dependent {
 pub enum Reason {
     /// Another copy is live.
     LiveElsewhere,
+    /// An open transfer brings the resource elsewhere.
+    InTransfer,
+    /// An open transfer moves what would be deleted.
+    TransferDepends,
     /// A stale resource-id annotation that names somebody else's resource.
     ForeignResourceId,
     /// An ancestor is being deleted.
@@ -157,6 +178,8 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LiveElsewhere => "LiveElsewhere",
+            Self::InTransfer => "InTransfer",
+            Self::TransferDepends => "TransferDepends",
             Self::ForeignResourceId => "ForeignResourceId",
             Self::AncestorDeleting => "AncestorDeleting",
             Self::PeersDepend => "PeersDepend",
@@ -180,6 +203,8 @@ impl Refusal {
     pub fn reason(&self) -> Reason {
         match self {
             Self::LiveElsewhere { .. } => Reason::LiveElsewhere,
+            Self::ReservedElsewhere { .. } => Reason::InTransfer,
+            Self::TransferDepends { .. } => Reason::TransferDepends,
             Self::ForeignResourceId { .. } => Reason::ForeignResourceId,
             Self::AncestorDeleting { .. } => Reason::AncestorDeleting,
             Self::PeersDepend { .. } => Reason::PeersDepend,
@@ -197,6 +222,7 @@ impl Refusal {
             Self::LiveElsewhere { holder, .. }
             | Self::ForeignResourceId { holder, .. }
             | Self::AncestorDeleting { holder, .. } => Some(holder),
+            Self::ReservedElsewhere { .. } | Self::TransferDepends { .. } => None,
             Self::PeersDepend { peers, .. } | Self::WakesDelete { peers, .. } => peers.first(),
             Self::ChildrenDepend { children, .. } => children.first().map(|child| &child.holder),
             Self::WakesChild { refusal, .. } | Self::ChildRefused { refusal, .. } => {

@@ -8,8 +8,8 @@ use crate::object::ObjectKey;
 use crate::policy::Policy;
 
 use super::{
-    Acquire, CopyRef, Delete, Held, Observation, Proof, Record, RequestUid, Sighting, Stored,
-    acquire, acquire_by_force, mark_deleting, observe,
+    Acquire, CopyRef, Delete, Held, Observation, Proof, Record, RequestUid, Reservation, Sighting,
+    Stored, acquire, acquire_by_force, mark_deleting, observe,
 };
 
 /// How long after it was admitted a request is over, in seconds.
@@ -42,6 +42,15 @@ fn copy_of(place: &str, group: &str, kind: &str, name: &str) -> CopyRef {
     CopyRef {
         member: member.parse().unwrap(),
         object: ObjectKey::new(group, kind, namespace, name),
+    }
+}
+
+/// The transfer `move-it`, from [`copy`]'s namespace in `a` to the one in `b`.
+pub(super) fn reservation() -> Reservation {
+    Reservation {
+        transfer: "move-it".parse().unwrap(),
+        from: "a/team".parse().unwrap(),
+        to: "b/team".parse().unwrap(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod conflict;
 mod phrases;
+mod transfer;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -118,6 +119,15 @@ impl Refusal {
                 holder,
                 assumed,
             } => live_elsewhere(to, subject, identity, holder, *assumed),
+            Self::ReservedElsewhere {
+                identity,
+                reservation,
+            } => transfer::reserved_elsewhere(to, subject, identity, reservation),
+            Self::TransferDepends {
+                identity,
+                moved,
+                reservation,
+            } => transfer::transfer_depends(to, subject, identity, moved, reservation),
             Self::ForeignResourceId {
                 named,
                 computed,

@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::arm::Identity;
-use crate::claim::{ClaimState, MemberName, Record};
+use crate::claim::{ClaimState, MemberName, Record, TransferName};
+use crate::transfer::Transfer;
 
 use super::{
     Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
@@ -27,6 +28,7 @@ struct Tables {
     /// By the lower-cased identity, so that what is below one stands behind it.
     claims: BTreeMap<String, (u64, Record)>,
     members: BTreeMap<MemberName, (u64, MemberRecord)>,
+    transfers: BTreeMap<TransferName, (u64, Transfer)>,
 }
 
 impl MemoryRegistry {
@@ -156,6 +158,38 @@ impl Registry for MemoryRegistry {
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         Ok(self.tables().members.values().map(versioned).collect())
     }
+
+    async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        Ok(self.tables().transfers.get(name).map(versioned))
+    }
+
+    async fn put_transfer(
+        &self,
+        transfer: &Transfer,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let tables = &mut *self.tables();
+        let (next, transfers) = (&mut tables.next, &mut tables.transfers);
+        let (name, stored) = (transfer.name.clone(), Some(transfer.clone()));
+        Ok(put(next, transfers, name, stored, expected))
+    }
+
+    async fn remove_transfer(
+        &self,
+        name: &TransferName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let tables = &mut *self.tables();
+        let (next, transfers) = (&mut tables.next, &mut tables.transfers);
+        Ok(put(next, transfers, name.clone(), None, Some(expected)))
+    }
+
+    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+        Ok(self.tables().transfers.values().map(versioned).collect())
+    }
 }
 
 impl Scope {
@@ -165,6 +199,11 @@ impl Scope {
             Self::All => true,
             Self::Below(identity) => record.identity.is_below(identity),
             Self::InConflict => record.state() == ClaimState::Conflict,
+            Self::Reserved(transfer) => record.reserved.as_ref().is_some_and(|held| {
+                transfer
+                    .as_ref()
+                    .is_none_or(|transfer| held.transfer == *transfer)
+            }),
             Self::Of(member, holding) => record.copies.iter().any(|(copy, held)| {
                 copy.member == *member
                     && (*holding == Holding::AnyCopy || held.next_deadline().is_some())

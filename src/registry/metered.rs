@@ -11,7 +11,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry as Exposition, Unit};
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record};
+use crate::claim::{MemberName, Record, TransferName};
+use crate::transfer::Transfer;
 
 use super::{
     Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
@@ -23,7 +24,7 @@ const BUCKETS: [f64; 11] = [
 ];
 
 /// Every call there is.
-const OPERATIONS: [&str; 7] = [
+const OPERATIONS: [&str; 11] = [
     "claim",
     "put_claim",
     "claims",
@@ -31,6 +32,10 @@ const OPERATIONS: [&str; 7] = [
     "put_member",
     "members",
     "remove_member",
+    "transfer",
+    "put_transfer",
+    "transfers",
+    "remove_transfer",
 ];
 
 /// Counts calls.
@@ -176,5 +181,34 @@ impl Registry for Metered {
     ) -> Result<Put, RegistryError> {
         let call = self.inner.remove_member(name, expected);
         self.count("remove_member", call, of_put).await
+    }
+
+    async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        self.count("transfer", self.inner.transfer(name), ok).await
+    }
+
+    async fn put_transfer(
+        &self,
+        transfer: &Transfer,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.put_transfer(transfer, expected);
+        self.count("put_transfer", call, of_put).await
+    }
+
+    async fn remove_transfer(
+        &self,
+        name: &TransferName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.remove_transfer(name, expected);
+        self.count("remove_transfer", call, of_put).await
+    }
+
+    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+        self.count("transfers", self.inner.transfers(), ok).await
     }
 }

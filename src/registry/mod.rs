@@ -6,6 +6,7 @@ pub mod memory;
 pub mod metered;
 mod read_only;
 mod record;
+pub mod transfers;
 mod url;
 
 pub use error::RegistryError;
@@ -18,7 +19,8 @@ pub use url::{RegistryUrl, RegistryUrlError};
 use async_trait::async_trait;
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record};
+use crate::claim::{MemberName, Record, TransferName};
+use crate::transfer::Transfer;
 
 /// A store of small records with compare-and-set.
 ///
@@ -80,4 +82,28 @@ pub trait Registry: Send + Sync {
 
     /// All members, in no order.
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError>;
+
+    /// A transfer's record, and its version.
+    async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError>;
+
+    /// Stores a transfer's record, if the registry still holds `expected`. What protects
+    /// its resources stands in their claims: see [`transfers`].
+    async fn put_transfer(
+        &self,
+        transfer: &Transfer,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError>;
+
+    /// Removes a transfer's record, if the registry still holds `expected`.
+    async fn remove_transfer(
+        &self,
+        name: &TransferName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError>;
+
+    /// All transfers, those that are over included, in no order.
+    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError>;
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record};
+use crate::claim::{MemberName, Record, TransferName};
+use crate::transfer::Transfer;
 
 use super::{Cursor, MemberRecord, Page, Registry, RegistryError, Scope, Versioned};
 
@@ -51,5 +52,24 @@ impl ReadOnly {
         let mut members: Vec<MemberRecord> = members.map(|known| known.record).collect();
         members.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(members)
+    }
+
+    /// See [`Registry::transfer`].
+    pub async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        self.0.transfer(name).await
+    }
+
+    /// All transfers, those that are over included, in the order of their names.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub async fn transfers(&self) -> Result<Vec<Transfer>, RegistryError> {
+        let transfers = self.0.transfers().await?.into_iter();
+        let mut transfers: Vec<Transfer> = transfers.map(|known| known.record).collect();
+        transfers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(transfers)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record};
+use crate::claim::{MemberName, Record, TransferName};
 
 /// The version of a stored record: opaque, and never used twice for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub enum Scope {
     /// Those with more than one live copy. There are few, and this is cheap: it is asked
     /// for every few seconds.
     InConflict,
+    /// Those that are reserved for this transfer, or, without a name, for any.
+    Reserved(Option<TransferName>),
     /// Those with a copy of a member, further told apart by [`Holding`].
     Of(MemberName, Holding),
 }

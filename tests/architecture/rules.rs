@@ -4,23 +4,39 @@ use crate::source::Module;
 use crate::tokens::Token;
 
 /// Each module of the library, and those below it, which it may use.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("object", &[]),
     ("policy", &[]),
     ("arm", &["object"]),
     ("claim", &["arm", "object", "policy"]),
     ("check", &["claim", "arm", "object", "policy"]),
-    ("registry", &["claim", "arm", "object", "policy"]),
-    ("board", &["registry", "claim", "arm", "object", "policy"]),
+    ("transfer", &["claim", "arm", "object", "policy"]),
+    (
+        "registry",
+        &["transfer", "claim", "arm", "object", "policy"],
+    ),
+    (
+        "board",
+        &["registry", "transfer", "claim", "arm", "object", "policy"],
+    ),
     (
         "cluster",
-        &["registry", "claim", "arm", "object", "policy", "telemetry"],
+        &[
+            "registry",
+            "transfer",
+            "claim",
+            "arm",
+            "object",
+            "policy",
+            "telemetry",
+        ],
     ),
     (
         "admission",
         &[
             "cluster",
             "registry",
+            "transfer",
             "claim",
             "arm",
             "object",
@@ -40,6 +56,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "check",
             "cluster",
             "registry",
+            "transfer",
             "claim",
             "arm",
             "object",
@@ -52,12 +69,13 @@ const LAYERS: [(&str, &[&str]); 13] = [
 
 /// Modules without async, I/O, clock, chance or environment: what they give
 /// depends on what they are given, and on nothing else.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "object",
     "policy",
     "arm",
     "claim",
     "check",
+    "transfer",
     "keeper::plan",
     "board::shown",
 ];

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{self, Acquire, MemberName, Record, Refusal};
+use aso_guard::claim::{self, Acquire, MemberName, Record, Refusal, TransferName};
 use aso_guard::registry::{
     Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
 };
+use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
 
 use super::fixtures::{Place, create, read, refused, store};
@@ -104,6 +105,35 @@ impl Registry for Lossy {
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         self.registry.members().await
+    }
+
+    async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        self.registry.transfer(name).await
+    }
+
+    async fn put_transfer(
+        &self,
+        transfer: &Transfer,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        self.lose(self.registry.put_transfer(transfer, expected))
+            .await
+    }
+
+    async fn remove_transfer(
+        &self,
+        name: &TransferName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.lose(self.registry.remove_transfer(name, expected))
+            .await
+    }
+
+    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+        self.registry.transfers().await
     }
 }
 

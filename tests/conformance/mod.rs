@@ -9,6 +9,7 @@
 //! | [`compare_and_set`] | a put holds only against the version it expects |
 //! | [`scope`] | lists hold what is in their scope, and nothing else |
 //! | [`races`] | many writers on one record lose nothing; a read sees what was answered |
+//! | [`transfers`] | transfers are records like the others, and claims say which one moves them |
 //! | [`lost`] | who reads again after an answer was lost is right |
 
 #![allow(
@@ -23,6 +24,7 @@ mod lost;
 mod races;
 mod scope;
 mod stored;
+mod transfers;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -70,6 +72,11 @@ const CASES: &[(&str, Case)] = cases![
     races::no_update_is_lost,
     races::at_most_one_copy_goes_live,
     races::a_read_sees_what_was_answered,
+    transfers::a_transfer_comes_back_whole,
+    transfers::a_transfer_is_changed_by_the_same_rule,
+    transfers::one_of_many_writers_of_a_transfer_holds,
+    transfers::reserved_claims_are_found_by_their_transfer,
+    transfers::opening_and_closing_at_once_leaves_nothing_reserved,
     lost::who_reads_again_knows_what_became_of_it,
     lost::an_acquire_repeated_is_one_acquire,
     lost::lost_answers_do_not_make_two_holders,

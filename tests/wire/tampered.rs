@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{MemberName, Record};
+use aso_guard::claim::{MemberName, Record, TransferName};
 use aso_guard::registry::{
     Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
 };
+use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
 
 /// What goes wrong.
@@ -128,5 +129,34 @@ impl Registry for Tampered {
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
         self.pass("members", self.inner.members()).await
+    }
+
+    async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        self.pass("transfer", self.inner.transfer(name)).await
+    }
+
+    async fn put_transfer(
+        &self,
+        transfer: &Transfer,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.put_transfer(transfer, expected);
+        self.pass("put_transfer", call).await
+    }
+
+    async fn remove_transfer(
+        &self,
+        name: &TransferName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        let call = self.inner.remove_transfer(name, expected);
+        self.pass("remove_transfer", call).await
+    }
+
+    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+        self.pass("transfers", self.inner.transfers()).await
     }
 }

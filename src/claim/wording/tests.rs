@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::SignedDuration;
 use rstest::rstest;
 
-use super::super::testing::{account, account_copy, at, copy, group};
+use super::super::testing::{account, account_copy, at, copy, group, reservation};
 use super::*;
 
 /// How a copy can stand in the way of one that would go live.
@@ -151,6 +151,37 @@ fn peers_depend_on_what_would_be_deleted() {
         ]
     });
     snapshot("peers_depend", cases);
+}
+
+#[test]
+fn a_transfer_is_crossed() {
+    let actions = [Action::Create, Action::Activate, Action::Rename];
+    let cases = actions.map(|action| {
+        let refusal = Refusal::ReservedElsewhere {
+            identity: group(),
+            reservation: reservation(),
+        };
+        let text = told(&refusal, action, &copy("c"), None);
+        (format!("{action:?}"), text)
+    });
+    snapshot("reserved_elsewhere", cases);
+}
+
+#[test]
+fn a_transfer_depends_on_what_would_be_deleted() {
+    let actions = [Action::Delete, Action::Activate, Action::Rename];
+    let cases = actions.into_iter().flat_map(|action| {
+        [group(), account()].map(|moved| {
+            let title = format!("{action:?}, {}", moved.last_pair());
+            let refusal = Refusal::TransferDepends {
+                identity: group(),
+                moved,
+                reservation: reservation(),
+            };
+            (title, told(&refusal, action, &copy("a"), None))
+        })
+    });
+    snapshot("transfer_depends", cases);
 }
 
 #[test]

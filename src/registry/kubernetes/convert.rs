@@ -1,5 +1,7 @@
 //! Between the protocol's records and the objects that hold them.
 
+mod transfer;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -10,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::arm::Identity;
 use crate::claim::{
     ClaimState, Copy, CopyRef, Deed, Entry, InFlight, MemberName, Proof, Record, RequestUid,
-    Stored, Why,
+    Reservation, Stored, Why,
 };
 use crate::object::ObjectKey;
 use crate::policy::Policy;
@@ -18,13 +20,17 @@ use crate::registry::{Holding, MemberRecord, RecordVersion, Scope};
 
 use super::crd::{
     Claim, ClaimCondition, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus,
-    ClaimStored, Member, MemberSpec, MemberState,
+    ClaimStored, ClaimTransfer, Member, MemberSpec, MemberState,
 };
+
+pub(super) use transfer::{from_transfer, patch_transfer, to_transfer};
 
 const SUBSCRIPTION_LABEL: &str = "asoguard.io/subscription";
 const RESOURCE_GROUP_LABEL: &str = "asoguard.io/resource-group";
 /// `true` on claims with more than one live copy.
 const CONFLICT_LABEL: &str = "asoguard.io/conflict";
+/// The open transfer that a claim is reserved for.
+const TRANSFER_LABEL: &str = "asoguard.io/transfer";
 /// Followed by a member's name; the value says whether a request of it is under way.
 const MEMBER_LABEL_PREFIX: &str = "member.asoguard.io/";
 const IN_FLIGHT: &str = "in-flight";
@@ -91,6 +97,8 @@ pub(super) fn selector(scope: &Scope) -> String {
             selector
         }
         Scope::InConflict => format!("{CONFLICT_LABEL}=true"),
+        Scope::Reserved(None) => TRANSFER_LABEL.to_owned(),
+        Scope::Reserved(Some(transfer)) => format!("{TRANSFER_LABEL}={transfer}"),
         Scope::Of(member, Holding::AnyCopy) => format!("{MEMBER_LABEL_PREFIX}{member}"),
         Scope::Of(member, Holding::InFlight) => {
             format!("{MEMBER_LABEL_PREFIX}{member}={IN_FLIGHT}")
@@ -140,6 +148,9 @@ pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Ti
     if record.state() == ClaimState::Conflict {
         labels.insert(CONFLICT_LABEL.to_owned(), "true".to_owned());
     }
+    if let Some(held) = &record.reserved {
+        labels.insert(TRANSFER_LABEL.to_owned(), held.transfer.to_string());
+    }
     Claim {
         metadata: ObjectMeta {
             name: Some(claim_name(identity)),
@@ -158,6 +169,11 @@ pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Ti
             last_heard: Some(now),
             conditions: conditions(record, now),
             copies: record.copies.iter().map(to_copy).collect(),
+            transfer: record.reserved.as_ref().map(|held| ClaimTransfer {
+                name: held.transfer.to_string(),
+                from: transfer::to_place(&held.from),
+                to: transfer::to_place(&held.to),
+            }),
             history: record.history.iter().map(to_entry).collect(),
         }),
     }
@@ -252,9 +268,21 @@ pub(super) fn from_claim(claim: &Claim) -> Result<Record, String> {
         let (copy, held) = from_copy(copy)?;
         record.copies.insert(copy, held);
     }
+    if let Some(held) = &status.transfer {
+        record.reserved = Some(from_reservation(held)?);
+    }
     let history: Result<_, _> = status.history.iter().map(from_entry).collect();
     record.history = history?;
     Ok(record)
+}
+
+fn from_reservation(held: &ClaimTransfer) -> Result<Reservation, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("status.transfer: {error}");
+    Ok(Reservation {
+        transfer: held.name.parse().map_err(|error| wrong(&error))?,
+        from: transfer::from_place(&held.from).map_err(|error| wrong(&error))?,
+        to: transfer::from_place(&held.to).map_err(|error| wrong(&error))?,
+    })
 }
 
 fn from_entry(entry: &ClaimEntry) -> Result<Entry, String> {

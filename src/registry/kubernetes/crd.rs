@@ -1,14 +1,22 @@
-//! The registry's custom resources, `Claim` and `Member` in `asoguard.io/v1alpha1`.
+//! The registry's custom resources, `Claim`, `Member` and `Transfer` in
+//! `asoguard.io/v1alpha1`.
 //!
 //! A claim's truth is one record, and one write must cover all of it: so the
 //! status is **not** a subresource, and its `metadata.resourceVersion` is the
 //! version of compare-and-set.
+
+mod transfer;
 
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResource, CustomResourceExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use transfer::{
+    Transfer, TransferCondition, TransferEntry, TransferPlace, TransferResources, TransferSpec,
+    TransferStatus,
+};
 
 /// The registry's API group.
 pub const GROUP: &str = "asoguard.io";
@@ -28,6 +36,7 @@ pub const GROUP: &str = "asoguard.io";
     printcolumn = r#"{"name":"Parked in","type":"string","jsonPath":".status.parkedIn"}"#,
     printcolumn = r#"{"name":"Last heard","type":"date","jsonPath":".status.lastHeard"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Transfer","type":"string","jsonPath":".status.transfer.name","priority":1}"#,
     printcolumn = r#"{"name":"ARM ID","type":"string","jsonPath":".spec.identity","priority":1}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -60,9 +69,24 @@ pub struct ClaimStatus {
     /// Every copy.
     #[serde(default)]
     pub copies: Vec<ClaimCopy>,
+    /// The open transfer that moves the resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<ClaimTransfer>,
     /// What people did against aso-guard's word, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<ClaimEntry>,
+}
+
+/// The open transfer that moves a claim's resource.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimTransfer {
+    /// The transfer's name.
+    pub name: String,
+    /// From where the resource is moved.
+    pub from: TransferPlace,
+    /// To where: only there may it go live.
+    pub to: TransferPlace,
 }
 
 /// One thing that was done against aso-guard's word.
@@ -231,7 +255,7 @@ pub enum MemberState {
 
 /// The registry's CRDs, as `aso-guard crds` prints them.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![Claim::crd(), Member::crd()];
+    let mut crds = vec![Claim::crd(), Member::crd(), Transfer::crd()];
     for version in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions) {
         version.subresources = None;
     }

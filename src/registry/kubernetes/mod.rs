@@ -1,4 +1,4 @@
-//! The registry in a Kubernetes API server: `Claim` and `Member` objects, so etcd.
+//! The registry in a Kubernetes API server: `Claim`, `Member` and `Transfer` objects, so etcd.
 //!
 //! A read without a `resourceVersion` is a quorum read, and a replace with one is
 //! a compare-and-set: together they are the contract of [`Registry`].
@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use kube::api::{Api, DeleteParams, ListParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record};
+use crate::claim::{MemberName, Record, TransferName};
+use crate::transfer::Transfer;
 
 use super::{
     Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
@@ -36,6 +37,7 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct KubernetesRegistry {
     claims: Api<Claim>,
     members: Api<Member>,
+    transfers: Api<crd::Transfer>,
     name: String,
 }
 
@@ -47,7 +49,8 @@ impl KubernetesRegistry {
     pub fn new(client: Client, name: &str) -> Self {
         Self {
             claims: Api::all(client.clone()),
-            members: Api::all(client),
+            members: Api::all(client.clone()),
+            transfers: Api::all(client),
             name: name.to_owned(),
         }
     }
@@ -72,7 +75,7 @@ impl KubernetesRegistry {
             }
             kube::Error::Api(status) if status.code == 404 => RegistryError::Unavailable {
                 registry,
-                why: "it has no Claim and Member resources; install them with: \
+                why: "it has no Claim, Member and Transfer resources; install them with: \
                       aso-guard crds | kubectl apply -f -"
                     .to_owned(),
             },
@@ -111,6 +114,35 @@ impl KubernetesRegistry {
             record,
             version: version_of(member),
         })
+    }
+
+    fn read_transfer(
+        &self,
+        transfer: &crd::Transfer,
+    ) -> Result<Versioned<Transfer>, RegistryError> {
+        let record = convert::from_transfer(transfer)
+            .map_err(|why| self.corrupt(&transfer.name_any(), why))?;
+        Ok(Versioned {
+            record,
+            version: version_of(transfer),
+        })
+    }
+
+    /// Every object of a kind of which there are few.
+    async fn all<K>(&self, api: &Api<K>) -> Result<Vec<K>, RegistryError>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        let mut all = Vec::new();
+        let mut at = None;
+        loop {
+            let (mut listed, next) = self.list(api, "", at.as_ref()).await?;
+            all.append(&mut listed);
+            if next.is_none() {
+                return Ok(all);
+            }
+            at = next;
+        }
     }
 
     async fn get<K>(&self, api: &Api<K>, name: &str) -> Result<Option<K>, RegistryError>
@@ -336,18 +368,59 @@ impl Registry for KubernetesRegistry {
     }
 
     async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
-        let mut members = Vec::new();
-        let mut at = None;
-        loop {
-            let (listed, next) = self.list(&self.members, "", at.as_ref()).await?;
-            for member in &listed {
-                members.push(self.read_member(member)?);
-            }
-            if next.is_none() {
-                return Ok(members);
-            }
-            at = next;
+        let members = self.all(&self.members).await?;
+        members
+            .iter()
+            .map(|member| self.read_member(member))
+            .collect()
+    }
+
+    async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        match self.get(&self.transfers, name.as_str()).await? {
+            Some(transfer) => self.read_transfer(&transfer).map(Some),
+            None => Ok(None),
         }
+    }
+
+    /// A change is a patch: a transfer that GitOps declared has labels and annotations of
+    /// its own, which stay as they are.
+    async fn put_transfer(
+        &self,
+        transfer: &Transfer,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        let Some(expected) = expected else {
+            let object = convert::to_transfer(transfer);
+            return self.store(&self.transfers, &object).await;
+        };
+        let patch = convert::patch_transfer(transfer, expected);
+        let (name, params) = (transfer.name.as_str(), PatchParams::default());
+        let patch = Patch::Merge(&patch);
+        let patched = within(CALL_TIMEOUT, self.transfers.patch(name, &params, &patch)).await;
+        match patched {
+            Ok(stored) => Ok(Put::Stored(Some(version_of(&stored)))),
+            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
+            Err(error) => Err(self.error(&error)),
+        }
+    }
+
+    async fn remove_transfer(
+        &self,
+        name: &TransferName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.remove(&self.transfers, name.as_str(), expected).await
+    }
+
+    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+        let transfers = self.all(&self.transfers).await?;
+        transfers
+            .iter()
+            .map(|transfer| self.read_transfer(transfer))
+            .collect()
     }
 }
 

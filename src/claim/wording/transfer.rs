@@ -1,0 +1,92 @@
+//! What a person is told whom an open transfer keeps from something.
+
+use crate::arm::Identity;
+use crate::claim::{Reservation, TransferName};
+use crate::object::POLICY_ANNOTATION;
+
+use super::phrases::short;
+use super::{Action, Speaker, Words, leave_azure_alone};
+
+/// The resource is brought to another place, and would go live elsewhere.
+pub(super) fn reserved_elsewhere(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    reservation: &Reservation,
+) -> Words {
+    let what = subject.unwrap_or(match to.action {
+        Action::Activate => "making this copy live",
+        Action::Rename => "this change",
+        Action::Create | Action::Delete | Action::NamespacePolicy => "creating this copy live",
+    });
+    let (name, target) = (&reservation.transfer, &reservation.to);
+    let mut next = vec![format!(
+        "Until {name} ends, it may go live in namespace {} of cluster {} only.",
+        target.namespace, target.member
+    )];
+    if to.action == Action::Create {
+        next.push(format!(
+            "Or create this copy parked, with the annotation {POLICY_ANNOTATION}: skip"
+        ));
+    }
+    next.extend(see_and_end(name));
+    Words {
+        summary: format!("{what} would cross transfer {name} of {}", short(identity)),
+        holders: vec![format!("it is moved from {} to {target}", reservation.from)],
+        next,
+        details: vec![format!("Resource: {identity}")],
+    }
+}
+
+/// What is moved would be deleted.
+pub(super) fn transfer_depends(
+    to: &Speaker<'_>,
+    subject: Option<&str>,
+    identity: &Identity,
+    moved: &Identity,
+    reservation: &Reservation,
+) -> Words {
+    let what = match (subject, to.action) {
+        (Some(subject), _) => subject,
+        (None, Action::Delete) => "deleting this copy",
+        (None, Action::Rename) => "this copy is being deleted; this change",
+        (None, _) => "this copy is being deleted; making it manage",
+    };
+    let what_moves = if moved == identity {
+        "it".to_owned()
+    } else {
+        format!("{} inside of it", short(moved))
+    };
+    let Reservation {
+        transfer,
+        from,
+        to: target,
+    } = reservation;
+    let mut next = if to.action == Action::Delete {
+        leave_azure_alone(to, subject)
+    } else {
+        vec!["Leave it as it is: its delete ends without touching that resource.".to_owned()]
+    };
+    next.extend(see_and_end(transfer));
+    let mut details = vec![format!("Resource: {identity}")];
+    if moved != identity {
+        details.push(format!("Moved:    {moved}"));
+    }
+    Words {
+        summary: format!("{what} would delete {} in Azure", short(identity)),
+        holders: vec![format!(
+            "transfer {transfer} moves {what_moves} from {from} to {target}"
+        )],
+        next,
+        details,
+    }
+}
+
+/// Where to look, and what ends it.
+fn see_and_end(name: &TransferName) -> [String; 3] {
+    [
+        "See what the transfer still has to do, and end it when it is through:".to_owned(),
+        format!("  aso-guard transfer status {name}"),
+        format!("  aso-guard transfer finish {name}"),
+    ]
+}

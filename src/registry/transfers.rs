@@ -1,0 +1,452 @@
+//! The steps of a transfer's life, on any registry.
+//!
+//! Each can be cut off anywhere and done again, by anybody: the record is written first
+//! where something begins and last where it ends, and every claim is changed by
+//! compare-and-set. **Who reserves writes first and looks after**: a delete that was
+//! admitted before shows its mark then, and one that comes later sees the reservation.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+
+use crate::arm::Identity;
+use crate::claim::{CopyRef, MemberName, Record, Reservation, TransferName, reserve, unreserve};
+use crate::transfer::{Deed, Entry, Phase, Progress, Status, Transfer, progress};
+
+use super::{Holding, Put, Registry, RegistryError, Scope, Versioned};
+
+/// How many claims are changed together.
+const AT_ONCE: usize = 16;
+
+/// Why a step was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// The registry did not do its part. What was done stays, and the step can be taken
+    /// again.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// There is no such transfer.
+    #[error("there is no transfer {0}; see: aso-guard transfer list")]
+    Missing(TransferName),
+    /// There is one of that name, declared otherwise.
+    #[error(
+        "there is a transfer {name} already, and it is another one: {} of {from} to {to}, {state}",
+        selection
+    )]
+    Differs {
+        /// The name.
+        name: TransferName,
+        /// Which resources it moves, in words.
+        selection: String,
+        /// From where.
+        from: String,
+        /// To where.
+        to: String,
+        /// Its state, in a word.
+        state: &'static str,
+    },
+    /// It is over, or about to be.
+    #[error("transfer {name} is {state}; what it moved is free")]
+    Over {
+        /// The name.
+        name: TransferName,
+        /// Its state, in a word.
+        state: &'static str,
+    },
+}
+
+/// What opening a transfer came to.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The transfer as it is now.
+    pub transfer: Transfer,
+    /// How far its resources are.
+    pub progress: Progress,
+    /// What another transfer has reserved; it is not covered by this one.
+    pub taken: Vec<(Identity, TransferName)>,
+    /// What is being deleted by a request that was admitted before, or is inside of what
+    /// is: this is too late for it.
+    pub doomed: Vec<Identity>,
+}
+
+/// Writes a transfer that was not there yet, or says again that one was started: it may
+/// have been cut off, or is to take in what came later.
+///
+/// # Errors
+/// [`TransferError::Differs`], or [`TransferError::Over`].
+pub async fn start(
+    registry: &dyn Registry,
+    wanted: &Transfer,
+    entry: &Entry,
+) -> Result<Transfer, TransferError> {
+    loop {
+        let known = registry.transfer(&wanted.name).await?;
+        let (mut next, version) = match known {
+            None => (wanted.clone(), None),
+            Some(known) => (continued(known.record, wanted)?, Some(known.version)),
+        };
+        next.remember(entry.clone());
+        if registry.put_transfer(&next, version.as_ref()).await? != Put::Conflict {
+            return Ok(next);
+        }
+    }
+}
+
+/// The transfer that is there, if it is the one that is wanted.
+fn continued(known: Transfer, wanted: &Transfer) -> Result<Transfer, TransferError> {
+    let same =
+        (&known.from, &known.to, &known.selection) == (&wanted.from, &wanted.to, &wanted.selection);
+    if !same || known.turned {
+        return Err(TransferError::Differs {
+            name: known.name.clone(),
+            selection: known.selection.words(),
+            from: known.from.to_string(),
+            to: known.to.to_string(),
+            state: known.state(),
+        });
+    }
+    if !known.reserves() {
+        return Err(over(&known));
+    }
+    Ok(Transfer {
+        phase: Phase::Opening,
+        ..known
+    })
+}
+
+/// Turns a transfer round: from now on its resources may go live at its source only.
+///
+/// # Errors
+/// [`TransferError::Missing`], or [`TransferError::Over`].
+pub async fn turn(
+    registry: &dyn Registry,
+    name: &TransferName,
+    entry: &Entry,
+) -> Result<Opened, TransferError> {
+    change(registry, name, |known| {
+        if !known.reserves() {
+            return Err(over(known));
+        }
+        let mut next = known.turn();
+        next.remember(entry.clone());
+        Ok(next)
+    })
+    .await?;
+    open(registry, name, &|_| true).await
+}
+
+/// Reserves the claims of a transfer that was started or turned round, and says that it
+/// is open once all of them are.
+///
+/// `chosen`: which copies at its source are meant, where a claim cannot tell.
+///
+/// # Errors
+/// [`TransferError::Missing`], or [`TransferError::Over`]: it was ended meanwhile.
+pub async fn open(
+    registry: &dyn Registry,
+    name: &TransferName,
+    chosen: &(dyn Fn(&CopyRef) -> bool + Sync),
+) -> Result<Opened, TransferError> {
+    let transfer = existing(registry, name).await?.record;
+    let way = transfer.reservation();
+    let mut taken = Vec::new();
+    if transfer.reserves() {
+        if transfer.turned {
+            let scope = Scope::Reserved(Some(name.clone()));
+            taken.extend(reserve_in(registry, &scope, &way, |_| true).await?);
+        } else {
+            let scope = Scope::Of(transfer.from.member.clone(), Holding::AnyCopy);
+            let wanted = |claim: &Record| {
+                let copies = &mut claim.copies.keys();
+                copies.any(|copy| transfer.takes(&claim.identity, copy) && chosen(copy))
+            };
+            taken.extend(reserve_in(registry, &scope, &way, wanted).await?);
+        }
+    }
+    // Read after the last reservation was written.
+    let claims = reserved(registry, name).await?;
+    let doomed = doomed(registry, &claims).await?;
+    let progress = progress(&way, claims.iter().map(|known| &known.record));
+    let status = Status {
+        at: Timestamp::now(),
+        tally: progress.tally,
+    };
+    let opened = change(registry, name, |known| {
+        if !known.reserves() || known.reservation() != way {
+            return Err(over(known));
+        }
+        Ok(Transfer {
+            phase: Phase::Open,
+            covered: progress.tally.total(),
+            status: Some(status.clone()),
+            ..known.clone()
+        })
+    })
+    .await;
+    if let Err(TransferError::Over { .. }) = &opened {
+        // Whoever ended it may have been done before the last claim was reserved here.
+        tidy_one(registry, name).await?;
+    }
+    Ok(Opened {
+        transfer: opened?,
+        progress,
+        taken,
+        doomed,
+    })
+}
+
+/// Ends a transfer: gives its claims free, and keeps its record to be looked at. Where
+/// the record is gone, the claims are given free all the same.
+///
+/// # Errors
+/// The registry did not answer.
+pub async fn close(
+    registry: &dyn Registry,
+    name: &TransferName,
+    entry: Option<&Entry>,
+) -> Result<(), TransferError> {
+    let closing = change(registry, name, |known| {
+        let mut next = known.clone();
+        if known.reserves() {
+            next.phase = Phase::Closing;
+            entry
+                .cloned()
+                .into_iter()
+                .for_each(|one| next.remember(one));
+        }
+        Ok(next)
+    })
+    .await;
+    if !matches!(closing, Err(TransferError::Missing(_))) {
+        closing?;
+    }
+    give_free(registry, name).await?;
+    let finished = change(registry, name, |known| {
+        Ok(Transfer {
+            phase: Phase::Finished,
+            ..known.clone()
+        })
+    })
+    .await;
+    match finished {
+        Ok(_) | Err(TransferError::Missing(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// How far a transfer is, by its claims as they are now. Of one that is over, what was
+/// last written down is all there is.
+///
+/// # Errors
+/// The registry did not answer.
+pub async fn look(registry: &dyn Registry, transfer: &Transfer) -> Result<Progress, RegistryError> {
+    let claims = reserved(registry, &transfer.name).await?;
+    let claims = claims.iter().map(|known| &known.record);
+    Ok(progress(&transfer.reservation(), claims))
+}
+
+/// Writes down how far a transfer is, where that is news. Gives how far it is.
+///
+/// # Errors
+/// The registry did not answer.
+pub async fn note(
+    registry: &dyn Registry,
+    known: &Versioned<Transfer>,
+) -> Result<Progress, RegistryError> {
+    let progress = look(registry, &known.record).await?;
+    let noted = known.record.status.as_ref();
+    if noted.is_none_or(|noted| noted.tally != progress.tally) {
+        let mut next = known.record.clone();
+        next.status = Some(Status {
+            at: Timestamp::now(),
+            tally: progress.tally,
+        });
+        // Somebody else was there: what they wrote is newer, and there is a next time.
+        registry.put_transfer(&next, Some(&known.version)).await?;
+    }
+    Ok(progress)
+}
+
+/// Gives claims free that are reserved for a transfer which is over or gone. Only those
+/// of transfers from or to `member`. Gives how many there were.
+///
+/// # Errors
+/// The registry did not answer.
+pub async fn tidy(registry: &dyn Registry, member: &MemberName) -> Result<usize, RegistryError> {
+    let claims = registry.claims(&Scope::Reserved(None)).await?;
+    let ours = claims.iter().filter_map(|known| {
+        let held = known.record.reserved.as_ref()?;
+        let ours = held.from.member == *member || held.to.member == *member;
+        ours.then(|| held.transfer.clone())
+    });
+    let names: BTreeSet<TransferName> = ours.collect();
+    let mut freed = 0;
+    for name in names {
+        freed += tidy_one(registry, &name).await?;
+    }
+    Ok(freed)
+}
+
+async fn tidy_one(registry: &dyn Registry, name: &TransferName) -> Result<usize, RegistryError> {
+    let known = registry.transfer(name).await?;
+    if known.is_some_and(|known| known.record.reserves()) {
+        return Ok(0);
+    }
+    give_free(registry, name).await
+}
+
+/// An entry of the history, made now.
+pub fn entry(deed: Deed, by: &str, why: Option<crate::claim::Why>) -> Entry {
+    Entry {
+        at: Timestamp::now(),
+        by: by.into(),
+        deed,
+        why,
+        unfinished: 0,
+    }
+}
+
+fn over(transfer: &Transfer) -> TransferError {
+    TransferError::Over {
+        name: transfer.name.clone(),
+        state: transfer.state(),
+    }
+}
+
+async fn existing(
+    registry: &dyn Registry,
+    name: &TransferName,
+) -> Result<Versioned<Transfer>, TransferError> {
+    let known = registry.transfer(name).await?;
+    known.ok_or_else(|| TransferError::Missing(name.clone()))
+}
+
+/// Changes a transfer's record by compare-and-set; what would not change is not written.
+async fn change(
+    registry: &dyn Registry,
+    name: &TransferName,
+    next: impl Fn(&Transfer) -> Result<Transfer, TransferError>,
+) -> Result<Transfer, TransferError> {
+    loop {
+        let known = existing(registry, name).await?;
+        let next = next(&known.record)?;
+        if next == known.record
+            || registry.put_transfer(&next, Some(&known.version)).await? != Put::Conflict
+        {
+            return Ok(next);
+        }
+    }
+}
+
+async fn reserved(
+    registry: &dyn Registry,
+    name: &TransferName,
+) -> Result<Vec<Versioned<Record>>, RegistryError> {
+    registry.claims(&Scope::Reserved(Some(name.clone()))).await
+}
+
+/// Reserves the claims in a scope that are wanted. Gives those that another transfer has.
+async fn reserve_in(
+    registry: &dyn Registry,
+    scope: &Scope,
+    way: &Reservation,
+    wanted: impl Fn(&Record) -> bool,
+) -> Result<Vec<(Identity, TransferName)>, RegistryError> {
+    let mut taken = Vec::new();
+    let mut page = registry.claims_page(scope, None).await?;
+    loop {
+        page.claims.retain(|known| wanted(&known.record));
+        let reserved = stream::iter(page.claims)
+            .map(|known| reserve_one(registry, known, way))
+            .buffer_unordered(AT_ONCE);
+        let reserved: Vec<_> = reserved.try_collect().await?;
+        taken.extend(reserved.into_iter().flatten());
+        let Some(at) = page.next else {
+            return Ok(taken);
+        };
+        page = registry.claims_page(scope, Some(&at)).await?;
+    }
+}
+
+async fn reserve_one(
+    registry: &dyn Registry,
+    known: Versioned<Record>,
+    way: &Reservation,
+) -> Result<Option<(Identity, TransferName)>, RegistryError> {
+    let identity = known.record.identity.clone();
+    let mut now = Some(known);
+    while let Some(known) = now {
+        let next = match reserve(&known.record, way) {
+            Err(other) => return Ok(Some((identity, other.transfer.clone()))),
+            Ok(None) => return Ok(None),
+            Ok(Some(next)) => next,
+        };
+        if registry.put_claim(&next, Some(&known.version)).await? != Put::Conflict {
+            return Ok(None);
+        }
+        now = registry.claim(&identity).await?;
+    }
+    Ok(None)
+}
+
+/// Gives all claims of a transfer free, and gives how many.
+async fn give_free(registry: &dyn Registry, name: &TransferName) -> Result<usize, RegistryError> {
+    let claims = reserved(registry, name).await?;
+    let freed = stream::iter(claims)
+        .map(|known| free_one(registry, known, name))
+        .buffer_unordered(AT_ONCE);
+    let freed: Vec<()> = freed.try_collect().await?;
+    Ok(freed.len())
+}
+
+async fn free_one(
+    registry: &dyn Registry,
+    known: Versioned<Record>,
+    name: &TransferName,
+) -> Result<(), RegistryError> {
+    let identity = known.record.identity.clone();
+    let mut now = Some(known);
+    while let Some(known) = now {
+        let Some(next) = unreserve(&known.record, name) else {
+            return Ok(());
+        };
+        if registry.put_claim(&next, Some(&known.version)).await? != Put::Conflict {
+            return Ok(());
+        }
+        now = registry.claim(&identity).await?;
+    }
+    Ok(())
+}
+
+/// Which of these are being deleted, or inside of what is.
+async fn doomed(
+    registry: &dyn Registry,
+    claims: &[Versioned<Record>],
+) -> Result<Vec<Identity>, RegistryError> {
+    let own: BTreeSet<&Identity> = claims.iter().map(|known| &known.record.identity).collect();
+    let above = own.iter().flat_map(|identity| identity.ancestors());
+    let above: BTreeSet<Identity> = above
+        .filter(|one| !one.is_subscription() && !own.contains(one))
+        .collect();
+    let above = stream::iter(above)
+        .map(|identity| async move { registry.claim(&identity).await })
+        .buffer_unordered(AT_ONCE);
+    let above: Vec<Option<Versioned<Record>>> = above.try_collect().await?;
+    let going = claims.iter().chain(above.iter().flatten());
+    let going = going.filter(|known| known.record.being_deleted().is_some());
+    let going: Vec<&Identity> = going.map(|known| &known.record.identity).collect();
+    let is_doomed = |identity: &Identity| {
+        going
+            .iter()
+            .any(|top| identity == *top || identity.is_below(top))
+    };
+    Ok(own
+        .into_iter()
+        .filter(|one| is_doomed(one))
+        .cloned()
+        .collect())
+}
+
+#[cfg(test)]
+mod tests;

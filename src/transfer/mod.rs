@@ -1,0 +1,21 @@
+//! Declared moves of many resources from one place to another.
+//!
+//! A [`Transfer`] says what is moved, and how far that is. What protects the resources
+//! while it is open stands in their claims: a
+//! [`Reservation`](crate::claim::Reservation) each. So an admission decides by the one
+//! record that it reads anyway, and [`progress`] is told from claims alone.
+//!
+//! Its life: [`Opening`](Phase::Opening) while the claims are being reserved, then
+//! [`Open`](Phase::Open), [`Closing`](Phase::Closing) while they are given free, and
+//! [`Finished`](Phase::Finished). A transfer that is undone is
+//! [turned round](Transfer::turn): what was its target is its source from then on.
+
+mod history;
+mod progress;
+mod record;
+mod selection;
+
+pub use history::{Deed, Entry, MAX_HISTORY};
+pub use progress::{Progress, Resource, Stage, Tally, progress, stage};
+pub use record::{Phase, Status, Transfer};
+pub use selection::Selection;

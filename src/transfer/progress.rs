@@ -1,0 +1,394 @@
+//! How far each resource of a transfer is, told from its claim alone.
+
+use crate::arm::Identity;
+use crate::claim::{ClaimState, Copy, CopyRef, Record, Reservation};
+
+/// How far a resource is on the way from its source to its target.
+///
+/// The order is that of the way, and what went wrong stands behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// It is live in the source. Next: park it there.
+    Live,
+    /// It is parked in the source, and ASO still has an operation under way in Azure.
+    /// Next: wait.
+    Busy,
+    /// It is parked in the source. Next: create it live in the target.
+    Parked,
+    /// A request that would make it live in the target was admitted, and its end is not
+    /// seen. Next: wait.
+    Coming,
+    /// It is live in the target, and its parked copy in the source is still there.
+    /// Next: delete that.
+    Moved,
+    /// It is live in the target, and gone from the source.
+    Done,
+    /// It is gone from the source and only parked in the target. Next: make it live
+    /// there. (Cluster API moves its objects that way.)
+    Waiting,
+    /// It is live in a place that the transfer does not lead to, or in several.
+    Conflict,
+    /// It is being deleted in Azure.
+    Deleting,
+    /// Neither the source nor the target has a copy of it.
+    Lost,
+}
+
+impl Stage {
+    /// All there are, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Live,
+        Self::Busy,
+        Self::Parked,
+        Self::Coming,
+        Self::Moved,
+        Self::Done,
+        Self::Waiting,
+        Self::Conflict,
+        Self::Deleting,
+        Self::Lost,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Busy => "busy",
+            Self::Parked => "parked",
+            Self::Coming => "coming",
+            Self::Moved => "moved",
+            Self::Done => "done",
+            Self::Waiting => "waiting",
+            Self::Conflict => "conflict",
+            Self::Deleting => "deleting",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// The stage that a word is for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == word)
+    }
+
+    /// The stage in words: where the resource is.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Live => "live in the source",
+            Self::Busy => "parked in the source, busy in Azure",
+            Self::Parked => "parked in the source",
+            Self::Coming => "going live in the target",
+            Self::Moved => "live in the target, still parked in the source",
+            Self::Done => "live in the target, gone from the source",
+            Self::Waiting => "gone from the source, parked in the target",
+            Self::Conflict => "live where it should not be",
+            Self::Deleting => "being deleted in Azure",
+            Self::Lost => "gone from source and target",
+        }
+    }
+
+    /// Whether a person has to look at it: it does not go on by itself, nor by the next
+    /// of the four steps.
+    pub fn is_trouble(self) -> bool {
+        matches!(self, Self::Conflict | Self::Deleting | Self::Lost)
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// One resource of a transfer, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The resource.
+    pub identity: Identity,
+    /// How far it is.
+    pub stage: Stage,
+    /// Its copy in the source.
+    pub source: Option<CopyRef>,
+    /// Its copy in the target.
+    pub target: Option<CopyRef>,
+    /// A live copy in a place that the transfer does not lead to.
+    pub elsewhere: Option<CopyRef>,
+}
+
+/// How many resources are at which stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([usize; Stage::ALL.len()]);
+
+impl Tally {
+    /// How many are at a stage.
+    pub fn at(&self, stage: Stage) -> usize {
+        self.0[stage.index()]
+    }
+
+    /// Counts so many more at a stage.
+    pub fn add(&mut self, stage: Stage, count: usize) {
+        self.0[stage.index()] += count;
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> usize {
+        self.0.iter().sum()
+    }
+
+    /// How many have not arrived.
+    pub fn unfinished(&self) -> usize {
+        self.total() - self.at(Stage::Done)
+    }
+
+    /// How many need a person.
+    pub fn trouble(&self) -> usize {
+        let stages = Stage::ALL.into_iter().filter(|stage| stage.is_trouble());
+        stages.map(|stage| self.at(stage)).sum()
+    }
+
+    /// How many have the first step behind them: parked in the source, or further.
+    pub fn parked(&self) -> usize {
+        self.at(Stage::Parked) + self.at(Stage::Coming) + self.at(Stage::Waiting) + self.live()
+    }
+
+    /// How many are live in the target.
+    pub fn live(&self) -> usize {
+        self.at(Stage::Moved) + self.at(Stage::Done)
+    }
+
+    /// The tally in words, what there is none of left out: `3 live, 2 parked, 7 done`.
+    pub fn words(&self) -> String {
+        let counted = Stage::ALL.into_iter().filter(|&stage| self.at(stage) > 0);
+        let words = counted.map(|stage| format!("{} {}", self.at(stage), stage.as_str()));
+        let words: Vec<String> = words.collect();
+        if words.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words.join(", ")
+        }
+    }
+}
+
+/// How far a transfer is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Each resource, in the order of their identities: owners before what is inside.
+    pub resources: Vec<Resource>,
+    /// How many are at which stage.
+    pub tally: Tally,
+}
+
+/// How far the resources with these claims are on the way that a reservation leads.
+/// Claims that are not reserved for its transfer are left out.
+pub fn progress<'a>(
+    reservation: &Reservation,
+    claims: impl IntoIterator<Item = &'a Record>,
+) -> Progress {
+    let ours = claims.into_iter().filter(|claim| {
+        let held = claim.reserved.as_ref();
+        held.is_some_and(|held| held.transfer == reservation.transfer)
+    });
+    let mut resources: Vec<Resource> = ours.map(|claim| stage(reservation, claim)).collect();
+    resources.sort_by(|a, b| a.identity.cmp(&b.identity));
+    let mut tally = Tally::default();
+    for resource in &resources {
+        tally.add(resource.stage, 1);
+    }
+    Progress { resources, tally }
+}
+
+/// How far the resource of one claim is on the way that a reservation leads.
+pub fn stage(way: &Reservation, claim: &Record) -> Resource {
+    let source = best(claim, |copy| way.from.has(copy));
+    let target = best(claim, |copy| way.to.has(copy));
+    let elsewhere = claim
+        .live()
+        .find(|(copy, _)| !way.from.has(copy) && !way.to.has(copy));
+    let busy = |held: &Copy| held.stored.as_ref().is_some_and(|stored| stored.busy);
+    let held = |copy: Option<(&CopyRef, &'_ Copy)>| {
+        copy.map(|(_, held)| (held.is_live(), held.stored_live(), busy(held)))
+    };
+    let stage = match (held(source), held(target)) {
+        _ if claim.being_deleted().is_some() => Stage::Deleting,
+        _ if claim.state() == ClaimState::Conflict || elsewhere.is_some() => Stage::Conflict,
+        (Some((true, ..)), _) => Stage::Live,
+        (None, Some((true, true, _))) => Stage::Done,
+        (Some(_), Some((true, true, _))) => Stage::Moved,
+        (_, Some((true, false, _))) => Stage::Coming,
+        (Some((_, _, true)), _) => Stage::Busy,
+        (Some(_), _) => Stage::Parked,
+        (None, Some(_)) => Stage::Waiting,
+        (None, None) => Stage::Lost,
+    };
+    let name = |copy: Option<(&CopyRef, &Copy)>| copy.map(|(copy, _)| copy.clone());
+    Resource {
+        identity: claim.identity.clone(),
+        stage,
+        source: name(source),
+        target: name(target),
+        elsewhere: name(elsewhere),
+    }
+}
+
+/// The copy in a place that counts most: the live one, where there are several.
+fn best(claim: &Record, here: impl Fn(&CopyRef) -> bool) -> Option<(&CopyRef, &Copy)> {
+    let copies = claim.copies.iter().filter(|(copy, _)| here(copy));
+    copies.max_by_key(|(_, held)| (held.stored_live(), held.is_live()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::claim::{
+        Acquire, Held, Observation, Proof, RequestUid, Sighting, acquire_by_force, observe,
+    };
+    use crate::object::ObjectKey;
+    use crate::policy::Policy::{self, DetachOnDelete, Manage, Skip};
+    use jiff::Timestamp;
+
+    fn way() -> Reservation {
+        Reservation {
+            transfer: "move-it".parse().unwrap(),
+            from: "a/team".parse().unwrap(),
+            to: "b/team".parse().unwrap(),
+        }
+    }
+
+    fn copy(member: &str) -> CopyRef {
+        CopyRef {
+            member: member.parse().unwrap(),
+            object: ObjectKey::new("resources.azure.com", "ResourceGroup", "team", "rg"),
+        }
+    }
+
+    /// What an observer saw of the copy in a member.
+    #[derive(Clone, Copy)]
+    struct Seen(&'static str, Policy, bool, bool);
+
+    fn parked(member: &'static str) -> Seen {
+        Seen(member, Skip, false, false)
+    }
+
+    fn live(member: &'static str) -> Seen {
+        Seen(member, Manage, false, false)
+    }
+
+    fn claim(seen: &[Seen], coming: Option<&str>) -> Record {
+        let identity: Identity = "/subscriptions/s/resourceGroups/rg".parse().unwrap();
+        let mut record = Record::new(identity.clone());
+        for &Seen(member, policy, busy, terminating) in seen {
+            let copy = copy(member);
+            let look = Observation {
+                copy: &copy,
+                judged_at: Timestamp::UNIX_EPOCH,
+                object: Some(Sighting {
+                    uid: "u".into(),
+                    resource_version: "1".into(),
+                    terminating,
+                    busy,
+                    held: Some(Held {
+                        policy,
+                        assumed: false,
+                    }),
+                }),
+                seen_uids: &[],
+            };
+            record = observe(Some(&record), &identity, &look).record;
+        }
+        if let Some(member) = coming {
+            let ask = Acquire {
+                copy: copy(member),
+                request: RequestUid::new("r"),
+                proof: Proof::Deadline,
+                deadline: Timestamp::MAX,
+                at: Timestamp::UNIX_EPOCH,
+                by: "".into(),
+                assumed: false,
+            };
+            record = acquire_by_force(Some(&record), &identity, &ask);
+        }
+        record.reserved = Some(way());
+        record
+    }
+
+    #[rstest]
+    #[case::not_begun(&[live("a")], None, Stage::Live)]
+    #[case::detached_is_live(&[Seen("a", DetachOnDelete, false, false)], None, Stage::Live)]
+    #[case::target_came_too_early(&[live("a"), parked("b")], None, Stage::Live)]
+    #[case::unparked_again(&[parked("a")], Some("a"), Stage::Live)]
+    #[case::busy(&[Seen("a", Skip, true, false)], None, Stage::Busy)]
+    #[case::parked(&[parked("a")], None, Stage::Parked)]
+    #[case::parked_in_both(&[parked("a"), parked("b")], None, Stage::Parked)]
+    #[case::source_going(&[Seen("a", Skip, false, true)], None, Stage::Parked)]
+    #[case::admitted(&[parked("a")], Some("b"), Stage::Coming)]
+    #[case::admitted_without_source(&[], Some("b"), Stage::Coming)]
+    #[case::busy_while_admitted(&[Seen("a", Skip, true, false)], Some("b"), Stage::Coming)]
+    #[case::moved(&[parked("a"), live("b")], None, Stage::Moved)]
+    #[case::done(&[live("b")], None, Stage::Done)]
+    #[case::as_cluster_api_does(&[parked("b")], None, Stage::Waiting)]
+    #[case::both_live(&[live("a"), live("b")], None, Stage::Conflict)]
+    #[case::a_third(&[parked("a"), live("c")], None, Stage::Conflict)]
+    #[case::being_deleted(&[Seen("a", Manage, false, true)], None, Stage::Deleting)]
+    #[case::target_being_deleted(&[parked("a"), Seen("b", Manage, false, true)], None, Stage::Deleting)]
+    #[case::a_parked_third_is_nobody(&[parked("c")], None, Stage::Lost)]
+    #[case::nobody(&[], None, Stage::Lost)]
+    fn a_claim_tells_how_far_its_resource_is(
+        #[case] seen: &[Seen],
+        #[case] coming: Option<&str>,
+        #[case] expected: Stage,
+    ) {
+        let resource = stage(&way(), &claim(seen, coming));
+        assert_eq!(resource.stage, expected, "{}", expected.words());
+        let there =
+            |member: &str| seen.iter().any(|seen| seen.0 == member) || coming == Some(member);
+        assert_eq!(resource.source.is_some(), there("a"));
+        assert_eq!(resource.target.is_some(), there("b"));
+    }
+
+    #[test]
+    fn turned_round_what_was_there_is_where_it_began() {
+        let back = Reservation {
+            from: way().to,
+            to: way().from,
+            ..way()
+        };
+        for (seen, there, then) in [
+            (&[live("a")][..], Stage::Live, Stage::Done),
+            (&[parked("a"), live("b")], Stage::Moved, Stage::Live),
+            (&[parked("a"), parked("b")], Stage::Parked, Stage::Parked),
+            (&[parked("a")], Stage::Parked, Stage::Waiting),
+        ] {
+            let claim = claim(seen, None);
+            assert_eq!(stage(&way(), &claim).stage, there);
+            assert_eq!(stage(&back, &claim).stage, then);
+        }
+    }
+
+    #[test]
+    fn only_what_is_reserved_for_it_counts() {
+        let mine = claim(&[live("b")], None);
+        let mut free = claim(&[live("a")], None);
+        free.reserved = None;
+        let mut other = claim(&[live("a")], None);
+        if let Some(held) = &mut other.reserved {
+            held.transfer = "other".parse().unwrap();
+        }
+        let all = progress(&way(), [&mine, &free, &other]);
+        assert_eq!((all.tally.total(), all.tally.at(Stage::Done)), (1, 1));
+        assert_eq!(all.tally.unfinished(), 0);
+    }
+
+    #[test]
+    fn a_tally_counts_each_stage_once() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.words(), "nothing");
+        for (count, stage) in Stage::ALL.into_iter().enumerate() {
+            assert_eq!(Stage::from_word(stage.as_str()), Some(stage));
+            tally.add(stage, count);
+        }
+        assert_eq!(tally.total(), 45);
+        assert_eq!((tally.live(), tally.parked()), (4 + 5, 2 + 3 + 6 + 9));
+        assert_eq!((tally.trouble(), tally.unfinished()), (7 + 8 + 9, 40));
+        let expected = "1 busy, 2 parked, 3 coming, 4 moved, 5 done, 6 waiting, 7 conflict, 8 deleting, 9 lost";
+        assert_eq!(tally.words(), expected);
+    }
+}
