@@ -1,0 +1,113 @@
+//! What the claims would be, with every object in them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::arm::{Identity, Resolution};
+use crate::check::finding::Related;
+use crate::check::manifest::{Manifest, Marks};
+use crate::check::place::Place;
+use crate::claim::{CopyRef, Held, Observation, Record, Sighting, observe};
+use crate::policy::Policy;
+
+/// The claims of all clusters, and the objects behind them.
+#[derive(Default)]
+pub(super) struct Claims<'a> {
+    /// One for each resource.
+    pub records: BTreeMap<Identity, Record>,
+    /// Every object that stands for something.
+    pub copies: BTreeMap<CopyRef, Standing<'a>>,
+}
+
+/// An object, and what it stands for.
+pub(super) struct Standing<'a> {
+    /// In the order in which it was met: clusters as they were given, then objects by name.
+    order: usize,
+    /// Where its parts are written.
+    pub marks: &'a Marks,
+    /// The resources that it stands for.
+    pub resolution: Resolution,
+    /// What its resource-id annotation names.
+    annotated: Option<Identity>,
+}
+
+impl Standing<'_> {
+    /// Whether its spec names this resource, and not only its annotation or its status.
+    pub fn names(&self, identity: &Identity) -> bool {
+        let other_name =
+            || self.resolution.also.contains(identity) && self.annotated.as_ref() != Some(identity);
+        self.resolution.identity == *identity || other_name()
+    }
+}
+
+impl<'a> Claims<'a> {
+    /// Makes the object a copy of all that it stands for, as its observer would.
+    pub fn stand(
+        &mut self,
+        copy: CopyRef,
+        manifest: &'a Manifest,
+        resolution: Resolution,
+        policy: Policy,
+    ) {
+        for identity in resolution.identities() {
+            let sighting = Sighting {
+                uid: (&*manifest.facts.uid).into(),
+                resource_version: (&*manifest.facts.resource_version).into(),
+                terminating: manifest.facts.terminating,
+                busy: false,
+                held: Some(Held {
+                    policy,
+                    assumed: resolution.assumed,
+                }),
+            };
+            let seen = Observation {
+                copy: &copy,
+                judged_at: Timestamp::UNIX_EPOCH,
+                object: Some(sighting),
+                seen_uids: &[],
+            };
+            let record = observe(self.records.get(identity), identity, &seen).record;
+            self.records.insert(identity.clone(), record);
+        }
+        let standing = Standing {
+            order: self.copies.len(),
+            marks: &manifest.marks,
+            resolution,
+            annotated: manifest
+                .facts
+                .annotations
+                .resource_id
+                .as_deref()
+                .and_then(|id| Identity::parse(id).ok()),
+        };
+        self.copies.insert(copy, standing);
+    }
+
+    /// The copies of a record that stand for its identity by their spec, in order.
+    pub fn own<'r>(
+        &'r self,
+        identity: &'r Identity,
+        copies: impl Iterator<Item = &'r CopyRef>,
+    ) -> Vec<(&'r CopyRef, &'r Standing<'a>)> {
+        let known = copies.filter_map(|copy| Some((copy, self.copies.get(copy)?)));
+        let mut own: Vec<_> = known
+            .filter(|(_, standing)| standing.names(identity))
+            .collect();
+        own.sort_by_key(|(_, standing)| standing.order);
+        own
+    }
+}
+
+/// Another copy, as a finding names it.
+pub(super) fn related(copy: &CopyRef, standing: &Standing<'_>) -> Related {
+    Related {
+        copy: copy.clone(),
+        place: standing.marks.object.clone(),
+    }
+}
+
+/// ` (file:line)`, where it is known.
+pub(super) fn in_brackets(place: Option<&Place>) -> String {
+    place.map_or_else(String::new, |place| format!(" ({place})"))
+}

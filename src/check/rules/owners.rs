@@ -1,0 +1,61 @@
+//! Owners that are missing, or parked.
+
+use crate::check::cluster::{Cluster, Owner, Resolved};
+use crate::check::finding::{Finding, Level, Related, Rule};
+use crate::check::manifest::Manifest;
+use crate::policy::Policy;
+
+use super::copy_of;
+
+/// An owner that is not there.
+pub(super) fn missing(resolved: &Resolved) -> Option<Finding> {
+    let Owner::Missing(owner) = &resolved.owner else {
+        return None;
+    };
+    let then = if resolved.identity.is_ok() {
+        "; its name is taken for its name in Azure"
+    } else {
+        ", so nobody can tell where in Azure it lies"
+    };
+    Some(Finding {
+        next: "Add the owner, or name it by spec.owner.armId.".to_owned(),
+        ..Finding::new(
+            Rule::OwnerMissing,
+            Level::Warning,
+            format!("its owner {owner} is not there{then}"),
+        )
+    })
+}
+
+/// A live object below a parked owner.
+pub(super) fn parked(
+    cluster: &Cluster,
+    manifest: &Manifest,
+    resolved: &Resolved,
+) -> Option<Finding> {
+    let Owner::Found(owner) = &resolved.owner else {
+        return None;
+    };
+    let owner_is_parked = cluster.policy(owner).policy == Policy::Skip;
+    if !resolved.policy.policy.deletes() || !owner_is_parked {
+        return None;
+    }
+    let written = cluster.object(&owner.key)?;
+    let related = Related {
+        copy: copy_of(cluster, written),
+        place: written.marks.object.clone(),
+    };
+    Some(Finding {
+        related: vec![related],
+        next: "Park this object too, or set it to detach-on-delete.".to_owned(),
+        ..Finding::new(
+            Rule::LiveUnderParked,
+            Level::Warning,
+            format!(
+                "{} is live, and its owner {} is parked: deleting the owner would delete this \
+                 object, and its resource in Azure",
+                manifest.facts.key, owner.key
+            ),
+        )
+    })
+}
