@@ -73,7 +73,9 @@ impl Case<'_> {
         let plea = self.standing.plea()?;
         let deed = plea.deed.unwrap_or(match self.action {
             Action::Create => Deed::Create,
-            Action::Activate | Action::Rename | Action::NamespacePolicy => Deed::Update,
+            Action::Activate | Action::MoveAway | Action::Rename | Action::NamespacePolicy => {
+                Deed::Update
+            }
             Action::Delete => Deed::Delete,
         });
         Some(Entry {

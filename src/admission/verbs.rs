@@ -75,8 +75,10 @@ impl Guard {
     ) -> Result<Result<(), String>, Stop> {
         let before = resolve::resolve(&*self.cluster, old).await?;
         let was_live = before.policy.policy.is_live();
-        // What is being deleted takes along what it stands for after this.
-        let deletes = case.object.terminating && now.policy == Policy::Manage;
+        // What is being deleted, or is deleted next, takes along what it stands for after this.
+        let moved_away = case.object.annotations.moved_away && !case.object.terminating;
+        let goes = case.object.terminating || moved_away;
+        let deletes = goes && now.policy == Policy::Manage;
         let wakes_delete = deletes && before.policy.policy != Policy::Manage;
         if was_live && !wakes_delete && same_names(old, case.object) {
             return Ok(Ok(()));
@@ -95,6 +97,9 @@ impl Guard {
         }
         if was_live && !wakes_delete {
             case.action = Action::Rename;
+        }
+        if deletes && moved_away {
+            case.action = Action::MoveAway;
         }
         if deletes {
             self.wake(case, &resolution, old).await?;

@@ -31,6 +31,8 @@ pub enum Action {
     Create,
     /// Make a parked copy live.
     Activate,
+    /// Make a parked copy live that clusterctl deletes next.
+    MoveAway,
     /// Give a live copy another identity.
     Rename,
     /// Delete it.
@@ -176,7 +178,7 @@ fn live_elsewhere(
     assumed: bool,
 ) -> Words {
     let what = subject.unwrap_or(match to.action {
-        Action::Activate => "making this copy live",
+        Action::Activate | Action::MoveAway => "making this copy live",
         Action::Rename => "this change",
         Action::Create | Action::Delete | Action::NamespacePolicy => "creating this copy live",
     });
@@ -341,6 +343,9 @@ fn wakes_delete(
     identity: &Identity,
     peers: &[Holder],
 ) -> Words {
+    if to.action == Action::MoveAway && subject.is_none() {
+        return moved_away(to, identity, peers);
+    }
     let what = match (subject, to.action) {
         (Some(subject), _) => format!("{subject} its delete, which is under way,"),
         (None, Action::Rename) => "this copy is being deleted; this change".to_owned(),
@@ -350,6 +355,24 @@ fn wakes_delete(
         summary: format!("{what} would delete {} in Azure", short(identity)),
         holders: still(to, peers),
         next: vec!["Leave it as it is: its delete ends without touching that resource.".to_owned()],
+        details: vec![format!("Resource: {identity}")],
+    }
+}
+
+/// clusterctl, which leaves the namespace's annotations alone.
+fn moved_away(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
+    let (what, namespace) = (short(identity), &to.copy.object.namespace);
+    Words {
+        summary: format!("taking skip off before clusterctl's delete could delete {what} in Azure"),
+        holders: still(to, peers),
+        next: vec![
+            "It takes off all annotations. Park the namespace too, which it leaves alone, and let \
+             it try again:"
+                .to_owned(),
+            format!(
+                "  kubectl annotate --overwrite namespace {namespace} {POLICY_ANNOTATION}=skip"
+            ),
+        ],
         details: vec![format!("Resource: {identity}")],
     }
 }

@@ -21,6 +21,9 @@ pub const CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION: &str =
     "serviceoperator.azure.com/child-resource-id-override";
 /// ASO's annotation on an object whose last request to Azure is still running.
 pub const POLLER_RESUME_TOKEN_ANNOTATION: &str = "serviceoperator.azure.com/poller-resume-token";
+/// clusterctl's annotation on what it deletes next, because it has moved it to another
+/// cluster. Setting it, clusterctl takes off all other annotations.
+pub const DELETE_FOR_MOVE_ANNOTATION: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";
 
 /// The guard's label on namespaces that have ASO objects: the API server asks about
 /// the deletion of those only, so that other namespaces do not depend on the guard.
@@ -117,6 +120,8 @@ pub struct Annotations {
     pub child_resource_id_override: Option<Box<str>>,
     /// Whether [`POLLER_RESUME_TOKEN_ANNOTATION`] is there and not empty.
     pub busy: bool,
+    /// Whether [`DELETE_FOR_MOVE_ANNOTATION`] is there.
+    pub moved_away: bool,
 }
 
 impl ObjectFacts {

@@ -64,6 +64,9 @@ pub struct WireAnnotations {
     /// See [`super::POLLER_RESUME_TOKEN_ANNOTATION`].
     #[serde(rename = "serviceoperator.azure.com/poller-resume-token", default)]
     pub poller_resume_token: Option<Box<str>>,
+    /// See [`super::DELETE_FOR_MOVE_ANNOTATION`].
+    #[serde(rename = "clusterctl.cluster.x-k8s.io/delete-for-move", default)]
+    pub delete_for_move: Option<serde::de::IgnoredAny>,
 }
 
 /// What is read of `spec`.
@@ -141,6 +144,7 @@ impl Object {
                 busy: annotations
                     .poller_resume_token
                     .is_some_and(|t| !t.is_empty()),
+                moved_away: annotations.delete_for_move.is_some(),
             },
         }
     }

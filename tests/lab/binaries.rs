@@ -7,13 +7,14 @@ use super::go::{ASSETS, Module};
 /// etcd, kube-apiserver and kube-controller-manager.
 const CONTROL_PLANE: Module = Module {
     name: "control-plane",
-    package: "./cmd/...",
+    packages: &["./cmd/..."],
     programs: &["etcd", "kube-apiserver", "kube-controller-manager"],
     sources: &[
         "cmd/etcd/main.go",
         "cmd/kube-apiserver/main.go",
         "cmd/kube-controller-manager/main.go",
     ],
+    copies: &[],
     // What the API server says its version is; the module pins the same.
     ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4",
     takes: "about five minutes",
@@ -22,15 +23,43 @@ const CONTROL_PLANE: Module = Module {
 /// Helm. It takes charts for what `kubeVersion` says, so it is told as its own releases are.
 const HELM: Module = Module {
     name: "helm",
-    package: "helm.sh/helm/v3/cmd/helm",
+    packages: &["helm.sh/helm/v3/cmd/helm"],
     programs: &["helm"],
     sources: &[],
+    copies: &[],
     ldflags: "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0 \
         -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 \
         -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34 \
         -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 \
         -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34",
     takes: "about a minute and a half",
+};
+
+/// Flux' kustomize-controller and clusterctl, with the CRDs of what they act on.
+const GITOPS: Module = Module {
+    name: "gitops-programs",
+    packages: &[
+        "github.com/fluxcd/kustomize-controller",
+        "sigs.k8s.io/cluster-api/cmd/clusterctl",
+    ],
+    programs: &["kustomize-controller", "clusterctl"],
+    sources: &[],
+    copies: &[
+        (
+            "github.com/fluxcd/kustomize-controller",
+            "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+        ),
+        (
+            "sigs.k8s.io/cluster-api",
+            "core/config/crd/bases/cluster.x-k8s.io_clusters.yaml",
+        ),
+        (
+            "sigs.k8s.io/cluster-api",
+            "cmd/clusterctl/config/crd/bases/clusterctl.cluster.x-k8s.io_providers.yaml",
+        ),
+    ],
+    ldflags: "-s -w",
+    takes: "about four minutes",
 };
 
 /// The directory with the three programs of a control plane.
@@ -50,4 +79,9 @@ pub async fn helm() -> anyhow::Result<PathBuf> {
         None => HELM.built().await?,
     };
     Ok(directory.join("helm"))
+}
+
+/// The directory with kustomize-controller, clusterctl and the CRDs of both.
+pub async fn gitops() -> anyhow::Result<PathBuf> {
+    GITOPS.built().await
 }

@@ -28,11 +28,14 @@ pub struct Module {
     /// Its directory in `tests`, and in the cache.
     pub name: &'static str,
     /// What to build.
-    pub package: &'static str,
+    pub packages: &'static [&'static str],
     /// What comes of it.
     pub programs: &'static [&'static str],
     /// Its files besides `go.mod` and `go.sum`.
     pub sources: &'static [&'static str],
+    /// What to lay beside the programs, such as their CRDs: a module that they are built from, and
+    /// a file in it.
+    pub copies: &'static [(&'static str, &'static str)],
     /// What the linker is told, such as a version.
     pub ldflags: &'static str,
     /// About how long it takes, in words.
@@ -88,6 +91,10 @@ impl Module {
         let mut hash = Sha256::new();
         hash.update(go_version(Path::new("go"), self.programs).await?);
         hash.update(self.ldflags);
+        for (source, file) in self.copies {
+            hash.update(source);
+            hash.update(file);
+        }
         for file in ["go.mod", "go.sum"].iter().chain(self.sources) {
             let content = fs::read(module.join(file)).with_context(|| format!("reading {file}"))?;
             hash.update(file);
@@ -123,7 +130,7 @@ impl Module {
             .args(["build", "-trimpath", "-buildvcs=false"])
             .args(["-ldflags", self.ldflags])
             .args([OsStr::new("-o"), unfinished.as_os_str()])
-            .args([self.package]);
+            .args(self.packages);
         go.start()?;
         let status = timeout(BUILD_LIMIT, go.end())
             .await
@@ -135,10 +142,25 @@ impl Module {
             module.display(),
             go.log_tail(20)
         );
+        for (source, file) in self.copies {
+            copy(module, source, file, &unfinished).await?;
+        }
         fs::rename(&unfinished, built).context("moving the binaries into the cache")?;
         writeln!(terminal, "Built {names}.")?;
         Ok(())
     }
+}
+
+/// Copies a file of a module that `module` is built from.
+async fn copy(module: &Path, source: &str, file: &str, to: &Path) -> anyhow::Result<()> {
+    let module = module.to_string_lossy();
+    let args = ["-C", &*module, "list", "-m", "-f", "{{.Dir}}", source];
+    let listed = output(Path::new("go"), &args, ANSWER).await?;
+    let directory = String::from_utf8_lossy(&listed.stdout);
+    let from = Path::new(directory.trim()).join(file);
+    let name = from.file_name().context("a copy is of a file")?;
+    let content = fs::read(&from).with_context(|| format!("reading {}", from.display()))?;
+    fs::write(to.join(name), content).context("writing into the cache")
 }
 
 async fn go_version(go: &Path, programs: &[&str]) -> anyhow::Result<Vec<u8>> {
@@ -180,9 +202,10 @@ mod tests {
 
     const MODULE: Module = Module {
         name: "none",
-        package: "./...",
+        packages: &["./..."],
         programs: &["etcd", "kube-apiserver"],
         sources: &[],
+        copies: &[],
         ldflags: "",
         takes: "no time",
     };

@@ -127,8 +127,10 @@ impl Kubectl {
 
     /// `kubectl annotate --overwrite`; `None` takes the annotation away.
     pub async fn annotate(&self, object: &Object, key: &str, value: Option<&str>) -> Outcome {
-        self.patch(object, json!({"metadata": {"annotations": {key: value}}}))
-            .await
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        let query = "fieldManager=kubectl-annotate";
+        let body = Some((MERGE, &patch));
+        self.send("PATCH", &self.path(object), query, body).await
     }
 
     /// `kubectl label --overwrite`; `None` takes the label away.

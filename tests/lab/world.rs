@@ -21,6 +21,8 @@ pub struct Plan {
     pub hub: Hub,
     /// More flags for the API servers of the two clusters.
     pub api_server_args: Vec<String>,
+    /// What is there from the start in each of the two, besides ASO's kinds.
+    pub objects: Vec<Object>,
 }
 
 /// Where the claims are.
@@ -66,7 +68,8 @@ impl Lab {
             Some(guard) => Object::documents(&guard.print(&["hub"]).await?)?,
             None => Vec::new(),
         };
-        let mut in_a = cluster_objects();
+        let in_b = [cluster_objects(), plan.objects.clone()].concat();
+        let mut in_a = in_b.clone();
         let mut in_hub = Vec::new();
         match plan.hub {
             Hub::Apart => in_hub = for_a_hub,
@@ -75,7 +78,7 @@ impl Lab {
         let (hub, a, b) = try_join!(
             hub_apart(plan.hub, in_hub),
             cluster("a", plan, in_a),
-            cluster("b", plan, cluster_objects()),
+            cluster("b", plan, in_b),
         )?;
         let mut lab = Self {
             a,

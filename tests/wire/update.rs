@@ -81,6 +81,47 @@ async fn what_changes_neither_name_nor_life_costs_no_call(
     assert!(world.registry.calls().is_empty());
 }
 
+#[rstest]
+#[case::in_a_namespace_that_manages(None, false)]
+#[case::in_a_parked_namespace(Some("skip"), true)]
+#[tokio::test]
+async fn what_clusterctl_deletes_next_stays_parked_while_a_peer_is_there(
+    #[case] namespace: Option<&str>,
+    #[case] admitted: bool,
+) {
+    let world = World::new();
+    let parked = group("rg").policy("skip");
+    let parked = world.a.store(&parked).await;
+    world.b.store(&group("rg").policy("skip")).await;
+    world.a.cluster.set_namespace_policy("team", namespace);
+    // It takes all other annotations off.
+    let moved = json!({"clusterctl.cluster.x-k8s.io/delete-for-move": ""});
+    let moved = parked.clone().with("/metadata/annotations", moved);
+    let answer = world.a.ask(&parked.update(&moved)).await;
+    if admitted {
+        answer.admitted();
+        world.a.ask(&moved.delete()).await.admitted();
+        return;
+    }
+    let message = answer.refused(403, "WakesDelete");
+    assert!(message.contains("still parked in cluster b"), "{message}");
+    assert!(
+        message.contains("annotate --overwrite namespace"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn what_clusterctl_deletes_next_may_go_where_nobody_depends_on_it() {
+    let world = World::new();
+    let parked = world.a.store(&group("rg").policy("skip")).await;
+    let moved = json!({"clusterctl.cluster.x-k8s.io/delete-for-move": ""});
+    let moved = parked.clone().with("/metadata/annotations", moved);
+    world.a.ask(&parked.update(&moved)).await.admitted();
+    let moved = world.a.store(&moved).await;
+    world.a.ask(&moved.delete()).await.admitted();
+}
+
 #[tokio::test]
 async fn another_identity_is_acquired_first() {
     let world = World::new();

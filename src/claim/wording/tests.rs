@@ -148,6 +148,7 @@ fn peers_depend_on_what_would_be_deleted() {
         [
             (format!("Delete, {title}"), told(&delete, Action::Delete)),
             (format!("Wake, {title}"), told(&wake, Action::Activate)),
+            (format!("Move away, {title}"), told(&wake, Action::MoveAway)),
         ]
     });
     snapshot("peers_depend", cases);

@@ -7,13 +7,15 @@ use kube::Resource;
 use kube::api::{ApiResource, ObjectMeta};
 use kube::core::DynamicResourceScope;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::cluster::NamespaceFacts;
 use crate::object::wire::{Metadata, Object, Spec, Status, WireAnnotations};
 use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
-    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, MODE_LABEL, OVERRIDE_ANNOTATION, ObjectFacts,
-    POLICY_ANNOTATION, POLLER_RESUME_TOKEN_ANNOTATION, RESOURCE_ID_ANNOTATION,
+    CREDENTIAL_FROM_ANNOTATION, DELETE_FOR_MOVE_ANNOTATION, GUARDED_LABEL, MODE_LABEL,
+    OVERRIDE_ANNOTATION, ObjectFacts, POLICY_ANNOTATION, POLLER_RESUME_TOKEN_ANNOTATION,
+    RESOURCE_ID_ANNOTATION,
 };
 
 /// An ASO object of any kind.
@@ -100,6 +102,7 @@ impl WatchedObject {
             azure_name_from_config: annotation(AZURE_NAME_FROM_CONFIG_ANNOTATION),
             child_resource_id_override: annotation(CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION),
             poller_resume_token: annotation(POLLER_RESUME_TOKEN_ANNOTATION),
+            delete_for_move: annotation(DELETE_FOR_MOVE_ANNOTATION).map(|_| IgnoredAny),
         };
         let metadata = Metadata {
             name: meta.name.unwrap_or_default().into(),
