@@ -2,8 +2,8 @@
 //! and for `tests/browser`.
 //!
 //! It listens where it is told, 127.0.0.1:8090 without a word, and takes a word a line: `away`
-//! (the registry does not answer), `back`, and `park NAME` (a claim's live copies are parked).
-//! It ends with its input.
+//! (the registry does not answer), `back`, `park NAME` (the live copies of resources of this name are parked), and `claim NAME` (a
+//! claim of a copy of this name, whatever it is).
 
 #![allow(
     clippy::expect_used,
@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use aso_guard::board::Board;
 use aso_guard::board::shield::Shield;
+use aso_guard::claim::Record;
+use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::{ReadOnly, Registry as _, Scope};
 use aso_guard::server::{bind, ops};
@@ -65,12 +67,16 @@ async fn obey(stage: &Stage) {
             let _ = told.send(line);
         }
     });
-    while let Some(line) = lines.recv().await {
+    loop {
+        let Some(line) = lines.recv().await else {
+            return std::future::pending().await;
+        };
         match line.split_once(' ').unwrap_or((&line, "")) {
             ("away", _) => stage.set_away(true),
             ("back", _) => stage.set_away(false),
             ("park", name) => park(stage, name).await,
-            _ => eprintln!("away, back, or park NAME"),
+            ("claim", name) => claim(stage, name).await,
+            _ => eprintln!("away, back, park NAME, or claim NAME"),
         }
     }
 }
@@ -87,4 +93,13 @@ async fn park(stage: &Stage, name: &str) {
             stage.put_claim(&known.record, version).await.unwrap();
         }
     }
+}
+
+/// Claims a resource group by a copy of this name.
+async fn claim(stage: &Stage, name: &str) {
+    let mut record = Record::new(seed::group_id("hostile").parse().expect("an ARM ID"));
+    let key = ObjectKey::new(name, name, name, name);
+    let (copy, held) = seed::copy("west", &key, Policy::Manage, Timestamp::now(), name);
+    record.copies.insert(copy, held);
+    stage.put_claim(&record, None).await.unwrap();
 }

@@ -11,6 +11,7 @@ mod lab;
 mod aftermath;
 mod audit;
 mod before;
+mod board;
 mod break_glass;
 mod by_hand;
 mod bypass;
