@@ -15,7 +15,7 @@ pub(super) fn reserved_elsewhere(
     reservation: &Reservation,
 ) -> Words {
     let what = subject.unwrap_or(match to.action {
-        Action::Activate => "making this copy live",
+        Action::Activate | Action::MoveAway => "making this copy live",
         Action::Rename => "this change",
         Action::Create | Action::Delete | Action::NamespacePolicy => "creating this copy live",
     });
@@ -50,6 +50,7 @@ pub(super) fn transfer_depends(
         (Some(subject), _) => subject,
         (None, Action::Delete) => "deleting this copy",
         (None, Action::Rename) => "this copy is being deleted; this change",
+        (None, Action::MoveAway) => "taking skip off before clusterctl's delete",
         (None, _) => "this copy is being deleted; making it manage",
     };
     let what_moves = if moved == identity {
