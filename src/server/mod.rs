@@ -26,6 +26,7 @@ pub mod shutdown;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod text_format;
 pub mod tls;
 
 use std::io;

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -16,9 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::Patience;
 use super::engine::{Engine, Limits, Transport, Unfinished};
 pub use super::readiness::{Awaited, Readiness};
-
-/// The media type of OpenMetrics text.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use super::text_format::{self, OPEN_METRICS, PROMETHEUS};
 
 /// The operations port has few and near clients.
 const LIMITS: Limits = Limits {
@@ -41,7 +39,8 @@ struct Ops {
 }
 
 /// `GET /healthz`: 200 while the process answers at all. `GET /readyz`: 200, or
-/// 503 with a line for each thing that is missing. `GET /metrics`: OpenMetrics.
+/// 503 with a line for each thing that is missing. `GET /metrics`: OpenMetrics for
+/// clients that take it, else Prometheus' own text format.
 pub fn router(readiness: Readiness, metrics: Arc<Registry>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
@@ -59,10 +58,18 @@ async fn readyz(State(ops): State<Ops>) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
 }
 
-async fn render(State(ops): State<Ops>) -> Response {
+async fn render(State(ops): State<Ops>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).map(HeaderValue::to_str);
+    let accept = accept.and_then(Result::ok).unwrap_or_default();
     let mut text = String::new();
     match encode(&mut text, &ops.metrics) {
-        Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Ok(()) if text_format::takes_open_metrics(accept) => {
+            ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+        }
+        Ok(()) => {
+            let text = text_format::prometheus(&text);
+            ([(header::CONTENT_TYPE, PROMETHEUS)], text).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written as text");
             (
@@ -145,18 +152,24 @@ mod tests {
         let shutdown = CancellationToken::new();
         let server = tokio::spawn(run_ops(listener, router, shutdown.clone()));
 
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-            .await
-            .unwrap();
-        let mut answer = String::new();
-        soon(stream.read_to_string(&mut answer)).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        assert!(answer.contains("openmetrics-text"), "{answer}");
-        assert!(answer.contains("calls_total 1"), "{answer}");
+        let get = async |accept: &str| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request =
+                format!("GET /metrics HTTP/1.1\r\nhost: a\r\n{accept}connection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            soon(stream.read_to_string(&mut answer)).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            assert!(answer.contains("calls_total 1"), "{answer}");
+            answer
+        };
+        let open = get("accept: application/openmetrics-text;version=1.0.0,*/*\r\n").await;
+        assert!(open.contains("openmetrics-text"), "{open}");
+        assert!(open.contains("# TYPE calls counter"), "{open}");
+        let plain = get("").await;
+        assert!(plain.contains("text/plain; version=0.0.4"), "{plain}");
+        assert!(plain.contains("# TYPE calls_total counter"), "{plain}");
 
-        drop(stream);
         shutdown.cancel();
         soon(server).await.unwrap();
         assert!(TcpStream::connect(address).await.is_err());
