@@ -1,5 +1,10 @@
 //! What people's shells have of it: kubectl's plugin, completions, manual pages.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test expects fails it otherwise, in its helpers too"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -359,22 +359,25 @@ fn wakes_delete(
     }
 }
 
-/// clusterctl, which leaves the namespace's annotations alone.
 fn moved_away(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
-    let (what, namespace) = (short(identity), &to.copy.object.namespace);
+    let what = short(identity);
     Words {
         summary: format!("taking skip off before clusterctl's delete could delete {what} in Azure"),
         holders: still(to, peers),
-        next: vec![
-            "It takes off all annotations. Park the namespace too, which it leaves alone, and let \
-             it try again:"
-                .to_owned(),
-            format!(
-                "  kubectl annotate --overwrite namespace {namespace} {POLICY_ANNOTATION}=skip"
-            ),
-        ],
+        next: park_namespace(to),
         details: vec![format!("Resource: {identity}")],
     }
+}
+
+/// What to do about clusterctl, which leaves the namespace's annotations alone.
+fn park_namespace(to: &Speaker<'_>) -> Vec<String> {
+    let namespace = &to.copy.object.namespace;
+    vec![
+        "It takes off all annotations. Park the namespace too, which it leaves alone, and let it \
+         try again:"
+            .to_owned(),
+        format!("  kubectl annotate --overwrite namespace {namespace} {POLICY_ANNOTATION}=skip"),
+    ]
 }
 
 #[cfg(test)]

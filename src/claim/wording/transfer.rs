@@ -5,7 +5,7 @@ use crate::claim::{Reservation, TransferName};
 use crate::object::POLICY_ANNOTATION;
 
 use super::phrases::short;
-use super::{Action, Speaker, Words, leave_azure_alone};
+use super::{Action, Speaker, Words, leave_azure_alone, park_namespace};
 
 /// The resource is brought to another place, and would go live elsewhere.
 pub(super) fn reserved_elsewhere(
@@ -63,10 +63,10 @@ pub(super) fn transfer_depends(
         from,
         to: target,
     } = reservation;
-    let mut next = if to.action == Action::Delete {
-        leave_azure_alone(to, subject)
-    } else {
-        vec!["Leave it as it is: its delete ends without touching that resource.".to_owned()]
+    let mut next = match to.action {
+        Action::Delete => leave_azure_alone(to, subject),
+        Action::MoveAway => park_namespace(to),
+        _ => vec!["Leave it as it is: its delete ends without touching that resource.".to_owned()],
     };
     next.extend(see_and_end(transfer));
     let mut details = vec![format!("Resource: {identity}")];
