@@ -8,7 +8,7 @@ use aso_guard::claim::{
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
-use aso_guard::registry::{MemberRecord, Registry};
+use aso_guard::registry::{MemberRecord, Registry, Unresolved};
 use jiff::{SignedDuration, Timestamp};
 
 /// The subscription of everything here.
@@ -175,6 +175,7 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         version: "0.1.0".into(),
         enrolling,
         heard: now - SignedDuration::from_mins(minutes) - SignedDuration::from_secs(4),
+        unresolved: Unresolved::default(),
     };
     vec![
         member("west", "0a4b9d4e-6a34-4f0c-a2a3-5d9f7c1f2b10", 0, false),

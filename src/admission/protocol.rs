@@ -236,7 +236,10 @@ impl Guard {
         }
         match outcome {
             Err(Stop::Refused(refusal)) => {
-                match self.remember(case, &touched, Some(refusal.reason())).await {
+                match self
+                    .remember(case.entries(&touched, Some(refusal.reason())))
+                    .await
+                {
                     None => Err(Stop::Refused(refusal)),
                     Some(spent) => {
                         self.take_back(case, touched).await;
@@ -247,7 +250,7 @@ impl Guard {
             // What was not needed is used up all the same: left over, it would let a
             // delete through that nobody thinks of now.
             Ok(()) if case.action != Action::Delete => {
-                self.remember(case, &touched, None).await;
+                self.remember(case.entries(&touched, None)).await;
                 Ok(())
             }
             outcome => outcome,
@@ -266,14 +269,10 @@ impl Guard {
 
     /// Remembers in each claim that a person overrode a refusal. Gives the entry that
     /// had used the person's reason up, where one has.
-    async fn remember(
-        &self,
-        case: &Case<'_>,
-        touched: &Touched,
-        against: Option<Reason>,
-    ) -> Option<Entry> {
-        for (copy, identity) in touched {
-            let aim = Aim::Remember(case.entry(copy, against)?);
+    pub(super) async fn remember(&self, entries: Vec<(Entry, Identity)>) -> Option<Entry> {
+        for (entry, identity) in entries {
+            let copy = entry.copy.clone();
+            let aim = Aim::Remember(entry);
             let mut attempt = Attempt::new(aim, vec![identity.clone()], false);
             if let Err(error) = self.carry_out(&mut attempt).await {
                 warn!(%identity, %copy, %error, "an override is in no claim's history");
@@ -287,6 +286,15 @@ impl Guard {
 }
 
 impl Case<'_> {
+    /// What is to be remembered of these copies, and in which claims.
+    fn entries(&self, touched: &Touched, against: Option<Reason>) -> Vec<(Entry, Identity)> {
+        let entry = |(copy, identity): &(CopyRef, Identity)| {
+            let entry = self.entry(copy, against)?;
+            Some((entry, identity.clone()))
+        };
+        touched.iter().filter_map(entry).collect()
+    }
+
     /// Whether the next step is taken after one that came to this: what is let through
     /// although it is refused is covered to its end.
     pub(super) fn goes_on_after(&self, outcome: &Result<(), Stop>) -> bool {

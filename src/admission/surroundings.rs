@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 
-use crate::claim::{Acquire, Action, Aim, Delete, Proof, Reason, Refusal, Words};
+use crate::claim::{Acquire, Action, Aim, Deed, Delete, Entry, Proof, Reason, Refusal, Words};
 use crate::cluster::{ClusterError, resolve};
 use crate::object::wire::{Definition, DefinitionSpec, Namespace};
 use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
@@ -203,7 +203,40 @@ impl Guard {
             )],
             ..Words::default()
         };
+        let facts = ObjectFacts::named(ObjectKey::new(
+            "",
+            "CustomResourceDefinition",
+            "",
+            &request.name,
+        ));
+        let case = self.case(request, standing, &facts, Action::Delete);
+        self.remember_kind(&case, &live).await;
         standing.on(&against(Reason::KindInUse, words))
+    }
+
+    /// Remembers in the claim of each live object that a person had its whole kind
+    /// deleted. Nobody asks the guard for the objects one by one.
+    async fn remember_kind(&self, case: &Case<'_>, live: &[Arc<ObjectFacts>]) {
+        if case.dry_run {
+            return;
+        }
+        let remember = async |object: &Arc<ObjectFacts>| {
+            let Some(entry) = case.entry(&self.copy_of(object), Some(Reason::KindInUse)) else {
+                return;
+            };
+            let entry = Entry {
+                deed: Deed::DeleteWithKind,
+                ..entry
+            };
+            if let Ok(Ok(resolution)) = resolve::identity(&*self.cluster, object).await {
+                let identities = resolution.identities();
+                let entries = identities.map(|one| (entry.clone(), one.clone()));
+                self.remember(entries.collect()).await;
+            }
+        };
+        stream::iter(live)
+            .for_each_concurrent(AT_ONCE, remember)
+            .await;
     }
 
     async fn live_of(

@@ -61,6 +61,7 @@ impl Guard {
                 } else {
                     format!("refused: {words}")
                 },
+                occasion: request.uid.to_string(),
             });
         }
     }

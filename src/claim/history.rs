@@ -1,5 +1,5 @@
-//! What people did to a claim against the protocol's word: kept with it, so that who
-//! looks into the matter later finds it.
+//! What people did to a claim against the protocol's word, and what aso-guard did on its
+//! own: kept with it, so that who looks into the matter later finds it.
 
 use std::sync::Arc;
 
@@ -47,17 +47,23 @@ pub enum Deed {
     Delete,
     /// The copy was deleted along with its namespace.
     DeleteWithNamespace,
+    /// The copy was deleted along with the CRD of its kind.
+    DeleteWithKind,
     /// The copy was taken out of the claim by hand.
     Release,
+    /// The copy was parked by aso-guard, for it came on top of a live one.
+    Park,
 }
 
 impl Deed {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::Create,
         Self::Update,
         Self::Delete,
         Self::DeleteWithNamespace,
+        Self::DeleteWithKind,
         Self::Release,
+        Self::Park,
     ];
 
     /// The word for it.
@@ -67,7 +73,9 @@ impl Deed {
             Self::Update => "update",
             Self::Delete => "delete",
             Self::DeleteWithNamespace => "delete-with-namespace",
+            Self::DeleteWithKind => "delete-with-kind",
             Self::Release => "release",
+            Self::Park => "park",
         }
     }
 
@@ -113,6 +121,31 @@ impl Record {
             next.history.drain(..beyond);
         }
         Ok(next)
+    }
+
+    /// The record with an entry that says that a newcomer is being parked. One that is
+    /// there since the copy came stays alone, however often parking it failed.
+    #[must_use]
+    pub fn with_parked_newcomer(&self, copy: &CopyRef, at: Timestamp) -> Self {
+        let since = self.copies.get(copy).map(|held| held.since);
+        let said = self.history.iter().any(|entry| {
+            entry.copy == *copy && entry.deed == Deed::Park && Some(entry.at) >= since
+        });
+        let why = format!(
+            "--on-conflict park: it came on top of another; {}",
+            self.live_words()
+        );
+        let entry = Why::new(&why).map(|why| Entry {
+            at,
+            by: "aso-guard".into(),
+            copy: copy.clone(),
+            deed: Deed::Park,
+            why,
+            against: "".into(),
+        });
+        let with = entry.filter(|_| !said);
+        with.and_then(|entry| self.with_entry(&entry).ok())
+            .unwrap_or_else(|| self.clone())
     }
 
     /// The entry by which the reason for a delete was used before: when the copy was

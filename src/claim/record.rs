@@ -189,6 +189,12 @@ impl Record {
         }
     }
 
+    /// When the last of its copies came to be what it is, by that copy's own cluster's
+    /// clock.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.copies.values().map(|copy| copy.since).max()
+    }
+
     /// The record without a copy, whatever of it is under way: what a person does who
     /// knows that it is gone for good.
     #[must_use]

@@ -44,7 +44,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::registry::MemberRecord;
+    use crate::registry::{MemberRecord, Unresolved};
     use crate::server::development_certificates::{DevelopmentCa, Names};
     use crate::server::tls::ReloadingCertificate;
 
@@ -60,6 +60,7 @@ mod tests {
             version: "0".into(),
             enrolling: false,
             heard: Timestamp::UNIX_EPOCH,
+            unresolved: Unresolved::default(),
         }]);
         let served = Served::default();
         served.set(&Arc::new(certificate.unwrap()));

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::admission::{self, Guard, MODE_GROUP};
 use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
-use crate::cluster::member::{JoinError, Membership};
+use crate::cluster::member::{JoinError, Membership, Report};
 use crate::cluster::observer::{Observer, Show};
 use crate::keeper::Keeper;
 use crate::registry::kubernetes::KubernetesRegistry;
@@ -432,10 +432,10 @@ impl Member {
         });
         let member = self.clone();
         tasks.spawn(async move {
-            let enrolling = || member.is_enrolling();
+            let report = || member.report();
             let beating = member
                 .membership
-                .keep_beating(&*member.registry, enrolling, &shutdown);
+                .keep_beating(&*member.registry, report, &shutdown);
             Ok(beating.await?)
         });
         while let Some(ended) = tasks.join_next().await {
@@ -452,6 +452,16 @@ impl Member {
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }
+        }
+    }
+
+    /// What the member's record says of it.
+    fn report(&self) -> Report {
+        let (unresolved, some) = self.observer.unresolved();
+        Report {
+            enrolling: self.is_enrolling(),
+            unresolved,
+            some,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the observer remembers of each object: which claims it may have a copy
 //! in, and which uids were seen under its name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +36,6 @@ struct Line {
     identity: Identity,
     /// What the claim said when it was last seen, and since when it has said so.
     state: Option<(ClaimState, Instant)>,
-    /// Whether its live copy is of a cluster that is no member.
-    abandoned: bool,
 }
 
 impl Ledger {
@@ -56,7 +54,6 @@ impl Ledger {
             page.identities.push(Line {
                 identity: identity.clone(),
                 state: None,
-                abandoned: false,
             });
         }
     }
@@ -118,41 +115,28 @@ impl Ledger {
         }
     }
 
-    /// What a claim of the object said when it was last seen.
-    pub fn state(&self, key: &ObjectKey, identity: &Identity) -> Option<ClaimState> {
+    /// For how long a claim of the object has had parked copies alone, as far as was
+    /// seen; `None` where it has others.
+    pub fn parked_for(&self, key: &ObjectKey, identity: &Identity) -> Option<Duration> {
         let mut pages = self.pages();
         let line = pages.get_mut(key)?.line(identity)?;
-        line.state.map(|(state, _)| state)
+        let (_, since) = line.parked()?;
+        Some(since.elapsed())
     }
 
-    /// Remembers whether a claim's live copy is of a cluster that is no member.
-    pub fn set_abandoned(&self, key: &ObjectKey, identity: &Identity, abandoned: bool) {
-        let mut pages = self.pages();
-        if let Some(line) = pages.get_mut(key).and_then(|page| page.line(identity)) {
-            line.abandoned = abandoned;
-        }
-    }
-
-    /// Whether it is.
-    pub fn is_abandoned(&self, key: &ObjectKey, identity: &Identity) -> bool {
-        let mut pages = self.pages();
-        let line = pages.get_mut(key).and_then(|page| page.line(identity));
-        line.is_some_and(|line| line.abandoned)
-    }
-
-    /// The claims that have had parked copies alone for so long, as far as was seen.
-    pub fn parked_for(&self, long: Duration) -> Vec<(Identity, ObjectKey)> {
+    /// The claims that had parked copies alone when they were last seen, but for these.
+    pub fn parked_except(
+        &self,
+        these: &HashSet<(Identity, ObjectKey)>,
+    ) -> Vec<(Identity, ObjectKey)> {
         let pages = self.pages();
         let lines = pages
             .iter()
             .flat_map(|(key, page)| page.identities.iter().map(move |line| (key, line)));
-        let parked = lines.filter(|(_, line)| {
-            line.state.is_some_and(|(state, since)| {
-                state == ClaimState::Parked && since.elapsed() >= long
-            })
-        });
+        let parked = lines.filter(|(_, line)| line.parked().is_some());
         parked
             .map(|(key, line)| (line.identity.clone(), key.clone()))
+            .filter(|of| !these.contains(of))
             .collect()
     }
 
@@ -181,6 +165,12 @@ impl Ledger {
         {
             pages.remove(key);
         }
+    }
+}
+
+impl Line {
+    fn parked(&self) -> Option<(ClaimState, Instant)> {
+        self.state.filter(|(state, _)| *state == ClaimState::Parked)
     }
 }
 

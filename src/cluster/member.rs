@@ -4,17 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::claim::MemberName;
-use crate::registry::{MemberRecord, Put, Registry, RegistryError};
+use crate::registry::{MemberRecord, Put, Registry, RegistryError, Unresolved};
 
 /// How often a member writes that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The same while it enrols, so that the end of that is seen at once.
-const WHILE_ENROLLING: Duration = Duration::from_secs(1);
+/// How often it looks whether it has something else to say, which is written at once.
+const NEWS: Duration = Duration::from_secs(1);
+
+/// What a member says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// It still goes through objects that are older than its guard.
+    pub enrolling: bool,
+    /// How many of its objects nobody can place.
+    pub unresolved: u32,
+    /// The first few of those: namespace/kind/name.
+    pub some: Vec<String>,
+}
 
 /// A cluster under a member name: what [`join`] makes sure is one and the same.
 #[derive(Clone, Debug)]
@@ -58,7 +70,7 @@ impl Membership {
     /// # Errors
     /// [`JoinError::NameTaken`] where another cluster has the name: the guard must
     /// not run.
-    pub async fn write(&self, registry: &dyn Registry, enrolling: bool) -> Result<(), JoinError> {
+    pub async fn write(&self, registry: &dyn Registry, report: &Report) -> Result<(), JoinError> {
         loop {
             let known = registry.member(&self.name).await?;
             if let Some(other) = known.as_ref().map(|known| &known.record)
@@ -71,12 +83,21 @@ impl Membership {
                     heard: other.heard,
                 });
             }
+            let now = Timestamp::now();
+            let before = known.as_ref().map(|known| &known.record.unresolved);
             let record = MemberRecord {
                 name: self.name.clone(),
                 cluster: self.cluster.clone(),
                 version: env!("CARGO_PKG_VERSION").into(),
-                enrolling,
-                heard: Timestamp::now(),
+                enrolling: report.enrolling,
+                heard: now,
+                unresolved: Unresolved {
+                    count: report.unresolved,
+                    some: report.some.clone(),
+                    since: before
+                        .filter(|before| (before.count > 0) == (report.unresolved > 0))
+                        .map_or(now, |before| before.since),
+                },
             };
             let version = known.as_ref().map(|known| &known.version);
             if registry.put_member(&record, version).await? != Put::Conflict {
@@ -91,7 +112,11 @@ impl Membership {
     /// Another cluster has the name.
     pub async fn join(&self, registry: &dyn Registry) -> Result<(), JoinError> {
         loop {
-            match self.write(registry, true).await {
+            let report = Report {
+                enrolling: true,
+                ..Report::default()
+            };
+            match self.write(registry, &report).await {
                 Err(JoinError::Registry(error)) => {
                     warn!(%error, "cannot register this cluster yet; trying again in 2 s");
                     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -106,25 +131,33 @@ impl Membership {
         }
     }
 
-    /// Writes a heartbeat every [`HEARTBEAT`], until told to stop.
+    /// Writes a heartbeat every [`HEARTBEAT`], and what is new at once, until told to stop.
     ///
     /// # Errors
     /// Another cluster took the name, after somebody removed this member's record.
     pub async fn keep_beating(
         &self,
         registry: &dyn Registry,
-        enrolling: impl Fn() -> bool,
+        report: impl Fn() -> Report,
         shutdown: &CancellationToken,
     ) -> Result<(), JoinError> {
         loop {
-            let still = enrolling();
-            match self.write(registry, still).await {
+            let said = report();
+            match self.write(registry, &said).await {
                 Err(JoinError::Registry(error)) => warn!(%error, "could not write the heartbeat"),
                 Err(taken) => return Err(taken),
                 Ok(()) => {}
             }
-            let pause = tokio::time::sleep(if still { WHILE_ENROLLING } else { HEARTBEAT });
-            if shutdown.run_until_cancelled(pause).await.is_none() {
+            let next = Instant::now() + HEARTBEAT;
+            let due = async {
+                loop {
+                    tokio::time::sleep(NEWS).await;
+                    if Instant::now() >= next || report() != said {
+                        break;
+                    }
+                }
+            };
+            if shutdown.run_until_cancelled(due).await.is_none() {
                 return Ok(());
             }
         }

@@ -204,6 +204,10 @@ impl Scope {
                     .as_ref()
                     .is_none_or(|transfer| held.transfer == *transfer)
             }),
+            Self::Orphaned(member) => {
+                record.state() == ClaimState::Parked
+                    && record.copies.keys().any(|copy| copy.member == *member)
+            }
             Self::Of(member, holding) => record.copies.iter().any(|(copy, held)| {
                 copy.member == *member
                     && (*holding == Holding::AnyCopy || held.next_deadline().is_some())

@@ -12,7 +12,7 @@ mod url;
 pub use error::RegistryError;
 pub use read_only::ReadOnly;
 pub use record::{
-    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Scope, Standing, Versioned,
+    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Scope, Standing, Unresolved, Versioned,
 };
 pub use url::{RegistryUrl, RegistryUrlError};
 

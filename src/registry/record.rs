@@ -85,6 +85,8 @@ pub enum Scope {
     InConflict,
     /// Those that are reserved for this transfer, or, without a name, for any.
     Reserved(Option<TransferName>),
+    /// Those whose copies are all parked, one of them a member's: nobody reconciles them.
+    Orphaned(MemberName),
     /// Those with a copy of a member, further told apart by [`Holding`].
     Of(MemberName, Holding),
 }
@@ -112,6 +114,20 @@ pub struct MemberRecord {
     pub enrolling: bool,
     /// When it last wrote, by its own clock.
     pub heard: Timestamp,
+    /// What of its own nobody can place.
+    pub unresolved: Unresolved,
+}
+
+/// The objects of a member whose Azure resource cannot be worked out. No claim shows
+/// them, and nobody guards them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unresolved {
+    /// How many there are.
+    pub count: u32,
+    /// The first few by name: namespace/kind/name.
+    pub some: Vec<String>,
+    /// Since when there have been some, or none, by the member's own clock.
+    pub since: Timestamp,
 }
 
 /// A member that wrote within this time is there.

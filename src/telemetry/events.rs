@@ -88,7 +88,7 @@ impl EventMetrics {
         }
         registry.register(
             "events",
-            "Kubernetes Events, by what became of them: published, folded into one told shortly before, \
+            "Kubernetes Events, by what became of them: published, folded into one told shortly before or by another replica, \
              dropped because there were too many, failed",
             self.events.clone(),
         );
@@ -211,10 +211,14 @@ impl Key {
 }
 
 impl Told {
+    /// Told for the first time, by this replica. Another one that tells it on the same
+    /// occasion gives the Event the same name, so there is one of it.
     fn first(notice: &Notice, key: &Key, now: Instant) -> Self {
         let first = Timestamp::now();
+        let mut hasher = DefaultHasher::new();
+        (key, &notice.occasion).hash(&mut hasher);
         // As other Events are named: the object's name, and what makes it one of its own.
-        let ending = format!(".{:x}{:08x}", first.as_microsecond(), key.hash >> 32);
+        let ending = format!(".{:016x}", hasher.finish());
         let object = &notice.object.name;
         let object = &object[..object.floor_char_boundary(253 - ending.len())];
         Self {
@@ -240,8 +244,8 @@ impl Publisher {
             }
             let published = tokio::time::timeout(CALL_TIMEOUT, self.publish(&post)).await;
             let problem = match published {
-                Ok(Ok(())) => {
-                    self.metrics.count(PUBLISHED);
+                Ok(Ok(outcome)) => {
+                    self.metrics.count(outcome);
                     continue;
                 }
                 Ok(Err(error)) => error.to_string(),
@@ -252,7 +256,8 @@ impl Publisher {
         }
     }
 
-    async fn publish(&self, post: &Post) -> kube::Result<()> {
+    /// Publishes it, or finds that another replica has.
+    async fn publish(&self, post: &Post) -> kube::Result<&'static str> {
         let event = self.event(post);
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
@@ -268,13 +273,13 @@ impl Publisher {
             {
                 // API servers forget Events after an hour or so.
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
-                answer => return answer.map(drop),
+                answer => return answer.map(|_| PUBLISHED),
             }
         }
-        events
-            .create(&PostParams::default(), &event)
-            .await
-            .map(drop)
+        match events.create(&PostParams::default(), &event).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(FOLDED),
+            answer => answer.map(|_| PUBLISHED),
+        }
     }
 
     fn event(&self, Post { notice, told }: &Post) -> Event {

@@ -22,6 +22,9 @@ pub struct Notice {
     /// What there is to say, commands ready to paste included. Line breaks become
     /// spaces, and what is beyond 1024 bytes is cut off. Never anything of a secret.
     pub message: String,
+    /// What it was told on, and all replicas see alike: two that tell the same of one
+    /// object on one occasion tell it once between them.
+    pub occasion: String,
 }
 
 /// Whether a notice asks for something.

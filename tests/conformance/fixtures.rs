@@ -7,7 +7,9 @@ use aso_guard::claim::Stored;
 use aso_guard::claim::{Acquire, Copy, CopyRef, InFlight, MemberName, Proof, Record, RequestUid};
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
-use aso_guard::registry::{MemberRecord, Put, RecordVersion, Registry, Scope, Versioned};
+use aso_guard::registry::{
+    MemberRecord, Put, RecordVersion, Registry, Scope, Unresolved, Versioned,
+};
 use jiff::Timestamp;
 
 /// A place that no other case and no other run writes to.
@@ -117,6 +119,11 @@ pub fn member_record(name: MemberName) -> MemberRecord {
         version: "0.1.0".into(),
         enrolling: true,
         heard: at("2026-03-01T12:00:00.5Z"),
+        unresolved: Unresolved {
+            count: 7,
+            some: vec!["team/ResourceGroup/rg".to_owned()],
+            since: at("2026-03-01T11:00:00Z"),
+        },
     }
 }
 

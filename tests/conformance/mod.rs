@@ -66,6 +66,7 @@ const CASES: &[(&str, Case)] = cases![
     scope::of_a_member_finds_its_copies_alone,
     scope::in_flight_is_told_apart,
     scope::conflicts_are_found_while_they_last,
+    scope::orphans_are_found_while_they_last,
     scope::a_long_list_comes_whole,
     races::of_many_creators_one_wins,
     races::of_many_removers_one_wins,

@@ -203,6 +203,34 @@ pub async fn conflicts_are_found_while_they_last(registry: Arc<dyn Registry>) {
     assert!(!found().await);
 }
 
+pub async fn orphans_are_found_while_they_last(registry: Arc<dyn Registry>) {
+    let place = Place::new();
+    let mut record = place.parked(&place.id("/resourceGroups/left"), "a");
+    record.copies.insert(place.copy("b"), parked());
+    let mut version = store(&registry, &record, None).await;
+    let found = async |name: &str| {
+        let scope = Scope::Orphaned(place.member(name));
+        listed(&registry, &scope).await == [record.identity.to_string()]
+    };
+    assert!(found("a").await && found("b").await);
+    assert!(!found("c").await, "it has no copy");
+    let ends: [fn(&mut Copy); 2] = [
+        |copy| copy.acquiring = vec![request("r1", Proof::Uid("u".into()))],
+        |copy| {
+            let policy = Policy::DetachOnDelete;
+            copy.stored = copy.stored.take().map(|stored| Stored { policy, ..stored });
+        },
+    ];
+    for change in ends {
+        let mut held = record.clone();
+        change(held.copies.get_mut(&place.copy("b")).unwrap());
+        version = store(&registry, &held, Some(&version)).await;
+        assert!(!found("a").await && !found("b").await);
+        version = store(&registry, &record, Some(&version)).await;
+        assert!(found("a").await && found("b").await);
+    }
+}
+
 /// Longer than any page a backend may cut its answers into.
 pub async fn a_long_list_comes_whole(registry: Arc<dyn Registry>) {
     const MANY: usize = 1100;

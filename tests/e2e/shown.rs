@@ -64,31 +64,45 @@ async fn metric(cluster: &Cluster, line: &str) {
     .await;
 }
 
-/// Waits until the claim of a resource says so of its conflict: status and message.
-async fn condition(story: &Story<'_>, id: &str, status: &str, message: &str) {
-    eventually(
-        &format!("condition Conflict={status} of {id}"),
-        async || {
-            let claims = story
-                .hub
-                .list_path("/apis/asoguard.io/v1alpha1/claims")
-                .await?;
-            let claim = claims
-                .iter()
-                .find(|claim| claim.text("/spec/identity").eq_ignore_ascii_case(id));
-            let claim = claim.ok_or_else(|| anyhow::anyhow!("no claim"))?;
-            let conflict = &claim.0["status"]["conditions"][0];
-            anyhow::ensure!(
-                conflict["type"] == "Conflict" && conflict["status"] == status,
-                "{conflict}"
-            );
-            anyhow::ensure!(conflict["message"] == message, "{conflict}");
-            anyhow::ensure!(
-                conflict["lastTransitionTime"].is_string() && conflict["reason"].is_string()
-            );
-            Ok(())
-        },
-    )
+/// Waits until the claim of a resource says so: which condition, its status and message.
+async fn condition(story: &Story<'_>, id: &str, (kind, status): (&str, &str), message: &str) {
+    eventually(&format!("condition {kind}={status} of {id}"), async || {
+        let claim = claim(story, id).await?;
+        assert_says(&claim, (kind, status), message)
+    })
+    .await;
+}
+
+/// The claim of a resource.
+async fn claim(story: &Story<'_>, id: &str) -> anyhow::Result<Object> {
+    let claims = story
+        .hub
+        .list_path("/apis/asoguard.io/v1alpha1/claims")
+        .await?;
+    let is_it = |claim: &Object| claim.text("/spec/identity").eq_ignore_ascii_case(id);
+    let found = claims.into_iter().find(is_it);
+    found.ok_or_else(|| anyhow::anyhow!("no claim of {id}"))
+}
+
+/// Fails unless this claim or member has this condition.
+fn assert_says(object: &Object, (kind, status): (&str, &str), message: &str) -> anyhow::Result<()> {
+    let conditions = object.0["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    let condition = conditions.find(|condition| condition["type"] == kind);
+    let condition = condition.ok_or_else(|| anyhow::anyhow!("no {kind} in {object}"))?;
+    anyhow::ensure!(condition["status"] == status, "{condition}");
+    anyhow::ensure!(condition["message"] == message, "{condition}");
+    anyhow::ensure!(condition["lastTransitionTime"].is_string() && condition["reason"].is_string());
+    Ok(())
+}
+
+/// Waits until a member says so of what it cannot place.
+async fn member_says(story: &Story<'_>, name: &str, status: &str, message: &str) {
+    eventually(&format!("Unresolved={status} of {name}"), async || {
+        let member = Object::new("asoguard.io/v1alpha1", "Member", name);
+        let member = story.hub.get(&member).await?.object;
+        assert_says(&member, ("Unresolved", status), message)
+    })
     .await;
 }
 
@@ -148,10 +162,11 @@ async fn guards_installed_late_find_what_is_there(lab: &Lab) {
     let group = story.resource_group("rg");
     assert_shown_in_both(&story, &group).await;
     let both = "live at once: a/late/ResourceGroup/rg, b/late/ResourceGroup/rg";
-    condition(&story, &story.resource_group_id("rg"), "True", both).await;
+    let id = story.resource_group_id("rg");
+    condition(&story, &id, ("Conflict", "True"), both).await;
     assert_ends(&story, &group).await;
     let alone = "only a/late/ResourceGroup/rg is live";
-    condition(&story, &story.resource_group_id("rg"), "False", alone).await;
+    condition(&story, &id, ("Conflict", "False"), alone).await;
     metric(&lab.a, "aso_guard_conflicts 0").await;
     metric(&lab.b, "aso_guard_conflicts 0").await;
 }
@@ -180,7 +195,7 @@ async fn a_namespace_policy_changed_afterwards(lab: &Lab) {
     condition(
         &story,
         &story.resource_group_id("rg"),
-        "False",
+        ("Conflict", "False"),
         "only a/ns-changed/ResourceGroup/rg is live",
     )
     .await;
@@ -204,7 +219,7 @@ async fn a_credential_changed_afterwards(lab: &Lab) {
     condition(
         &story,
         &elsewhere,
-        "False",
+        ("Conflict", "False"),
         "only b/cred-changed/ResourceGroup/rg is live",
     )
     .await;
@@ -217,6 +232,21 @@ async fn a_credential_changed_afterwards(lab: &Lab) {
     story.b.apply(&lost).await.admitted();
     let (kind, note) = told(&story.b, &group, "Unresolved").await;
     assert_eq!(kind, "Warning", "{note}");
+    metric(&lab.b, "aso_guard_unresolved_objects 1").await;
+    let which = "nobody can tell which Azure resources these are, so nobody guards them: \
+                 cred-changed/ResourceGroup/rg";
+    member_says(&story, "b", "True", which).await;
+    member_says(&story, "a", "False", "").await;
+    // And when it can be told again.
+    story.b.delete(&lost).await.admitted();
+    story.b.apply(&credential(SUBSCRIPTION)).await.admitted();
+    let (kind, _) = told(&story.b, &group, "Resolved").await;
+    assert_eq!(kind, "Normal");
+    member_says(&story, "b", "False", "").await;
+    // Once more, for what is shown everywhere.
+    story.b.delete(&lost).await.admitted();
+    story.b.apply(&lost).await.admitted();
+    member_says(&story, "b", "True", which).await;
 }
 
 /// Logs, metrics, Events and claims: all that anybody but the guard gets to see.
@@ -277,15 +307,55 @@ async fn newcomers_are_parked_where_that_is_wanted() {
         let (_, note) = told(person, group, "ParkedNewcomer").await;
         assert!(note.contains("--on-conflict park"), "{note}");
     }
-    // The one that stayed is parked by hand: nobody reconciles it any more.
-    let group = &groups[0];
-    let stayed = if parked(&story.a, group).await.unwrap() {
-        &story.b
-    } else {
-        &story.a
-    };
-    stayed.set_policy(group, "skip").await.admitted();
-    let (kind, note) = told(stayed, group, "Orphaned").await;
-    assert_eq!(kind, "Normal");
-    assert!(note.contains("reconcile-policy=manage"), "{note}");
+    // The claim remembers it, and there is one Event of it, though two replicas saw it.
+    for group in &groups {
+        let in_a = parked(&story.a, group).await.unwrap();
+        let (person, member) = if in_a {
+            (&story.a, "a")
+        } else {
+            (&story.b, "b")
+        };
+        let id = story.resource_group_id(group.name());
+        let claim = claim(&story, &id).await.unwrap();
+        let history = claim.0["status"]["history"].as_array().unwrap();
+        assert_eq!(history.len(), 1, "{claim}");
+        let entry = &history[0];
+        assert_eq!(
+            (&entry["deed"], &entry["member"]),
+            (&json!("park"), &json!(member))
+        );
+        let all = events(person, group).await.unwrap();
+        for reason in ["Conflict", "ParkedNewcomer"] {
+            let told = all.iter().filter(|(known, ..)| known == reason);
+            assert_eq!(told.count(), 1, "{reason}: {all:?}");
+        }
+    }
+    nobody_reconciles_it_any_more(&story, &groups[0]).await;
+}
+
+/// Who has the live copy parks it: both clusters are told within seconds, and so they are
+/// when one makes it live again.
+async fn nobody_reconciles_it_any_more(story: &Story<'_>, group: &Object) {
+    let id = story.resource_group_id(group.name());
+    for person in [&story.a, &story.b] {
+        person.set_policy(group, "skip").await.admitted();
+    }
+    let both = format!(
+        "nobody reconciles it, all are parked: a/park/ResourceGroup/{name}, b/park/ResourceGroup/{name}",
+        name = group.name()
+    );
+    condition(story, &id, ("Orphaned", "True"), &both).await;
+    for (cluster, person) in [(&story.lab.a, &story.a), (&story.lab.b, &story.b)] {
+        let (kind, note) = told(person, group, "Orphaned").await;
+        assert_eq!(kind, "Normal");
+        assert!(note.contains("reconcile-policy=manage"), "{note}");
+        metric(cluster, "aso_guard_orphaned 1").await;
+    }
+    story.b.set_policy(group, "manage").await.admitted();
+    condition(story, &id, ("Orphaned", "False"), "").await;
+    for (cluster, person) in [(&story.lab.a, &story.a), (&story.lab.b, &story.b)] {
+        let (kind, _) = told(person, group, "OrphanedEnded").await;
+        assert_eq!(kind, "Normal");
+        metric(cluster, "aso_guard_orphaned 0").await;
+    }
 }

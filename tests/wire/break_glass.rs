@@ -379,4 +379,18 @@ async fn a_namespaces_policy_and_a_crd_can_be_overridden() {
         .ask(&armed.delete())
         .await
         .overridden("KindInUse", "reinstall");
+    let record = self::record(&world).await;
+    let [_, entry] = &record.history[..] else {
+        panic!("{record:#?}");
+    };
+    assert_eq!((&*entry.by, entry.deed), ("alice", Deed::DeleteWithKind));
+    assert_eq!(&*entry.against, "KindInUse");
+    assert_eq!(entry.copy.member.as_str(), "a");
+    // What is tried only is not remembered.
+    world
+        .a
+        .ask(&dry(armed.annotated(OVERRIDE, "try").delete()))
+        .await
+        .overridden("KindInUse", "try");
+    assert_eq!(self::record(&world).await.history.len(), 2);
 }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use aso_guard::claim::Deed;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::registry::{MemberRecord, Registry as _};
+use aso_guard::registry::{MemberRecord, Registry as _, Unresolved};
 use aso_guard::telemetry::{Notice, Severity};
 use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
@@ -142,6 +143,13 @@ async fn only_the_newcomer_is_parked() {
         assert_eq!(second.metric("newcomers_parked_total"), "1");
         let record = world.record("/resourceGroups/rg").await.unwrap();
         assert_eq!(record.live().count(), 1);
+        let [entry] = &record.history[..] else {
+            panic!("{record:#?}")
+        };
+        assert_eq!((&*entry.by, entry.deed), ("aso-guard", Deed::Park));
+        assert!(record.parked().any(|(copy, _)| *copy == entry.copy));
+        let why = entry.why.as_str();
+        assert!(why.contains("--on-conflict park"), "{why}");
     }
 }
 
@@ -183,6 +191,19 @@ async fn an_object_that_changed_since_it_was_read_is_not_parked() {
     world.a.store(&group("rg")).await;
     assert!(!world.a.cluster.park(&read).await.unwrap());
     assert_eq!(policy(&world.a.cluster, &group("rg")), "");
+}
+
+#[tokio::test]
+async fn a_newcomer_stays_where_the_older_copy_was_parked_meanwhile() {
+    let world = World::that_parks();
+    world.a.store(&group("rg")).await;
+    world.b.store(&group("rg")).await;
+    // By hand, and A's observer has seen it. B's works from what it saw before.
+    world.a.store(&group("rg").policy("skip")).await;
+    world.b.shows().await;
+    assert_eq!(policy(&world.b.cluster, &group("rg")), "");
+    let record = world.record("/resourceGroups/rg").await.unwrap();
+    assert_eq!(record.history, []);
 }
 
 /// Two clusters, two replicas each, all at once: of each pair of twins one stays.
@@ -287,9 +308,9 @@ async fn what_nobody_reconciles_is_told_until_somebody_does() {
         member.observer.show_orphans().await.unwrap();
         assert_eq!(member.notices.take(), []);
     }
+    // A hears of it from the registry alone.
     world.b.store(&group("rg")).await;
     for member in [&world.a, &world.b] {
-        member.observer.compare().await.unwrap();
         member.observer.show_orphans().await.unwrap();
         let told = member.notices.take();
         assert_eq!(
@@ -297,6 +318,21 @@ async fn what_nobody_reconciles_is_told_until_somebody_does() {
             ["OrphanedEnded"]
         );
     }
+}
+
+#[tokio::test]
+async fn an_orphan_that_a_peer_leaves_behind_is_told_of_without_a_comparison() {
+    let world = World::that_parks();
+    world.b.store(&group("rg")).await;
+    world.a.store(&group("rg").policy("skip")).await;
+    world.a.observer.show_orphans().await.unwrap();
+    assert_eq!(world.a.notices.take(), []);
+    world.b.store(&group("rg").policy("skip")).await;
+    world.b.remove(&group("rg")).await;
+    world.a.observer.show_orphans().await.unwrap();
+    let told = world.a.notices.take();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].reason, "Orphaned");
 }
 
 #[tokio::test]
@@ -339,6 +375,7 @@ async fn a_live_copy_of_a_cluster_that_is_no_member_any_more_is_told_of() {
             version: "0".into(),
             enrolling: false,
             heard: Timestamp::now(),
+            unresolved: Unresolved::default(),
         };
         world.registry.put_member(&member, None).await.unwrap();
     }
@@ -360,6 +397,7 @@ async fn a_live_copy_of_a_cluster_that_is_no_member_any_more_is_told_of() {
     };
     assert_eq!((*reason, *severity), ("Orphaned", Severity::Warning));
     assert!(words.contains("b/team/ResourceGroup/rg"), "{words}");
+    assert_eq!(found().await, [], "once");
     // B's copy is parked, by a guard that is there again.
     world.b.store(&group("rg").policy("skip")).await;
     world.b.remove(&group("rg")).await;

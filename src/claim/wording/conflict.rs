@@ -58,6 +58,15 @@ impl Record {
         }
     }
 
+    /// Where nobody reconciles it: which copies are parked.
+    pub fn parked_words(&self) -> String {
+        let parked: Vec<String> = self.parked().map(|(copy, _)| copy.to_string()).collect();
+        format!(
+            "nobody reconciles it, all are parked: {}",
+            parked.join(", ")
+        )
+    }
+
     /// What the owners of a parked copy are told, where nobody reconciles the resource.
     pub fn orphan_words(&self, copy: &CopyRef) -> String {
         let to = Speaker {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::admission::{self, Guard, Privileges, Settings};
 use crate::claim::Record;
-use crate::cluster::member::Membership;
+use crate::cluster::member::{Membership, Report};
 use crate::cluster::memory::MemoryCluster;
 use crate::cluster::observer::Observer;
 use crate::registry::memory::MemoryRegistry;
@@ -130,7 +130,7 @@ impl Running {
         });
         let (registry, stop) = (registry.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            let beating = membership.keep_beating(&*registry, || false, &stop);
+            let beating = membership.keep_beating(&*registry, Report::default, &stop);
             Ok(beating.await?)
         });
         let webhook = Webhook::new(address, ca.certificate())?;

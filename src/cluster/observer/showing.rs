@@ -2,7 +2,11 @@
 //!
 //! Two copies of a resource are live in two clusters, and each cluster's observer tells
 //! its own people. The one that adopts second sees it in the record; the other hears of
-//! it from the registry, which is asked for conflicts every few seconds.
+//! it from the registry, which is asked for conflicts and orphans every few seconds.
+
+mod conflicts;
+mod newcomers;
+mod orphans;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,28 +15,30 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::arm::Identity;
-use crate::claim::{ClaimState, CopyRef, MemberName, Record};
+use crate::claim::{MemberName, Record};
 use crate::cluster::Parking;
 use crate::cluster::metrics::Metrics;
 use crate::cluster::resolve::Resolved;
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::policy::Policy;
-use crate::registry::{RegistryError, Scope};
+use crate::registry::RegistryError;
 use crate::telemetry::{Notice, Notices, Severity, Silent};
 
-use super::{ObserveError, Observer};
+use super::Observer;
 
-/// How often the registry is asked for conflicts.
-const CONFLICTS: Duration = Duration::from_secs(3);
+/// How often the registry is asked for conflicts and orphans.
+const POLL: Duration = Duration::from_secs(3);
+/// The same where an answer takes long, so that asking never keeps a registry busy: this
+/// many times as long as the answer took.
+const REST: u32 = 4;
 /// How often it is asked for the members.
 const MEMBERS: Duration = Duration::from_secs(30);
 /// How often what lasts is told again: API servers forget Events after an hour.
 const AGAIN: Duration = Duration::from_mins(30);
-/// How many claims are looked at together to see whether nobody reconciles them.
-const ORPHANS: usize = 100;
+/// How many objects that nobody can place are named.
+const NAMED: usize = 5;
 /// What the observer does, in Events.
 const ACTION: &str = "Observe";
 
@@ -70,12 +76,17 @@ pub(super) struct Shown {
 
 #[derive(Default)]
 struct State {
-    conflicts: HashMap<(Identity, ObjectKey), Told>,
+    conflicts: HashMap<Of, Told>,
     /// Copies whose resource nobody reconciles.
-    orphaned: HashMap<(Identity, ObjectKey), Told>,
-    unresolved: HashMap<ObjectKey, Arc<str>>,
+    orphaned: HashMap<Of, Told>,
+    /// Copies whose resource is held by a cluster that is no member.
+    abandoned: HashMap<Of, Told>,
+    unresolved: BTreeMap<ObjectKey, Arc<str>>,
     members: HashSet<MemberName>,
 }
+
+/// A copy of this member's: of what, and which object.
+type Of = (Identity, ObjectKey);
 
 #[derive(Clone)]
 struct Told {
@@ -92,11 +103,7 @@ impl Shown {
 
 impl State {
     /// Whether this is to be told: for the first time, or again.
-    fn is_due(
-        known: &mut HashMap<(Identity, ObjectKey), Told>,
-        of: (Identity, ObjectKey),
-        uid: Option<&Arc<str>>,
-    ) -> bool {
+    fn is_due(known: &mut HashMap<Of, Told>, of: Of, uid: Option<&Arc<str>>) -> bool {
         let now = Instant::now();
         let recent = known
             .get(&of)
@@ -117,7 +124,7 @@ impl State {
 impl Observer {
     /// Shows conflicts, orphans and members until told to stop.
     pub(super) async fn keep_showing(&self, shutdown: &CancellationToken) {
-        let mut members_at = Instant::now();
+        let (mut members_at, mut orphans_at) = (Instant::now(), Instant::now());
         let mut failing = false;
         loop {
             if Instant::now() >= members_at {
@@ -126,18 +133,24 @@ impl Observer {
                     warn!(%error, "cannot tell which members there are");
                 }
             }
+            let began = Instant::now();
             let outcome = self.show_conflicts().await;
+            let next = next_after(began);
             if let (Err(error), false) = (&outcome, failing) {
                 warn!(%error, "cannot tell which claims are in conflict; trying again");
             }
             failing = outcome.is_err();
-            if !failing && let Err(error) = self.show_orphans().await {
-                warn!(%error, "cannot tell which claims are orphaned");
+            let began = Instant::now();
+            if !failing && began >= orphans_at {
+                if let Err(error) = self.show_orphans().await {
+                    warn!(%error, "cannot tell which claims are orphaned");
+                }
+                orphans_at = next_after(began);
             }
             self.show_numbers();
             let soon = async {
                 tokio::select! {
-                    () = tokio::time::sleep(CONFLICTS) => {}
+                    () = tokio::time::sleep_until(next) => {}
                     () = self.shown.news.notified() => {}
                 }
             };
@@ -147,199 +160,7 @@ impl Observer {
         }
     }
 
-    /// Tells of conflicts that began or ended, and parks newcomers where that is wanted.
-    ///
-    /// # Errors
-    /// The registry or the API server did not answer.
-    pub async fn show_conflicts(&self) -> Result<(), ObserveError> {
-        let found = self.registry.claims(&Scope::InConflict).await?;
-        let mut lasting = HashSet::new();
-        let mut to_park = Vec::new();
-        for record in found.iter().map(|known| &known.record) {
-            for (copy, held) in record.live().filter(|(copy, _)| copy.member == self.member) {
-                let of = (record.identity.clone(), copy.object.clone());
-                lasting.insert(of.clone());
-                let uid = held.stored.as_ref().map(|stored| &stored.uid);
-                if State::is_due(&mut self.shown.state().conflicts, of, uid) {
-                    let words = record.conflict_words(copy);
-                    self.tell(&copy.object, uid, Severity::Warning, "Conflict", words);
-                    warn!(object = %copy.object, identity = %record.identity, copies = %record.live_words(), "conflict");
-                }
-                if record.is_to_step_back(copy) {
-                    to_park.push((record.identity.clone(), copy.clone()));
-                }
-            }
-        }
-        self.conflicts_ended(&lasting).await?;
-        let resources: HashSet<&Identity> = lasting.iter().map(|(identity, _)| identity).collect();
-        self.show.metrics.conflicts.set(count(resources.len()));
-        if let Some(parking) = &self.show.parking {
-            for (identity, copy) in to_park {
-                if let Err(error) = self.park(&**parking, &identity, &copy).await {
-                    warn!(object = %copy.object, %identity, %error, "cannot park a newcomer; trying again");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn conflicts_ended(
-        &self,
-        lasting: &HashSet<(Identity, ObjectKey)>,
-    ) -> Result<(), RegistryError> {
-        let ended: Vec<_> = {
-            let state = self.shown.state();
-            let ended = state
-                .conflicts
-                .iter()
-                .filter(|(of, _)| !lasting.contains(of));
-            ended
-                .map(|(of, told)| (of.clone(), told.uid.clone()))
-                .collect()
-        };
-        for ((identity, object), uid) in ended {
-            let known = self.registry.claim(&identity).await?;
-            let now = known.map_or_else(
-                || "no copy is left".to_owned(),
-                |known| known.record.live_words(),
-            );
-            info!(%object, %identity, copies = %now, "the conflict has ended");
-            self.tell(
-                &object,
-                uid.as_ref(),
-                Severity::Normal,
-                "ConflictEnded",
-                format!("the conflict has ended: {now}"),
-            );
-            self.shown.state().conflicts.remove(&(identity, object));
-        }
-        Ok(())
-    }
-
-    /// Parks a newcomer. The claim is read once more, then the object, and the API server
-    /// takes the patch only while the object is as it was read.
-    async fn park(
-        &self,
-        parking: &dyn Parking,
-        identity: &Identity,
-        copy: &CopyRef,
-    ) -> Result<(), ObserveError> {
-        let Some(known) = self.registry.claim(identity).await? else {
-            return Ok(());
-        };
-        let Some(object) = self.cluster.read(&copy.object).await? else {
-            return Ok(());
-        };
-        let uid: Arc<str> = (&*object.uid).into();
-        let claimed = known
-            .record
-            .copies
-            .get(copy)
-            .and_then(|held| held.stored.as_ref());
-        let is_the_same = claimed.is_some_and(|stored| stored.uid == uid);
-        if !known.record.is_to_step_back(copy) || !is_the_same || !may_be_parked(&object) {
-            return Ok(());
-        }
-        if parking.park(&object).await? {
-            self.show.metrics.parked.inc();
-            self.queue.add(copy.object.clone());
-            info!(object = %copy.object, %identity, "parked a newcomer");
-            let words = format!(
-                "parked by aso-guard (--on-conflict park): it came on top of another live copy; {}",
-                known.record.live_words()
-            );
-            self.tell(
-                &copy.object,
-                Some(&uid),
-                Severity::Warning,
-                "ParkedNewcomer",
-                words,
-            );
-        }
-        Ok(())
-    }
-
-    /// Tells of copies that have been parked for long, while nobody reconciles their
-    /// resource, and of those for whom that is over.
-    ///
-    /// # Errors
-    /// The registry did not answer.
-    pub async fn show_orphans(&self) -> Result<(), RegistryError> {
-        let due = self.ledger.parked_for(self.show.orphaned_after);
-        let shown: HashSet<_> = self.shown.state().orphaned.keys().cloned().collect();
-        let new = due.iter().filter(|of| !shown.contains(*of)).take(ORPHANS);
-        for (identity, object) in new {
-            // A peer may have gone live without our seeing it.
-            let known = self.registry.claim(identity).await?;
-            let Some(record) = known.map(|known| known.record) else {
-                continue;
-            };
-            self.ledger.set_state(object, identity, record.state());
-            let copy = self.copy(object);
-            if record.state() == ClaimState::Parked && record.copies.contains_key(&copy) {
-                self.tell_orphan(&record, &copy, Severity::Normal, record.orphan_words(&copy));
-            }
-        }
-        let over: Vec<_> = {
-            let mut state = self.shown.state();
-            let is_over = |of: &(Identity, ObjectKey)| {
-                self.ledger
-                    .state(&of.1, &of.0)
-                    .is_none_or(|now| now != ClaimState::Parked)
-                    && !self.ledger.is_abandoned(&of.1, &of.0)
-            };
-            let over = state.orphaned.extract_if(|of, _| is_over(of));
-            over.collect()
-        };
-        for ((_, object), told) in over {
-            let words = "its resource has a reconciler again, or the copy is gone".to_owned();
-            self.tell(
-                &object,
-                told.uid.as_ref(),
-                Severity::Normal,
-                "OrphanedEnded",
-                words,
-            );
-        }
-        Ok(())
-    }
-
-    /// Tells of a claim whose live copy belongs to a cluster that is no member any more.
-    pub(super) fn show_holder_gone(&self, record: &Record) {
-        let members = self.shown.state().members.clone();
-        let gone = record
-            .live()
-            .find(|(copy, _)| !members.is_empty() && !members.contains(&copy.member));
-        for copy in record
-            .copies
-            .keys()
-            .filter(|copy| copy.member == self.member)
-        {
-            self.ledger
-                .set_abandoned(&copy.object, &record.identity, gone.is_some());
-            if let Some((holder, _)) = gone {
-                let words = format!(
-                    "its live copy {holder} belongs to a cluster that is not in the registry any more: \
-                     nobody reconciles it, and nobody else may. If that cluster is gone for good, release its claim: aso-guard claims release --help"
-                );
-                self.tell_orphan(record, copy, Severity::Warning, words);
-            }
-        }
-    }
-
-    fn tell_orphan(&self, record: &Record, copy: &CopyRef, severity: Severity, words: String) {
-        let of = (record.identity.clone(), copy.object.clone());
-        let stored = record
-            .copies
-            .get(copy)
-            .and_then(|held| held.stored.as_ref());
-        let uid = stored.map(|stored| &stored.uid);
-        if State::is_due(&mut self.shown.state().orphaned, of, uid) {
-            self.tell(&copy.object, uid, severity, "Orphaned", words);
-        }
-    }
-
-    /// Takes note of who is a member.
+    /// Takes note of who is a member, and tells of what those hold who are none any more.
     ///
     /// # Errors
     /// The registry did not answer.
@@ -347,8 +168,12 @@ impl Observer {
         let members = self.registry.members().await?;
         let members: Vec<_> = members.into_iter().map(|known| known.record).collect();
         self.show.metrics.set_members(&members);
-        self.shown.state().members = members.into_iter().map(|member| member.name).collect();
-        Ok(())
+        let now: HashSet<_> = members.into_iter().map(|member| member.name).collect();
+        let before = std::mem::replace(&mut self.shown.state().members, now.clone());
+        for gone in before.difference(&now) {
+            self.show_left_by(gone).await?;
+        }
+        self.abandoned_ended().await
     }
 
     /// Tells of an object whose resource cannot be worked out, once, and when it can.
@@ -365,19 +190,15 @@ impl Observer {
                     let words = format!(
                         "cannot tell which Azure resource this is, so nobody guards it: {why}"
                     );
-                    self.tell(
-                        &object.key,
-                        Some(&uid),
-                        Severity::Warning,
-                        "Unresolved",
-                        words,
-                    );
+                    let news = News::warning("Unresolved", words);
+                    self.tell(&object.key, Some(&uid), news);
                 }
             }
             Ok(resolution) => {
                 if self.shown.state().unresolved.remove(&object.key).is_some() {
                     let words = format!("it is {}", resolution.identity);
-                    self.tell(&object.key, Some(&uid), Severity::Normal, "Resolved", words);
+                    let news = News::normal("Resolved", words);
+                    self.tell(&object.key, Some(&uid), news);
                 }
             }
         }
@@ -388,6 +209,15 @@ impl Observer {
         self.shown.state().unresolved.remove(object);
     }
 
+    /// How many objects nobody can place, and the first few of them.
+    pub fn unresolved(&self) -> (u32, Vec<String>) {
+        let state = self.shown.state();
+        let some = state.unresolved.keys().take(NAMED);
+        let some = some.map(ToString::to_string).collect();
+        let count = u32::try_from(state.unresolved.len()).unwrap_or(u32::MAX);
+        (count, some)
+    }
+
     fn show_numbers(&self) {
         let metrics = &self.show.metrics;
         let mut counts = BTreeMap::new();
@@ -396,7 +226,8 @@ impl Observer {
         metrics.set_claims(&counts);
         let state = self.shown.state();
         metrics.unresolved.set(count(state.unresolved.len()));
-        metrics.orphaned.set(count(state.orphaned.len()));
+        let orphaned = state.orphaned.len() + state.abandoned.len();
+        metrics.orphaned.set(count(orphaned));
         drop(state);
         let (waiting, since) = self.queue.depth();
         metrics.waiting.set(count(waiting));
@@ -407,30 +238,59 @@ impl Observer {
         metrics.enrolling.set(count(backlog));
     }
 
-    fn tell(
-        &self,
-        object: &ObjectKey,
-        uid: Option<&Arc<str>>,
-        severity: Severity,
-        reason: &'static str,
-        message: String,
-    ) {
+    fn tell(&self, object: &ObjectKey, uid: Option<&Arc<str>>, news: News) {
         self.show.notices.tell(Notice {
             object: object.clone(),
             uid: uid.cloned(),
-            severity,
-            reason,
+            severity: news.severity,
+            reason: news.reason,
             action: ACTION,
-            message,
+            message: news.words,
+            occasion: news.occasion,
         });
     }
 }
 
-/// Whether the observer may set the policy of an object: only where nobody has decided
-/// anything but what ASO does anyway.
-fn may_be_parked(object: &ObjectFacts) -> bool {
-    let own = object.annotations.policy.as_deref().unwrap_or_default();
-    !object.terminating && (own.is_empty() || own == Policy::Manage.to_string())
+/// What there is to tell of an object.
+struct News {
+    severity: Severity,
+    reason: &'static str,
+    words: String,
+    /// What the other replicas of this member see of it, too.
+    occasion: String,
+}
+
+impl News {
+    fn warning(reason: &'static str, words: String) -> Self {
+        Self {
+            severity: Severity::Warning,
+            reason,
+            words,
+            occasion: String::new(),
+        }
+    }
+
+    fn normal(reason: &'static str, words: String) -> Self {
+        Self {
+            severity: Severity::Normal,
+            ..Self::warning(reason, words)
+        }
+    }
+
+    /// The occasion is how a record has come to be: every replica reads the same there.
+    fn of(self, record: &Record) -> Self {
+        let occasion = record.since().map(|since| since.to_string());
+        Self {
+            occasion: occasion.unwrap_or_default(),
+            ..self
+        }
+    }
+}
+
+/// When to ask the registry again, after a question that was put then.
+fn next_after(began: Instant) -> Instant {
+    let took = began.elapsed();
+    Instant::now() + POLL.max(took * REST)
 }
 
 fn count(number: usize) -> i64 {

@@ -16,11 +16,11 @@ use crate::claim::{
 };
 use crate::object::ObjectKey;
 use crate::policy::Policy;
-use crate::registry::{Holding, MemberRecord, RecordVersion, Scope};
+use crate::registry::{Holding, MemberRecord, RecordVersion, Scope, Unresolved};
 
 use super::crd::{
-    Claim, ClaimCondition, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus,
-    ClaimStored, ClaimTransfer, Member, MemberSpec, MemberState,
+    Claim, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, ClaimTransfer,
+    Condition, Member, MemberSpec, MemberState, MemberStatus, MemberUnresolved,
 };
 
 pub(super) use transfer::{from_transfer, patch_transfer, to_transfer};
@@ -31,6 +31,8 @@ const RESOURCE_GROUP_LABEL: &str = "asoguard.io/resource-group";
 const CONFLICT_LABEL: &str = "asoguard.io/conflict";
 /// The open transfer that a claim is reserved for.
 const TRANSFER_LABEL: &str = "asoguard.io/transfer";
+/// `true` on claims whose copies are all parked.
+const ORPHANED_LABEL: &str = "asoguard.io/orphaned";
 /// Followed by a member's name; the value says whether a request of it is under way.
 const MEMBER_LABEL_PREFIX: &str = "member.asoguard.io/";
 const IN_FLIGHT: &str = "in-flight";
@@ -99,6 +101,9 @@ pub(super) fn selector(scope: &Scope) -> String {
         Scope::InConflict => format!("{CONFLICT_LABEL}=true"),
         Scope::Reserved(None) => TRANSFER_LABEL.to_owned(),
         Scope::Reserved(Some(transfer)) => format!("{TRANSFER_LABEL}={transfer}"),
+        Scope::Orphaned(member) => {
+            format!("{ORPHANED_LABEL}=true,{MEMBER_LABEL_PREFIX}{member}")
+        }
         Scope::Of(member, Holding::AnyCopy) => format!("{MEMBER_LABEL_PREFIX}{member}"),
         Scope::Of(member, Holding::InFlight) => {
             format!("{MEMBER_LABEL_PREFIX}{member}={IN_FLIGHT}")
@@ -145,12 +150,15 @@ pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Ti
             IN_FLIGHT.clone_into(label);
         }
     }
-    if record.state() == ClaimState::Conflict {
-        labels.insert(CONFLICT_LABEL.to_owned(), "true".to_owned());
-    }
     if let Some(held) = &record.reserved {
         labels.insert(TRANSFER_LABEL.to_owned(), held.transfer.to_string());
     }
+    let finding = match record.state() {
+        ClaimState::Conflict => Some(CONFLICT_LABEL),
+        ClaimState::Parked => Some(ORPHANED_LABEL),
+        _ => None,
+    };
+    labels.extend(finding.map(|label| (label.to_owned(), "true".to_owned())));
     Claim {
         metadata: ObjectMeta {
             name: Some(claim_name(identity)),
@@ -195,23 +203,37 @@ fn to_entry(entry: &Entry) -> ClaimEntry {
     }
 }
 
-/// What `kubectl wait --for=condition=Conflict=False` waits for. It changed when the
-/// last of the copies came to be what it is.
-fn conditions(record: &Record, now: Timestamp) -> Vec<ClaimCondition> {
-    let in_conflict = record.state() == ClaimState::Conflict;
-    let since = record.copies.values().map(|copy| copy.since).max();
-    vec![ClaimCondition {
-        kind: "Conflict".to_owned(),
-        status: if in_conflict { "True" } else { "False" }.to_owned(),
-        reason: match record.live().count() {
-            0 => "NoLiveCopy",
-            1 => "OneLiveCopy",
-            _ => "SeveralLiveCopies",
-        }
-        .to_owned(),
-        message: record.live_words(),
-        last_transition_time: since.unwrap_or(now),
-    }]
+/// What `kubectl wait --for=condition=Conflict=False` waits for. Each changed when the last
+/// of the copies came to be what it is.
+fn conditions(record: &Record, now: Timestamp) -> Vec<Condition> {
+    let state = record.state();
+    let reason = match record.live().count() {
+        0 => "NoLiveCopy",
+        1 => "OneLiveCopy",
+        _ => "SeveralLiveCopies",
+    };
+    let condition = |kind: &str, holds, message| Condition {
+        kind: kind.to_owned(),
+        status: status(holds).to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: record.since().unwrap_or(now),
+    };
+    let orphaned = state == ClaimState::Parked;
+    let parked = orphaned.then(|| record.parked_words());
+    vec![
+        condition(
+            "Conflict",
+            state == ClaimState::Conflict,
+            record.live_words(),
+        ),
+        condition("Orphaned", orphaned, parked.unwrap_or_default()),
+    ]
+}
+
+/// How conditions say yes and no.
+fn status(holds: bool) -> &'static str {
+    if holds { "True" } else { "False" }
 }
 
 fn to_copy((copy, held): (&CopyRef, &Copy)) -> ClaimCopy {
@@ -366,7 +388,41 @@ pub(super) fn to_member(member: &MemberRecord, version: Option<&RecordVersion>) 
             },
             last_heard: member.heard,
             version: member.version.to_string(),
+            unresolved: Some(MemberUnresolved {
+                count: member.unresolved.count,
+                some: member.unresolved.some.clone(),
+                since: member.unresolved.since,
+            }),
         },
+        status: Some(MemberStatus {
+            conditions: vec![unresolved(&member.unresolved)],
+        }),
+    }
+}
+
+/// What nobody can place has no claim: its member's record shows it.
+fn unresolved(found: &Unresolved) -> Condition {
+    let named = u32::try_from(found.some.len()).unwrap_or(u32::MAX);
+    let more = match found.count.saturating_sub(named) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Condition {
+        kind: "Unresolved".to_owned(),
+        status: status(found.count > 0).to_owned(),
+        reason: match found.count {
+            0 => "AllResolved",
+            _ => "SomeUnresolved",
+        }
+        .to_owned(),
+        message: match found.count {
+            0 => String::new(),
+            _ => format!(
+                "nobody can tell which Azure resources these are, so nobody guards them: {}{more}",
+                found.some.join(", ")
+            ),
+        },
+        last_transition_time: found.since,
     }
 }
 
@@ -379,5 +435,18 @@ pub(super) fn from_member(member: &Member) -> Result<MemberRecord, String> {
         version: member.spec.version.as_str().into(),
         enrolling: member.spec.state == MemberState::Enrolling,
         heard: member.spec.last_heard,
+        // A record of before there was such a thing says nothing of it.
+        unresolved: member.spec.unresolved.as_ref().map_or_else(
+            || Unresolved {
+                count: 0,
+                some: Vec::new(),
+                since: member.spec.last_heard,
+            },
+            |found| Unresolved {
+                count: found.count,
+                some: found.some.clone(),
+                since: found.since,
+            },
+        ),
     })
 }

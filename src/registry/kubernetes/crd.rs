@@ -63,16 +63,16 @@ pub struct ClaimStatus {
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<Timestamp>,
-    /// Conflict: True while more than one copy is live.
+    /// Conflict: True while more than one copy is live. Orphaned: True while all are parked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<ClaimCondition>,
+    pub conditions: Vec<Condition>,
     /// Every copy.
     #[serde(default)]
     pub copies: Vec<ClaimCopy>,
     /// The open transfer that moves the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<ClaimTransfer>,
-    /// What people did against aso-guard's word, the latest last.
+    /// What people did against aso-guard's word, and what it did on its own, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<ClaimEntry>,
 }
@@ -89,7 +89,7 @@ pub struct ClaimTransfer {
     pub to: TransferPlace,
 }
 
-/// One thing that was done against aso-guard's word.
+/// One thing that was done against aso-guard's word, or by it.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimEntry {
@@ -98,7 +98,8 @@ pub struct ClaimEntry {
     pub at: Timestamp,
     /// Who did it.
     pub by: String,
-    /// What was done to the copy: create, update, delete, delete-with-namespace or release.
+    /// What was done to the copy: create, update, delete, delete-with-namespace,
+    /// delete-with-kind, release, or park (by aso-guard itself).
     pub deed: String,
     /// Why, in the person's own words.
     pub why: String,
@@ -117,20 +118,20 @@ pub struct ClaimEntry {
     pub name: String,
 }
 
-/// A condition of a claim.
+/// A condition of a claim or a member.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct ClaimCondition {
-    /// Which condition: Conflict.
+pub struct Condition {
+    /// Which condition: Conflict or Orphaned of a claim, Unresolved of a member.
     #[serde(rename = "type")]
     pub kind: String,
     /// True or False.
     pub status: String,
     /// Why, in a word.
     pub reason: String,
-    /// Why, naming the copies.
+    /// Why, naming the copies or the objects; empty where there is nothing to say.
     pub message: String,
-    /// Since when, by the clock of the cluster whose copy changed last.
+    /// Since when, by the clock of the cluster whose copy or object changed last.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub last_transition_time: Timestamp,
 }
@@ -224,8 +225,10 @@ pub struct ClaimRequest {
     version = "v1alpha1",
     kind = "Member",
     category = "aso-guard",
+    status = "MemberStatus",
     doc = "A cluster that runs aso-guard against this registry. Written by aso-guard; delete the record of a cluster that is gone for good.",
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".spec.state"}"#,
+    printcolumn = r#"{"name":"Unresolved","type":"integer","jsonPath":".spec.unresolved.count"}"#,
     printcolumn = r#"{"name":"Last heard","type":"date","jsonPath":".spec.lastHeard"}"#,
     printcolumn = r#"{"name":"Version","type":"string","jsonPath":".spec.version"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
@@ -242,6 +245,33 @@ pub struct MemberSpec {
     pub last_heard: Timestamp,
     /// The version of aso-guard that wrote last.
     pub version: String,
+    /// Its objects whose Azure resource cannot be worked out: no claim shows them, and
+    /// nobody guards them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<MemberUnresolved>,
+}
+
+/// The objects of a member that nobody can place.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberUnresolved {
+    /// How many there are.
+    pub count: u32,
+    /// The first few: namespace/kind/name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub some: Vec<String>,
+    /// Since when there have been some, or none, by the member's own clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub since: Timestamp,
+}
+
+/// What a member's record says to those who wait for it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberStatus {
+    /// Unresolved: True while the Azure resource of some object cannot be worked out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
 }
 
 /// How far a member is.

@@ -17,6 +17,7 @@ fn notice(name: &str, message: &str) -> Notice {
         reason: "Conflict",
         action: "Observe",
         message: message.to_owned(),
+        occasion: "2026-03-01T12:00:00Z".to_owned(),
     }
 }
 
@@ -173,6 +174,26 @@ async fn memory_has_an_end() {
     tokio::time::sleep(FOLD).await;
     events.tell(notice("one more", "no"));
     assert_eq!(events.memory().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_replicas_tell_of_one_occasion_in_one_event() {
+    let mut names = Vec::new();
+    let later = Notice {
+        occasion: "2026-03-01T13:00:00Z".to_owned(),
+        ..notice("rg", "no")
+    };
+    for told in [notice("rg", "no"), notice("rg", "no"), later] {
+        let (events, publisher, mut asked) = events(409);
+        tokio::spawn(publisher.run(CancellationToken::new()));
+        events.tell(told);
+        let (_, _, event) = asked.recv().await.unwrap();
+        names.push(event["metadata"]["name"].to_string());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((counted(&events, FOLDED), counted(&events, FAILED)), (1, 0));
+    }
+    assert_eq!(names[0], names[1]);
+    assert_ne!(names[0], names[2], "it happened again");
 }
 
 #[rstest]

@@ -1,0 +1,79 @@
+//! Conflicts: resources with more than one live copy.
+
+use std::collections::HashSet;
+
+use tracing::{info, warn};
+
+use crate::arm::Identity;
+use crate::claim::Record;
+use crate::registry::{RegistryError, Scope};
+
+use super::super::{ObserveError, Observer};
+use super::{News, Of, State, count};
+
+impl Observer {
+    /// Tells of conflicts that began or ended, and parks newcomers where that is wanted.
+    ///
+    /// # Errors
+    /// The registry or the API server did not answer.
+    pub async fn show_conflicts(&self) -> Result<(), ObserveError> {
+        let found = self.registry.claims(&Scope::InConflict).await?;
+        let mut lasting = HashSet::new();
+        let mut to_park = Vec::new();
+        for record in found.iter().map(|known| &known.record) {
+            for (copy, held) in record.live().filter(|(copy, _)| copy.member == self.member) {
+                let of = (record.identity.clone(), copy.object.clone());
+                lasting.insert(of.clone());
+                let uid = held.stored.as_ref().map(|stored| &stored.uid);
+                if State::is_due(&mut self.shown.state().conflicts, of, uid) {
+                    let words = record.conflict_words(copy);
+                    let news = News::warning("Conflict", words).of(record);
+                    self.tell(&copy.object, uid, news);
+                    warn!(object = %copy.object, identity = %record.identity, copies = %record.live_words(), "conflict");
+                }
+                if record.is_to_step_back(copy) {
+                    to_park.push((record.identity.clone(), copy.clone()));
+                }
+            }
+        }
+        self.conflicts_ended(&lasting).await?;
+        let resources: HashSet<&Identity> = lasting.iter().map(|(identity, _)| identity).collect();
+        self.show.metrics.conflicts.set(count(resources.len()));
+        if let Some(parking) = &self.show.parking {
+            for (identity, copy) in to_park {
+                if let Err(error) = self.park(&**parking, &identity, &copy).await {
+                    warn!(object = %copy.object, %identity, %error, "cannot park a newcomer; trying again");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn conflicts_ended(&self, lasting: &HashSet<Of>) -> Result<(), RegistryError> {
+        let ended: Vec<_> = {
+            let state = self.shown.state();
+            let ended = state
+                .conflicts
+                .iter()
+                .filter(|(of, _)| !lasting.contains(of));
+            ended
+                .map(|(of, told)| (of.clone(), told.uid.clone()))
+                .collect()
+        };
+        for ((identity, object), uid) in ended {
+            let known = self.registry.claim(&identity).await?;
+            let record = known.map_or_else(|| Record::new(identity.clone()), |known| known.record);
+            let now = if record.copies.is_empty() {
+                "no copy is left".to_owned()
+            } else {
+                record.live_words()
+            };
+            info!(%object, %identity, copies = %now, "the conflict has ended");
+            let words = format!("the conflict has ended: {now}");
+            let news = News::normal("ConflictEnded", words).of(&record);
+            self.tell(&object, uid.as_ref(), news);
+            self.shown.state().conflicts.remove(&(identity, object));
+        }
+        Ok(())
+    }
+}

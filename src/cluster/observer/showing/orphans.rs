@@ -1,0 +1,152 @@
+//! Orphans: resources that nobody reconciles. All their copies are parked, or the live one
+//! is a cluster's that is no member any more.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::claim::{ClaimState, CopyRef, MemberName, Record};
+use crate::registry::{Holding, RegistryError, Scope};
+
+use super::super::Observer;
+use super::{News, Of, State};
+
+/// How many claims are read again at once, to see what has become of them.
+const AT_ONCE: usize = 100;
+
+impl Observer {
+    /// Tells of copies that have been parked for long, while nobody reconciles their
+    /// resource, and of those for whom that is over. Peers begin and end it, too: so the
+    /// registry is asked.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub async fn show_orphans(&self) -> Result<(), RegistryError> {
+        let scope = Scope::Orphaned(self.member.clone());
+        let mut found: HashSet<Of> = HashSet::new();
+        let mut page = self.registry.claims_page(&scope, None).await?;
+        loop {
+            for record in page.claims.into_iter().map(|known| known.record) {
+                for copy in record.copies.keys() {
+                    if copy.member == self.member {
+                        self.show_orphan(&record, copy);
+                        found.insert((record.identity.clone(), copy.object.clone()));
+                    }
+                }
+            }
+            let Some(at) = page.next else { break };
+            page = self.registry.claims_page(&scope, Some(&at)).await?;
+        }
+        let others = self.ledger.parked_except(&found);
+        for (identity, object) in others.into_iter().take(AT_ONCE) {
+            if let Some(known) = self.registry.claim(&identity).await? {
+                let state = known.record.state();
+                self.ledger.set_state(&object, &identity, state);
+            }
+        }
+        self.orphans_ended();
+        Ok(())
+    }
+
+    /// An orphan, or what is one for a moment only: a move is under way.
+    fn show_orphan(&self, record: &Record, copy: &CopyRef) {
+        let (object, identity) = (&copy.object, &record.identity);
+        self.ledger.set_state(object, identity, ClaimState::Parked);
+        let parked = self.ledger.parked_for(object, identity);
+        if parked.is_none_or(|parked| parked < self.show.orphaned_after) {
+            return;
+        }
+        let of = (identity.clone(), object.clone());
+        let uid = uid(record, copy);
+        if State::is_due(&mut self.shown.state().orphaned, of, uid) {
+            let news = News::normal("Orphaned", record.orphan_words(copy));
+            self.tell(object, uid, news.of(record));
+        }
+    }
+
+    fn orphans_ended(&self) {
+        let over: Vec<_> = {
+            let mut state = self.shown.state();
+            let is_over = |of: &Of| self.ledger.parked_for(&of.1, &of.0).is_none();
+            state.orphaned.extract_if(|of, _| is_over(of)).collect()
+        };
+        for (of, told) in over {
+            self.tell_ended(&of, told.uid.as_ref());
+        }
+    }
+
+    fn tell_ended(&self, (_, object): &Of, uid: Option<&Arc<str>>) {
+        let words = "its resource has a reconciler again, or the copy is gone";
+        let news = News::normal("OrphanedEnded", words.to_owned());
+        self.tell(object, uid, news);
+    }
+
+    /// Tells of what a cluster holds that is no member any more.
+    pub(super) async fn show_left_by(&self, gone: &MemberName) -> Result<(), RegistryError> {
+        let scope = Scope::Of(gone.clone(), Holding::AnyCopy);
+        let mut page = self.registry.claims_page(&scope, None).await?;
+        loop {
+            for known in &page.claims {
+                self.show_holder_gone(&known.record);
+            }
+            let Some(at) = page.next else { return Ok(()) };
+            page = self.registry.claims_page(&scope, Some(&at)).await?;
+        }
+    }
+
+    /// Tells of a claim whose live copy belongs to a cluster that is no member any more.
+    pub(in super::super) fn show_holder_gone(&self, record: &Record) {
+        let Some(holder) = self.holder_gone(record) else {
+            return;
+        };
+        for copy in record.copies.keys() {
+            if copy.member != self.member {
+                continue;
+            }
+            let of = (record.identity.clone(), copy.object.clone());
+            let uid = uid(record, copy);
+            if State::is_due(&mut self.shown.state().abandoned, of, uid) {
+                let words = format!(
+                    "its live copy {holder} belongs to a cluster that is not in the registry any more: \
+                     nobody reconciles it, and nobody else may. If that cluster is gone for good, release its claim: aso-guard claims release --help"
+                );
+                let news = News::warning("Orphaned", words).of(record);
+                self.tell(&copy.object, uid, news);
+            }
+        }
+    }
+
+    /// The live copy of a cluster that is no member.
+    fn holder_gone<'a>(&self, record: &'a Record) -> Option<&'a CopyRef> {
+        let members = &self.shown.state().members;
+        let is_gone = |copy: &CopyRef| !members.is_empty() && !members.contains(&copy.member);
+        let live = record.live().map(|(copy, _)| copy);
+        live.into_iter().find(|copy| is_gone(copy))
+    }
+
+    /// Tells where what was held by a cluster that is no member is so no more.
+    pub(super) async fn abandoned_ended(&self) -> Result<(), RegistryError> {
+        let told: Vec<Of> = {
+            let state = self.shown.state();
+            state.abandoned.keys().take(AT_ONCE).cloned().collect()
+        };
+        for of in told {
+            let known = self.registry.claim(&of.0).await?;
+            let copy = self.copy(&of.1);
+            let lasts = known.is_some_and(|known| {
+                let record = &known.record;
+                record.copies.contains_key(&copy) && self.holder_gone(record).is_some()
+            });
+            if !lasts {
+                let told = self.shown.state().abandoned.remove(&of);
+                self.tell_ended(&of, told.and_then(|told| told.uid).as_ref());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The uid that a copy was last seen stored with.
+fn uid<'a>(record: &'a Record, copy: &CopyRef) -> Option<&'a Arc<str>> {
+    let stored = record.copies.get(copy)?.stored.as_ref();
+    stored.map(|stored| &stored.uid)
+}
