@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use aso_guard::policy::Policy::Manage;
-use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, TWO, budget, explore};
+use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, TWO, budget, explore, with_force};
 use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
@@ -37,7 +37,7 @@ const BASE: Bounds = Bounds {
     replicas: 2,
     left: budget(2, 2, 1, 0, 0),
 };
-const ROWS: [Bounds; 7] = [
+const ROWS: [Bounds; 9] = [
     BASE,
     Bounds {
         name: "late creates",
@@ -78,6 +78,17 @@ const ROWS: [Bounds; 7] = [
         left: budget(2, 2, 1, 0, 0),
         ..BASE
     },
+    Bounds {
+        name: "by force",
+        left: with_force(budget(1, 1, 1, 1, 0), 1),
+        ..BASE
+    },
+    Bounds {
+        name: "family by force",
+        places: FAMILY,
+        left: with_force(budget(1, 1, 1, 1, 0), 1),
+        ..BASE
+    },
 ];
 
 fn main() -> ExitCode {
@@ -87,12 +98,15 @@ fn main() -> ExitCode {
         "asks: live creates, un-skips, destructive deletes; acts: parking, parked creates, safe deletes;"
     );
     println!(
-        "ticks of a clock past all deadlines; faults: responses lost, guards that die; adoptions from a stale cache\n"
+        "ticks of a clock past all deadlines; faults: responses lost, guards that die; adoptions from a stale cache; \
+         forced: asks that are let through whatever they come to\n"
     );
     println!(
-        "| bounds | places | observers a cluster | asks | acts | ticks | faults | adoptions | states | different | deepest | s | holds |"
+        "| bounds | places | observers a cluster | asks | acts | ticks | faults | adoptions | forced | states | different | deepest | s | holds |"
     );
-    println!("| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |");
+    println!(
+        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |"
+    );
     let mut all_hold = true;
     for bounds in ROWS.iter().filter(|bounds| bounds.name.contains(&wanted)) {
         all_hold &= row(bounds);
@@ -123,7 +137,7 @@ fn row(bounds: &Bounds) -> bool {
     };
     let left = bounds.left;
     println!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {holds} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {holds} |",
         bounds.name,
         places.join(" "),
         bounds.replicas,
@@ -132,6 +146,7 @@ fn row(bounds: &Bounds) -> bool {
         left.ticks,
         left.faults,
         left.adoptions,
+        left.forced,
         explored.states,
         explored.different,
         explored.depth,

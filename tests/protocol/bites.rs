@@ -7,7 +7,7 @@ use aso_guard::policy::Policy::{Manage, Skip};
 use rstest::rstest;
 use stateright::HasDiscoveries;
 
-use super::model::bounds::{Bounds, FAMILY, TWO, budget, explore};
+use super::model::bounds::{Bounds, FAMILY, TWO, budget, explore, with_force};
 use super::model::checked::{COVER, HARM, REST, TWINS};
 use super::model::places::Place::{ParentA, ParentB};
 use super::model::rules::Rules;
@@ -113,6 +113,15 @@ fn without_deadlines_what_was_rejected_is_held_for_ever() {
         ..Rules::ALL
     };
     caught(REST, NOTHING, rules, budget(1, 0, 0, 0, 0));
+}
+
+#[test]
+fn without_claims_by_force_claims_do_not_cover_what_was_overridden() {
+    let rules = Rules {
+        claim_by_force: false,
+        ..Rules::ALL
+    };
+    caught(COVER, MOVE, rules, with_force(budget(0, 0, 0, 0, 0), 1));
 }
 
 #[test]

@@ -19,14 +19,15 @@ mod schedules;
 use std::time::Duration;
 
 use aso_guard::policy::Policy::Manage;
-use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, TWO, budget, explore};
+use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, TWO, budget, explore, with_force};
 use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
 use model::sights::Sight::{
     self, Adopted, AncestorDeleting, AnswerLost, Arrived, ChildrenDepend, Collected, Expired,
     GivenUp, GuardDied, HandedOver, LandedLate, LetThrough, LiveElsewhere, Outdated, Outrun,
-    PeersDepend, Proven, Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas, Woken,
+    PeersDepend, Proven, Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas,
+    Unheard, Woken,
 };
 use model::steps::Step::{Ask, Call, Store};
 use model::world::Kind;
@@ -208,7 +209,44 @@ const GARBAGE: Case = case(
         Woken,
     ],
 );
-const CASES: [&Case; 7] = [
+const BY_FORCE: Case = case(
+    Bounds {
+        name: "by force",
+        replicas: 1,
+        left: with_force(budget(1, 1, 0, 1, 0), 1),
+        ..TWO_REPLICAS.bounds
+    },
+    &[
+        Sight::Forced,
+        Unheard,
+        LiveElsewhere,
+        PeersDepend,
+        Rejected,
+        Outrun,
+        Released,
+        Proven,
+        HandedOver,
+        Woken,
+    ],
+);
+const FAMILY_BY_FORCE: Case = case(
+    Bounds {
+        name: "family by force",
+        places: FAMILY,
+        replicas: 1,
+        left: with_force(budget(1, 0, 1, 0, 0), 1),
+        ..TWO_REPLICAS.bounds
+    },
+    &[
+        Sight::Forced,
+        ChildrenDepend,
+        AncestorDeleting,
+        TakenBack,
+        GivenUp,
+        Expired,
+    ],
+);
+const CASES: [&Case; 9] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -216,6 +254,8 @@ const CASES: [&Case; 7] = [
     &FAMILY_WITH_FAULTS,
     &EVERYBODY,
     &GARBAGE,
+    &BY_FORCE,
+    &FAMILY_BY_FORCE,
 ];
 
 #[rstest]
@@ -226,6 +266,8 @@ const CASES: [&Case; 7] = [
 #[case::family_with_faults(&FAMILY_WITH_FAULTS)]
 #[case::everybody(&EVERYBODY)]
 #[case::garbage(&GARBAGE)]
+#[case::by_force(&BY_FORCE)]
+#[case::family_by_force(&FAMILY_BY_FORCE)]
 fn the_protocol_holds(#[case] case: &Case) {
     let protocol = case.bounds.protocol(Rules::ALL);
     let tally = protocol.tally.clone();

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::model::bounds::Bounds;
+use super::model::bounds::{Bounds, with_force};
 use super::model::checked::{COVER, HARM, Protocol, REST, TWINS};
 use super::model::places;
 use super::model::rules::Rules;
@@ -62,6 +62,7 @@ enum Turn {
 fn turn(step: Step) -> Turn {
     match step {
         Step::Ask(..)
+        | Step::Force(..)
         | Step::Park(_)
         | Step::ParkInVain(_)
         | Step::CreateParked(_)
@@ -84,7 +85,7 @@ fn pick(protocol: &Protocol, world: &World, number: u32) -> Option<Step> {
         possible.retain(|step| {
             !matches!(
                 step,
-                Step::Ask(..) | Step::Collect(_) | Step::CreateParked(_)
+                Step::Ask(..) | Step::Force(..) | Step::Collect(_) | Step::CreateParked(_)
             )
         });
     }
@@ -164,8 +165,8 @@ fn schedules() -> impl Strategy<Value = Vec<u32>> {
 }
 
 /// `shrinks`: how much is tried to make a schedule that ends badly shorter.
-fn run(rules: Rules, cases: u32, shrinks: u32) -> (Result<(), String>, Tally) {
-    let protocol = EVERYWHERE.protocol(rules);
+fn run(bounds: Bounds, rules: Rules, cases: u32, shrinks: u32) -> (Result<(), String>, Tally) {
+    let protocol = bounds.protocol(rules);
     let config = Config {
         cases,
         // What is found is a path of steps, told by the test itself.
@@ -182,13 +183,25 @@ fn run(rules: Rules, cases: u32, shrinks: u32) -> (Result<(), String>, Tally) {
 
 #[test]
 fn the_protocol_holds_in_long_random_schedules() {
-    let (outcome, tally) = run(Rules::ALL, 400, 2_000);
+    let (outcome, tally) = run(EVERYWHERE, Rules::ALL, 400, 2_000);
     println!("{tally:?}");
     assert_eq!(outcome, Ok(()));
     let mut missing = tally.missing();
     // Two steps in a row that chance seldom takes.
     missing.retain(|sight| *sight != Sight::Woken);
-    assert_eq!(missing, []);
+    assert_eq!(missing, [Sight::Forced, Sight::Unheard]);
+}
+
+#[test]
+fn the_protocol_holds_where_some_is_let_through_by_force() {
+    let bounds = Bounds {
+        left: with_force(Budget::PLENTY, 12),
+        ..EVERYWHERE
+    };
+    let (outcome, tally) = run(bounds, Rules::ALL, 200, 2_000);
+    println!("{tally:?}");
+    assert_eq!(outcome, Ok(()));
+    assert!(tally.count(Sight::Forced) > 0 && tally.count(Sight::Unheard) > 0);
 }
 
 /// Random schedules bite too, without being led: all but those rules that it takes some
@@ -204,7 +217,7 @@ fn the_protocol_holds_in_long_random_schedules() {
 #[case::register_parked(Rules { register_parked: false, ..Rules::ALL })]
 #[case::deadlines_end(Rules { deadlines_end: false, ..Rules::ALL })]
 fn without_a_rule_a_random_schedule_ends_badly(#[case] rules: Rules) {
-    let (outcome, _) = run(rules, 2_000, 0);
+    let (outcome, _) = run(EVERYWHERE, rules, 2_000, 0);
     let found = outcome.expect_err("a schedule that ends badly");
     println!("{}", found.lines().next().unwrap_or_default());
 }

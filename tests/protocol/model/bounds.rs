@@ -81,7 +81,13 @@ pub const fn budget(asks: u16, acts: u16, ticks: u16, faults: u16, adoptions: u1
         ticks,
         faults,
         adoptions,
+        forced: 0,
     }
+}
+
+/// The same, and so many asks that are let through whatever they come to.
+pub const fn with_force(left: Budget, forced: u16) -> Budget {
+    Budget { forced, ..left }
 }
 
 /// Explores breadth first, until all is seen or what is looked for is found.

@@ -3,21 +3,30 @@
 use super::places::{ALL, Place, RESOURCES};
 use super::rules::Rules;
 use super::sights::{Sight, Tally};
-use super::world::{Kind, Phase, Request, World};
+use super::world::{Kind, Object, Phase, Request, Word, World};
 
 /// More calls than any request makes.
 const CALLS: usize = 16;
 
 impl World {
-    /// I1: no resource has two live copies.
+    /// I1: no resource has two live copies, but for those that were let through by force;
+    /// and none was acquired beside another one, forced or not.
     pub fn has_no_twins(&self) -> bool {
-        (0..RESOURCES).all(|resource| self.live(resource) <= 1)
+        let rightly = |resource| self.count(resource, Object::is_rightly_live);
+        !self.doubled && (0..RESOURCES).all(|resource| rightly(resource) <= 1)
     }
 
     /// I2: no destructive delete was stored while somebody depended on the resource,
     /// and nobody came to depend on it while it is being deleted.
     pub fn takes_nothing_from_others(&self) -> bool {
-        let live = |place| self.object(place).is_some_and(|object| object.is_live());
+        let live = |place| {
+            self.object(place)
+                .is_some_and(|object| object.is_rightly_live())
+        };
+        let rightly = |place| {
+            self.object(place)
+                .is_some_and(|object| object.end == Word::Kept)
+        };
         let harms = |place: Place| {
             ALL.into_iter()
                 .any(|other| place.takes(other) && live(other))
@@ -25,7 +34,7 @@ impl World {
         !self.harmed
             && !ALL
                 .into_iter()
-                .any(|place| self.deletes(place) && harms(place))
+                .any(|place| self.deletes(place) && rightly(place) && harms(place))
     }
 
     fn deletes(&self, place: Place) -> bool {
@@ -33,13 +42,18 @@ impl World {
     }
 
     /// Every live object is live in its claim, and every destructively terminating one
-    /// is marked; and so is what the API server may yet store.
+    /// is marked; and so is what the API server may yet store. So it is with what was let
+    /// through by force, but for what the guard had no verdict on.
     pub fn claims_cover_the_truth(&self) -> bool {
         let stored = ALL.into_iter().all(|place| {
-            self.object(place)
-                .is_none_or(|object| self.covers(place, object.is_live(), object.deletes()))
+            self.object(place).is_none_or(|object| {
+                let live = object.is_live() && object.word != Word::Unheard;
+                let deletes = object.deletes() && object.end != Word::Unheard;
+                self.covers(place, live, deletes)
+            })
         });
-        let admitted = |request: &&Request| request.phase == Phase::Admitted;
+        let admitted =
+            |request: &&Request| request.phase == Phase::Admitted && request.word != Word::Unheard;
         stored
             && self
                 .requests

@@ -9,12 +9,17 @@ use super::places::{ALL, PLACES, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::Sight;
-use super::world::{Kind, Object, Phase, Request, World, bit};
+use super::world::{Kind, Object, Phase, Request, Word, World, bit};
 use super::{name, time};
 
 impl World {
     /// A user asks. The guard has made no call yet. Gives the request's number.
     pub fn ask(&mut self, rules: &Rules, place: Place, kind: Kind) -> u16 {
+        self.ask_by(rules, place, kind, false)
+    }
+
+    /// The same, with `by_force`: it is let through whatever it comes to.
+    pub fn ask_by(&mut self, rules: &Rules, place: Place, kind: Kind, by_force: bool) -> u16 {
         let number = self.number(place);
         let on = self.object(place).map_or(0, |object| object.version);
         let deadline = self.clock(place);
@@ -28,9 +33,14 @@ impl World {
             peeked: None,
             counted: [0; PLACES],
             counts: true,
+            by_force,
+            word: Word::Kept,
         };
         let identities = vec![place.identity().clone()];
-        let attempt = Attempt::new(self.aim(rules, &request), identities, false);
+        let mut attempt = Attempt::new(self.aim(rules, &request), identities, false);
+        if by_force && rules.claim_by_force {
+            attempt = attempt.by_force();
+        }
         request.peeked = self.peek(rules, &request);
         if kind != Kind::Arrive || rules.register_parked {
             request.phase = Phase::Judged(Sealed::new(attempt));
@@ -145,10 +155,32 @@ impl World {
         let request = self.requests.remove(at);
         let answer = self.make(rules, &call);
         self.requests.insert(at, request);
-        if answer == Answer::Stored && self.requests[at].deletes() {
-            self.requests[at].counted = self.counted();
+        if answer == Answer::Stored {
+            let request = &self.requests[at];
+            let acquires = request.wakes() && !request.by_force;
+            if acquires && matches!(request.phase, Phase::Judged(_)) {
+                self.doubled |= self.others_hold(request.place);
+            }
+            if self.requests[at].deletes() {
+                self.requests[at].counted = self.counted();
+            }
         }
         Some(answer)
+    }
+
+    /// Whether another copy of the resource is live, or admitted to be, and claimed.
+    fn others_hold(&self, place: Place) -> bool {
+        let other = |one: Place| one != place && one.resource() == place.resource();
+        let is_claimed = |word| word != Word::Unheard;
+        let stored = ALL.into_iter().filter(|&one| other(one)).any(|one| {
+            self.object(one)
+                .is_some_and(|object| object.is_live() && is_claimed(object.word))
+        });
+        let admitted = self.requests.iter().any(|one| {
+            let holds = one.phase == Phase::Admitted && one.wakes() && is_claimed(one.word);
+            holds && other(one.place)
+        });
+        stored || admitted
     }
 
     /// The guard has the answer to the request's call.
@@ -175,6 +207,12 @@ impl World {
                 self.note(Sight::TakenBack);
             }
             self.requests.remove(at);
+        } else if self.requests[at].by_force {
+            if attempt.outcome().is_err() {
+                self.note(Sight::Forced);
+                self.requests[at].word = Word::Forced;
+            }
+            self.requests[at].phase = Phase::Admitted;
         } else if let Err(refusal) = attempt.outcome() {
             self.note(sight_of(&refusal));
             let request = &mut self.requests[at];
@@ -214,9 +252,17 @@ impl World {
         self.requests.retain(|request| request.number != number);
     }
 
-    /// The guard has no verdict: the API server refuses, or lets a parked copy through.
+    /// The guard has no verdict: the API server refuses, or lets through a parked copy,
+    /// and what is let through whatever comes of it.
     pub fn leave_unjudged(&mut self, number: u16) {
         let Some(at) = self.find(number) else { return };
+        if self.requests[at].by_force {
+            self.note(Sight::Unheard);
+            self.requests[at].word = Word::Unheard;
+            self.requests[at].phase = Phase::Admitted;
+            self.requests[at].counts = false;
+            return;
+        }
         if self.requests[at].kind == Kind::Arrive {
             self.note(Sight::LetThrough);
             self.requests[at].phase = Phase::Admitted;
@@ -233,12 +279,22 @@ impl World {
         let place = request.place;
         let stored = self.object(place);
         let current = stored.is_some_and(|object| object.version == request.on);
+        let word = request.word;
         match request.kind {
             Kind::Create if stored.is_none() => {
                 if self.versions[place as usize] > 0 {
                     self.note(Sight::LandedLate);
                 }
-                self.store(place, Object::new(request.number, Policy::Manage));
+                let object = Object::new(request.number, Policy::Manage);
+                let counts = request.counts;
+                self.store(
+                    place,
+                    Object {
+                        counts,
+                        word,
+                        ..object
+                    },
+                );
             }
             Kind::Arrive if stored.is_none() => {
                 self.note(Sight::Arrived);
@@ -247,12 +303,19 @@ impl World {
                 self.store(place, Object { counts, ..object });
             }
             Kind::Activate | Kind::Wake if current => {
-                self.change(place, |object| object.policy = Policy::Manage);
+                self.change(place, |object| {
+                    object.policy = Policy::Manage;
+                    object.word = word;
+                    object.end = word;
+                });
             }
-            Kind::Delete if current => self.change(place, |object| object.terminating = true),
+            Kind::Delete if current => self.change(place, |object| {
+                object.terminating = true;
+                object.end = word;
+            }),
             _ => return,
         }
-        if request.deletes() {
+        if request.deletes() && word == Word::Kept {
             if request.kind == Kind::Wake {
                 self.note(Sight::Woken);
             }
@@ -261,7 +324,7 @@ impl World {
     }
 
     /// Whether a delete takes a copy that counted when the delete was marked, stored by
-    /// now or still to be, or one that is live, whether it counted or not.
+    /// now or still to be, or one that is rightly live, whether it counted or not.
     fn takes_what_others_need(&self, request: &Request) -> bool {
         ALL.into_iter()
             .filter(|&other| request.place.takes(other))
@@ -271,7 +334,7 @@ impl World {
                     one.place == other && one.phase == Phase::Admitted && counted(one.number)
                 };
                 let object = self.object(other);
-                object.is_some_and(|object| counted(object.uid) || object.is_live())
+                object.is_some_and(|object| counted(object.uid) || object.is_rightly_live())
                     || self.requests.iter().any(arrives)
             })
     }

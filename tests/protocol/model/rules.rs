@@ -27,6 +27,8 @@ pub struct Rules {
     pub deadlines_end: bool,
     /// A parked copy is registered when it is admitted; else when an observer sees it.
     pub register_parked: bool,
+    /// What is let through against a refusal is claimed; else it ends with the refusal.
+    pub claim_by_force: bool,
 }
 
 impl Rules {
@@ -43,5 +45,6 @@ impl Rules {
         deadline_covers_request: true,
         deadlines_end: true,
         register_parked: true,
+        claim_by_force: true,
     };
 }

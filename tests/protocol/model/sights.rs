@@ -58,10 +58,14 @@ pub enum Sight {
     Woken,
     /// Kubernetes' garbage collector asked to delete a child.
     Collected,
+    /// A request was let through against a refusal.
+    Forced,
+    /// A request was let through though the guard died or had no answer.
+    Unheard,
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Sight; 24] = [
+pub const ALL: [Sight; 26] = [
     Sight::LiveElsewhere,
     Sight::PeersDepend,
     Sight::ChildrenDepend,
@@ -86,6 +90,8 @@ pub const ALL: [Sight; 24] = [
     Sight::Adopted,
     Sight::Woken,
     Sight::Collected,
+    Sight::Forced,
+    Sight::Unheard,
 ];
 
 /// What one step came across. No part of the state: two worlds are the same however

@@ -8,13 +8,15 @@ use super::places::{ALL, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::{Noted, Sight};
-use super::world::{Kind, LookStep, Object, Phase, World};
+use super::world::{Kind, LookStep, Object, Phase, Word, World};
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// A user asks for something that needs the guard's yes.
     Ask(Place, Kind),
+    /// The same, and it is let through whatever it comes to: in audit mode, or overridden.
+    Force(Place, Kind),
     /// The guard makes the request's next call on the registry.
     Call(u16),
     /// It does, but the answer is lost: it refuses, and takes nothing back.
@@ -110,17 +112,19 @@ impl World {
         if !self.has_numbers(place) {
             return;
         }
-        if self.left.asks > 0 {
-            steps.push(Step::Ask(place, Kind::Create));
-            steps.extend(object.and_then(|object| {
-                let kind = match (object.is_live(), object.terminating) {
-                    (false, false) => Kind::Activate,
-                    (false, true) => Kind::Wake,
-                    (true, false) => Kind::Delete,
-                    (true, true) => return None,
-                };
-                Some(Step::Ask(place, kind))
-            }));
+        let change = object.and_then(|object| match (object.is_live(), object.terminating) {
+            (false, false) => Some(Kind::Activate),
+            (false, true) => Some(Kind::Wake),
+            (true, false) => Some(Kind::Delete),
+            (true, true) => None,
+        });
+        for kind in [Some(Kind::Create), change].into_iter().flatten() {
+            if self.left.asks > 0 {
+                steps.push(Step::Ask(place, kind));
+            }
+            if self.left.forced > 0 {
+                steps.push(Step::Force(place, kind));
+            }
         }
         match object {
             None if self.left.acts > 0 => steps.push(Step::CreateParked(place)),
@@ -169,6 +173,10 @@ impl World {
             Step::Ask(place, kind) => {
                 world.left.asks -= 1;
                 world.ask(rules, place, kind);
+            }
+            Step::Force(place, kind) => {
+                world.left.forced -= 1;
+                world.ask_by(rules, place, kind, true);
             }
             Step::Call(number) => world.call(rules, number),
             Step::LoseAnswer(number) => {
@@ -232,7 +240,10 @@ impl World {
         match step {
             Step::Park(_) => {
                 self.release_early(rules, place);
-                self.change(place, |object| object.policy = Policy::Skip);
+                self.change(place, |object| {
+                    object.policy = Policy::Skip;
+                    object.word = Word::Kept;
+                });
             }
             Step::ParkInVain(_) => self.release_early(rules, place),
             Step::CreateParked(_) => {
@@ -267,10 +278,15 @@ impl World {
         self.requests.is_empty() && self.looks.is_empty()
     }
 
-    /// All copies of a place's resource that are live.
+    /// How many copies of a resource are live.
     pub fn live(&self, resource: usize) -> usize {
+        self.count(resource, Object::is_live)
+    }
+
+    /// How many copies of a resource are like this.
+    pub fn count(&self, resource: usize, like_this: impl Fn(&Object) -> bool) -> usize {
         let places = ALL.into_iter().filter(|place| place.resource() == resource);
         let objects = places.filter_map(|place| self.object(place));
-        objects.filter(Object::is_live).count()
+        objects.filter(|object| like_this(object)).count()
     }
 }

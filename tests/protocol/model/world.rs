@@ -36,6 +36,8 @@ pub struct World {
     pub numbers: [u16; PLACES],
     /// Whether a delete was stored that took what somebody depends on.
     pub harmed: bool,
+    /// Whether a claim was acquired while another copy was live, or about to be.
+    pub doubled: bool,
     /// What the last step came across.
     pub noted: Noted,
 }
@@ -53,6 +55,21 @@ pub struct Object {
     /// Whether it has to count for others: not where the guard could not register it,
     /// and no observer has seen it.
     pub counts: bool,
+    /// How it came to be live.
+    pub word: Word,
+    /// How it came to be deleted.
+    pub end: Word,
+}
+
+/// How something stands to the guard's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// The guard had nothing against it.
+    Kept,
+    /// It was let through against a refusal: in audit mode, or overridden.
+    Forced,
+    /// It was let through, and the guard had no verdict: it may not be claimed.
+    Unheard,
 }
 
 /// How often what may happen.
@@ -69,6 +86,8 @@ pub struct Budget {
     pub faults: u16,
     /// Claims made from a cache, however old.
     pub adoptions: u16,
+    /// Requests like the asks, but let through whatever they come to.
+    pub forced: u16,
 }
 
 impl Budget {
@@ -79,6 +98,7 @@ impl Budget {
         ticks: 1000,
         faults: 1000,
         adoptions: 1000,
+        forced: 0,
     };
 }
 
@@ -99,8 +119,12 @@ pub struct Request {
     /// Of a delete: the objects, by uid, that counted when the resource was marked as
     /// being deleted. A bit for each number of a place.
     pub counted: [u64; PLACES],
-    /// Of a parked create: whether all went well, so that it has to count for others.
+    /// Whether all went well, so that it has to count for others: not where a parked
+    /// create, or what is let through by force, had no verdict.
     pub counts: bool,
+    /// Whether it is let through whatever it comes to.
+    pub by_force: bool,
+    pub word: Word,
 }
 
 /// What a request would do.
@@ -166,6 +190,7 @@ impl World {
             left,
             numbers: [0; PLACES],
             harmed: false,
+            doubled: false,
             noted: Noted::default(),
         }
     }
@@ -261,11 +286,18 @@ impl Object {
             policy,
             terminating: false,
             counts: true,
+            word: Word::Kept,
+            end: Word::Kept,
         }
     }
 
     pub fn is_live(&self) -> bool {
         self.policy.is_live()
+    }
+
+    /// Whether it is live, and the guard had nothing against that.
+    pub fn is_rightly_live(&self) -> bool {
+        self.is_live() && self.word == Word::Kept
     }
 
     /// Whether the resource is being deleted through it.
