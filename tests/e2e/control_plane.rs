@@ -10,6 +10,7 @@ use crate::lab::kubectl::Kubectl;
 use crate::lab::object::{Object, POLICY};
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
+use crate::lab::wait::PATIENCE;
 use crate::lab::world::ASO_NAMESPACE;
 use crate::shared_lab;
 
@@ -49,7 +50,7 @@ async fn objects_are_created_applied_replaced_and_deleted() {
         created.uid()
     );
     story.a.delete(&group).await.admitted();
-    story.a.gone(&group, Duration::from_secs(5)).await.unwrap();
+    story.a.gone(&group, PATIENCE).await.unwrap();
     story.b.get(&group).await.admitted();
 }
 
@@ -93,11 +94,7 @@ async fn owned_objects_go_with_their_owner() {
     story.a.create(&other).await.admitted();
 
     story.a.delete(&group).await.admitted();
-    story
-        .a
-        .gone(&account, Duration::from_secs(30))
-        .await
-        .unwrap();
+    story.a.gone(&account, PATIENCE).await.unwrap();
     story.a.get(&other).await.admitted();
 }
 
@@ -128,7 +125,7 @@ async fn an_object_is_held_until_aso_lets_go_of_it() {
     let held = story.a.get(&group).await.admitted().object;
     assert!(!held.text("/metadata/deletionTimestamp").is_empty());
     aso.finishes_delete(&group).await.unwrap();
-    story.a.gone(&group, Duration::from_secs(5)).await.unwrap();
+    story.a.gone(&group, PATIENCE).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,11 +1,9 @@
 //! The move that ASO recommends flows through, and the mistakes on its way are refused.
 
-use std::time::Duration;
-
 use crate::lab::object::{Object, POLICY};
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{PATIENCE, eventually};
 use crate::shared_lab;
 
 /// A storage account in a resource group: what the stories move.
@@ -37,7 +35,7 @@ async fn from_cluster_to_cluster() {
     }
     // Taking skip off in A would start a second reconciler: by annotate, by apply, by replace.
     for resource in &resources {
-        let live_in_b = "it is live in cluster b as move/";
+        let live_in_b = "live in cluster b as move/";
         let park_b = "kubectl --context b -n move annotate --overwrite";
         let refusal = story.a.clear_policy(resource).await.refused();
         refusal.because(live_in_b).because(park_b).with_code(403);
@@ -60,11 +58,7 @@ async fn from_cluster_to_cluster() {
     // 4. Delete the copies in A: Azure is not touched.
     for resource in resources.iter().rev() {
         story.a.delete(resource).await.admitted();
-        story
-            .a
-            .gone(resource, Duration::from_secs(5))
-            .await
-            .unwrap();
+        story.a.gone(resource, PATIENCE).await.unwrap();
     }
     // From now on B alone has it, and may do as it likes.
     for resource in resources.iter().rev() {
@@ -84,7 +78,7 @@ async fn from_namespace_to_namespace() {
         story.a.create(resource).await.admitted_silently();
     }
     let twin = target.create(&resources[0]).await.refused();
-    twin.because("it is live in this cluster (a) as rename/ResourceGroup/rg")
+    twin.because("live in this cluster (a) as rename/ResourceGroup/rg")
         .because("kubectl -n rename annotate --overwrite resourcegroup.resources.azure.com/rg");
 
     for resource in &resources {
@@ -98,7 +92,7 @@ async fn from_namespace_to_namespace() {
     }
     for resource in &resources {
         let refusal = story.a.clear_policy(resource).await.refused();
-        refusal.because("it is live in this cluster (a) as rename-target/");
+        refusal.because("live in this cluster (a) as rename-target/");
         let refusal = target.delete(resource).await.refused();
         refusal.because("still parked in this cluster (a) as rename/");
     }

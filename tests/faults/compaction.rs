@@ -75,7 +75,7 @@ async fn what_changed_while_history_was_lost_is_found_by_listing_again() {
     b.create(&stays.copy)
         .await
         .refused()
-        .because("it is live in cluster a");
+        .because("live in cluster a");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn an_api_server_that_starts_again_has_nothing_released() {
         trial.a.plane.start_again().await.unwrap();
         let twins = resources.iter().map(|resource| b.create(&resource.copy));
         for twin in futures::future::join_all(twins).await {
-            twin.refused().because("it is live in cluster a");
+            twin.refused().because("live in cluster a");
         }
     }
     let fault = "the API server of a member restarted twice";

@@ -97,8 +97,9 @@ async fn thousands_of_objects_are_enrolled_while_admissions_go_on() {
     // From now on the other cluster can't have them.
     let twins = resources.iter().step_by(number / 20);
     for twin in twins {
-        let refusal = trial.b.person.create(&twin.copy).await.refused();
-        refusal.because("it is live in cluster a");
+        let person = trial.b.person.trying_again();
+        let refusal = person.create(&twin.copy).await.refused();
+        refusal.because("live in cluster a");
     }
 }
 
@@ -150,12 +151,13 @@ async fn admissions_until<T>(
     over: impl Future<Output = T>,
 ) -> (Vec<Duration>, T) {
     let stop = CancellationToken::new();
+    let person = trial.a.person.trying_again();
     let create = async {
         let mut took = Vec::new();
         while !stop.is_cancelled() {
             let object = trial.resource_group(&format!("{name}-{}", took.len()));
             let began = Instant::now();
-            trial.a.person.create(&object).await.admitted();
+            person.create(&object).await.admitted();
             took.push(began.elapsed());
         }
         took

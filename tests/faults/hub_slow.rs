@@ -79,7 +79,7 @@ async fn a_line_that_falls_silent_keeps_nothing_waiting_for_ever() {
         b.create(&resource.copy)
             .await
             .refused()
-            .because("it is live in cluster a");
+            .because("live in cluster a");
     }
     sleep(Duration::from_secs(1)).await;
     assert!(to_a.damage() > 0);

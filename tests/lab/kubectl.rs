@@ -9,14 +9,17 @@ use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use super::kubeconfig;
 use super::object::{Object, POLICY};
 use super::verdict::{Answer, Outcome, Refusal, Tally};
-use super::wait::until;
+use super::wait::{PATIENCE, until};
 
 /// How long an answer may take; the API server gives up on its own requests after a minute.
 const TIMEOUT: Duration = Duration::from_secs(65);
+/// How long a person waits before asking again.
+const PAUSE: Duration = Duration::from_millis(250);
 const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 const PLAIN: &str = "application/json";
@@ -27,6 +30,8 @@ pub struct Kubectl {
     client: Client,
     namespace: String,
     dry_run: bool,
+    /// Whether this person asks again where the guard had no time for a verdict.
+    tries_again: bool,
     /// Whose name this person acts in: a user, and the user's group.
     name: Option<(String, String)>,
     tally: Arc<Tally>,
@@ -39,6 +44,7 @@ impl Kubectl {
             client: kubeconfig::client(kubeconfig).await?,
             namespace: namespace.to_owned(),
             dry_run: false,
+            tries_again: false,
             name: None,
             tally: Arc::default(),
         })
@@ -73,6 +79,25 @@ impl Kubectl {
     pub fn in_the_name_of(&self, user: &str, group: &str) -> Self {
         Self {
             name: Some((user.to_owned(), group.to_owned())),
+            ..self.clone()
+        }
+    }
+
+    /// The same person, who asks again where the guard was not heard in time: on a busy
+    /// machine that says nothing of what a story is about.
+    #[must_use]
+    pub fn trying_again(&self) -> Self {
+        Self {
+            tries_again: true,
+            ..self.clone()
+        }
+    }
+
+    /// The same person, who takes every answer as it comes.
+    #[must_use]
+    pub fn trying_once(&self) -> Self {
+        Self {
+            tries_again: false,
             ..self.clone()
         }
     }
@@ -226,12 +251,33 @@ impl Kubectl {
         }
         if self.dry_run {
             let query = format!("{query}&dryRun=All");
-            return self.ask(method, path, &query, body).await;
+            return Box::pin(self.insist(method, path, &query, body)).await;
         }
         self.tally.begin();
-        let outcome = self.ask(method, path, query, body).await;
+        let outcome = Box::pin(self.insist(method, path, query, body)).await;
         self.tally.count(&outcome);
         outcome
+    }
+
+    /// Asks, and asks again for a while where that is this person's way.
+    async fn insist(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: Option<(&str, &Value)>,
+    ) -> Outcome {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.ask(method, path, query, body).await {
+                Err(refusal)
+                    if self.tries_again && refusal.is_unheard() && Instant::now() < deadline =>
+                {
+                    sleep(PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn ask(

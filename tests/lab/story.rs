@@ -10,6 +10,7 @@ use super::guard::Guard;
 use super::kubectl::Kubectl;
 use super::object::Object;
 use super::report::{Mark, report};
+use super::wait::eventually;
 use super::world::{Cluster, Lab};
 
 /// Tells one story. Dropped while its test panics, it prints the report.
@@ -36,7 +37,7 @@ impl<'lab> Story<'lab> {
             .map(|replica| Mark::now(&replica.process))
             .collect();
         let people = async |kubeconfig: PathBuf| match Kubectl::new(&kubeconfig, name).await {
-            Ok(kubectl) => kubectl,
+            Ok(kubectl) => kubectl.trying_again(),
             Err(error) => panic!("a client for {}: {error:#}", kubeconfig.display()),
         };
         let story = Self {
@@ -79,7 +80,13 @@ impl<'lab> Story<'lab> {
         if let Err(refusal) = kubectl.apply(&binding).await {
             panic!("rights for developers: {refusal}");
         }
-        kubectl.in_the_name_of("dora", "developers")
+        let dora = kubectl.in_the_name_of("dora", "developers");
+        // The API server takes note of rights a moment later.
+        eventually("developers to have their rights", async || {
+            Ok(dora.raw("/api/v1/namespaces").await.map(drop)?)
+        })
+        .await;
+        dora
     }
 
     /// A name in Azure that no other story uses: all of them share a subscription.

@@ -126,6 +126,11 @@ impl Answer {
 }
 
 impl Refusal {
+    /// Nobody said no: the guard was not reached, or could not know, in time.
+    pub fn is_unheard(&self) -> bool {
+        self.reason == "RegistryUnavailable" || self.message.contains("failed calling webhook")
+    }
+
     /// The message says this.
     #[track_caller]
     #[allow(clippy::return_self_not_must_use, reason = "the last link of a chain")]
