@@ -1,7 +1,6 @@
 //! What is generated into the chart is what the program says.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -74,15 +73,4 @@ fn the_chart_is_of_the_same_version_as_the_program() {
     for key in ["version", "appVersion"] {
         assert_eq!(chart[key], env!("CARGO_PKG_VERSION"), "{key}");
     }
-}
-
-#[test]
-fn the_image_is_built_by_the_toolchain_of_the_project() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
-    let toolchain = read("rust-toolchain.toml");
-    let (_, rest) = toolchain.split_once("channel = \"").unwrap();
-    let (version, _) = rest.split_once('"').unwrap();
-    let from = format!("rust:{version}-bookworm AS build");
-    assert!(read("deploy/Dockerfile").contains(&from), "no {from}");
 }

@@ -16,6 +16,7 @@ mod cluster;
 mod generated;
 mod helm;
 mod hub;
+mod image;
 mod installed;
 mod least;
 mod refusals;
