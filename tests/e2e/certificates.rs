@@ -39,13 +39,18 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Both replicas start at once, and are registered when they are ready.
+    /// All replicas start at once, and are registered when they are ready.
     pub async fn start(name: &str, plan: &Plan) -> Self {
-        let objects = control_plane::Plan {
+        Self::start_with(name, plan, Vec::new()).await
+    }
+
+    /// The same with more flags for the API server.
+    pub async fn start_with(name: &str, plan: &Plan, api_server_args: Vec<String>) -> Self {
+        let of_plane = control_plane::Plan {
             objects: cluster_objects(),
-            ..Default::default()
+            api_server_args,
         };
-        let plane = ControlPlane::start(name, &objects).await.unwrap();
+        let plane = ControlPlane::start(name, &of_plane).await.unwrap();
         hub::install_on(plan, &plane).await.unwrap();
         let guard = Guard::start(plan, &plane, "kubernetes:").await.unwrap();
         guard.register(plan, &plane).await.unwrap();

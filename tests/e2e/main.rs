@@ -10,6 +10,7 @@ mod lab;
 
 mod aftermath;
 mod audit;
+mod audited;
 mod before;
 mod board;
 mod break_glass;
