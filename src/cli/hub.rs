@@ -9,10 +9,13 @@ const CLAIMS: &str = include_str!("../../deploy/hub/claims.yaml");
 /// Which members' records it may write.
 const MEMBERS: &str = include_str!("../../deploy/hub/members.yaml");
 
+/// Which transfers it may write, and which claims it may give to one.
+const TRANSFERS: &str = include_str!("../../deploy/hub/transfers.yaml");
+
 /// Prints CRDs, RBAC and policies, to be piped into `kubectl apply -f -`.
 pub(super) fn run(out: &mut impl Write) -> anyhow::Result<()> {
     super::crds::run(out)?;
-    for part in [RBAC, CLAIMS, MEMBERS] {
+    for part in [RBAC, CLAIMS, MEMBERS, TRANSFERS] {
         write!(out, "---\n{part}")?;
     }
     Ok(())

@@ -19,6 +19,7 @@ mod report;
 mod serve;
 mod terminal;
 mod tls;
+mod transfer;
 mod webhook;
 mod webhook_server;
 
@@ -53,6 +54,8 @@ enum Command {
     Members(members::MembersArgs),
     /// Show the registry in a browser: members, claims, conflicts, orphans. It only reads.
     Dashboard(dashboard::DashboardArgs),
+    /// Moves of many resources: start, watch and finish them.
+    Transfer(transfer::TransferArgs),
     /// Print the CRDs of the registry.
     Crds,
     /// Print what a hub needs: the CRDs, and by what members change only their own.
@@ -114,6 +117,7 @@ impl Cli {
             Command::Audit(args) => return audit::run(&args).await,
             Command::Claims(args) => return claims::run(&args).await,
             Command::Members(args) => return members::run(&args).await,
+            Command::Transfer(args) => return transfer::run(&args).await,
             Command::Dashboard(args) => return dashboard::run(&args).await,
             Command::Completions(args) => generate::completions(&args, Self::command(), out),
             Command::Man(args) => generate::man(&args, Self::command(), out),

@@ -14,9 +14,11 @@ use tracing::{error, info, warn};
 
 use crate::admission::{self, Guard, MODE_GROUP};
 use crate::claim::MemberName;
+use crate::cluster;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, Membership, Report};
 use crate::cluster::observer::{Observer, Show};
+use crate::cluster::upkeep::Upkeep;
 use crate::keeper::Keeper;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
@@ -224,6 +226,7 @@ struct Member {
     registry: Arc<dyn Registry>,
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
+    metrics: cluster::metrics::Metrics,
     enrolling: AtomicBool,
 }
 
@@ -311,6 +314,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             registry,
             cluster,
             observer,
+            metrics: metrics.cluster,
             enrolling: AtomicBool::new(true),
         });
         member.run(move || known.done(), stop).await
@@ -426,7 +430,8 @@ impl Member {
         tasks.spawn(async move {
             if stop.run_until_cancelled(synced.cancelled()).await.is_some() {
                 member.enrol(&stop).await;
-                member.observer.clone().run(stop).await;
+                let observing = member.observer.clone().run(stop.clone());
+                tokio::join!(observing, member.look_after_transfers(&stop));
             }
             Ok(())
         });
@@ -442,6 +447,17 @@ impl Member {
             ended.context("a task ended by itself")??;
         }
         Ok(())
+    }
+
+    /// Looks after the transfers from and to this cluster until told to stop.
+    async fn look_after_transfers(&self, shutdown: &CancellationToken) {
+        let upkeep = Upkeep {
+            member: self.membership.name.clone(),
+            registry: self.registry.clone(),
+            labels: self.cluster.clone(),
+            metrics: self.metrics.clone(),
+        };
+        upkeep.run(shutdown).await;
     }
 
     /// Puts what is older than this guard on the list, once the registry answers.

@@ -11,12 +11,15 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::claim::ClaimState;
 use crate::registry::MemberRecord;
+use crate::transfer::{Stage, Tally};
 
 /// Counts what the observer does and finds.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     claims: Family<State, Gauge>,
     members: Family<Member, Gauge<f64, AtomicU64>>,
+    transfers: Gauge,
+    moving: Family<AtStage, Gauge>,
     pub(super) conflicts: Gauge,
     pub(super) unresolved: Gauge,
     pub(super) orphaned: Gauge,
@@ -33,6 +36,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AtStage {
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Member {
     member: String,
 }
@@ -46,6 +54,12 @@ impl Metrics {
             "Claims that this member has a copy in, by state, as its observer last saw them",
             self.claims.clone(),
         );
+        self.set_transfers(0, &Tally::default());
+        registry.register(
+            "transfer_resources",
+            "Resources of the open transfers from or to this member, by how far they are: live, busy, parked, coming, moved, done, waiting, conflict, deleting, lost",
+            self.moving.clone(),
+        );
         registry.register_with_unit(
             "member_last_heard_timestamp",
             "When each member last wrote its heartbeat, by its own clock",
@@ -57,6 +71,11 @@ impl Metrics {
                 "conflicts",
                 "Resources with more than one live copy, one of them this member's",
                 &self.conflicts,
+            ),
+            (
+                "transfers_open",
+                "Open transfers from or to this member",
+                &self.transfers,
             ),
             (
                 "unresolved_objects",
@@ -104,6 +123,16 @@ impl Metrics {
         for state in ClaimState::ALL.map(ClaimState::as_str) {
             let count = counts.get(state).copied().unwrap_or(0);
             self.claims.get_or_create(&State { state }).set(count);
+        }
+    }
+
+    /// Says how many transfers are open, and how far their resources are.
+    pub(super) fn set_transfers(&self, open: i64, resources: &Tally) {
+        self.transfers.set(open);
+        for stage in Stage::ALL {
+            let count = i64::try_from(resources.at(stage)).unwrap_or(i64::MAX);
+            let stage = stage.as_str();
+            self.moving.get_or_create(&AtStage { stage }).set(count);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod observer;
 mod queue;
 pub mod resolve;
 mod stopwatch;
+pub mod upkeep;
 
 use std::sync::Arc;
 

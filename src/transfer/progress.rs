@@ -127,6 +127,13 @@ impl Tally {
         self.0[stage.index()] += count;
     }
 
+    /// Counts all that another one has.
+    pub fn add_all(&mut self, other: &Self) {
+        for stage in Stage::ALL {
+            self.add(stage, other.at(stage));
+        }
+    }
+
     /// How many there are.
     pub fn total(&self) -> usize {
         self.0.iter().sum()

@@ -34,6 +34,7 @@ mod rollout;
 mod shown;
 mod stolen;
 mod surroundings;
+mod transfers;
 
 use lab::guard;
 use lab::world::{Lab, Plan, Shared};

@@ -6,6 +6,8 @@
     reason = "what a story expects fails its test otherwise"
 )]
 
+mod transfers;
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -59,6 +61,7 @@ impl Thief {
         self.on_the_shared_claim(&mut table).await;
         self.on_new_claims(&mut table).await;
         self.on_members(&mut table).await;
+        self.on_transfers(&mut table).await;
         self.on_all_else(&mut table).await;
         table.0
     }

@@ -7,6 +7,7 @@
 //! | [`arrive`] | CREATE of a parked copy |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
+//! | [`transfers`] | what an open transfer allows, and what not |
 //! | [`told`] | what people hear of it who did not ask |
 //! | [`namespace_modes`] | modes of namespaces, and what is exempt |
 //! | [`break_glass`] | refusals that are overridden |
@@ -45,6 +46,7 @@ mod stale;
 mod surroundings;
 mod tampered;
 mod told;
+mod transfers;
 mod trouble;
 mod update;
 mod world;

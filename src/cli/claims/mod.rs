@@ -6,6 +6,8 @@ mod release;
 mod show;
 pub(super) mod view;
 
+pub(super) use release::actor;
+
 use clap::{Args, Subcommand};
 
 use crate::arm::Identity;

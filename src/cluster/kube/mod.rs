@@ -9,7 +9,7 @@ pub mod survey;
 mod watch;
 mod watched;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::watch as channel;
@@ -27,6 +27,7 @@ use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 use crate::registry::kubernetes::is_missing_object;
 
 use super::observer::Observer;
+use super::upkeep::Labelled;
 use super::{Cluster, ClusterError, NamespaceFacts, Parking, Subscription};
 use credentials::{Credentials, Trust};
 use discovery::Installed;
@@ -156,6 +157,29 @@ impl Parking for KubeCluster {
             }
         };
         call(&key.to_string(), parked).await
+    }
+}
+
+#[async_trait]
+impl Labelled for KubeCluster {
+    async fn labelled(
+        &self,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<HashSet<ObjectKey>, ClusterError> {
+        let known = self.store.in_namespace(namespace);
+        let mut of_each_kind: Vec<&ObjectKey> = known.iter().map(|object| &object.key).collect();
+        of_each_kind.dedup_by_key(|key| (&key.group, &key.kind));
+        let params = ListParams::default().labels(selector);
+        let mut found = HashSet::new();
+        for key in of_each_kind {
+            let Some(api) = self.api(key) else { continue };
+            let what = format!("{}.{} with labels {selector}", key.kind, key.group);
+            let listed = call(&what, api.list(&params)).await?;
+            let facts = listed.items.into_iter();
+            found.extend(facts.map(|one| one.into_facts(&key.group, &key.kind).key));
+        }
+        Ok(found)
     }
 }
 

@@ -1,0 +1,262 @@
+//! `aso-guard transfer start`.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::arm::Identity;
+use crate::claim::{Place, TransferName, Why};
+use crate::registry::transfers::{self, Opened};
+use crate::registry::{Holding, Registry, Scope};
+use crate::transfer::{Deed, Phase, Selection, Transfer};
+
+use crate::cli::claims::actor;
+use crate::cli::registry::{RegistryArgs, Stop};
+
+/// How long the source's guard may take to say which of its objects have the labels.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How many resources are named before the rest is counted.
+const NAMED: usize = 10;
+
+/// What to move, and where to.
+#[derive(Args)]
+pub(super) struct StartArgs {
+    /// What to call the transfer
+    name: String,
+    /// From where: CLUSTER/NAMESPACE
+    #[arg(long, value_name = "PLACE")]
+    from: String,
+    /// To where: CLUSTER/NAMESPACE
+    #[arg(long, value_name = "PLACE")]
+    to: String,
+    /// Only the resource with this ARM ID and those below it; may be given several times
+    #[arg(long, value_name = "ARM_ID")]
+    below: Vec<String>,
+    /// Only what is in a resource group of this name, and the group
+    #[arg(long, value_name = "NAME")]
+    resource_group: Vec<String>,
+    /// Only this kind: StorageAccount, or StorageAccount.storage.azure.com
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<String>,
+    /// Only what has these labels now; the source's guard is asked
+    #[arg(long, short = 'l', value_name = "LABELS")]
+    selector: Option<String>,
+    /// Why; kept with the transfer
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who you are; kept there too [default: this machine's user]
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_ACTOR")]
+    actor: Option<String>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+impl StartArgs {
+    /// # Errors
+    /// All that is wrong.
+    fn check(&self) -> Result<Transfer, Stop> {
+        let mut problems = Vec::new();
+        let mut take = |flag: &str, error: String| problems.push(format!("{flag}: {error}"));
+        let name = self.name.parse::<TransferName>();
+        let (from, to) = (self.from.parse::<Place>(), self.to.parse::<Place>());
+        if let Err(error) = &name {
+            take("NAME", error.to_string());
+        }
+        for (flag, place) in [("--from", &from), ("--to", &to)] {
+            if let Err(error) = place {
+                take(flag, error.to_string());
+            }
+        }
+        if from.is_ok() && from == to {
+            take("--to", "is where the resources are already".to_owned());
+        }
+        let mut below = Vec::new();
+        for text in &self.below {
+            match text.parse::<Identity>() {
+                Ok(identity) => below.push(identity),
+                Err(error) => take("--below", error.to_string()),
+            }
+        }
+        let why = self.reason.as_deref().map(Why::new);
+        if why == Some(None) {
+            take("--reason", "is empty".to_owned());
+        }
+        let texts = |list: &[String]| list.iter().map(|one| one.as_str().into()).collect();
+        let selection = Selection {
+            below,
+            resource_groups: texts(&self.resource_group),
+            kinds: texts(&self.kind),
+            labels: self.selector.as_deref().map(Into::into),
+        };
+        match (name, from, to) {
+            (Ok(name), Ok(from), Ok(to)) if problems.is_empty() => Ok(Transfer {
+                why: why.flatten(),
+                ..Transfer::new(name, from, to, selection)
+            }),
+            _ => Err(Stop::Usage(problems.join("\n  "))),
+        }
+    }
+}
+
+pub(super) async fn run(args: &StartArgs, out: &mut impl Write) -> Result<(), Stop> {
+    let wanted = args.check()?;
+    let registry = args.registry.open().await?;
+    members_are_there(&*registry, &wanted).await?;
+    if registry.transfer(&wanted.name).await?.is_none() {
+        something_is_there(&*registry, &wanted, args).await?;
+    }
+    let entry = transfers::entry(
+        Deed::Start,
+        &actor(args.actor.as_deref()),
+        wanted.why.clone(),
+    );
+    transfers::start(&*registry, &wanted, &entry).await?;
+    let opened = if wanted.selection.labels.is_some() {
+        opened_by_its_guard(&*registry, &wanted).await?
+    } else {
+        transfers::open(&*registry, &wanted.name, &|_| true).await?
+    };
+    tell(&opened, args, out)
+}
+
+async fn members_are_there(registry: &dyn Registry, wanted: &Transfer) -> Result<(), Stop> {
+    let mut enrolling = false;
+    // The target first: what is said of the source says more.
+    for place in [&wanted.to, &wanted.from] {
+        let known = registry.member(&place.member).await?.ok_or_else(|| {
+            Stop::Failed(format!(
+                "no cluster called {} is in the registry; see: aso-guard members list",
+                place.member
+            ))
+        })?;
+        enrolling = known.record.enrolling;
+    }
+    if enrolling {
+        return Err(Stop::Failed(format!(
+            "cluster {} is still enrolling: not all its objects are in the registry yet. \
+             Try again once aso-guard members list says that it is ready",
+            wanted.from.member
+        )));
+    }
+    Ok(())
+}
+
+/// A transfer of nothing is a slip of the pen.
+async fn something_is_there(
+    registry: &dyn Registry,
+    wanted: &Transfer,
+    args: &StartArgs,
+) -> Result<(), Stop> {
+    let scope = Scope::Of(wanted.from.member.clone(), Holding::AnyCopy);
+    let mut at = None;
+    loop {
+        let page = registry.claims_page(&scope, at.as_ref()).await?;
+        let found = page.claims.iter().any(|known| {
+            let mut copies = known.record.copies.keys();
+            copies.any(|copy| wanted.takes(&known.record.identity, copy))
+        });
+        if found {
+            return Ok(());
+        }
+        at = page.next;
+        if at.is_none() {
+            return Err(Stop::Failed(format!(
+                "nothing in {} is meant by: {}. See what is there: aso-guard claims list \
+                 --member {} -n {}{}",
+                wanted.from,
+                wanted.selection.words(),
+                wanted.from.member,
+                wanted.from.namespace,
+                args.registry.flags()
+            )));
+        }
+    }
+}
+
+/// No claim knows labels: the guard of the source opens the transfer.
+async fn opened_by_its_guard(registry: &dyn Registry, wanted: &Transfer) -> Result<Opened, Stop> {
+    let opening = async {
+        loop {
+            let known = registry.transfer(&wanted.name).await?;
+            match known.map(|known| known.record) {
+                Some(transfer) if transfer.phase == Phase::Opening => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Some(transfer) => {
+                    let progress = transfers::look(registry, &transfer).await?;
+                    return Ok(Opened {
+                        transfer,
+                        progress,
+                        taken: Vec::new(),
+                        doomed: Vec::new(),
+                    });
+                }
+                None => {
+                    return Err(Stop::Failed(format!(
+                        "transfer {} was removed meanwhile",
+                        wanted.name
+                    )));
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, opening)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Stop::Unreachable(format!(
+                "cluster {} has not said within {} s which of its objects have the labels; the \
+                 transfer is declared, and opens once it does. See: aso-guard transfer status {}",
+                wanted.from.member,
+                PATIENCE.as_secs(),
+                wanted.name
+            )))
+        })
+}
+
+fn tell(opened: &Opened, args: &StartArgs, out: &mut impl Write) -> Result<(), Stop> {
+    let transfer = &opened.transfer;
+    let (name, flags) = (&transfer.name, args.registry.flags());
+    writeln!(
+        out,
+        "Transfer {name} is open: {} resources of {} may go live in {} only, and are not deleted \
+         in Azure by anybody.\nFirst, park them in {}. How far they are: aso-guard transfer \
+         status {name} --watch{flags}",
+        transfer.covered, transfer.from, transfer.to, transfer.from
+    )?;
+    let mut trouble = Vec::new();
+    let doomed = opened.doomed.iter().collect::<HashSet<_>>();
+    if !doomed.is_empty() {
+        let names = opened.doomed.iter().map(Identity::to_string);
+        trouble.push(format!(
+            "too late for {} of them, whose delete in Azure was admitted before:\n{}",
+            doomed.len(),
+            lines(names)
+        ));
+    }
+    if !opened.taken.is_empty() {
+        let names = opened.taken.iter();
+        let names = names.map(|(identity, other)| format!("{identity} (transfer {other})"));
+        trouble.push(format!(
+            "{} more are left out, for another transfer moves them:\n{}",
+            opened.taken.len(),
+            lines(names)
+        ));
+    }
+    if trouble.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Failed(trouble.join("\n")))
+    }
+}
+
+fn lines(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let first = names.take(NAMED).map(|name| format!("  {name}"));
+    let mut lines: Vec<String> = first.collect();
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,123 @@
+//! `aso-guard transfer status`.
+
+use std::io::{IsTerminal as _, Write};
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::registry::{Registry, transfers};
+use crate::transfer::{Progress, Transfer};
+
+use crate::cli::claims::Form;
+use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::terminal::Style;
+
+use super::{named, view};
+
+/// How often a transfer that is watched is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Which transfer, and how to show it.
+#[derive(Args)]
+pub(super) struct StatusArgs {
+    /// Its name
+    name: String,
+    /// Go on until every resource has arrived, or the transfer ends
+    #[arg(long, short)]
+    watch: bool,
+    /// Show what has arrived, too
+    #[arg(long)]
+    all: bool,
+    /// How it is written
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
+    output: Form,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), Stop> {
+    let name = named(&args.name)?;
+    let registry = args.registry.open().await?;
+    let mut told: Option<(Transfer, Progress)> = None;
+    loop {
+        let known = registry.transfer(&name).await?;
+        let transfer = known
+            .ok_or_else(|| transfers::TransferError::Missing(name.clone()))?
+            .record;
+        let progress = of(&*registry, &transfer).await?;
+        let now = (transfer, progress);
+        if told.as_ref() != Some(&now) {
+            show(args, &now.0, &now.1, told.is_some(), out)?;
+        }
+        let over = !now.0.is_open() || now.1.tally.unfinished() == 0;
+        let trouble = now.1.tally.trouble();
+        if !args.watch || over {
+            return match trouble {
+                0 => Ok(()),
+                _ => Err(Stop::Failed(format!(
+                    "{trouble} resources need a look: {}",
+                    now.1.tally.words()
+                ))),
+            };
+        }
+        told = Some(now);
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// How far it is by its claims; of one that is over, what was written down last.
+pub(super) async fn of(registry: &dyn Registry, transfer: &Transfer) -> Result<Progress, Stop> {
+    let noted = transfer.status.as_ref();
+    match noted.filter(|_| !transfer.is_open()) {
+        Some(noted) => Ok(Progress {
+            resources: Vec::new(),
+            tally: noted.tally,
+        }),
+        None => Ok(transfers::look(registry, transfer).await?),
+    }
+}
+
+fn show(
+    args: &StatusArgs,
+    transfer: &Transfer,
+    progress: &Progress,
+    again: bool,
+    out: &mut impl Write,
+) -> Result<(), Stop> {
+    let now = Timestamp::now();
+    match args.output {
+        Form::Json if args.watch => writeln!(out, "{}", view::json(transfer, progress))?,
+        Form::Json => writeln!(out, "{:#}", view::json(transfer, progress))?,
+        Form::Yaml => {
+            let shown = view::json(transfer, progress);
+            let text = serde_yaml::to_string(&shown).map_err(std::io::Error::other)?;
+            if args.watch {
+                writeln!(out, "---")?;
+            }
+            out.write_all(text.as_bytes())?;
+        }
+        Form::Table | Form::Wide => {
+            let terminal = std::io::stdout().is_terminal();
+            if again && !terminal {
+                writeln!(out, "{now:.0} {}", progress.tally.words())?;
+            } else {
+                if again {
+                    // To the top left, and what was there is gone.
+                    write!(out, "\x1b[H\x1b[2J")?;
+                }
+                let all = args.all || args.output == Form::Wide;
+                let words = view::words(transfer, progress, all, Style::of_stdout(), now);
+                write!(out, "{words}")?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(())
+}

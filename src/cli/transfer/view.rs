@@ -1,0 +1,161 @@
+//! A transfer, as it is shown.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::claim::CopyRef;
+use crate::cli::claims::view::age;
+use crate::cli::terminal::{Paint, Style};
+use crate::transfer::{Entry, Progress, Resource, Stage, Tally, Transfer};
+
+/// All of a transfer, for programs.
+pub(super) fn json(transfer: &Transfer, progress: &Progress) -> Value {
+    let mut shown = summary(transfer, &progress.tally);
+    let resources = progress.resources.iter().map(resource_json);
+    shown["resources"] = resources.collect();
+    shown["history"] = transfer.history.iter().map(entry_json).collect();
+    shown
+}
+
+/// A transfer without its resources, for programs.
+pub(super) fn summary(transfer: &Transfer, tally: &Tally) -> Value {
+    let mut counts = serde_json::Map::new();
+    for stage in Stage::ALL {
+        counts.insert(stage.as_str().to_owned(), tally.at(stage).into());
+    }
+    json!({
+        "name": transfer.name.as_str(),
+        "state": transfer.state(),
+        "from": transfer.from.to_string(),
+        "to": transfer.to.to_string(),
+        "selection": transfer.selection.words(),
+        "reason": transfer.why.as_ref().map(crate::claim::Why::as_str),
+        "covered": transfer.covered,
+        "counts": counts,
+    })
+}
+
+fn resource_json(resource: &Resource) -> Value {
+    let name = |copy: &Option<CopyRef>| copy.as_ref().map(CopyRef::to_string);
+    json!({
+        "resource": resource.identity.to_string(),
+        "stage": resource.stage.as_str(),
+        "source": name(&resource.source),
+        "target": name(&resource.target),
+        "elsewhere": name(&resource.elsewhere),
+    })
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    json!({
+        "at": entry.at.to_string(),
+        "by": &*entry.by,
+        "deed": entry.deed.as_str(),
+        "why": entry.why.as_ref().map(crate::claim::Why::as_str),
+        "unfinished": entry.unfinished,
+    })
+}
+
+/// How far a transfer is, for people: what is done is only counted, unless all is wanted.
+pub(super) fn words(
+    transfer: &Transfer,
+    progress: &Progress,
+    all: bool,
+    style: Style,
+    now: Timestamp,
+) -> String {
+    let tally = &progress.tally;
+    let way = transfer.reservation();
+    let mut text = format!(
+        "Transfer  {}, {}\nFrom      {}\nTo        {}\nMoves     {}\n",
+        style.paint(Paint::Bold, transfer.name.as_str()),
+        transfer.state(),
+        way.from,
+        way.to,
+        transfer.selection.words(),
+    );
+    if let Some(why) = &transfer.why {
+        text += &format!("Reason    {}\n", why.as_str());
+    }
+    if let Some(started) = transfer.started() {
+        let by = if started.by.is_empty() {
+            String::new()
+        } else {
+            format!(", by {}", started.by)
+        };
+        text += &format!("Started   {} ago{by}\n", age(started.at, now));
+    }
+    let total = tally.total();
+    text += "\n";
+    for (step, done) in [
+        ("1 parked in the source", tally.parked()),
+        ("2 no operation under way", tally.parked()),
+        ("3 live in the target", tally.live()),
+        ("4 gone from the source", tally.at(Stage::Done)),
+    ] {
+        let done = if step.starts_with('1') {
+            done + tally.at(Stage::Busy)
+        } else {
+            done
+        };
+        text += &format!("{step:<26}{} {done}/{total}\n", bar(done, total));
+    }
+    text += &resources(progress, all, style);
+    if transfer.is_open() && tally.unfinished() == 0 {
+        text += &format!(
+            "\nAll is done. End it: aso-guard transfer finish {}\n",
+            transfer.name
+        );
+    }
+    text
+}
+
+fn bar(done: usize, total: usize) -> String {
+    const WIDTH: usize = 20;
+    let filled = (done * WIDTH).checked_div(total).unwrap_or(WIDTH);
+    format!("[{}{}]", "#".repeat(filled), ".".repeat(WIDTH - filled))
+}
+
+fn resources(progress: &Progress, all: bool, style: Style) -> String {
+    let shown = progress.resources.iter();
+    let shown = shown.filter(|one| all || one.stage != Stage::Done);
+    let rows: Vec<Vec<String>> = shown.map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let style = Style {
+        width: None,
+        ..style
+    };
+    let columns = ["STAGE", "RESOURCE", "SOURCE", "TARGET", "WHERE IT IS"];
+    format!("\n{}", style.table(&columns, rows, paint))
+}
+
+fn row(resource: &Resource) -> Vec<String> {
+    let name = |copy: &Option<CopyRef>| {
+        copy.as_ref()
+            .map_or_else(|| "-".to_owned(), CopyRef::to_string)
+    };
+    let place = match &resource.elsewhere {
+        Some(elsewhere) => format!("live in {elsewhere}"),
+        None => resource.stage.words().to_owned(),
+    };
+    vec![
+        resource.stage.as_str().to_owned(),
+        resource.identity.last_pair().to_owned(),
+        name(&resource.source),
+        name(&resource.target),
+        place,
+    ]
+}
+
+/// The colour of a stage's word.
+fn paint(word: &str) -> Option<Paint> {
+    let stage = Stage::from_word(word)?;
+    Some(match stage {
+        Stage::Done | Stage::Moved => Paint::Good,
+        Stage::Busy | Stage::Coming | Stage::Waiting => Paint::Doubtful,
+        _ if stage.is_trouble() => Paint::Bad,
+        _ => return None,
+    })
+}

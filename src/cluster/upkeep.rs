@@ -1,0 +1,160 @@
+//! What a member does for the transfers that it has a part in: it opens those that were
+//! only declared, ends those whose record is gone, and writes down how far they are.
+//!
+//! What protects the resources stands in their claims, so nothing depends on this being
+//! done in time; and every step may be taken by several at once, see
+//! [`registry::transfers`](crate::registry::transfers).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::claim::{CopyRef, MemberName};
+use crate::object::ObjectKey;
+use crate::registry::transfers::{self, TransferError};
+use crate::registry::{Registry, RegistryError, Versioned};
+use crate::transfer::{Phase, Tally, Transfer};
+
+use super::ClusterError;
+use super::metrics::Metrics;
+
+/// How often transfers are looked after. Each round writes a transfer once at most.
+const ROUND: Duration = Duration::from_secs(10);
+/// How many rounds there are to one that looks for claims whose transfer is gone.
+const ROUNDS_TO_TIDY: u32 = 3;
+
+/// Tells which objects have labels: no claim does.
+#[async_trait]
+pub trait Labelled: Send + Sync {
+    /// The objects of a namespace that a label selector finds.
+    async fn labelled(
+        &self,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<HashSet<ObjectKey>, ClusterError>;
+}
+
+/// Looks after the transfers of one member.
+pub struct Upkeep {
+    /// The member.
+    pub member: MemberName,
+    /// Where transfers and claims are kept.
+    pub registry: Arc<dyn Registry>,
+    /// The member's own cluster.
+    pub labels: Arc<dyn Labelled>,
+    /// Where it is shown how far they are.
+    pub metrics: Metrics,
+}
+
+/// Why a transfer could not be looked after this time.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// The registry did not do its part.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A step of the transfer was not taken.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// The cluster's API server did not do its part.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+impl Upkeep {
+    /// Works until told to stop.
+    pub async fn run(&self, shutdown: &CancellationToken) {
+        let mut rounds = 0_u32;
+        loop {
+            let pause = tokio::time::sleep(ROUND);
+            if shutdown.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+            if let Err(error) = self.round().await {
+                warn!(%error, "could not look after the transfers");
+            }
+            rounds = rounds.wrapping_add(1);
+            if rounds.is_multiple_of(ROUNDS_TO_TIDY) {
+                self.tidy().await;
+            }
+        }
+    }
+
+    /// Looks after every transfer from or to this member.
+    ///
+    /// # Errors
+    /// The transfers could not be listed. What goes wrong with one of them keeps none
+    /// of the others waiting.
+    pub async fn round(&self) -> Result<(), RegistryError> {
+        let mut all = Tally::default();
+        let mut open = 0;
+        for known in self.registry.transfers().await? {
+            let transfer = &known.record;
+            let ours = transfer.from.member == self.member || transfer.to.member == self.member;
+            if !ours || !transfer.is_open() {
+                continue;
+            }
+            open += 1;
+            let name = transfer.name.clone();
+            match self.look_after(known).await {
+                Ok(tally) => all.add_all(&tally),
+                Err(error) => warn!(transfer = %name, %error, "could not look after a transfer"),
+            }
+        }
+        self.metrics.set_transfers(open, &all);
+        Ok(())
+    }
+
+    async fn look_after(&self, known: Versioned<Transfer>) -> Result<Tally, UpkeepError> {
+        let transfer = &known.record;
+        match transfer.phase {
+            Phase::Opening if transfer.reservation().from.member == self.member => {
+                let opened = self.open(transfer).await?;
+                info!(
+                    transfer = %transfer.name,
+                    covered = opened.transfer.covered,
+                    taken = opened.taken.len(),
+                    doomed = opened.doomed.len(),
+                    "opened a transfer"
+                );
+                Ok(opened.progress.tally)
+            }
+            // The member that it leads from opens it.
+            Phase::Opening => Ok(Tally::default()),
+            Phase::Closing => {
+                transfers::close(&*self.registry, &transfer.name, None).await?;
+                Ok(Tally::default())
+            }
+            Phase::Open | Phase::Finished => {
+                Ok(transfers::note(&*self.registry, &known).await?.tally)
+            }
+        }
+    }
+
+    async fn open(&self, transfer: &Transfer) -> Result<transfers::Opened, UpkeepError> {
+        let chosen = match &transfer.selection.labels {
+            Some(selector) if !transfer.turned => {
+                let namespace = &transfer.from.namespace;
+                Some(self.labels.labelled(namespace, selector).await?)
+            }
+            _ => None,
+        };
+        let is_chosen = |copy: &CopyRef| {
+            chosen
+                .as_ref()
+                .is_none_or(|chosen| chosen.contains(&copy.object))
+        };
+        Ok(transfers::open(&*self.registry, &transfer.name, &is_chosen).await?)
+    }
+
+    async fn tidy(&self) {
+        match transfers::tidy(&*self.registry, &self.member).await {
+            Ok(0) => {}
+            Ok(claims) => info!(claims, "gave claims free whose transfer is over"),
+            Err(error) => warn!(%error, "could not look for claims whose transfer is over"),
+        }
+    }
+}
