@@ -21,6 +21,8 @@ mod flux;
 mod moves;
 mod prune;
 mod repository;
+mod shop;
+mod transfer;
 mod world;
 
 /// The binary under test.
