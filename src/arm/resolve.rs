@@ -91,6 +91,32 @@ pub fn next_owner(kinds: &Kinds, object: &ObjectFacts) -> Result<NextOwner, Unre
     })
 }
 
+/// The owners of an object, nearest first, as [`resolve`] wants them, where all objects are at
+/// hand: up to its root, to the first one that is not there, or to where the chain makes no
+/// sense, which [`resolve`] tells.
+pub fn owners(
+    kinds: &Kinds,
+    object: &ObjectFacts,
+    find: impl Fn(&ObjectKey) -> Option<Arc<ObjectFacts>>,
+) -> Vec<OwnerLink> {
+    let mut links: Vec<OwnerLink> = Vec::new();
+    while links.len() < MAX_LINKS {
+        let below = match links.last() {
+            Some(OwnerLink::Found(owner)) => owner,
+            Some(OwnerLink::Missing(_)) => break,
+            None => object,
+        };
+        let Ok(NextOwner::Object(key)) = next_owner(kinds, below) else {
+            break;
+        };
+        links.push(match find(&key) {
+            Some(owner) => OwnerLink::Found(owner),
+            None => OwnerLink::Missing(key),
+        });
+    }
+    links
+}
+
 /// Whether [`resolve`] needs to know the subscription: not where an `armId` or
 /// the tenant is at the root of the chain.
 pub fn needs_subscription(kinds: &Kinds, object: &ObjectFacts, owners: &[OwnerLink]) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::arm::{self, Kinds, NextOwner, OwnerLink, Resolution, Unresolved};
+use crate::arm::{self, Kinds, OwnerLink, Resolution, Unresolved};
 use crate::claim::MemberName;
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::{self, Effective};
@@ -244,21 +244,8 @@ impl Cluster {
 
     /// The owners of an object, nearest first, as [`arm::resolve`] wants them.
     fn owners(&self, object: &ObjectFacts) -> Vec<OwnerLink> {
-        let mut links: Vec<OwnerLink> = Vec::new();
-        while links.len() < arm::MAX_LINKS {
-            let below = match links.last() {
-                Some(OwnerLink::Found(owner)) => owner,
-                Some(OwnerLink::Missing(_)) => break,
-                None => object,
-            };
-            let Ok(NextOwner::Object(key)) = arm::next_owner(&self.kinds, below) else {
-                break;
-            };
-            links.push(match self.objects.get(&key) {
-                Some(owner) => OwnerLink::Found(owner.facts.clone()),
-                None => OwnerLink::Missing(key),
-            });
-        }
-        links
+        arm::owners(&self.kinds, object, |key| {
+            self.objects.get(key).map(|owner| owner.facts.clone())
+        })
     }
 }

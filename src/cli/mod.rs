@@ -8,6 +8,7 @@ mod config;
 mod crds;
 mod dashboard;
 mod demo;
+mod drive;
 mod generate;
 mod hub;
 mod members;
@@ -54,7 +55,7 @@ enum Command {
     Members(members::MembersArgs),
     /// Show the registry in a browser: members, claims, conflicts, orphans. It only reads.
     Dashboard(dashboard::DashboardArgs),
-    /// Moves of many resources: start, watch and finish them.
+    /// Moves of many resources: plan, run, undo them, or start, watch and finish them by hand.
     Transfer(transfer::TransferArgs),
     /// Print the CRDs of the registry.
     Crds,

@@ -11,8 +11,8 @@ use clap::{Args, Subcommand};
 use crate::claim::TransferName;
 use crate::registry::transfers::TransferError;
 
-use super::Outcome;
 use super::registry::Stop;
+use super::{Outcome, drive};
 
 /// What to do with transfers.
 #[derive(Args)]
@@ -23,6 +23,12 @@ pub(super) struct TransferArgs {
 
 #[derive(Subcommand)]
 enum Command {
+    /// What a transfer would do, and what stands in its way; only reads
+    Plan(Box<drive::PlanArgs>),
+    /// Move resources by the four steps, or go on where that was cut off
+    Run(Box<drive::RunArgs>),
+    /// Take everything back to where it came from
+    Undo(Box<drive::UndoArgs>),
     /// Declare a move, and protect what is moved until it is finished
     Start(Box<start::StartArgs>),
     /// How far each resource is
@@ -37,6 +43,9 @@ enum Command {
 pub(super) async fn run(args: &TransferArgs) -> Outcome {
     let out = &mut std::io::stdout();
     let done = match &args.command {
+        Command::Plan(args) => return drive::plan(args).await,
+        Command::Run(args) => return drive::run(args).await,
+        Command::Undo(args) => return drive::undo(args).await,
         Command::Start(args) => start::run(args, out).await,
         Command::Status(args) => status::run(args, out).await,
         Command::Finish(args) => finish::run(args, out).await,

@@ -10,12 +10,16 @@
 //! [`Finished`](Phase::Finished). A transfer that is undone is
 //! [turned round](Transfer::turn): what was its target is its source from then on.
 
+pub mod copy;
 mod history;
+mod next;
+pub mod order;
 mod progress;
 mod record;
 mod selection;
 
 pub use history::{Deed, Entry, MAX_HISTORY};
+pub use next::{Seen, Step, Trouble, next};
 pub use progress::{Progress, Resource, Stage, Tally, progress, stage};
 pub use record::{Phase, Status, Transfer};
 pub use selection::Selection;

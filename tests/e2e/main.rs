@@ -20,6 +20,7 @@ mod certificates;
 mod control_plane;
 mod credentials;
 mod deletes;
+mod driven;
 mod family;
 mod groups;
 mod late;

@@ -1,0 +1,298 @@
+//! What stands in the way of a transfer, before anything is changed.
+
+use serde_json::Value;
+
+use crate::claim::CopyRef;
+use crate::object::ObjectKey;
+use crate::transfer::copy::{self, Tool};
+use crate::transfer::{Stage, Step, Trouble, stage};
+
+use super::obstacles::{Obstacles, Rule, Weight};
+use super::scene::{Item, Made, Scene};
+
+/// Finds what stands in the way of a scene.
+pub(super) fn find(scene: &Scene, found: &mut Obstacles) {
+    let (to, member) = (&scene.to.place, &scene.to.place.member);
+    let namespace = &to.namespace;
+    match scene.to.namespace {
+        Some(true) => {}
+        Some(false) => found.put(
+            Rule::Namespace,
+            Weight::Blocks,
+            None,
+            format!("cluster {member} has no namespace {namespace}"),
+            Some(format!(
+                "{} create namespace {namespace}",
+                scene.to.kubectl.replace(&format!(" -n {namespace}"), "")
+            )),
+        ),
+        None => found.add(
+            Rule::Namespace,
+            None,
+            format!("the namespace {namespace} of cluster {member} is being deleted"),
+        ),
+    }
+    for (key, why) in &scene.unresolved {
+        found.add(Rule::Unresolved, Some(key), format!("not moved: {why}"));
+    }
+    for identity in &scene.lost {
+        let words = format!("{identity}: {}", Trouble::Lost.words());
+        found.put(Rule::Elsewhere, Weight::Warns, None, words, None);
+    }
+    let depths = scene.depths();
+    for (item, depth) in scene.items.iter().zip(depths) {
+        if scene.step(item) == Step::Done {
+            continue;
+        }
+        claim(scene, item, found);
+        owner(scene, item, depth, found);
+        let is_made = matches!(
+            scene.step(item),
+            Step::AwaitLive | Step::Delete | Step::AwaitGone
+        );
+        if item.source.is_some() && !is_made {
+            target(scene, item, found);
+            source(scene, item, found);
+        }
+    }
+}
+
+/// What its claim has against it.
+fn claim(scene: &Scene, item: &Item, found: &mut Obstacles) {
+    let key = &item.source_key;
+    let Some(claim) = &item.claim else {
+        let member = &scene.from.place.member;
+        let words = format!("the guard of cluster {member} has not registered it yet");
+        found.advise(
+            Rule::Unregistered,
+            key,
+            words,
+            "wait a moment; else see: aso-guard members list".to_owned(),
+        );
+        return;
+    };
+    let at = stage(&scene.way, claim);
+    let reserved = claim.reserved.as_ref();
+    if let Some(other) = reserved.filter(|held| held.transfer != scene.way.transfer) {
+        let words = format!("transfer {} moves it already", other.transfer);
+        let advice = format!("aso-guard transfer status {}", other.transfer);
+        found.advise(Rule::OtherTransfer, key, words, advice);
+    } else if at.source.is_none() && item.source.is_some() {
+        let words = format!("its claim does not know the copy in {}", scene.from.place);
+        let advice = format!("aso-guard claims show '{}'", item.identity);
+        found.advise(Rule::Unregistered, key, words, advice);
+    }
+    match (at.stage, &at.elsewhere) {
+        (Stage::Conflict, elsewhere) => {
+            let words = match elsewhere {
+                Some(copy) => format!("it is live in cluster {} as {}", copy.member, copy.object),
+                None => "it is live in several places".to_owned(),
+            };
+            let advice = format!("aso-guard claims show '{}'", item.identity);
+            found.advise(Rule::Elsewhere, key, words, advice);
+        }
+        (Stage::Deleting, _) => {
+            let words = "it is being deleted in Azure".to_owned();
+            found.add(Rule::Deleting, Some(key), words);
+        }
+        _ => {}
+    }
+    for (copy, _) in claim.parked() {
+        if !scene.way.from.has(copy) && !scene.way.to.has(copy) {
+            let words = format!("a parked copy stays in {}", of(copy));
+            found.put(Rule::Parked, Weight::Notes, Some(key), words, None);
+        }
+    }
+}
+
+fn of(copy: &CopyRef) -> String {
+    format!(
+        "cluster {}, namespace {}",
+        copy.member, copy.object.namespace
+    )
+}
+
+/// Whether its owner will be at the target before it.
+fn owner(scene: &Scene, item: &Item, depth: Option<usize>, found: &mut Obstacles) {
+    let key = &item.source_key;
+    if depth.is_none() {
+        let words = "it is its own owner, by way of its owners".to_owned();
+        found.add(Rule::Owner, Some(key), words);
+    }
+    if let (None, Some(owner)) = (item.owner, &item.owner_key) {
+        let there = ObjectKey {
+            namespace: scene.to.place.namespace.clone(),
+            ..owner.clone()
+        };
+        if !scene.there.contains_key(&there) {
+            let words = format!(
+                "its owner {}/{} is not moved, and {} does not have it",
+                owner.kind, owner.name, scene.to.place
+            );
+            let advice = "select the owner too, or apply it there first".to_owned();
+            found.advise(Rule::Owner, key, words, advice);
+        }
+    }
+    if let Some(child) = &item.child_left {
+        let words = format!(
+            "{}/{} belongs to it and is not moved; the copy at the source stays, parked",
+            child.kind, child.name
+        );
+        let advice = "select what belongs to it too, or go on with --accept children-left";
+        found.advise(Rule::ChildrenLeft, key, words, advice.to_owned());
+    }
+}
+
+/// What the target has against it.
+fn target(scene: &Scene, item: &Item, found: &mut Obstacles) {
+    let key = &item.source_key;
+    let member = &scene.to.place.member;
+    if scene.resource(item).is_none() {
+        let there = scene.to.served.versions(&key.group, &key.kind);
+        let words = if there.is_empty() {
+            format!("cluster {member} does not serve {}.{}", key.kind, key.group)
+        } else {
+            let here = scene.from.served.versions(&key.group, &key.kind);
+            format!(
+                "{}.{} has no version in both clusters: {} and {}",
+                key.kind,
+                key.group,
+                here.join(", "),
+                there.join(", ")
+            )
+        };
+        let advice = "install it with ASO's --crd-pattern, or update ASO there".to_owned();
+        found.advise(Rule::Kind, key, words, advice);
+        return;
+    }
+    match (&item.target, &item.target_identity) {
+        (Some(target), Some(Ok(there))) if *there == item.identity => {
+            if target.facts.terminating {
+                let words = format!("its copy in {} is being deleted", scene.to.place);
+                found.add(Rule::Deleting, Some(key), words);
+            } else if item
+                .source
+                .as_ref()
+                .is_some_and(|one| !one.is_parked_itself())
+            {
+                let words = "the target has a copy already; it goes live as it is there".to_owned();
+                found.add(Rule::Parked, Some(key), words);
+            }
+        }
+        (Some(_), Some(other)) => {
+            let what = match other {
+                Ok(other) => other.to_string(),
+                Err(why) => format!("what nobody can tell ({why})"),
+            };
+            let words = format!("its name is taken in {}, for {what}", scene.to.place);
+            let advice = "move or rename the one that is there first".to_owned();
+            found.advise(Rule::NameTaken, key, words, advice);
+        }
+        _ => match scene.made(item) {
+            Ok(made) => stated(item, &made, found),
+            Err(why) => {
+                let advice = "see that the target uses a credential of the same subscription, and \
+                              that the owners are the same"
+                    .to_owned();
+                found.advise(Rule::Identity, key, why, advice);
+            }
+        },
+    }
+}
+
+fn stated(item: &Item, made: &Made, found: &mut Obstacles) {
+    let key = &item.source_key;
+    if let Some(policy) = &made.policy {
+        let words = format!(
+            "its copy states the policy {policy}, for the target's own default is another one"
+        );
+        found.add(Rule::Stated, Some(key), words);
+    }
+    if made.azure_name.is_some() {
+        let words = "its copy states spec.azureName, for ASO would make up another one from the \
+                     new namespace"
+            .to_owned();
+        found.add(Rule::Stated, Some(key), words);
+    }
+}
+
+/// What the object itself has against it.
+fn source(scene: &Scene, item: &Item, found: &mut Obstacles) {
+    let (key, Some(object)) = (&item.source_key, &item.source) else {
+        return;
+    };
+    let parked = object.is_parked_itself();
+    if object.facts.terminating && !parked {
+        let words = "it is being deleted".to_owned();
+        found.add(Rule::Deleting, Some(key), words);
+    }
+    let noted = object.annotation(copy::POLICY_BEFORE_ANNOTATION).is_some();
+    if parked && !noted && item.target.is_none() {
+        let words = "it is parked already; it goes live in the target".to_owned();
+        found.add(Rule::Parked, Some(key), words);
+    }
+    if let Some(tool) = Tool::of(&object.value) {
+        let words = if tool.reverts() {
+            format!("{} would take skip off again", tool.words())
+        } else {
+            format!("{} knows it as its own", tool.words())
+        };
+        let weight = if tool.reverts() {
+            Weight::Blocks
+        } else {
+            Weight::Warns
+        };
+        let advice = match &tool {
+            Tool::Helm(_) => tool.advice(),
+            _ => format!("{}, then go on with --accept tool", tool.advice()),
+        };
+        found.put(Rule::Tool, weight, Some(key), words, Some(advice));
+    }
+    references(scene, key, &object.value, found);
+    let left = copy::left_out(&object.value);
+    if !left.is_empty() {
+        let words = format!("its copy leaves out {}", left.join(", "));
+        found.add(Rule::LeftOut, Some(key), words);
+    }
+}
+
+fn references(scene: &Scene, key: &ObjectKey, object: &Value, found: &mut Obstacles) {
+    let (names, to) = (&scene.names, &scene.to.place);
+    for reference in copy::references(object) {
+        let there = if reference.is_config_map {
+            &names.config_maps
+        } else {
+            &names.secrets
+        };
+        let words = reference.words();
+        if reference.is_written {
+            let words = format!(
+                "ASO writes {words} for it: in the target it writes another one, and that in the \
+                 source goes with the copy"
+            );
+            found.add(Rule::Written, Some(key), words);
+            continue;
+        }
+        match there {
+            Some(there) if there.contains(&reference.name) => {}
+            Some(_) => {
+                let advice = format!(
+                    "copy it: {} get {} {} -o yaml",
+                    scene.from.kubectl,
+                    if reference.is_config_map {
+                        "configmap"
+                    } else {
+                        "secret"
+                    },
+                    reference.name
+                );
+                let words = format!("it reads {words}, which {to} does not have");
+                found.advise(Rule::Reference, key, words, advice);
+            }
+            None => {
+                let words = format!("it reads {words}, and {to} does not let them be listed");
+                found.put(Rule::Reference, Weight::Warns, Some(key), words, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Calls that are tried again, and what went wrong with those that came to nothing.
+
+use std::time::Duration;
+
+/// How often a call is tried that brought no answer.
+const ATTEMPTS: u32 = 6;
+/// How long one call may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait after the first failed attempt; twice as long after each further one.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A call that came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub(super) struct Fault {
+    /// The HTTP status; `None` where there was no answer.
+    pub(super) code: Option<u16>,
+    /// What happened, for a person.
+    pub(super) words: String,
+}
+
+impl Fault {
+    /// Something that went wrong here, without an answer.
+    pub(super) fn new(words: String) -> Self {
+        Self { code: None, words }
+    }
+
+    /// Whether somebody else changed the object meanwhile.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.code == Some(409)
+    }
+}
+
+/// Makes a call, and makes it again where it brought no answer: what is done here can be done
+/// twice.
+///
+/// # Errors
+/// It was refused, or there was no answer to any attempt.
+pub(super) async fn patiently<T>(
+    what: &str,
+    call: impl AsyncFn() -> kube::Result<T>,
+) -> Result<T, Fault> {
+    let mut pause = PAUSE;
+    for attempt in 1.. {
+        let fault = match tokio::time::timeout(TIMEOUT, call()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(kube::Error::Api(status))) => Fault {
+                code: Some(status.code),
+                words: status.message.clone(),
+            },
+            Ok(Err(error)) => Fault::new(format!("{what}: {error}")),
+            Err(_) => Fault::new(format!("{what}: no answer within {TIMEOUT:?}")),
+        };
+        if attempt == ATTEMPTS || !is_passing(&fault) {
+            return Err(fault);
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    Err(Fault::new(format!("{what}: not tried")))
+}
+
+/// Whether another attempt may go better.
+fn is_passing(fault: &Fault) -> bool {
+    matches!(fault.code, None | Some(429 | 500 | 502 | 503 | 504))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use kube::core::Status;
+
+    use super::*;
+
+    fn answer(code: u16) -> kube::Error {
+        let mut status = Status::failure("no", "");
+        status.code = code;
+        kube::Error::Api(Box::new(status))
+    }
+
+    async fn tried(code: u16, until: u32) -> (Result<(), Option<u16>>, u32) {
+        let tries = Cell::new(0);
+        let came = patiently("it", async || {
+            tries.set(tries.get() + 1);
+            if tries.get() >= until {
+                Ok(())
+            } else {
+                Err(answer(code))
+            }
+        });
+        let came = came.await.map_err(|fault| fault.code);
+        (came, tries.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_again_and_a_refusal_is_not() {
+        assert_eq!(tried(503, 3).await, (Ok(()), 3));
+        assert_eq!(tried(429, 99).await, (Err(Some(429)), ATTEMPTS));
+        assert_eq!(tried(403, 3).await, (Err(Some(403)), 1));
+        assert_eq!(tried(409, 3).await, (Err(Some(409)), 1));
+    }
+}

@@ -1,0 +1,187 @@
+//! Which resources a transfer moves, as objects and claims tell, before all of it is put together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kube::api::ApiResource;
+
+use crate::arm::{self, Identity};
+use crate::claim::{Record, Reservation};
+use crate::cli::registry::Stop;
+use crate::object::ObjectKey;
+use crate::registry::Registry;
+use crate::transfer::{Transfer, stage};
+
+use super::end::{End, Objects};
+use super::fault::Fault;
+use super::scene::Item;
+
+/// How many claims are read at once.
+const CLAIMS: usize = 16;
+
+/// What is moved, before it is put together.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The copies at the source.
+    sources: BTreeMap<Identity, ObjectKey>,
+    pub(super) claims: BTreeMap<Identity, Record>,
+    pub(super) unresolved: Vec<(ObjectKey, String)>,
+}
+
+impl Found {
+    /// Selects what a transfer takes among the objects at its source.
+    pub(super) async fn select(
+        &mut self,
+        transfer: &Transfer,
+        from: &End,
+        here: &Objects,
+    ) -> Result<(), Stop> {
+        let labelled = labelled(transfer, from, here).await?;
+        for (key, object) in here {
+            if labelled.as_ref().is_some_and(|names| !names.contains(key)) {
+                continue;
+            }
+            let find = |key: &ObjectKey| here.get(key).map(|owner| owner.facts.clone());
+            match from.identity(&object.facts, find) {
+                Ok(identity) if transfer.selection.covers(&identity, key) => {
+                    self.sources.insert(identity, key.clone());
+                }
+                Ok(_) => {}
+                Err(why) => self.unresolved.push((key.clone(), why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the claims of what was selected.
+    pub(super) async fn read_claims(&mut self, registry: &dyn Registry) -> Result<(), Stop> {
+        let unread = self.sources.keys();
+        let unread = unread.filter(|identity| !self.claims.contains_key(identity));
+        let unread: Vec<Identity> = unread.cloned().collect();
+        let read = stream::iter(unread)
+            .map(|identity| async move { registry.claim(&identity).await })
+            .buffer_unordered(CLAIMS);
+        let read: Vec<_> = read.try_collect().await?;
+        for known in read.into_iter().flatten() {
+            self.claims
+                .insert(known.record.identity.clone(), known.record);
+        }
+        Ok(())
+    }
+
+    /// What is reserved, and has no copy at either end.
+    pub(super) fn lost(&self, way: &Reservation) -> Vec<Identity> {
+        let lost = self.claims.values().filter(|claim| {
+            let at = stage(way, claim);
+            let ours = claim.reserved.as_ref() == Some(way);
+            let selected = self.sources.contains_key(&claim.identity);
+            ours && !selected && at.source.is_none() && at.target.is_none()
+        });
+        lost.map(|claim| claim.identity.clone()).collect()
+    }
+
+    /// The items, owners before what lies below them in Azure.
+    pub(super) fn items(&self, way: &Reservation) -> Vec<Item> {
+        let all: BTreeSet<&Identity> = self.sources.keys().chain(self.claims.keys()).collect();
+        let item = |identity: &Identity| {
+            let claim = self.claims.get(identity);
+            let at = claim.map(|claim| stage(way, claim));
+            let claimed_source = at.as_ref().and_then(|at| at.source.clone());
+            let claimed_target = at.as_ref().and_then(|at| at.target.clone());
+            let source = self.sources.get(identity).cloned();
+            let source = source.or_else(|| claimed_source.map(|copy| copy.object));
+            let target = claimed_target.map(|copy| copy.object);
+            let moved = |key: &ObjectKey, namespace: &Arc<str>| ObjectKey {
+                namespace: namespace.clone(),
+                ..key.clone()
+            };
+            let either = source.as_ref().or(target.as_ref())?;
+            Some(Item {
+                identity: identity.clone(),
+                source_key: moved(source.as_ref().unwrap_or(either), &way.from.namespace),
+                target_key: moved(target.as_ref().unwrap_or(either), &way.to.namespace),
+                source: None,
+                target: None,
+                target_identity: None,
+                claim: claim.cloned(),
+                owner: None,
+                owner_key: None,
+                child_left: None,
+                failed: None,
+                parked: 0,
+            })
+        };
+        all.into_iter().filter_map(item).collect()
+    }
+}
+
+/// The objects at the source that the selection's labels take; `None`: all.
+async fn labelled(
+    transfer: &Transfer,
+    from: &End,
+    here: &Objects,
+) -> Result<Option<BTreeSet<ObjectKey>>, Stop> {
+    let Some(labels) = transfer.selection.labels.as_deref() else {
+        return Ok(None);
+    };
+    let kinds: BTreeSet<(&Arc<str>, &Arc<str>)> =
+        here.keys().map(|key| (&key.group, &key.kind)).collect();
+    let mut taken = BTreeSet::new();
+    for (group, kind) in kinds {
+        let Some(resource) = from.served.get(group, kind) else {
+            continue;
+        };
+        let names = from.labelled(&resource, labels).await.map_err(reach)?;
+        let keys = names.iter();
+        let keys = keys.map(|name| ObjectKey::new(group, kind, &from.place.namespace, name));
+        taken.extend(keys);
+    }
+    Ok(Some(taken))
+}
+
+/// For a person: what could not be reached.
+pub(super) fn reach(fault: Fault) -> Stop {
+    Stop::Unreachable(fault.words)
+}
+
+/// All of ASO's kinds that an end serves.
+pub(super) fn all_kinds(end: &End, other: &End) -> Vec<ApiResource> {
+    let known = end.served.kinds();
+    let known = known.filter(|(group, kind)| end.kinds.get(group, kind).is_some());
+    let resources = known.filter_map(|(group, kind)| end.resource(other, group, kind));
+    resources.collect()
+}
+
+/// Which kinds are listed at the target: those of the items and of their owners.
+pub(super) fn wanted_there(
+    items: &[Item],
+    here: &Objects,
+    from: &End,
+    to: &End,
+) -> Vec<ApiResource> {
+    let mut kinds: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for item in items {
+        kinds.insert((&item.source_key.group, &item.source_key.kind));
+        let Some(object) = here.get(&item.source_key) else {
+            continue;
+        };
+        for owner in arm::owners(&from.kinds, &object.facts, |key| {
+            here.get(key).map(|owner| owner.facts.clone())
+        }) {
+            let key = match &owner {
+                arm::OwnerLink::Found(facts) => &facts.key,
+                arm::OwnerLink::Missing(key) => key,
+            };
+            if let Some(kind) = from.kinds.get(&key.group, &key.kind) {
+                kinds.insert((&kind.group, &kind.kind));
+            }
+        }
+    }
+    let resources = kinds.iter();
+    let resources = resources.filter_map(|(group, kind)| {
+        let common = from.served.common(&to.served, group, kind);
+        common.or_else(|| to.served.get(group, kind))
+    });
+    resources.collect()
+}

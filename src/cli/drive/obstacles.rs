@@ -1,0 +1,209 @@
+//! What may stand in the way of a transfer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::ValueEnum;
+
+use crate::object::ObjectKey;
+
+/// What kind of thing stands in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Rule {
+    /// A cluster is not the member that it is taken for, or is not heard from.
+    Member,
+    /// The target has no such namespace.
+    Namespace,
+    /// The target does not serve the kind, or not in a version that the source has.
+    Kind,
+    /// The copy would stand for another resource.
+    Identity,
+    /// An owner is neither moved nor at the target.
+    Owner,
+    /// Something that is not moved belongs to a copy that is.
+    ChildrenLeft,
+    /// The name is taken at the target, by a copy of another resource.
+    NameTaken,
+    /// It is live somewhere else.
+    Elsewhere,
+    /// It is being deleted.
+    Deleting,
+    /// Another transfer moves it.
+    OtherTransfer,
+    /// The guard of the source has not registered the copy.
+    Unregistered,
+    /// Nobody can tell which resource an object stands for.
+    Unresolved,
+    /// A secret or a ConfigMap that the copy reads is not at the target.
+    Reference,
+    /// A tool will put back what is changed.
+    Tool,
+    /// Something is stated in the copy that the source did not state.
+    Stated,
+    /// It is parked already, in the source or in the target.
+    Parked,
+    /// ASO writes a secret or a ConfigMap for it.
+    Written,
+    /// What the copy leaves out, for it makes sense in one cluster only.
+    LeftOut,
+}
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Nothing is begun before it is out of the way.
+    Blocks,
+    /// Somebody should know.
+    Warns,
+    /// It is only told.
+    Notes,
+}
+
+impl Weight {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Blocks => "blocks",
+            Self::Warns => "warns",
+            Self::Notes => "notes",
+        }
+    }
+}
+
+impl Rule {
+    /// The word for it, as `--accept` takes it.
+    pub(super) fn word(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    fn weight(self) -> Weight {
+        match self {
+            Self::Stated | Self::Parked | Self::Unresolved | Self::Written => Weight::Warns,
+            Self::LeftOut => Weight::Notes,
+            _ => Weight::Blocks,
+        }
+    }
+
+    /// Whether a person may go on all the same: nothing is deleted in Azure by it, and nothing
+    /// gets a second reconciler.
+    pub(super) fn may_be_accepted(self) -> bool {
+        matches!(self, Self::ChildrenLeft | Self::Reference | Self::Tool)
+    }
+}
+
+/// Something that stands in the way, or that somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Obstacle {
+    pub(super) weight: Weight,
+    pub(super) rule: Rule,
+    /// What it is, for a person.
+    pub(super) words: String,
+    /// What to do about it.
+    pub(super) advice: Option<String>,
+    /// The objects that it is about; none where it is about all.
+    pub(super) objects: Vec<String>,
+}
+
+/// Obstacles, with those of many objects put together.
+#[derive(Default)]
+pub(super) struct Obstacles {
+    found: BTreeMap<(Weight, Rule, String, Option<String>), Vec<String>>,
+    accepted: BTreeSet<Rule>,
+}
+
+impl Obstacles {
+    /// Those that a person accepts do not block.
+    ///
+    /// # Errors
+    /// One of them could do harm; for a person.
+    pub(super) fn accepting(accepted: &[Rule]) -> Result<Self, String> {
+        if let Some(rule) = accepted.iter().find(|rule| !rule.may_be_accepted()) {
+            return Err(format!(
+                "--accept: {} has to be out of the way; only children-left, reference and tool \
+                 may be accepted",
+                rule.word()
+            ));
+        }
+        Ok(Self {
+            accepted: accepted.iter().copied().collect(),
+            ..Self::default()
+        })
+    }
+
+    /// Adds one.
+    pub(super) fn add(&mut self, rule: Rule, about: Option<&ObjectKey>, words: String) {
+        self.put(rule, rule.weight(), about, words, None);
+    }
+
+    /// The same, with what to do about it.
+    pub(super) fn advise(&mut self, rule: Rule, about: &ObjectKey, words: String, advice: String) {
+        self.put(rule, rule.weight(), Some(about), words, Some(advice));
+    }
+
+    /// The same, of another weight than its rule's.
+    pub(super) fn put(
+        &mut self,
+        rule: Rule,
+        weight: Weight,
+        about: Option<&ObjectKey>,
+        words: String,
+        advice: Option<String>,
+    ) {
+        let weight = match weight {
+            Weight::Blocks if self.accepted.contains(&rule) => Weight::Warns,
+            weight => weight,
+        };
+        let objects = self.found.entry((weight, rule, words, advice)).or_default();
+        objects.extend(about.map(|key| format!("{}/{}", key.kind, key.name)));
+    }
+
+    /// All of them, those that block first.
+    pub(super) fn list(self) -> Vec<Obstacle> {
+        let found = self.found.into_iter();
+        let obstacle = |((weight, rule, words, advice), objects)| Obstacle {
+            weight,
+            rule,
+            words,
+            advice,
+            objects,
+        };
+        found.map(obstacle).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("resources.azure.com", "ResourceGroup", "team", name)
+    }
+
+    #[test]
+    fn what_many_objects_have_in_common_is_said_once() {
+        let mut found = Obstacles::default();
+        for name in ["a", "b"] {
+            found.add(Rule::Parked, Some(&key(name)), "same".to_owned());
+        }
+        found.add(Rule::Kind, Some(&key("c")), "other".to_owned());
+        let list = found.list();
+        let told: Vec<(Weight, usize)> = list
+            .iter()
+            .map(|one| (one.weight, one.objects.len()))
+            .collect();
+        assert_eq!(told, [(Weight::Blocks, 1), (Weight::Warns, 2)]);
+    }
+
+    #[test]
+    fn what_is_accepted_does_not_block_and_what_could_do_harm_is_not_accepted() {
+        let mut found = Obstacles::accepting(&[Rule::Tool]).unwrap();
+        for rule in [Rule::Tool, Rule::Identity] {
+            found.add(rule, Some(&key("a")), "why".to_owned());
+        }
+        let blocking = found.list().into_iter();
+        let blocking = blocking.filter(|one| one.weight == Weight::Blocks);
+        let rules: Vec<Rule> = blocking.map(|one| one.rule).collect();
+        assert_eq!(rules, [Rule::Identity]);
+        let refused = Obstacles::accepting(&[Rule::Tool, Rule::Identity]);
+        assert!(refused.err().unwrap().contains("identity"));
+    }
+}

@@ -1,0 +1,266 @@
+//! `aso-guard transfer plan`: what a transfer would do, and what stands in its way. It only
+//! reads.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::cli::Outcome;
+use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::terminal::{Paint, Style};
+use crate::transfer::Step;
+
+use super::args::EndsArgs;
+use super::check::find;
+use super::obstacles::{Obstacle, Obstacles, Rule, Weight};
+use super::scene::{Item, Scene};
+use super::wanted::WantedArgs;
+
+/// How many objects of an obstacle are named.
+const NAMED: usize = 3;
+
+/// What to plan.
+#[derive(Args)]
+pub(in crate::cli) struct PlanArgs {
+    /// The transfer's name, if it was started; else what it might be called
+    #[arg(default_value = "plan")]
+    name: String,
+    #[command(flatten)]
+    wanted: WantedArgs,
+    #[command(flatten)]
+    ends: EndsArgs,
+    /// An obstacle to go on with all the same; may be repeated
+    #[arg(
+        long,
+        value_name = "RULE",
+        value_enum,
+        hide_possible_values = true,
+        env = "ASO_GUARD_ACCEPT"
+    )]
+    accept: Vec<Rule>,
+    /// How it is written
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        env = "ASO_GUARD_OUTPUT"
+    )]
+    output: Form,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+/// The forms of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
+/// A plan, for programs.
+#[derive(Serialize)]
+struct Plan {
+    from: String,
+    to: String,
+    selection: String,
+    resources: Vec<Planned>,
+    obstacles: Vec<Told>,
+}
+
+#[derive(Serialize)]
+struct Planned {
+    /// 0 for what has no owner among them; `null` where owners go round in a circle.
+    level: Option<usize>,
+    resource: String,
+    source: String,
+    target: String,
+    next: String,
+}
+
+#[derive(Serialize)]
+struct Told {
+    weight: &'static str,
+    rule: String,
+    what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    objects: Vec<String>,
+}
+
+/// Plans, and writes the plan to standard output.
+pub(in crate::cli) async fn run(args: &PlanArgs) -> Outcome {
+    let planned = plan(args, &mut std::io::stdout()).await;
+    planned.unwrap_or_else(Stop::tell)
+}
+
+async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, Stop> {
+    let name = args.name.parse();
+    let name = name.map_err(|error| Stop::Usage(format!("{error}")))?;
+    let registry = args.registry.open().await?;
+    let (transfer, _) = args.wanted.transfer(&*registry, &name).await?;
+    let way = transfer.reservation();
+    let ends = args.ends.open(&*registry, &way.from, &way.to).await?;
+    let mut found = Obstacles::accepting(&args.accept).map_err(Stop::Usage)?;
+    for problem in ends.problems {
+        found.add(Rule::Member, None, problem);
+    }
+    let scene = Scene::look(&*registry, transfer, ends.from, ends.to).await?;
+    find(&scene, &mut found);
+    let obstacles = found.list();
+    match args.output {
+        Form::Table => table(&scene, &obstacles, Style::of_stdout(), out)?,
+        Form::Json => {
+            let text = serde_json::to_string_pretty(&told(&scene, &obstacles));
+            writeln!(out, "{}", text.map_err(cannot_write)?)?;
+        }
+        Form::Yaml => {
+            let text = serde_yaml::to_string(&told(&scene, &obstacles));
+            write!(out, "{}", text.map_err(cannot_write)?)?;
+        }
+    }
+    Ok(if blocking(&obstacles) == 0 {
+        Outcome::Fine
+    } else {
+        Outcome::Failed
+    })
+}
+
+fn cannot_write(error: impl std::fmt::Display) -> Stop {
+    Stop::Failed(format!("cannot write the plan: {error}"))
+}
+
+/// How many obstacles block.
+pub(super) fn blocking(obstacles: &[Obstacle]) -> usize {
+    let blocking = obstacles.iter();
+    blocking.filter(|one| one.weight == Weight::Blocks).count()
+}
+
+/// The items in the order in which copies are made: level by level.
+fn ordered(scene: &Scene) -> Vec<(Option<usize>, &Item)> {
+    let depths = scene.depths();
+    let mut ordered: Vec<_> = depths.into_iter().zip(&scene.items).collect();
+    ordered.sort_by_key(|(depth, item)| (depth.unwrap_or(usize::MAX), item.identity.key()));
+    ordered
+}
+
+fn table(
+    scene: &Scene,
+    obstacles: &[Obstacle],
+    style: Style,
+    out: &mut impl Write,
+) -> Result<(), Stop> {
+    let row = |(depth, item): &(Option<usize>, &Item)| {
+        vec![
+            depth.map_or("?".to_owned(), |depth| depth.to_string()),
+            item.identity.last_pair().to_owned(),
+            format!("{}/{}", item.source_key.kind, item.source_key.name),
+            to_do(scene.step(item)).to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = ordered(scene).iter().map(row).collect();
+    let count = rows.len();
+    if count > 0 {
+        let head = ["LEVEL", "RESOURCE", "OBJECT", "NEXT"];
+        write!(out, "{}", style.table(&head, rows, |_| None))?;
+        writeln!(out)?;
+    }
+    writeln!(
+        out,
+        "{count} resources, from {} to {}: {}.",
+        scene.way.from,
+        scene.way.to,
+        scene.transfer.selection.words()
+    )?;
+    write_obstacles(obstacles, style, out)?;
+    let blocks = blocking(obstacles);
+    if count == 0 {
+        writeln!(out, "Nothing is selected.")?;
+    } else if blocks == 0 {
+        writeln!(out, "Nothing stands in the way.")?;
+    } else {
+        writeln!(out, "{blocks} of these have to be out of the way first.")?;
+    }
+    Ok(())
+}
+
+/// Writes obstacles for people, a paragraph each.
+pub(super) fn write_obstacles(
+    obstacles: &[Obstacle],
+    style: Style,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    for obstacle in obstacles {
+        let paint = match obstacle.weight {
+            Weight::Blocks => Paint::Bad,
+            Weight::Warns => Paint::Doubtful,
+            Weight::Notes => Paint::Dim,
+        };
+        let weight = style.paint(paint, obstacle.weight.as_str());
+        let about = about(&obstacle.objects);
+        writeln!(
+            out,
+            "{weight} {}: {about}{}",
+            obstacle.rule.word(),
+            obstacle.words
+        )?;
+        if let Some(advice) = &obstacle.advice {
+            writeln!(out, "       {advice}")?;
+        }
+    }
+    Ok(())
+}
+
+fn about(objects: &[String]) -> String {
+    let named = objects.iter().take(NAMED).cloned().collect::<Vec<_>>();
+    match (objects.len(), objects.len().saturating_sub(NAMED)) {
+        (0, _) => String::new(),
+        (_, 0) => format!("{}: ", named.join(", ")),
+        (_, more) => format!("{} and {more} more: ", named.join(", ")),
+    }
+}
+
+fn told(scene: &Scene, obstacles: &[Obstacle]) -> Plan {
+    let planned = |(level, item): (Option<usize>, &Item)| Planned {
+        level,
+        resource: item.identity.to_string(),
+        source: format!("{}/{}", scene.way.from.member, item.source_key),
+        target: format!("{}/{}", scene.way.to.member, item.target_key),
+        next: to_do(scene.step(item)).to_owned(),
+    };
+    let obstacle = |one: &Obstacle| Told {
+        weight: one.weight.as_str(),
+        rule: one.rule.word(),
+        what: one.words.clone(),
+        advice: one.advice.clone(),
+        objects: one.objects.clone(),
+    };
+    Plan {
+        from: scene.way.from.to_string(),
+        to: scene.way.to.to_string(),
+        selection: scene.transfer.selection.words(),
+        resources: ordered(scene).into_iter().map(planned).collect(),
+        obstacles: obstacles.iter().map(obstacle).collect(),
+    }
+}
+
+/// A step in words. What is not reserved yet is at its beginning.
+fn to_do(step: Step) -> &'static str {
+    match step {
+        Step::Park => "park it",
+        Step::AwaitParked => "wait until it is seen parked and idle",
+        Step::Create => "create it in the target",
+        Step::Wake => "wake it in the target",
+        Step::AwaitLive => "wait until it is seen live",
+        Step::Delete => "delete it in the source",
+        Step::AwaitGone => "wait until it is gone",
+        Step::Done => "nothing: it is moved",
+        Step::Stuck(trouble) => trouble.words(),
+    }
+}

@@ -1,0 +1,200 @@
+//! `aso-guard transfer run`: the four steps, to their end.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::claim::{CopyRef, TransferName};
+use crate::cli::Outcome;
+use crate::cli::claims::actor;
+use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::terminal::Style;
+use crate::registry::transfers;
+use crate::registry::{Registry, RegistryError};
+use crate::transfer::{Deed, Phase, Transfer};
+
+use super::args::EndsArgs;
+use super::check::find;
+use super::driver::Driver;
+use super::obstacles::{Obstacles, Rule, Weight};
+use super::plan::{blocking, write_obstacles};
+use super::scene::Scene;
+use super::show::Show;
+use super::summary::{self, Again};
+use super::wanted::WantedArgs;
+
+/// What to move.
+#[derive(Args)]
+pub(in crate::cli) struct RunArgs {
+    /// The transfer's name: a new one, or that of one to go on with
+    name: String,
+    #[command(flatten)]
+    wanted: WantedArgs,
+    #[command(flatten)]
+    ends: EndsArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
+    /// An obstacle to go on with all the same: children-left, reference or tool; may be repeated
+    #[arg(
+        long,
+        value_name = "RULE",
+        value_enum,
+        hide_possible_values = true,
+        env = "ASO_GUARD_ACCEPT"
+    )]
+    accept: Vec<Rule>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+/// How it is driven.
+#[derive(Args, Clone)]
+pub(super) struct PaceArgs {
+    /// How many objects are changed at once
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "8",
+        value_parser = clap::value_parser!(u16).range(1..=64),
+        env = "ASO_GUARD_PARALLEL"
+    )]
+    pub(super) parallel: u16,
+    /// How many minutes to wait for an acknowledgement while nothing else happens
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        default_value = "10",
+        value_parser = clap::value_parser!(u16).range(1..),
+        env = "ASO_GUARD_PATIENCE"
+    )]
+    pub(super) patience: u16,
+    /// Who you are; kept with the transfer [default: this machine's user]
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_ACTOR")]
+    pub(super) actor: Option<String>,
+}
+
+/// Moves, and says how it ended.
+pub(in crate::cli) async fn run(args: &RunArgs) -> Outcome {
+    drive(args).await.unwrap_or_else(Stop::tell)
+}
+
+impl PaceArgs {
+    /// The driver of a scene.
+    pub(super) fn driver<'a>(&self, registry: &'a dyn Registry, scene: Scene) -> Driver<'a> {
+        Driver {
+            registry,
+            scene,
+            parallel: usize::from(self.parallel),
+            patience: Duration::from_secs(60 * u64::from(self.patience)),
+            show: Show::new(),
+        }
+    }
+}
+
+async fn drive(args: &RunArgs) -> Result<Outcome, Stop> {
+    let name: TransferName = parse(&args.name)?;
+    let registry = args.registry.open().await?;
+    let (transfer, _) = args.wanted.transfer(&*registry, &name).await?;
+    if transfer.turned {
+        return Err(Stop::Failed(format!(
+            "transfer {name} is being undone; go on with: aso-guard transfer undo {name}{}",
+            args.registry.flags()
+        )));
+    }
+    match transfer.phase {
+        Phase::Finished => {
+            println!("Transfer {name} is finished.");
+            return Ok(Outcome::Fine);
+        }
+        Phase::Closing => {
+            transfers::close(&*registry, &name, None).await?;
+            println!("Transfer {name} is finished.");
+            return Ok(Outcome::Fine);
+        }
+        Phase::Opening | Phase::Open => {}
+    }
+    let ends = args
+        .ends
+        .open(&*registry, &transfer.from, &transfer.to)
+        .await?;
+    let mut found = Obstacles::accepting(&args.accept).map_err(Stop::Usage)?;
+    for problem in ends.problems {
+        found.add(Rule::Member, None, problem);
+    }
+    let mut scene = Scene::look(&*registry, transfer, ends.from, ends.to).await?;
+    find(&scene, &mut found);
+    let obstacles = found.list();
+    if blocking(&obstacles) > 0 {
+        let blocking: Vec<_> = obstacles
+            .into_iter()
+            .filter(|one| one.weight == Weight::Blocks)
+            .collect();
+        let mut told = Vec::new();
+        write_obstacles(&blocking, Style::default(), &mut told)?;
+        return Err(Stop::Failed(format!(
+            "nothing was changed: {} obstacles have to be out of the way first\n{}",
+            blocking.len(),
+            String::from_utf8_lossy(&told).trim_end()
+        )));
+    }
+    if scene.items.is_empty() && scene.lost.is_empty() {
+        return Err(Stop::Failed(format!(
+            "nothing is selected in {}: {}",
+            scene.way.from,
+            scene.transfer.selection.words()
+        )));
+    }
+    scene.transfer = opened(&*registry, &scene, args.pace.actor.as_deref()).await?;
+    if scene.lacks_reserved(&*registry).await? {
+        scene = scene.again(&*registry).await?;
+    }
+    let accepted = args.accept.iter().map(|rule| rule.word());
+    let accepted = accepted.fold(String::new(), |flags, word| flags + " --accept " + &word);
+    let flags = format!("{}{}", args.ends.flags(), args.registry.flags());
+    let again = Again { flags, accepted };
+    let driver = args.pace.driver(&*registry, scene);
+    summary::finish(driver, &again, args.pace.actor.as_deref()).await
+}
+
+/// Starts the transfer, or takes in what came later; what is reserved stays so.
+async fn opened(
+    registry: &dyn Registry,
+    scene: &Scene,
+    by: Option<&str>,
+) -> Result<Transfer, Stop> {
+    let transfer = &scene.transfer;
+    let reserved = scene.items.iter().all(|item| {
+        let claim = item.claim.as_ref();
+        claim.is_some_and(|claim| claim.reserved.as_ref() == Some(&scene.way))
+    });
+    if transfer.phase == Phase::Open && reserved {
+        return Ok(transfer.clone());
+    }
+    let entry = transfers::entry(Deed::Start, &actor(by), transfer.why.clone());
+    transfers::start(registry, transfer, &entry).await?;
+    let chosen = |copy: &CopyRef| {
+        let mut items = scene.items.iter();
+        items.any(|item| item.source_key == copy.object)
+    };
+    let opened = transfers::open(registry, &transfer.name, &chosen).await?;
+    for (identity, other) in &opened.taken {
+        eprintln!("aso-guard: {identity} is moved by transfer {other} already");
+    }
+    for identity in &opened.doomed {
+        eprintln!("aso-guard: {identity} is being deleted in Azure; it is too late for it");
+    }
+    Ok(opened.transfer)
+}
+
+/// A transfer's name.
+pub(super) fn parse(name: &str) -> Result<TransferName, Stop> {
+    name.parse()
+        .map_err(|error: crate::claim::TransferNameError| Stop::Usage(error.to_string()))
+}
+
+/// The registry was away for too long in the middle.
+pub(super) fn cut_off(error: &RegistryError, again: &str) -> Stop {
+    Stop::Unreachable(format!(
+        "{error}\nWhat was done stays done, and nothing is in danger; go on with:\n  {again}"
+    ))
+}

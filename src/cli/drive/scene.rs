@@ -1,0 +1,373 @@
+//! What a transfer finds at its two ends and in the registry, put together by resource.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::api::ApiResource;
+
+use crate::arm::{self, Identity, NextOwner};
+use crate::claim::{Record, Reservation};
+use crate::cli::registry::Stop;
+use crate::object::{ObjectFacts, ObjectKey};
+use crate::registry::{Registry, Scope};
+use crate::transfer::copy::{
+    MADE_BY_ANNOTATION, POLICY_BEFORE_ANNOTATION, Target, copy_for, live_annotation,
+};
+use crate::transfer::order::{self, Row};
+use crate::transfer::{Seen, Step, Transfer, next};
+
+use super::end::{End, Names, Object, Objects};
+use super::fault::Fault;
+use super::found::{Found, all_kinds, reach, wanted_there};
+
+/// One resource of a transfer, with its copies.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) identity: Identity,
+    pub(super) source_key: ObjectKey,
+    pub(super) target_key: ObjectKey,
+    pub(super) source: Option<Object>,
+    pub(super) target: Option<Object>,
+    /// Which resource the object at the target stands for.
+    pub(super) target_identity: Option<Result<Identity, String>>,
+    pub(super) claim: Option<Record>,
+    /// Its owner among the items.
+    pub(super) owner: Option<usize>,
+    /// Its owner's name, where that is an object.
+    pub(super) owner_key: Option<ObjectKey>,
+    /// An object at the source that belongs to it and is not moved.
+    pub(super) child_left: Option<ObjectKey>,
+    /// What went wrong in this run.
+    pub(super) failed: Option<String>,
+    /// How often it was parked in this run.
+    pub(super) parked: u32,
+}
+
+/// A transfer, as it is found.
+pub(super) struct Scene {
+    pub(super) transfer: Transfer,
+    /// The way it leads now: back, where it is being undone.
+    pub(super) way: Reservation,
+    pub(super) from: End,
+    pub(super) to: End,
+    pub(super) items: Vec<Item>,
+    /// Objects at the source of which nobody can tell which resource they stand for.
+    pub(super) unresolved: Vec<(ObjectKey, String)>,
+    /// Resources that are reserved for it, and of which neither end has a copy.
+    pub(super) lost: Vec<Identity>,
+    /// The objects at the target, of the kinds that matter.
+    pub(super) there: Objects,
+    /// The names of the target's secrets and ConfigMaps.
+    pub(super) names: Names,
+}
+
+/// A copy that is to be made, and what had to be stated in it.
+pub(super) struct Made {
+    pub(super) value: serde_json::Value,
+    pub(super) resource: ApiResource,
+    /// The policy annotation, where it is not the one that the source had.
+    pub(super) policy: Option<String>,
+    /// `spec.azureName`, where the namespace is part of the name that ASO would make up.
+    pub(super) azure_name: Option<String>,
+}
+
+impl Scene {
+    /// Looks at both ends and the registry; changes nothing.
+    ///
+    /// # Errors
+    /// Something did not answer.
+    pub(super) async fn look(
+        registry: &dyn Registry,
+        transfer: Transfer,
+        mut from: End,
+        mut to: End,
+    ) -> Result<Self, Stop> {
+        let here = from.list(&all_kinds(&from, &to)).await.map_err(reach)?;
+        from.learn_subscriptions(here.values())
+            .await
+            .map_err(reach)?;
+        let way = transfer.reservation();
+        let mut found = Found::default();
+        if !transfer.turned {
+            found.select(&transfer, &from, &here).await?;
+        }
+        let scope = Scope::Reserved(Some(transfer.name.clone()));
+        for known in registry.claims(&scope).await? {
+            found
+                .claims
+                .insert(known.record.identity.clone(), known.record);
+        }
+        found.read_claims(registry).await?;
+        let mut items = found.items(&way);
+        let wanted = wanted_there(&items, &here, &from, &to);
+        let there = to.list(&wanted).await.map_err(reach)?;
+        // What is made there will use the credentials of there.
+        let both = there.values().chain(here.values());
+        to.learn_subscriptions(both).await.map_err(reach)?;
+        for item in &mut items {
+            item.source = here.get(&item.source_key).cloned();
+            item.target = there.get(&item.target_key).cloned();
+        }
+        let mut scene = Self {
+            names: to.names().await,
+            lost: found.lost(&way),
+            transfer,
+            way,
+            from,
+            to,
+            items,
+            unresolved: found.unresolved,
+            there,
+        };
+        scene.relate(&here);
+        scene.identify();
+        Ok(scene)
+    }
+
+    /// Whether something is reserved for the transfer that came after the scene was looked at.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub(super) async fn lacks_reserved(&self, registry: &dyn Registry) -> Result<bool, Stop> {
+        let items = self.items.iter().map(|item| &item.identity);
+        let known: BTreeSet<&Identity> = items.chain(&self.lost).collect();
+        let scope = Scope::Reserved(Some(self.transfer.name.clone()));
+        let claims = registry.claims(&scope).await?;
+        Ok(claims
+            .iter()
+            .any(|claim| !known.contains(&claim.record.identity)))
+    }
+
+    /// Looks at everything again.
+    ///
+    /// # Errors
+    /// Something did not answer.
+    pub(super) async fn again(self, registry: &dyn Registry) -> Result<Self, Stop> {
+        Self::look(registry, self.transfer, self.from, self.to).await
+    }
+
+    /// Lists the source once more, and finds what belongs to the items by now.
+    ///
+    /// # Errors
+    /// The cluster did not answer.
+    pub(super) async fn relate_again(&mut self) -> Result<(), Fault> {
+        let here = self.from.list(&all_kinds(&self.from, &self.to)).await?;
+        self.relate(&here);
+        Ok(())
+    }
+
+    /// Keeps what an item's copy at the target is now.
+    pub(super) fn put_target(&mut self, at: usize, target: Option<Object>) {
+        let key = self.items[at].target_key.clone();
+        let identity = target
+            .as_ref()
+            .map(|target| self.identity_there(&target.facts));
+        match &target {
+            Some(target) => self.there.insert(key, target.clone()),
+            None => self.there.remove(&key),
+        };
+        let item = &mut self.items[at];
+        if let Some(Ok(there)) = &identity
+            && *there != item.identity
+        {
+            item.failed = Some(format!("its name is taken there, for {there}"));
+        }
+        item.target = target;
+        item.target_identity = identity;
+    }
+
+    /// Finds each item's owner, and what else belongs to it.
+    fn relate(&mut self, here: &Objects) {
+        let mut index: BTreeMap<&ObjectKey, usize> = BTreeMap::new();
+        for (at, item) in self.items.iter().enumerate() {
+            index.insert(&item.source_key, at);
+            index.insert(&item.target_key, at);
+        }
+        let owner_of = |end: &End, object: &Object| {
+            let owner = arm::next_owner(&end.kinds, &object.facts).ok();
+            owner.and_then(|owner| match owner {
+                NextOwner::Object(key) => Some(key),
+                _ => None,
+            })
+        };
+        let mut owners = Vec::new();
+        for item in &self.items {
+            let source = item.source.as_ref().map(|object| (&self.from, object));
+            let either = source.or(item.target.as_ref().map(|object| (&self.to, object)));
+            let key = either.and_then(|(end, object)| owner_of(end, object));
+            owners.push((key.as_ref().and_then(|key| index.get(key).copied()), key));
+        }
+        let mut left: BTreeMap<usize, ObjectKey> = BTreeMap::new();
+        for (key, object) in here {
+            if !index.contains_key(key)
+                && let Some(owner) = owner_of(&self.from, object)
+                && let Some(&at) = index.get(&owner)
+            {
+                left.entry(at).or_insert_with(|| key.clone());
+            }
+        }
+        for (at, (item, (owner, key))) in self.items.iter_mut().zip(owners).enumerate() {
+            item.owner = owner;
+            item.owner_key = key;
+            item.child_left = left.remove(&at);
+        }
+    }
+
+    /// Tells which resources the objects at the target stand for.
+    fn identify(&mut self) {
+        let found: Vec<_> = (self.items.iter())
+            .map(|item| {
+                item.target
+                    .as_ref()
+                    .map(|target| self.identity_there(&target.facts))
+            })
+            .collect();
+        for (item, identity) in self.items.iter_mut().zip(found) {
+            item.target_identity = identity;
+        }
+    }
+
+    /// Which resource an object stands for at the target, with what is there and what will be.
+    pub(super) fn identity_there(&self, facts: &ObjectFacts) -> Result<Identity, String> {
+        let by_key = |key: &ObjectKey| {
+            if let Some(there) = self.there.get(key) {
+                return Some(there.facts.clone());
+            }
+            let item = self.items.iter().find(|item| item.target_key == *key)?;
+            let mut facts = ObjectFacts::clone(&item.source.as_ref()?.facts);
+            facts.key = key.clone();
+            facts.annotations.resource_id = None;
+            Some(Arc::new(facts))
+        };
+        self.to.identity(facts, by_key)
+    }
+
+    /// What is next for an item, by what is known of it.
+    pub(super) fn step(&self, item: &Item) -> Step {
+        let ours = |object: &Object| {
+            let made_by = object.annotation(MADE_BY_ANNOTATION);
+            !self.way_is_back() || made_by == Some(self.transfer.name.as_str())
+        };
+        let source = item.source.as_ref().map(|object| Seen {
+            // Only a copy that says so itself stays parked whatever becomes of its namespace.
+            live: !object.is_parked_itself(),
+            terminating: object.facts.terminating,
+            removable: ours(object),
+        });
+        let target = item.target.as_ref().map(|object| {
+            let policy = object.facts.annotations.policy.as_deref();
+            Seen {
+                live: self.to.surroundings().effective(policy).is_live(),
+                terminating: object.facts.terminating,
+                removable: false,
+            }
+        });
+        next(&self.way, item.claim.as_ref(), source, target)
+    }
+
+    /// Whether it is being undone.
+    pub(super) fn way_is_back(&self) -> bool {
+        self.transfer.turned
+    }
+
+    /// The items as the order sees them.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let row = |item: &Item| Row {
+            step: self.step(item),
+            owner: item.owner,
+            failed: item.failed.is_some(),
+            stays: item.child_left.is_some(),
+        };
+        self.items.iter().map(row).collect()
+    }
+
+    /// How deep each item lies below those without an owner among them.
+    pub(super) fn depths(&self) -> Vec<Option<usize>> {
+        let owners: Vec<Option<usize>> = self.items.iter().map(|item| item.owner).collect();
+        order::depths(&owners)
+    }
+
+    /// How an item's kind is asked for, at both ends in the same version if there is one.
+    pub(super) fn resource(&self, item: &Item) -> Option<ApiResource> {
+        let key = &item.source_key;
+        self.from
+            .served
+            .common(&self.to.served, &key.group, &key.kind)
+    }
+
+    /// The copy that is to be made of an item at the target; for a person, why it would not be
+    /// the same resource.
+    pub(super) fn made(&self, item: &Item) -> Result<Made, String> {
+        let source = item.source.as_ref();
+        let source = source.ok_or_else(|| "there is no copy at the source".to_owned())?;
+        let resource = self.resource(item).ok_or_else(|| {
+            let (kind, member) = (&item.source_key.kind, &self.to.place.member);
+            format!("cluster {member} serves {kind} in no version that the source has")
+        })?;
+        let before = policy_before(source);
+        let policy = live_annotation(before, self.from.surroundings(), self.to.surroundings());
+        let value = |azure_name: Option<&str>| {
+            copy_for(
+                &source.value,
+                &Target {
+                    namespace: &self.to.place.namespace,
+                    api_version: &resource.api_version,
+                    policy: policy.as_deref(),
+                    azure_name,
+                    transfer: self.transfer.name.as_str(),
+                },
+            )
+        };
+        let identity = |value: &serde_json::Value| {
+            let (group, kind) = (&resource.group, &resource.kind);
+            let object = Object::new(value.clone(), group, kind, &self.to.place.namespace)
+                .ok_or_else(|| "it cannot be read".to_owned())?;
+            self.identity_there(&object.facts)
+        };
+        let plain = value(None);
+        let stated = policy
+            .clone()
+            .filter(|policy| before.filter(|before| !before.is_empty()) != Some(policy));
+        let found = identity(&plain);
+        if found.as_ref() == Ok(&item.identity) {
+            return Ok(Made {
+                value: plain,
+                resource: resource.clone(),
+                policy: stated,
+                azure_name: None,
+            });
+        }
+        let name = item.identity.name();
+        let named = value(Some(name));
+        if source.facts.azure_name.is_none() && identity(&named).as_ref() == Ok(&item.identity) {
+            return Ok(Made {
+                value: named,
+                resource: resource.clone(),
+                policy: stated,
+                azure_name: Some(name.to_owned()),
+            });
+        }
+        Err(match found {
+            Ok(other) => format!("there it would be another resource: {other}"),
+            Err(why) => format!("which resource it would be there cannot be told: {why}"),
+        })
+    }
+
+    /// The policy annotation with which an item's copy at the target is woken.
+    pub(super) fn woken(&self, item: &Item) -> Option<String> {
+        let (from, to) = (self.from.surroundings(), self.to.surroundings());
+        let noted = item.target.as_ref();
+        let noted = noted.and_then(|target| target.annotation(POLICY_BEFORE_ANNOTATION));
+        match (noted, &item.source) {
+            (Some(noted), _) => live_annotation(Some(noted), to, to),
+            (None, Some(source)) => live_annotation(policy_before(source), from, to),
+            (None, None) => live_annotation(None, to, to),
+        }
+    }
+}
+
+/// The policy annotation that a copy had before it was parked for a transfer.
+pub(super) fn policy_before(object: &Object) -> Option<&str> {
+    let noted = object.annotation(POLICY_BEFORE_ANNOTATION);
+    noted.or(object.facts.annotations.policy.as_deref())
+}

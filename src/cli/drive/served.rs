@@ -1,0 +1,128 @@
+//! In which versions a cluster serves ASO's kinds.
+
+use std::collections::BTreeMap;
+
+use kube::Client;
+use kube::api::ApiResource;
+
+/// The end of every API group of ASO's.
+const GROUP_SUFFIX: &str = ".azure.com";
+
+/// The kinds that a cluster serves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Served(BTreeMap<(String, String), Kind>);
+
+#[derive(Clone, Debug, Default)]
+struct Kind {
+    plural: String,
+    /// Those people use first, in the server's order; ASO's own storage versions last.
+    versions: Vec<String>,
+}
+
+impl Served {
+    /// Asks the API server.
+    ///
+    /// # Errors
+    /// It did not answer.
+    pub(super) async fn discover(client: &Client) -> kube::Result<Self> {
+        let mut served = Self::default();
+        for group in client.list_api_groups_aggregated().await?.items {
+            let name = group.metadata.and_then(|meta| meta.name);
+            let Some(name) = name.filter(|name| name.ends_with(GROUP_SUFFIX)) else {
+                continue;
+            };
+            for version in group.versions {
+                let Some(of) = version.version else { continue };
+                for resource in version.resources {
+                    let kind = resource.response_kind.and_then(|kind| kind.kind);
+                    if let (Some(kind), Some(plural)) = (kind, resource.resource)
+                        && resource.scope.as_deref() == Some("Namespaced")
+                    {
+                        served.add(&name, &kind, &plural, &of);
+                    }
+                }
+            }
+        }
+        Ok(served)
+    }
+
+    fn add(&mut self, group: &str, kind: &str, plural: &str, version: &str) {
+        let known = self.0.entry((group.to_owned(), kind.to_owned()));
+        let known = known.or_default();
+        plural.clone_into(&mut known.plural);
+        known.versions.push(version.to_owned());
+        known
+            .versions
+            .sort_by_key(|version| version.ends_with("storage"));
+    }
+
+    /// How a kind is asked for in its preferred version.
+    pub(super) fn get(&self, group: &str, kind: &str) -> Option<ApiResource> {
+        let found = self.0.get(&(group.to_owned(), kind.to_owned()))?;
+        Some(found.resource(group, kind, found.versions.first()?))
+    }
+
+    /// How a kind is asked for in a version that both clusters serve, the one that this
+    /// cluster prefers.
+    pub(super) fn common(&self, other: &Self, group: &str, kind: &str) -> Option<ApiResource> {
+        let key = (group.to_owned(), kind.to_owned());
+        let (here, there) = (self.0.get(&key)?, other.0.get(&key)?);
+        let version = here
+            .versions
+            .iter()
+            .find(|version| there.versions.contains(version))?;
+        Some(here.resource(group, kind, version))
+    }
+
+    /// All kinds, by group and kind.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.keys().map(|(group, kind)| (&**group, &**kind))
+    }
+
+    /// The versions of a kind.
+    pub(super) fn versions(&self, group: &str, kind: &str) -> &[String] {
+        let found = self.0.get(&(group.to_owned(), kind.to_owned()));
+        found.map_or(&[], |found| &found.versions)
+    }
+}
+
+impl Kind {
+    fn resource(&self, group: &str, kind: &str, version: &str) -> ApiResource {
+        ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: format!("{group}/{version}"),
+            kind: kind.to_owned(),
+            plural: self.plural.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A cluster that serves these: group, kind, versions.
+    pub(in crate::cli::drive) fn serving(kinds: &[(&str, &str, &[&str])]) -> Served {
+        let mut served = Served::default();
+        for (group, kind, versions) in kinds {
+            for version in *versions {
+                served.add(group, kind, &format!("{}s", kind.to_lowercase()), version);
+            }
+        }
+        served
+    }
+
+    #[test]
+    fn a_version_that_both_serve_is_taken_and_storage_versions_come_last() {
+        let here = serving(&[("g", "K", &["v2storage", "v2", "v1"])]);
+        let version = |there: &Served| Some(here.common(there, "g", "K")?.version);
+        assert_eq!(here.get("g", "K").unwrap().version, "v2");
+        let both = serving(&[("g", "K", &["v1", "v2"])]);
+        assert_eq!(version(&both).as_deref(), Some("v2"));
+        let older = serving(&[("g", "K", &["v1"])]);
+        assert_eq!(version(&older).as_deref(), Some("v1"));
+        assert_eq!(version(&serving(&[("g", "K", &["v3"])])), None);
+        assert_eq!(version(&serving(&[])), None);
+    }
+}

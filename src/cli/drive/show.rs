@@ -1,0 +1,159 @@
+//! How far a transfer is, while it is driven: bars on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal as _;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::transfer::Step;
+
+/// How often a plain line is written while nothing ends.
+const LINE: Duration = Duration::from_secs(5);
+
+/// How many resources are how far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// How many there are.
+    pub(super) all: usize,
+    /// Parked at the source, and acknowledged.
+    pub(super) parked: usize,
+    /// Live at the target, and acknowledged.
+    pub(super) live: usize,
+    /// Gone from the source, and acknowledged.
+    pub(super) gone: usize,
+    /// Waiting for an acknowledgement, or for others.
+    pub(super) waiting: usize,
+    /// Failed or stuck.
+    pub(super) trouble: usize,
+}
+
+impl Counts {
+    /// In a line.
+    pub(super) fn words(&self) -> String {
+        let all = self.all;
+        let mut words = format!(
+            "parked {}/{all}, live {}/{all}, gone {}/{all}",
+            self.parked, self.live, self.gone
+        );
+        if self.trouble > 0 {
+            words += &format!(", in trouble {}", self.trouble);
+        }
+        words
+    }
+}
+
+/// Shows it on standard error.
+pub(super) struct Show {
+    bars: Option<Bars>,
+    last: Mutex<Option<(Instant, Counts)>>,
+}
+
+struct Bars {
+    all: MultiProgress,
+    /// Parked, live, gone.
+    steps: [ProgressBar; 3],
+}
+
+impl Show {
+    pub(super) fn new() -> Self {
+        Self {
+            bars: std::io::stderr().is_terminal().then(Bars::new),
+            last: Mutex::default(),
+        }
+    }
+
+    /// So far it is.
+    pub(super) fn progress(&self, counts: Counts) {
+        if let Some(bars) = &self.bars {
+            let done = [counts.parked, counts.live, counts.gone];
+            for (bar, done) in bars.steps.iter().zip(done) {
+                bar.set_length(counts.all as u64);
+                bar.set_position(done as u64);
+            }
+            if let Some(bar) = bars.steps.last()
+                && counts.trouble > 0
+            {
+                bar.set_message(format!("{} in trouble", counts.trouble));
+            }
+            return;
+        }
+        let Ok(mut last) = self.last.lock() else {
+            return;
+        };
+        let told = last.as_ref();
+        let ended = |of: fn(&Counts) -> usize| {
+            of(&counts) == counts.all && told.is_none_or(|(_, told)| of(told) != told.all)
+        };
+        let step = ended(|c| c.parked) || ended(|c| c.live) || ended(|c| c.gone);
+        let due = told.is_none_or(|(at, told)| at.elapsed() > LINE && *told != counts);
+        if step || due {
+            eprintln!("{}", counts.words());
+            *last = Some((Instant::now(), counts));
+        }
+    }
+
+    /// One more was changed, and is not acknowledged yet.
+    pub(super) fn acted(&self, step: Step) {
+        if let Some(bars) = &self.bars {
+            let at = match step {
+                Step::Park => 0,
+                Step::Delete => 2,
+                _ => 1,
+            };
+            bars.steps[at].tick();
+        }
+    }
+
+    /// Says something above the bars.
+    pub(super) fn say(&self, words: &str) {
+        match &self.bars {
+            Some(bars) => bars.all.suspend(|| eprintln!("aso-guard: {words}")),
+            None => eprintln!("aso-guard: {words}"),
+        }
+    }
+
+    /// Takes the bars away, for the summary.
+    pub(super) fn end(&self) {
+        if let Some(bars) = &self.bars {
+            // A terminal that cannot be cleared shows the bars above the summary.
+            let _ = bars.all.clear();
+        }
+    }
+}
+
+impl Bars {
+    fn new() -> Self {
+        let all = MultiProgress::new();
+        let steps = ["1 park", "3 apply", "4 delete"].map(|name| {
+            let bar = all.add(ProgressBar::new(0));
+            // The template is one that indicatif takes.
+            if let Ok(style) =
+                ProgressStyle::with_template("{prefix:>9} [{bar:40}] {pos}/{len} {elapsed} {msg}")
+            {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.set_prefix(name);
+            bar
+        });
+        Self { all, steps }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_in_a_line() {
+        let mut counts = Counts {
+            all: 10,
+            parked: 7,
+            live: 3,
+            ..Counts::default()
+        };
+        assert_eq!(counts.words(), "parked 7/10, live 3/10, gone 0/10");
+        counts.trouble = 1;
+        assert!(counts.words().ends_with(", in trouble 1"));
+    }
+}

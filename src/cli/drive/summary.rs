@@ -1,0 +1,83 @@
+//! How a transfer ended: what was moved, what was not, and what to do about it.
+
+use std::time::Instant;
+
+use crate::cli::Outcome;
+use crate::cli::claims::actor;
+use crate::cli::registry::Stop;
+use crate::registry::transfers;
+use crate::transfer::Deed;
+
+use super::driver::{Driver, troubles};
+use super::run::cut_off;
+
+/// How many resources are named that did not arrive.
+const NAMED: usize = 20;
+
+/// How the same command is given again.
+pub(super) struct Again {
+    /// The flags that lead to the same clusters and registry.
+    pub(super) flags: String,
+    /// Those that say what was accepted.
+    pub(super) accepted: String,
+}
+
+/// Drives to the end, finishes the transfer where all arrived, and tells a person.
+///
+/// # Errors
+/// The registry was away for too long.
+pub(super) async fn finish(
+    mut driver: Driver<'_>,
+    again: &Again,
+    by: Option<&str>,
+) -> Result<Outcome, Stop> {
+    let began = Instant::now();
+    let name = driver.scene.transfer.name.clone();
+    let back = driver.scene.way_is_back();
+    let verb = if back { "undo" } else { "run" };
+    let command = format!(
+        "aso-guard transfer {verb} {name}{}{}",
+        again.flags, again.accepted
+    );
+    let came = driver.drive().await;
+    driver.show.end();
+    let ending = came.map_err(|error| cut_off(&error, &command))?;
+    driver.note().await;
+    let scene = &driver.scene;
+    let troubles = troubles(scene, &ending);
+    let (all, lost) = (scene.items.len(), scene.lost.len());
+    let arrived = all - troubles.len();
+    let took = began.elapsed().as_secs_f64();
+    println!(
+        "{arrived} of {} resources are live in {} and gone from {}, after {took:.1} s.",
+        all + lost,
+        scene.way.to,
+        scene.way.from
+    );
+    if troubles.is_empty() && lost == 0 {
+        let entry = transfers::entry(Deed::Finish, &actor(by), None);
+        let closed = transfers::close(driver.registry, &name, Some(&entry)).await;
+        closed?;
+        let state = if back { "undone" } else { "finished" };
+        println!("Transfer {name} is {state}.");
+        return Ok(Outcome::Fine);
+    }
+    for (at, why) in troubles.iter().take(NAMED) {
+        let item = &scene.items[*at];
+        eprintln!("{}/{}: {why}", item.source_key.kind, item.source_key.name);
+    }
+    if troubles.len() > NAMED {
+        eprintln!("and {} more", troubles.len() - NAMED);
+    }
+    for identity in scene.lost.iter().take(NAMED) {
+        eprintln!("{identity}: neither place has a copy of it");
+    }
+    eprintln!("The transfer stays open, and protects what it covers. Go on with:\n  {command}");
+    if !back {
+        eprintln!(
+            "or take everything back with:\n  aso-guard transfer undo {name}{}",
+            again.flags
+        );
+    }
+    Ok(Outcome::Failed)
+}

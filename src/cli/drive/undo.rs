@@ -1,0 +1,94 @@
+//! `aso-guard transfer undo`: everything goes back to where it came from.
+//!
+//! It is the same as a transfer, the other way: the target's copies are parked, the source's
+//! are woken with the policy that they had, and what the transfer made at the target is
+//! deleted.
+
+use clap::Args;
+
+use crate::claim::Why;
+use crate::cli::Outcome;
+use crate::cli::claims::actor;
+use crate::cli::registry::{RegistryArgs, Stop};
+use crate::registry::transfers;
+use crate::transfer::{Deed, Phase};
+
+use super::args::EndsArgs;
+use super::run::{PaceArgs, parse};
+use super::scene::Scene;
+use super::summary::{self, Again};
+
+/// What to undo.
+#[derive(Args)]
+pub(in crate::cli) struct UndoArgs {
+    /// The transfer's name
+    name: String,
+    /// Why; kept with the transfer
+    #[arg(long, value_name = "TEXT", env = "ASO_GUARD_REASON")]
+    reason: Option<String>,
+    #[command(flatten)]
+    ends: EndsArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+/// Undoes, and says how it ended.
+pub(in crate::cli) async fn run(args: &UndoArgs) -> Outcome {
+    drive(args).await.unwrap_or_else(Stop::tell)
+}
+
+async fn drive(args: &UndoArgs) -> Result<Outcome, Stop> {
+    let name = parse(&args.name)?;
+    let registry = args.registry.open().await?;
+    let known = registry.transfer(&name).await?;
+    let Some(known) = known.map(|known| known.record) else {
+        return Err(Stop::Failed(format!(
+            "there is no transfer {name}; see: aso-guard transfer list{}",
+            args.registry.flags()
+        )));
+    };
+    match (known.phase, known.turned) {
+        (Phase::Finished, true) => {
+            println!("Transfer {name} is undone.");
+            return Ok(Outcome::Fine);
+        }
+        (Phase::Closing, true) => {
+            transfers::close(&*registry, &name, None).await?;
+            println!("Transfer {name} is undone.");
+            return Ok(Outcome::Fine);
+        }
+        (Phase::Finished | Phase::Closing, false) => {
+            return Err(Stop::Failed(format!(
+                "transfer {name} is finished. To move everything back, start another one: \
+                 aso-guard transfer run {name}-back --from {} --to {}{}",
+                known.to,
+                known.from,
+                args.registry.flags()
+            )));
+        }
+        (Phase::Opening | Phase::Open, _) => {}
+    }
+    // From now on its target is what it leads away from.
+    let ends = args.ends.open(&*registry, &known.from, &known.to).await?;
+    for problem in &ends.problems {
+        eprintln!("aso-guard: {problem}");
+    }
+    let turned = if known.turned && known.phase == Phase::Open {
+        known
+    } else {
+        let why = args.reason.as_deref().and_then(Why::new);
+        let by = actor(args.pace.actor.as_deref());
+        let entry = transfers::entry(Deed::Undo, &by, why);
+        let opened = transfers::turn(&*registry, &name, &entry).await?;
+        opened.transfer
+    };
+    let scene = Scene::look(&*registry, turned, ends.to, ends.from).await?;
+    let again = Again {
+        flags: format!("{}{}", args.ends.flags(), args.registry.flags()),
+        accepted: String::new(),
+    };
+    let driver = args.pace.driver(&*registry, scene);
+    summary::finish(driver, &again, args.pace.actor.as_deref()).await
+}
