@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 use crate::claim::Reason;
+use crate::telemetry::calls::Calls;
 
 use super::Verdict;
 
@@ -20,8 +18,7 @@ const BUCKETS: [f64; 12] = [
 /// Counts verdicts.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    requests: Family<Request, Counter>,
-    durations: Family<Operation, Histogram, fn() -> Histogram>,
+    requests: Calls<Request>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,16 +28,10 @@ struct Request {
     reason: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Operation {
-    operation: &'static str,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            requests: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            requests: Calls::timed(&BUCKETS),
         }
     }
 }
@@ -49,34 +40,24 @@ impl Metrics {
     /// Adds them to what is served.
     pub fn register(&self, registry: &mut Registry) {
         for operation in ["create", "update", "delete"] {
-            self.count(operation, "allowed", "");
-            drop(self.durations.get_or_create(&Operation { operation }));
+            let request = Request {
+                operation,
+                verdict: "allowed",
+                reason: "",
+            };
+            self.requests.show(operation, &request);
         }
-        registry.register(
-            "requests",
-            "Requests judged, by operation, verdict (allowed, warned, refused, overridden, unjudged) and reason; a plain yes has no reason",
-            self.requests.clone(),
+        self.requests.register(
+            registry,
+            (
+                "requests",
+                "Requests judged, by operation, verdict (allowed, warned, refused, overridden, unjudged) and reason; a plain yes has no reason",
+            ),
+            (
+                "request_duration",
+                "How long a verdict took, registry calls included",
+            ),
         );
-        registry.register_with_unit(
-            "request_duration",
-            "How long a verdict took, registry calls included",
-            Unit::Seconds,
-            self.durations.clone(),
-        );
-    }
-
-    fn count(
-        &self,
-        operation: &'static str,
-        verdict: &'static str,
-        reason: &'static str,
-    ) -> Counter {
-        let request = Request {
-            operation,
-            verdict,
-            reason,
-        };
-        self.requests.get_or_create_owned(&request)
     }
 
     /// A request was judged.
@@ -87,10 +68,11 @@ impl Metrics {
             "DELETE" => "delete",
             _ => "other",
         };
-        let reason = verdict.reason.map_or("", Reason::as_str);
-        self.count(operation, verdict.label(), reason).inc();
-        self.durations
-            .get_or_create(&Operation { operation })
-            .observe(took.as_secs_f64());
+        let request = Request {
+            operation,
+            verdict: verdict.label(),
+            reason: verdict.reason.map_or("", Reason::as_str),
+        };
+        self.requests.count(operation, &request, took);
     }
 }

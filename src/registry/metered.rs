@@ -5,13 +5,11 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry as Exposition, Unit};
+use prometheus_client::registry::Registry as Exposition;
 
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
+use crate::telemetry::calls::Calls;
 use crate::transfer::Transfer;
 
 use super::{
@@ -41,8 +39,7 @@ const OPERATIONS: [&str; 11] = [
 /// Counts calls.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    calls: Family<Call, Counter>,
-    durations: Family<Operation, Histogram, fn() -> Histogram>,
+    calls: Calls<Call>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,16 +48,10 @@ struct Call {
     outcome: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Operation {
-    operation: &'static str,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            calls: Family::default(),
-            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            calls: Calls::timed(&BUCKETS),
         }
     }
 }
@@ -70,19 +61,15 @@ impl Metrics {
     pub fn register(&self, registry: &mut Exposition) {
         for operation in OPERATIONS {
             let outcome = "ok";
-            drop(self.calls.get_or_create(&Call { operation, outcome }));
-            drop(self.durations.get_or_create(&Operation { operation }));
+            self.calls.show(operation, &Call { operation, outcome });
         }
-        registry.register(
-            "registry_calls",
-            "Calls of the registry, by operation and outcome: ok, conflict (somebody else was there first), unavailable, forbidden, corrupt",
-            self.calls.clone(),
-        );
-        registry.register_with_unit(
-            "registry_call_duration",
-            "How long calls of the registry took",
-            Unit::Seconds,
-            self.durations.clone(),
+        self.calls.register(
+            registry,
+            (
+                "registry_calls",
+                "Calls of the registry, by operation and outcome: ok, conflict (somebody else was there first), unavailable, forbidden, corrupt",
+            ),
+            ("registry_call_duration", "How long calls of the registry took"),
         );
     }
 }
@@ -114,11 +101,7 @@ impl Metered {
             Err(RegistryError::Corrupt { .. }) => "corrupt",
         };
         let call = Call { operation, outcome };
-        self.metrics.calls.get_or_create(&call).inc();
-        self.metrics
-            .durations
-            .get_or_create(&Operation { operation })
-            .observe(began.elapsed().as_secs_f64());
+        self.metrics.calls.count(operation, &call, began.elapsed());
         answer
     }
 }

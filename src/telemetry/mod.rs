@@ -1,5 +1,6 @@
 //! What the process tells the world of itself: logs, traces, notices, Kubernetes Events.
 
+pub mod calls;
 pub mod events;
 pub mod logs;
 mod notice;

@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("transfer", &["claim", "arm", "object", "policy"]),
     (
         "registry",
-        &["transfer", "claim", "arm", "object", "policy"],
+        &["transfer", "claim", "arm", "object", "policy", "telemetry"],
     ),
     (
         "board",
