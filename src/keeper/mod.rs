@@ -5,6 +5,7 @@
 //! - `generation` makes and reads certificates, `secret` stores them;
 //! - `configuration` finds what to change in the webhook configuration.
 
+mod certificates;
 mod configuration;
 mod generation;
 pub mod plan;
@@ -27,15 +28,14 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource as _};
 use serde_json::Value;
-use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::Instant;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::server::tls::{CertificateError, ReloadingCertificate};
+use crate::server::tls::CertificateError;
+pub use certificates::FirstCertificate;
+use certificates::{Certificates, Next};
 use configuration::{Configuration, Wanted};
-use plan::{Generation, Planner, Seen, Step, Stored};
-use secret::SharedSecret;
 
 /// How long one call to the API server may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,11 +45,6 @@ const PERIOD: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
 /// How many steps to take at once, before others get their turn.
 const STEPS: usize = 8;
-/// Two new certificates are made so far apart at least, whoever spoils the Secret.
-const BETWEEN_CERTIFICATES: Duration = Duration::from_secs(10);
-/// How long API servers are given to notice a new bundle before its certificate is served.
-const NOTICE: SignedDuration = SignedDuration::from_secs(5);
-
 /// What to keep.
 #[derive(Clone, Debug)]
 pub struct KeeperSettings {
@@ -108,26 +103,6 @@ pub struct Keeper {
     groups: watch::Receiver<BTreeSet<String>>,
     certificates: Option<Certificates>,
 }
-
-/// The certificates' part.
-struct Certificates {
-    settings: SelfSigned,
-    secret: SharedSecret,
-    planner: Planner,
-    serving: Serving,
-    made: Option<Instant>,
-}
-
-enum Serving {
-    /// Whoever waits for the first certificate.
-    NotYet(oneshot::Sender<Arc<ReloadingCertificate>>),
-    Certificate(Arc<ReloadingCertificate>),
-    /// Nobody waited: the process is ending.
-    Nobody,
-}
-
-/// The first certificate of one's own, once it can be served.
-pub type FirstCertificate = oneshot::Receiver<Arc<ReloadingCertificate>>;
 
 impl Keeper {
     /// A keeper in the cluster behind this client. `groups` are the API groups of ASO's
@@ -265,127 +240,6 @@ impl Keeper {
         if call(&self.what(), "patch", patched).await? {
             info!(configuration = %self.name, "brought the webhook configuration up to date");
         }
-        Ok(())
-    }
-}
-
-/// What follows from a [`Step`].
-enum Next {
-    /// Look again at once.
-    Again,
-    /// The bundle lacks these.
-    Trust(BTreeSet<plan::Ca>),
-    /// Nothing for this long.
-    Wait(Duration),
-}
-
-impl Certificates {
-    fn new(client: &Client, settings: SelfSigned) -> (Self, FirstCertificate) {
-        let own = client.default_namespace();
-        let namespace = settings.namespace.as_deref().unwrap_or(own);
-        let api = Api::namespaced(client.clone(), namespace);
-        let (sender, receiver) = oneshot::channel();
-        let notice = NOTICE.min(settings.lifetime / 10);
-        let certificates = Self {
-            secret: SharedSecret::new(api, namespace, &settings.secret),
-            planner: Planner::new(settings.names.clone(), notice),
-            serving: Serving::NotYet(sender),
-            made: None,
-            settings,
-        };
-        (certificates, receiver)
-    }
-
-    async fn step(&mut self, configuration: Option<&Configuration>) -> Result<Next, KeeperError> {
-        let secret = self.secret.read().await?;
-        let now = Timestamp::now();
-        let seen = Seen {
-            bundle: configuration.and_then(Configuration::bundle),
-            stored: self.secret.stored(secret.as_ref()),
-            now,
-        };
-        Ok(match self.planner.next(&seen) {
-            Step::Make { names, why } => {
-                if let Some(pause) = self.must_wait() {
-                    return Ok(Next::Wait(pause));
-                }
-                if let Stored::Unusable(_) = seen.stored {
-                    error!(
-                        "the {} cannot be used: {why}. What was served goes on being served",
-                        self.secret.what()
-                    );
-                }
-                self.make(secret, &names, &why).await?;
-                Next::Again
-            }
-            Step::Trust(cas) => Next::Trust(cas),
-            Step::Serve(generation) => {
-                self.serve(&generation)?;
-                self.planner.serves(generation);
-                Next::Again
-            }
-            Step::Wait { until } => {
-                let pause = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-                // A moment past it.
-                Next::Wait(pause + Duration::from_millis(20))
-            }
-        })
-    }
-
-    fn must_wait(&self) -> Option<Duration> {
-        let tenth = Duration::try_from(self.settings.lifetime / 10).unwrap_or_default();
-        let next = self.made? + BETWEEN_CERTIFICATES.min(tenth);
-        let pause = next.saturating_duration_since(Instant::now());
-        (!pause.is_zero()).then_some(pause)
-    }
-
-    async fn make(
-        &mut self,
-        seen: Option<Secret>,
-        names: &BTreeSet<String>,
-        why: &str,
-    ) -> Result<(), KeeperError> {
-        let made = Generation::make(names, self.settings.lifetime, Timestamp::now());
-        let generation = made.map_err(|source| KeeperError::Make {
-            names: names.iter().cloned().collect::<Vec<_>>().join(", "),
-            source,
-        })?;
-        if self.secret.put(seen, &generation).await? {
-            self.made = Some(Instant::now());
-            let not_after = generation.not_after;
-            info!(secret = self.secret.what(), %not_after, "made a new serving certificate: {why}");
-        }
-        Ok(())
-    }
-
-    fn serve(&mut self, generation: &Generation) -> Result<(), KeeperError> {
-        let (certificate, key) = (generation.certificate.as_bytes(), generation.key.as_bytes());
-        match std::mem::replace(&mut self.serving, Serving::Nobody) {
-            Serving::NotYet(first) => {
-                let client_ca = self.settings.client_ca.clone();
-                let what = self.secret.what();
-                match ReloadingCertificate::given(what, certificate, key, client_ca) {
-                    Ok(served) => {
-                        let served = Arc::new(served);
-                        if first.send(served.clone()).is_ok() {
-                            self.serving = Serving::Certificate(served);
-                        }
-                    }
-                    Err(problem) => {
-                        self.serving = Serving::NotYet(first);
-                        return Err(problem.into());
-                    }
-                }
-            }
-            Serving::Certificate(served) => {
-                let replaced = served.replace(certificate, key);
-                self.serving = Serving::Certificate(served);
-                replaced?;
-            }
-            Serving::Nobody => {}
-        }
-        let not_after = generation.not_after;
-        info!(%not_after, "serving the certificate of the {}", self.secret.what());
         Ok(())
     }
 }

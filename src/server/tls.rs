@@ -1,32 +1,30 @@
 //! The serving certificate, replaced when its files change, without dropping a
 //! connection.
 
+mod source;
+mod told;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use sha2::{Digest, Sha256};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 pub use super::certificate::CertificateSummary;
 use super::certificate::{Named, configure, parse_chain, parse_key};
 pub use super::certificate_error::{CertificateError, Role};
+use source::{Contents, IN_MEMORY, Pair, Part, Source};
+use told::Said;
 
 /// HTTP/2's name in TLS' protocol negotiation.
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
 /// HTTP/1.1's name in TLS' protocol negotiation.
 pub(super) const ALPN_HTTP1: &[u8] = b"http/1.1";
-
-/// A certificate that still is not replaced so long before its end is worth a warning.
-const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// How errors call what was given in memory.
-const IN_MEMORY: &str = "(in memory)";
 
 /// Makes ring the process's default for cryptography. To be called before the
 /// first use of TLS; later calls change nothing.
@@ -70,39 +68,6 @@ pub enum Reload {
 pub struct ReloadingCertificate {
     source: Source,
     current: ArcSwap<Current>,
-}
-
-/// Where a certificate comes from.
-enum Source {
-    /// From memory, for good.
-    Fixed,
-    /// From files.
-    Files(CertificateFiles),
-    /// From whoever calls [`ReloadingCertificate::replace`].
-    Given {
-        /// What errors call it.
-        name: String,
-        pair: Mutex<Pair>,
-        client_ca: Option<PathBuf>,
-    },
-}
-
-/// PEM.
-#[derive(Clone)]
-struct Pair {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
-}
-
-/// Without keys.
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Fixed => f.write_str(IN_MEMORY),
-            Self::Files(files) => files.fmt(f),
-            Self::Given { name, .. } => f.write_str(name),
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -248,256 +213,17 @@ impl ReloadingCertificate {
     }
 }
 
-/// What the watch has told already, so that it tells it once.
-#[derive(Default)]
-struct Said {
-    problem: Option<String>,
-    expiry: Expiry,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Expiry {
-    #[default]
-    Far,
-    Soon,
-    Past,
-}
-
-impl Said {
-    fn log(
-        &mut self,
-        outcome: Result<Reload, CertificateError>,
-        serving: &CertificateSummary,
-        now: Timestamp,
-    ) {
-        match outcome {
-            Ok(Reload::Unchanged) => self.problem = None,
-            Ok(Reload::Replaced(summary)) => {
-                tracing::info!(certificate = %summary, "serving a new certificate");
-                self.problem = None;
-            }
-            Err(error) => {
-                let problem = error.to_string();
-                if self.problem.as_ref() != Some(&problem) {
-                    tracing::error!(
-                        serving = %serving,
-                        "the certificate files cannot be used now, the last good certificate is \
-                         still served: {problem}"
-                    );
-                    self.problem = Some(problem);
-                }
-            }
-        }
-        let expiry = expiry(serving, now);
-        if expiry != self.expiry {
-            let not_after = serving.not_after;
-            match expiry {
-                Expiry::Far => {}
-                Expiry::Soon => {
-                    tracing::warn!(%not_after, "the certificate expires soon: renew it");
-                }
-                Expiry::Past => {
-                    tracing::error!(%not_after, "the certificate has expired: API servers refuse it");
-                }
-            }
-            self.expiry = expiry;
-        }
-    }
-}
-
-fn expiry(serving: &CertificateSummary, now: Timestamp) -> Expiry {
-    let left = serving.not_after.duration_since(now);
-    if left.is_negative() {
-        Expiry::Past
-    } else if left < EXPIRES_SOON {
-        Expiry::Soon
-    } else {
-        Expiry::Far
-    }
-}
-
 fn named<T: ?Sized>(value: &T) -> Named<'_, T> {
     Named::new(IN_MEMORY, value)
-}
-
-/// What is to be served, read at one time.
-#[derive(Default)]
-struct Contents {
-    certificate: Part,
-    key: Part,
-    client_ca: Option<Part>,
-}
-
-/// Bytes, and what errors call them.
-#[derive(Default)]
-struct Part {
-    name: String,
-    bytes: Vec<u8>,
-}
-
-impl Part {
-    fn read(role: Role, path: &Path) -> Result<Self, CertificateError> {
-        let name = path.display().to_string();
-        match std::fs::read(path) {
-            Ok(bytes) => Ok(Self { name, bytes }),
-            Err(source) => Err(CertificateError::Unreadable {
-                role,
-                path: name,
-                source,
-            }),
-        }
-    }
-
-    fn named(&self) -> Named<'_, [u8]> {
-        Named::new(&self.name, &self.bytes)
-    }
-}
-
-impl Contents {
-    fn read(source: &Source) -> Result<Self, CertificateError> {
-        let client_ca = |path: &Option<PathBuf>| {
-            let path = path.as_deref();
-            path.map(|path| Part::read(Role::ClientCa, path))
-                .transpose()
-        };
-        Ok(match source {
-            Source::Fixed => Self::default(),
-            Source::Files(files) => Self {
-                certificate: Part::read(Role::Certificate, &files.certificate)?,
-                key: Part::read(Role::Key, &files.key)?,
-                client_ca: client_ca(&files.client_ca)?,
-            },
-            Source::Given {
-                name,
-                pair,
-                client_ca: path,
-            } => {
-                let held = pair.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let part = |bytes| Part {
-                    name: name.clone(),
-                    bytes,
-                };
-                Self {
-                    certificate: part(held.certificate),
-                    key: part(held.key),
-                    client_ca: client_ca(path)?,
-                }
-            }
-        })
-    }
-
-    fn fingerprint(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let client_ca = self.client_ca.as_ref().map(|ca| &*ca.bytes);
-        for part in [
-            &*self.certificate.bytes,
-            &*self.key.bytes,
-            client_ca.unwrap_or_default(),
-        ] {
-            hash.update(part.len().to_le_bytes());
-            hash.update(part);
-        }
-        hash.finalize().into()
-    }
-
-    fn configure(&self) -> Result<Current, CertificateError> {
-        let chain = parse_chain(Role::Certificate, self.certificate.named())?;
-        let secret = parse_key(self.key.named())?;
-        let client_ca = self
-            .client_ca
-            .as_ref()
-            .map(|ca| Ok((&*ca.name, parse_chain(Role::ClientCa, ca.named())?)))
-            .transpose()?;
-        let (config, summary) = configure(
-            Named::new(&self.certificate.name, &*chain),
-            Named::new(&self.key.name, &secret),
-            client_ca.as_ref().map(|(name, ca)| Named::new(name, &**ca)),
-            Timestamp::now(),
-        )?;
-        Ok(Current {
-            config: Arc::new(config),
-            summary,
-            fingerprint: self.fingerprint(),
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn summary(days_left: i64) -> CertificateSummary {
-        let now = Timestamp::UNIX_EPOCH;
-        CertificateSummary {
-            names: vec!["localhost".to_owned()],
-            not_before: now,
-            not_after: now + SignedDuration::from_hours(24 * days_left),
-        }
-    }
-
-    /// What the watch writes when it finds `outcomes` one after the other.
-    fn told(
-        days_left: i64,
-        outcomes: impl IntoIterator<Item = Result<Reload, CertificateError>>,
-    ) -> Vec<String> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .without_time()
-            .with_writer(Arc::new(file.reopen().unwrap()))
-            .finish();
-        let serving = summary(days_left);
-        tracing::subscriber::with_default(subscriber, || {
-            let mut said = Said::default();
-            for outcome in outcomes {
-                said.log(outcome, &serving, Timestamp::UNIX_EPOCH);
-            }
-        });
-        let text = std::fs::read_to_string(file.path()).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    fn bad(path: &str) -> Result<Reload, CertificateError> {
-        Err(CertificateError::WrongOrder {
-            path: path.to_owned(),
-        })
-    }
-
-    #[test]
-    fn a_problem_is_told_once_until_it_changes() {
-        let lines = told(
-            300,
-            [
-                bad("a.pem"),
-                bad("a.pem"),
-                bad("b.pem"),
-                Ok(Reload::Unchanged),
-                bad("b.pem"),
-                Ok(Reload::Replaced(summary(300))),
-            ],
-        );
-        let expected = ["a.pem", "b.pem", "b.pem", "serving a new certificate"];
-        assert_eq!(lines.len(), expected.len(), "{lines:?}");
-        for (line, expected) in lines.iter().zip(expected) {
-            assert!(line.contains(expected), "{line}");
-        }
-        assert!(lines[0].contains("the last good certificate is still served"));
-    }
-
-    #[test]
-    fn the_end_of_a_certificate_is_told_once() {
-        for (days_left, expected) in [(300, None), (6, Some("soon")), (-1, Some("has expired"))] {
-            let lines = told(days_left, [Ok(Reload::Unchanged), Ok(Reload::Unchanged)]);
-            assert_eq!(lines.len(), usize::from(expected.is_some()), "{lines:?}");
-            if let Some(expected) = expected {
-                assert!(lines[0].contains(expected), "{lines:?}");
-            }
-        }
-    }
-
     #[test]
     fn what_is_given_is_replaced_by_what_can_be_served_only() {
-        use super::super::development_certificates::{DevelopmentCa, Names};
+        use crate::server::development_certificates::{DevelopmentCa, Names};
         let ca = DevelopmentCa::generate().unwrap();
         let [one, two] = [1, 2].map(|days| ca.issue(&Names::default(), days).unwrap());
         let pem = |text: &str| text.as_bytes().to_vec();

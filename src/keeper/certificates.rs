@@ -1,0 +1,168 @@
+//! The certificates of the guard's own: made, shared with the other replicas, and served.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use crate::server::tls::ReloadingCertificate;
+
+use super::configuration::Configuration;
+use super::plan::{self, Generation, Planner, Seen, Step, Stored};
+use super::secret::SharedSecret;
+use super::{KeeperError, SelfSigned};
+
+/// Two new certificates are made so far apart at least, whoever spoils the Secret.
+const BETWEEN_CERTIFICATES: Duration = Duration::from_secs(10);
+/// How long API servers are given to notice a new bundle before its certificate is served.
+const NOTICE: SignedDuration = SignedDuration::from_secs(5);
+
+/// The certificates' part.
+pub(super) struct Certificates {
+    settings: SelfSigned,
+    pub(super) secret: SharedSecret,
+    planner: Planner,
+    serving: Serving,
+    made: Option<Instant>,
+}
+
+enum Serving {
+    /// Whoever waits for the first certificate.
+    NotYet(oneshot::Sender<Arc<ReloadingCertificate>>),
+    Certificate(Arc<ReloadingCertificate>),
+    /// Nobody waited: the process is ending.
+    Nobody,
+}
+
+/// The first certificate of one's own, once it can be served.
+pub type FirstCertificate = oneshot::Receiver<Arc<ReloadingCertificate>>;
+
+/// What follows from a [`Step`].
+pub(super) enum Next {
+    /// Look again at once.
+    Again,
+    /// The bundle lacks these.
+    Trust(BTreeSet<plan::Ca>),
+    /// Nothing for this long.
+    Wait(Duration),
+}
+
+impl Certificates {
+    pub(super) fn new(client: &Client, settings: SelfSigned) -> (Self, FirstCertificate) {
+        let own = client.default_namespace();
+        let namespace = settings.namespace.as_deref().unwrap_or(own);
+        let api = Api::namespaced(client.clone(), namespace);
+        let (sender, receiver) = oneshot::channel();
+        let notice = NOTICE.min(settings.lifetime / 10);
+        let certificates = Self {
+            secret: SharedSecret::new(api, namespace, &settings.secret),
+            planner: Planner::new(settings.names.clone(), notice),
+            serving: Serving::NotYet(sender),
+            made: None,
+            settings,
+        };
+        (certificates, receiver)
+    }
+
+    pub(super) async fn step(
+        &mut self,
+        configuration: Option<&Configuration>,
+    ) -> Result<Next, KeeperError> {
+        let secret = self.secret.read().await?;
+        let now = Timestamp::now();
+        let seen = Seen {
+            bundle: configuration.and_then(Configuration::bundle),
+            stored: self.secret.stored(secret.as_ref()),
+            now,
+        };
+        Ok(match self.planner.next(&seen) {
+            Step::Make { names, why } => {
+                if let Some(pause) = self.must_wait() {
+                    return Ok(Next::Wait(pause));
+                }
+                if let Stored::Unusable(_) = seen.stored {
+                    error!(
+                        "the {} cannot be used: {why}. What was served goes on being served",
+                        self.secret.what()
+                    );
+                }
+                self.make(secret, &names, &why).await?;
+                Next::Again
+            }
+            Step::Trust(cas) => Next::Trust(cas),
+            Step::Serve(generation) => {
+                self.serve(&generation)?;
+                self.planner.serves(generation);
+                Next::Again
+            }
+            Step::Wait { until } => {
+                let pause = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                // A moment past it.
+                Next::Wait(pause + Duration::from_millis(20))
+            }
+        })
+    }
+
+    fn must_wait(&self) -> Option<Duration> {
+        let tenth = Duration::try_from(self.settings.lifetime / 10).unwrap_or_default();
+        let next = self.made? + BETWEEN_CERTIFICATES.min(tenth);
+        let pause = next.saturating_duration_since(Instant::now());
+        (!pause.is_zero()).then_some(pause)
+    }
+
+    async fn make(
+        &mut self,
+        seen: Option<Secret>,
+        names: &BTreeSet<String>,
+        why: &str,
+    ) -> Result<(), KeeperError> {
+        let made = Generation::make(names, self.settings.lifetime, Timestamp::now());
+        let generation = made.map_err(|source| KeeperError::Make {
+            names: names.iter().cloned().collect::<Vec<_>>().join(", "),
+            source,
+        })?;
+        if self.secret.put(seen, &generation).await? {
+            self.made = Some(Instant::now());
+            let not_after = generation.not_after;
+            info!(secret = self.secret.what(), %not_after, "made a new serving certificate: {why}");
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, generation: &Generation) -> Result<(), KeeperError> {
+        let (certificate, key) = (generation.certificate.as_bytes(), generation.key.as_bytes());
+        match std::mem::replace(&mut self.serving, Serving::Nobody) {
+            Serving::NotYet(first) => {
+                let client_ca = self.settings.client_ca.clone();
+                let what = self.secret.what();
+                match ReloadingCertificate::given(what, certificate, key, client_ca) {
+                    Ok(served) => {
+                        let served = Arc::new(served);
+                        if first.send(served.clone()).is_ok() {
+                            self.serving = Serving::Certificate(served);
+                        }
+                    }
+                    Err(problem) => {
+                        self.serving = Serving::NotYet(first);
+                        return Err(problem.into());
+                    }
+                }
+            }
+            Serving::Certificate(served) => {
+                let replaced = served.replace(certificate, key);
+                self.serving = Serving::Certificate(served);
+                replaced?;
+            }
+            Serving::Nobody => {}
+        }
+        let not_after = generation.not_after;
+        info!(%not_after, "serving the certificate of the {}", self.secret.what());
+        Ok(())
+    }
+}

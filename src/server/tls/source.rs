@@ -1,0 +1,149 @@
+//! Where a certificate comes from, and what is read there.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::server::certificate::{Named, configure, parse_chain, parse_key};
+
+use super::{CertificateError, CertificateFiles, Current, Role};
+
+/// How errors call what was given in memory.
+pub(super) const IN_MEMORY: &str = "(in memory)";
+
+/// Where a certificate comes from.
+pub(super) enum Source {
+    /// From memory, for good.
+    Fixed,
+    /// From files.
+    Files(CertificateFiles),
+    /// From whoever calls [`ReloadingCertificate::replace`].
+    Given {
+        /// What errors call it.
+        name: String,
+        pair: Mutex<Pair>,
+        client_ca: Option<PathBuf>,
+    },
+}
+
+/// PEM.
+#[derive(Clone)]
+pub(super) struct Pair {
+    pub(super) certificate: Vec<u8>,
+    pub(super) key: Vec<u8>,
+}
+
+/// Without keys.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed => f.write_str(IN_MEMORY),
+            Self::Files(files) => files.fmt(f),
+            Self::Given { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+/// What is to be served, read at one time.
+#[derive(Default)]
+pub(super) struct Contents {
+    certificate: Part,
+    key: Part,
+    client_ca: Option<Part>,
+}
+
+/// Bytes, and what errors call them.
+#[derive(Default)]
+pub(super) struct Part {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    pub(super) fn read(role: Role, path: &Path) -> Result<Self, CertificateError> {
+        let name = path.display().to_string();
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Self { name, bytes }),
+            Err(source) => Err(CertificateError::Unreadable {
+                role,
+                path: name,
+                source,
+            }),
+        }
+    }
+
+    pub(super) fn named(&self) -> Named<'_, [u8]> {
+        Named::new(&self.name, &self.bytes)
+    }
+}
+
+impl Contents {
+    pub(super) fn read(source: &Source) -> Result<Self, CertificateError> {
+        let client_ca = |path: &Option<PathBuf>| {
+            let path = path.as_deref();
+            path.map(|path| Part::read(Role::ClientCa, path))
+                .transpose()
+        };
+        Ok(match source {
+            Source::Fixed => Self::default(),
+            Source::Files(files) => Self {
+                certificate: Part::read(Role::Certificate, &files.certificate)?,
+                key: Part::read(Role::Key, &files.key)?,
+                client_ca: client_ca(&files.client_ca)?,
+            },
+            Source::Given {
+                name,
+                pair,
+                client_ca: path,
+            } => {
+                let held = pair.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let part = |bytes| Part {
+                    name: name.clone(),
+                    bytes,
+                };
+                Self {
+                    certificate: part(held.certificate),
+                    key: part(held.key),
+                    client_ca: client_ca(path)?,
+                }
+            }
+        })
+    }
+
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let client_ca = self.client_ca.as_ref().map(|ca| &*ca.bytes);
+        for part in [
+            &*self.certificate.bytes,
+            &*self.key.bytes,
+            client_ca.unwrap_or_default(),
+        ] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+
+    pub(super) fn configure(&self) -> Result<Current, CertificateError> {
+        let chain = parse_chain(Role::Certificate, self.certificate.named())?;
+        let secret = parse_key(self.key.named())?;
+        let client_ca = self
+            .client_ca
+            .as_ref()
+            .map(|ca| Ok((&*ca.name, parse_chain(Role::ClientCa, ca.named())?)))
+            .transpose()?;
+        let (config, summary) = configure(
+            Named::new(&self.certificate.name, &*chain),
+            Named::new(&self.key.name, &secret),
+            client_ca.as_ref().map(|(name, ca)| Named::new(name, &**ca)),
+            Timestamp::now(),
+        )?;
+        Ok(Current {
+            config: Arc::new(config),
+            summary,
+            fingerprint: self.fingerprint(),
+        })
+    }
+}

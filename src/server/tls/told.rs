@@ -1,0 +1,153 @@
+//! What is told of a certificate that is watched: each thing once.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{CertificateError, CertificateSummary, Reload};
+
+/// A certificate that still is not replaced so long before its end is worth a warning.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What the watch has told already, so that it tells it once.
+#[derive(Default)]
+pub(super) struct Said {
+    problem: Option<String>,
+    expiry: Expiry,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Expiry {
+    #[default]
+    Far,
+    Soon,
+    Past,
+}
+
+impl Said {
+    /// Tells what a look came to, unless it was told before.
+    pub(super) fn log(
+        &mut self,
+        outcome: Result<Reload, CertificateError>,
+        serving: &CertificateSummary,
+        now: Timestamp,
+    ) {
+        match outcome {
+            Ok(Reload::Unchanged) => self.problem = None,
+            Ok(Reload::Replaced(summary)) => {
+                tracing::info!(certificate = %summary, "serving a new certificate");
+                self.problem = None;
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                if self.problem.as_ref() != Some(&problem) {
+                    tracing::error!(
+                        serving = %serving,
+                        "the certificate files cannot be used now, the last good certificate is \
+                         still served: {problem}"
+                    );
+                    self.problem = Some(problem);
+                }
+            }
+        }
+        let expiry = expiry(serving, now);
+        if expiry != self.expiry {
+            let not_after = serving.not_after;
+            match expiry {
+                Expiry::Far => {}
+                Expiry::Soon => {
+                    tracing::warn!(%not_after, "the certificate expires soon: renew it");
+                }
+                Expiry::Past => {
+                    tracing::error!(%not_after, "the certificate has expired: API servers refuse it");
+                }
+            }
+            self.expiry = expiry;
+        }
+    }
+}
+
+fn expiry(serving: &CertificateSummary, now: Timestamp) -> Expiry {
+    let left = serving.not_after.duration_since(now);
+    if left.is_negative() {
+        Expiry::Past
+    } else if left < EXPIRES_SOON {
+        Expiry::Soon
+    } else {
+        Expiry::Far
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn summary(days_left: i64) -> CertificateSummary {
+        let now = Timestamp::UNIX_EPOCH;
+        CertificateSummary {
+            names: vec!["localhost".to_owned()],
+            not_before: now,
+            not_after: now + SignedDuration::from_hours(24 * days_left),
+        }
+    }
+
+    /// What the watch writes when it finds `outcomes` one after the other.
+    fn told(
+        days_left: i64,
+        outcomes: impl IntoIterator<Item = Result<Reload, CertificateError>>,
+    ) -> Vec<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(Arc::new(file.reopen().unwrap()))
+            .finish();
+        let serving = summary(days_left);
+        tracing::subscriber::with_default(subscriber, || {
+            let mut said = Said::default();
+            for outcome in outcomes {
+                said.log(outcome, &serving, Timestamp::UNIX_EPOCH);
+            }
+        });
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn bad(path: &str) -> Result<Reload, CertificateError> {
+        Err(CertificateError::WrongOrder {
+            path: path.to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_problem_is_told_once_until_it_changes() {
+        let lines = told(
+            300,
+            [
+                bad("a.pem"),
+                bad("a.pem"),
+                bad("b.pem"),
+                Ok(Reload::Unchanged),
+                bad("b.pem"),
+                Ok(Reload::Replaced(summary(300))),
+            ],
+        );
+        let expected = ["a.pem", "b.pem", "b.pem", "serving a new certificate"];
+        assert_eq!(lines.len(), expected.len(), "{lines:?}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.contains(expected), "{line}");
+        }
+        assert!(lines[0].contains("the last good certificate is still served"));
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_told_once() {
+        for (days_left, expected) in [(300, None), (6, Some("soon")), (-1, Some("has expired"))] {
+            let lines = told(days_left, [Ok(Reload::Unchanged), Ok(Reload::Unchanged)]);
+            assert_eq!(lines.len(), usize::from(expected.is_some()), "{lines:?}");
+            if let Some(expected) = expected {
+                assert!(lines[0].contains(expected), "{lines:?}");
+            }
+        }
+    }
+}
