@@ -449,4 +449,6 @@ async fn doomed(
 }
 
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod tests;

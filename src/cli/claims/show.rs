@@ -74,6 +74,12 @@ pub(super) fn words(
         "Resource  {}\nState     {painted}\nVersion   {}\n",
         record.identity, known.version
     );
+    if let Some(held) = &record.reserved {
+        words += &format!(
+            "Transfer  {} moves it from {} to {}\n",
+            held.transfer, held.from, held.to
+        );
+    }
     if !record.copies.is_empty() {
         words += &format!("\n{}\n", style.paint(Paint::Bold, "Copies"));
         let rows = record.copies.iter().map(|(copy, held)| {

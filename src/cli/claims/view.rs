@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Record};
+use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Record, Reservation};
 use crate::registry::Versioned;
 
 use crate::cli::terminal::Paint;
@@ -15,8 +15,17 @@ pub(in crate::cli) fn json(known: &Versioned<Record>) -> Value {
         "resource": record.identity.to_string(),
         "state": record.state().as_str(),
         "version": known.version.as_str(),
+        "transfer": record.reserved.as_ref().map(reservation_json),
         "copies": record.copies.iter().map(|(copy, held)| copy_json(copy, held)).collect::<Vec<_>>(),
         "history": record.history.iter().map(entry_json).collect::<Vec<_>>(),
+    })
+}
+
+fn reservation_json(held: &Reservation) -> Value {
+    json!({
+        "name": held.transfer.as_str(),
+        "from": held.from.to_string(),
+        "to": held.to.to_string(),
     })
 }
 

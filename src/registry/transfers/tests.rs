@@ -22,7 +22,7 @@ fn copy(place: &str, name: &str) -> CopyRef {
     }
 }
 
-fn ask(place: &str, name: &str) -> Acquire {
+pub(super) fn ask(place: &str, name: &str) -> Acquire {
     Acquire {
         copy: copy(place, name),
         request: RequestUid::new(&format!("{place}-{name}")),
@@ -34,7 +34,7 @@ fn ask(place: &str, name: &str) -> Acquire {
     }
 }
 
-fn deletion(place: &str, name: &str) -> Delete {
+pub(super) fn deletion(place: &str, name: &str) -> Delete {
     Delete {
         copy: copy(place, name),
         stored: Stored {
@@ -53,7 +53,7 @@ fn deletion(place: &str, name: &str) -> Delete {
 }
 
 /// A registry in which `a/team` has these, parked, and `a/other` has `theirs`.
-async fn registry(names: &[&str]) -> MemoryRegistry {
+pub(super) async fn registry(names: &[&str]) -> MemoryRegistry {
     let registry = MemoryRegistry::new();
     let mine = names.iter().map(|name| ("a/team", *name));
     for (place, name) in mine.chain([("a/other", "theirs")]) {
@@ -63,7 +63,7 @@ async fn registry(names: &[&str]) -> MemoryRegistry {
     registry
 }
 
-fn wanted(name: &str) -> Transfer {
+pub(super) fn wanted(name: &str) -> Transfer {
     let place = |text: &str| text.parse().unwrap();
     let selection = Selection::default();
     Transfer::new(
@@ -78,11 +78,14 @@ fn said(deed: Deed) -> Entry {
     entry(deed, "alice", None)
 }
 
-async fn opened(registry: &MemoryRegistry, name: &str) -> Opened {
-    let transfer = start(registry, &wanted(name), &said(Deed::Start))
-        .await
-        .unwrap();
+/// Starts a transfer and opens it.
+pub(super) async fn opened_on(registry: &dyn Registry, wanted: &Transfer) -> Opened {
+    let transfer = start(registry, wanted, &said(Deed::Start)).await.unwrap();
     open(registry, &transfer.name, &|_| true).await.unwrap()
+}
+
+async fn opened(registry: &MemoryRegistry, name: &str) -> Opened {
+    opened_on(registry, &wanted(name)).await
 }
 
 async fn claim(registry: &MemoryRegistry, name: &str) -> Versioned<Record> {

@@ -1,0 +1,212 @@
+//! Opening a transfer against a delete, in every order that their calls can come in.
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
+
+use crate::claim::{Aim, Answer, Attempt, Call, Refusal};
+use crate::registry::memory::MemoryRegistry;
+use crate::registry::{Cursor, MemberRecord, Page, RecordVersion};
+
+use super::tests::{deletion, opened_on, registry, wanted};
+use super::*;
+
+/// How many turns are tried in every order: as many calls as both make. What is left is the
+/// first one's, to its end.
+const TURNS: u32 = 11;
+
+/// A registry whose every call waits for its turn.
+struct ByTurns(MemoryRegistry);
+
+/// Is not ready the first time.
+async fn next_turn() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[async_trait]
+impl Registry for ByTurns {
+    async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
+        next_turn().await;
+        self.0.claim(identity).await
+    }
+
+    async fn put_claim(
+        &self,
+        record: &Record,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        next_turn().await;
+        self.0.put_claim(record, expected).await
+    }
+
+    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+        next_turn().await;
+        self.0.claims_page(scope, at).await
+    }
+
+    async fn member(
+        &self,
+        name: &MemberName,
+    ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
+        self.0.member(name).await
+    }
+
+    async fn put_member(
+        &self,
+        member: &MemberRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        self.0.put_member(member, expected).await
+    }
+
+    async fn remove_member(
+        &self,
+        name: &MemberName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.0.remove_member(name, expected).await
+    }
+
+    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+        self.0.members().await
+    }
+
+    async fn transfer(
+        &self,
+        name: &TransferName,
+    ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        self.0.transfer(name).await
+    }
+
+    async fn put_transfer(
+        &self,
+        transfer: &Transfer,
+        expected: Option<&RecordVersion>,
+    ) -> Result<Put, RegistryError> {
+        next_turn().await;
+        self.0.put_transfer(transfer, expected).await
+    }
+
+    async fn remove_transfer(
+        &self,
+        name: &TransferName,
+        expected: &RecordVersion,
+    ) -> Result<Put, RegistryError> {
+        self.0.remove_transfer(name, expected).await
+    }
+
+    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+        self.0.transfers().await
+    }
+}
+
+/// A destructive delete of a group at the source, as an admission makes it.
+async fn delete(registry: &dyn Registry, group: &Identity, name: &str) -> Result<(), Refusal> {
+    let aim = Aim::Delete(deletion("a/team", name));
+    let mut attempt = Attempt::new(aim, vec![group.clone()], false);
+    while let Some(call) = attempt.call() {
+        let answer = match call {
+            Call::Claim(identity) => {
+                let known = registry.claim(identity).await.unwrap();
+                Answer::Claim(known.map(|known| (known.record, known.version)))
+            }
+            Call::Put(record, version) => {
+                match registry.put_claim(record, version).await.unwrap() {
+                    Put::Stored(_) => Answer::Stored,
+                    Put::Conflict => Answer::Conflict,
+                }
+            }
+            Call::Below(identity) => {
+                let below = registry.claims(&Scope::Below(identity.clone())).await;
+                let records = below.unwrap().into_iter().map(|known| known.record);
+                Answer::Claims(records.collect())
+            }
+            Call::Claims(_) => Answer::Claims(Vec::new()),
+        };
+        attempt.answer(answer);
+    }
+    attempt.outcome()
+}
+
+/// Runs both, whose turn it is by the bits of `schedule`, to their ends.
+fn by_turns<A, B>(
+    schedule: u32,
+    first: impl Future<Output = A>,
+    second: impl Future<Output = B>,
+) -> (A, B) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let (mut a, mut b) = (None, None);
+    let mut context = Context::from_waker(Waker::noop());
+    for turn in 0_u32.. {
+        let is_first = schedule.checked_shr(turn).unwrap_or(0) & 1 == 0;
+        if (is_first || b.is_some()) && a.is_none() {
+            if let Poll::Ready(done) = first.as_mut().poll(&mut context) {
+                a = Some(done);
+            }
+        } else if b.is_none()
+            && let Poll::Ready(done) = second.as_mut().poll(&mut context)
+        {
+            b = Some(done);
+        }
+        if a.is_some() && b.is_some() {
+            break;
+        }
+    }
+    (a.unwrap(), b.unwrap())
+}
+
+/// Whether the delete was admitted, and which resources the transfer was told are doomed.
+async fn race(schedule: u32, moved: &str, deleted: &str) -> (bool, Vec<Identity>) {
+    let registry = ByTurns(registry(&[]).await);
+    let (moved, deleted): (Identity, Identity) = (moved.parse().unwrap(), deleted.parse().unwrap());
+    for identity in [&moved, &deleted] {
+        let record = crate::claim::arrive(
+            None,
+            identity,
+            &super::tests::ask("a/team", identity.name()),
+        );
+        registry.0.put_claim(&record, None).await.unwrap();
+    }
+    let mut transfer = wanted("t");
+    transfer.selection.below = vec![moved];
+    let (opened, deleted) = by_turns(
+        schedule,
+        opened_on(&registry, &transfer),
+        delete(&registry, &deleted, deleted.name()),
+    );
+    (deleted.is_ok(), opened.doomed)
+}
+
+const GROUP: &str = "/subscriptions/s/resourceGroups/rg";
+const INSIDE: &str = "/subscriptions/s/resourceGroups/rg/providers/P/t/n";
+
+/// Whatever the order: a delete is refused, or the transfer is told of it.
+#[tokio::test]
+async fn one_of_the_two_always_sees_the_other() {
+    for deleted in [GROUP, INSIDE] {
+        let mut admitted = 0;
+        let all = 1 << TURNS;
+        for schedule in 0..all {
+            let (is_admitted, doomed) = race(schedule, INSIDE, deleted).await;
+            admitted += u32::from(is_admitted);
+            let told = doomed == [INSIDE.parse().unwrap()];
+            assert!(
+                !is_admitted || told,
+                "{deleted} at {schedule:011b}: {doomed:?}"
+            );
+        }
+        assert!(
+            admitted > 0 && admitted < all,
+            "{admitted} of {all} came first"
+        );
+    }
+}
