@@ -41,15 +41,13 @@ pub(super) fn find(scene: &Scene, found: &mut Obstacles) {
     }
     let depths = scene.depths();
     for (item, depth) in scene.items.iter().zip(depths) {
-        if scene.step(item) == Step::Done {
+        let step = scene.planned(item);
+        if step == Step::Done {
             continue;
         }
         claim(scene, item, found);
         owner(scene, item, depth, found);
-        let is_made = matches!(
-            scene.step(item),
-            Step::AwaitLive | Step::Delete | Step::AwaitGone
-        );
+        let is_made = matches!(step, Step::AwaitLive | Step::Delete | Step::AwaitGone);
         if item.source.is_some() && !is_made {
             target(scene, item, found);
             source(scene, item, found);
@@ -135,8 +133,8 @@ fn owner(scene: &Scene, item: &Item, depth: Option<usize>, found: &mut Obstacles
     }
     if let Some(child) = &item.child_left {
         let words = format!(
-            "{}/{} belongs to it and is not moved; the copy at the source stays, parked",
-            child.kind, child.name
+            "a {} belongs to it and is not moved; its copy at the source stays, parked",
+            child.kind
         );
         let advice = "select what belongs to it too, or go on with --accept children-left";
         found.advise(Rule::ChildrenLeft, key, words, advice.to_owned());

@@ -161,7 +161,7 @@ fn table(
             depth.map_or("?".to_owned(), |depth| depth.to_string()),
             item.identity.last_pair().to_owned(),
             format!("{}/{}", item.source_key.kind, item.source_key.name),
-            to_do(scene.step(item)).to_owned(),
+            to_do(scene.planned(item)).to_owned(),
         ]
     };
     let rows: Vec<Vec<String>> = ordered(scene).iter().map(row).collect();
@@ -232,7 +232,7 @@ fn told(scene: &Scene, obstacles: &[Obstacle]) -> Plan {
         resource: item.identity.to_string(),
         source: format!("{}/{}", scene.way.from.member, item.source_key),
         target: format!("{}/{}", scene.way.to.member, item.target_key),
-        next: to_do(scene.step(item)).to_owned(),
+        next: to_do(scene.planned(item)).to_owned(),
     };
     let obstacle = |one: &Obstacle| Told {
         weight: one.weight.as_str(),
@@ -250,7 +250,7 @@ fn told(scene: &Scene, obstacles: &[Obstacle]) -> Plan {
     }
 }
 
-/// A step in words. What is not reserved yet is at its beginning.
+/// A step in words.
 fn to_do(step: Step) -> &'static str {
     match step {
         Step::Park => "park it",

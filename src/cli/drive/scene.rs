@@ -244,6 +244,19 @@ impl Scene {
 
     /// What is next for an item, by what is known of it.
     pub(super) fn step(&self, item: &Item) -> Step {
+        self.step_by(item, item.claim.as_ref())
+    }
+
+    /// What will be next for it once its claim is reserved, if nobody else has done so.
+    pub(super) fn planned(&self, item: &Item) -> Step {
+        let claim = item.claim.as_ref().map(|claim| Record {
+            reserved: claim.reserved.clone().or_else(|| Some(self.way.clone())),
+            ..claim.clone()
+        });
+        self.step_by(item, claim.as_ref())
+    }
+
+    fn step_by(&self, item: &Item, claim: Option<&Record>) -> Step {
         let ours = |object: &Object| {
             let made_by = object.annotation(MADE_BY_ANNOTATION);
             !self.way_is_back() || made_by == Some(self.transfer.name.as_str())
@@ -262,7 +275,7 @@ impl Scene {
                 removable: false,
             }
         });
-        next(&self.way, item.claim.as_ref(), source, target)
+        next(&self.way, claim, source, target)
     }
 
     /// Whether it is being undone.
