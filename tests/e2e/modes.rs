@@ -35,14 +35,16 @@ async fn a_namespace_is_not_taken_out_of_guard_by_just_anybody() {
         .await
         .admitted();
     odd.warning("\"Off\" is no mode, so enforce is in force");
-    let refusal = developer.create(&group).await.refused();
-    assert!(
-        refusal
-            .warnings
-            .iter()
-            .any(|said| said.contains("is no mode")),
-        "{refusal:?}"
-    );
+    eventually("the namespace to be known with that mode", async || {
+        let refusal = developer.create(&group).await.refused();
+        let mut warnings = refusal.warnings.iter();
+        anyhow::ensure!(
+            warnings.any(|said| said.contains("is no mode")),
+            "{refusal:?}"
+        );
+        Ok(())
+    })
+    .await;
     // A namespace without the label has nothing to do with the guard.
     developer
         .label(&namespace, "x", Some("y"))
