@@ -3,6 +3,7 @@
 mod conflict;
 mod phrases;
 mod transfer;
+mod wakes;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -144,7 +145,9 @@ impl Refusal {
             Self::ChildrenDepend { identity, children } => {
                 children_depend(to, subject, identity, children)
             }
-            Self::WakesDelete { identity, peers } => wakes_delete(to, subject, identity, peers),
+            Self::WakesDelete { identity, peers } => {
+                wakes::wakes_delete(to, subject, identity, peers)
+            }
             Self::WakesChild { child, refusal } => {
                 let waits = match to.action {
                     Action::NamespacePolicy => "takes its policy from this namespace",
@@ -335,49 +338,6 @@ fn leave_azure_alone(to: &Speaker<'_>, subject: Option<&str>) -> Vec<String> {
         Some(_) => format!("To leave Azure alone, park {} first:", to.copy.object),
     };
     vec![how, park(to, to.copy)]
-}
-
-fn wakes_delete(
-    to: &Speaker<'_>,
-    subject: Option<&str>,
-    identity: &Identity,
-    peers: &[Holder],
-) -> Words {
-    if to.action == Action::MoveAway && subject.is_none() {
-        return moved_away(to, identity, peers);
-    }
-    let what = match (subject, to.action) {
-        (Some(subject), _) => format!("{subject} its delete, which is under way,"),
-        (None, Action::Rename) => "this copy is being deleted; this change".to_owned(),
-        (None, _) => "this copy is being deleted; making it manage".to_owned(),
-    };
-    Words {
-        summary: format!("{what} would delete {} in Azure", short(identity)),
-        holders: still(to, peers),
-        next: vec!["Leave it as it is: its delete ends without touching that resource.".to_owned()],
-        details: vec![format!("Resource: {identity}")],
-    }
-}
-
-fn moved_away(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
-    let what = short(identity);
-    Words {
-        summary: format!("taking skip off before clusterctl's delete could delete {what} in Azure"),
-        holders: still(to, peers),
-        next: park_namespace(to),
-        details: vec![format!("Resource: {identity}")],
-    }
-}
-
-/// What to do about clusterctl, which leaves the namespace's annotations alone.
-fn park_namespace(to: &Speaker<'_>) -> Vec<String> {
-    let namespace = &to.copy.object.namespace;
-    vec![
-        "It takes off all annotations. Park the namespace too, which it leaves alone, and let it \
-         try again:"
-            .to_owned(),
-        format!("  kubectl annotate --overwrite namespace {namespace} {POLICY_ANNOTATION}=skip"),
-    ]
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use crate::claim::{Reservation, TransferName};
 use crate::object::POLICY_ANNOTATION;
 
 use super::phrases::short;
-use super::{Action, Speaker, Words, leave_azure_alone, park_namespace};
+use super::wakes::park_namespace;
+use super::{Action, Speaker, Words, leave_azure_alone};
 
 /// The resource is brought to another place, and would go live elsewhere.
 pub(super) fn reserved_elsewhere(
