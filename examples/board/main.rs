@@ -1,9 +1,11 @@
 //! The board over a registry in memory, filled as that of a middling shop might be: to look at,
 //! and for `tests/browser`.
 //!
-//! It listens where it is told, 127.0.0.1:8090 without a word, and takes a word a line: `away`
-//! (the registry does not answer), `back`, `park NAME` (the live copies of resources of this name are parked), and `claim NAME` (a
-//! claim of a copy of this name, whatever it is).
+//! It listens where it is told, 127.0.0.1:8090 without a word. `fill KUBECONFIG#CONTEXT` fills a
+//! hub that is there instead, for pictures of a terminal, and ends. Otherwise it takes a word a line: `away`
+//! (the registry does not answer), `back`, `park NAME` (the live copies of resources of this name are parked), `claim NAME` (a
+//! claim of a copy of this name, whatever it is), and `step` (a resource of the open transfer goes
+//! one step on).
 
 #![allow(
     clippy::expect_used,
@@ -23,9 +25,16 @@ use aso_guard::board::shield::Shield;
 use aso_guard::claim::Record;
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
+use aso_guard::registry::kubernetes::KubernetesRegistry;
+use aso_guard::registry::kubernetes::crd::crds;
 use aso_guard::registry::{ReadOnly, Registry as _, Scope};
 use aso_guard::server::{bind, ops};
 use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::ResourceExt as _;
+use kube::api::{Api, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::{conditions, wait::await_condition};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +42,12 @@ use registry::Stage;
 
 #[tokio::main]
 async fn main() {
-    let listen = std::env::args().nth(1);
-    let listen = listen.as_deref().unwrap_or("127.0.0.1:8090");
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let listen = match &words[..] {
+        [fill, hub] if fill == "fill" => return fill_hub(hub).await,
+        [listen] => listen,
+        _ => "127.0.0.1:8090",
+    };
     let listen: SocketAddr = listen.parse().expect("an address with a port");
     let stage = Arc::new(Stage::new(100));
     seed::fill(&*stage, Timestamp::now()).await;
@@ -48,6 +61,30 @@ async fn main() {
         () = beat(&stage) => {}
         () = obey(&stage) => {}
     }
+}
+
+/// Gives a hub the registry's CRDs and what is shown.
+async fn fill_hub(hub: &str) {
+    let (path, context) = hub.split_once('#').unwrap_or((hub, ""));
+    let options = KubeConfigOptions {
+        context: (!context.is_empty()).then(|| context.to_owned()),
+        ..KubeConfigOptions::default()
+    };
+    let kubeconfig = Kubeconfig::read_from(path).expect("a kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+    let mut config = config.expect("a context");
+    config.default_retry = false;
+    let client = kube::Client::try_from(config).expect("a client");
+    let kinds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let ours = PatchParams::apply("board").force();
+    for crd in crds() {
+        let name = crd.name_any();
+        let applied = kinds.patch(&name, &ours, &Patch::Apply(&crd)).await;
+        applied.expect("a hub that takes CRDs");
+        let served = await_condition(kinds.clone(), &name, conditions::is_crd_established());
+        served.await.expect("a CRD that is served");
+    }
+    seed::fill(&KubernetesRegistry::new(client, hub), Timestamp::now()).await;
 }
 
 /// The members that run are heard from every few seconds.
@@ -76,7 +113,8 @@ async fn obey(stage: &Stage) {
             ("back", _) => stage.set_away(false),
             ("park", name) => park(stage, name).await,
             ("claim", name) => claim(stage, name).await,
-            _ => eprintln!("away, back, park NAME, or claim NAME"),
+            ("step", _) => step(stage).await,
+            _ => eprintln!("away, back, park NAME, claim NAME, or step"),
         }
     }
 }
@@ -102,4 +140,17 @@ async fn claim(stage: &Stage, name: &str) {
     let (copy, held) = seed::copy("west", &key, Policy::Manage, Timestamp::now(), name);
     record.copies.insert(copy, held);
     stage.put_claim(&record, None).await.unwrap();
+}
+
+/// Takes the first resource of the open transfer that is not through one step on.
+async fn step(stage: &Stage) {
+    let mut moved = stage.claims(&Scope::Reserved(None)).await.unwrap();
+    moved.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
+    for mut known in moved {
+        if seed::step(&mut known.record, Timestamp::now()) {
+            let version = Some(&known.version);
+            stage.put_claim(&known.record, version).await.unwrap();
+            return;
+        }
+    }
 }

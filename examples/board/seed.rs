@@ -9,6 +9,9 @@ use aso_guard::claim::{
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::{MemberRecord, Registry, Unresolved};
+use aso_guard::transfer::{
+    Deed as TransferDeed, Entry as TransferEntry, Phase, Selection, Stage, Status, Tally, Transfer,
+};
 use jiff::{SignedDuration, Timestamp};
 
 /// The subscription of everything here.
@@ -146,6 +149,9 @@ pub async fn fill(registry: &dyn Registry, now: Timestamp) {
             registry.put_member(&member, None).await.unwrap();
         }
     }
+    for transfer in transfers(now) {
+        registry.put_transfer(&transfer, None).await.unwrap();
+    }
     for record in claims(now) {
         registry.put_claim(&record, None).await.unwrap();
     }
@@ -177,9 +183,17 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         heard: now - SignedDuration::from_mins(minutes) - SignedDuration::from_secs(4),
         unresolved: Unresolved::default(),
     };
+    let unresolved = Unresolved {
+        count: 1,
+        some: vec!["data/StorageAccount/stscratch".to_owned()],
+        since: now - SignedDuration::from_mins(14),
+    };
     vec![
         member("west", "0a4b9d4e-6a34-4f0c-a2a3-5d9f7c1f2b10", 0, false),
-        member("north", "c7d1e0b2-91f5-47a8-8e6e-3a2b1c0d9e8f", 0, true),
+        MemberRecord {
+            unresolved,
+            ..member("north", "c7d1e0b2-91f5-47a8-8e6e-3a2b1c0d9e8f", 0, true)
+        },
         member(
             "lab",
             "f3e2d1c0-b9a8-4776-9554-433221100fee",
@@ -219,11 +233,129 @@ pub fn claims(now: Timestamp) -> Vec<Record> {
             }
         }
     }
+    let way = transfers(now)[0].reservation();
+    let moved = all.iter_mut().filter(|record| is_moved(record));
+    for (at, record) in moved.enumerate() {
+        record.reserved = Some(way.clone());
+        // The first ones are through, the last ones not begun.
+        for _ in 0..[4, 4, 4, 4, 4, 3, 3, 3, 2, 1, 1, 1, 1, 1]
+            .get(at)
+            .copied()
+            .unwrap_or(0)
+        {
+            step(record, now);
+        }
+    }
     for (id, change) in troubles(now) {
         let known = all.iter_mut().find(|record| record.identity.as_str() == id);
         change(known.unwrap());
     }
     all
+}
+
+fn is_moved(record: &Record) -> bool {
+    record.identity.resource_group() == Some("rg-search")
+}
+
+/// Takes a resource of the open transfer one step on; `false` where it is through.
+///
+/// # Panics
+/// It is of no transfer.
+pub fn step(record: &mut Record, now: Timestamp) -> bool {
+    let way = record.reserved.clone().unwrap();
+    let (source, target): (Vec<CopyRef>, Vec<CopyRef>) = record
+        .copies
+        .keys()
+        .cloned()
+        .partition(|copy| way.from.has(copy));
+    match (&source[..], &target[..]) {
+        ([source], []) => {
+            let held = record.copies.get_mut(source).unwrap();
+            if held.is_live() {
+                held.stored.as_mut().unwrap().policy = Policy::Skip;
+                return true;
+            }
+            let object = ObjectKey {
+                namespace: way.to.namespace.clone(),
+                ..source.object.clone()
+            };
+            let (copy, mut held) =
+                copy(way.to.member.as_str(), &object, Policy::Manage, now, "flux");
+            held.stored = None;
+            let deadline = now + SignedDuration::from_secs(84);
+            held.acquiring = vec![request(
+                "5e1c0a8f-7a52-4b7f-9f0e-2f4c6d8e0b13",
+                Proof::Deadline,
+                deadline,
+            )];
+            record.copies.insert(copy, held);
+            true
+        }
+        ([source], [target]) => {
+            let held = record.copies.get_mut(target).unwrap();
+            if held.stored.is_none() {
+                let (_, there) = copy(
+                    target.member.as_str(),
+                    &target.object,
+                    Policy::Manage,
+                    now,
+                    "flux",
+                );
+                *held = there;
+            } else {
+                record.copies.remove(source);
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+fn transfers(now: Timestamp) -> Vec<Transfer> {
+    let transfer = |name: &str, from: &str, to: &str, group: &str| {
+        let selection = Selection {
+            resource_groups: vec![group.into()],
+            ..Selection::default()
+        };
+        let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+        Transfer::new(name.parse().unwrap(), from, to, selection)
+    };
+    let entry = |minutes, deed| TransferEntry {
+        at: now - SignedDuration::from_mins(minutes),
+        by: "anna@contoso.example".into(),
+        deed,
+        why: None,
+        unfinished: 0,
+    };
+    let mut open = transfer(
+        "search-to-north",
+        "west/search",
+        "north/search",
+        "rg-search",
+    );
+    open.phase = Phase::Open;
+    open.covered = 18;
+    open.why = Why::new("search moves next to its data, CHG-2350");
+    open.history = vec![entry(6, TransferDeed::Start)];
+    let mut over = transfer(
+        "ingress-to-north",
+        "west/platform",
+        "north/platform",
+        "rg-ingress",
+    );
+    over.phase = Phase::Finished;
+    over.covered = 18;
+    let mut tally = Tally::default();
+    tally.add(Stage::Done, 18);
+    over.status = Some(Status {
+        at: now - SignedDuration::from_hours(70),
+        tally,
+    });
+    over.history = vec![
+        entry(60 * 71, TransferDeed::Start),
+        entry(60 * 70, TransferDeed::Finish),
+    ];
+    vec![open, over]
 }
 
 /// The ID of a resource group here.
@@ -248,7 +380,7 @@ fn troubles(now: Timestamp) -> Vec<(String, Change)> {
         "data",
         "stlakebackup",
     );
-    let rule = inside("search", "Microsoft.Cache/redis/redis-search");
+    let rule = inside("reports", "Microsoft.Cache/redis/redis-reports");
     vec![
         // Applied by hand in the other cluster, while its guard was away.
         (

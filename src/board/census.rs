@@ -93,12 +93,13 @@ impl Count {
 }
 
 /// Whether nobody reconciles a resource that somebody means to: all its copies are parked, or
-/// those that are live belong to clusters that are no members (any more).
+/// those that are live belong to clusters that are no members (any more). What an open transfer
+/// moves is none: there, that is how it is meant.
 fn is_orphan(record: &Record, members: &HashSet<MemberName>) -> bool {
     let nobody = !record
         .live()
         .any(|(copy, _)| members.contains(&copy.member));
-    !record.copies.is_empty() && nobody
+    !record.copies.is_empty() && nobody && record.reserved.is_none()
 }
 
 impl Census {

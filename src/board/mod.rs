@@ -86,6 +86,8 @@ impl Board {
             .route("/members", page!(Members, members))
             .route("/conflicts", page!(Conflicts, conflicts))
             .route("/orphans", page!(Orphans, orphans))
+            .route("/transfers", page!(Transfers, transfers))
+            .route("/transfer", page!(Transfers, transfer))
             .merge(assets::router())
             .fallback_service(page!(None, nowhere).with_state(self.clone()))
             .layer(middleware::from_fn_with_state(

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::claim::MemberName;
 use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Proof, Record};
+use crate::claim::{MemberName, TransferName};
 use crate::registry::{MemberRecord, Standing};
+use crate::transfer::{Stage, Transfer};
 
 use super::query::link;
 
@@ -54,6 +55,35 @@ impl From<Standing> for Badge {
             Standing::Silent => "silent",
         };
         let word = standing.as_str();
+        Self { word, icon }
+    }
+}
+
+impl From<Stage> for Badge {
+    fn from(stage: Stage) -> Self {
+        let icon = match stage {
+            Stage::Live => "live",
+            Stage::Busy | Stage::Coming => "pending",
+            Stage::Parked | Stage::Waiting => "parked",
+            Stage::Moved => "moving",
+            Stage::Done => "ready",
+            Stage::Conflict => "conflict",
+            Stage::Deleting => "deleting",
+            Stage::Lost => "silent",
+        };
+        let word = stage.as_str();
+        Self { word, icon }
+    }
+}
+
+impl From<&Transfer> for Badge {
+    fn from(transfer: &Transfer) -> Self {
+        let icon = match (transfer.is_open(), transfer.turned) {
+            (true, _) => "moving",
+            (false, false) => "ready",
+            (false, true) => "free",
+        };
+        let word = transfer.state();
         Self { word, icon }
     }
 }
@@ -126,7 +156,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn of(copy: &CopyRef) -> Self {
+    pub(super) fn of(copy: &CopyRef) -> Self {
         Self {
             member: copy.member.to_string(),
             object: copy.object.to_string(),
@@ -142,6 +172,8 @@ pub(super) struct Row {
     /// What it is inside of: `rg-shop › psql-shop`; empty where that is a subscription.
     pub(super) above: String,
     pub(super) subscription: String,
+    /// The open transfer that moves it.
+    pub(super) transfer: Option<String>,
     pub(super) link: String,
     /// The copies, the live ones first.
     pub(super) copies: Vec<(Badge, Place)>,
@@ -161,6 +193,10 @@ impl Row {
             name: identity.last_pair().to_owned(),
             above: above.join(" › "),
             subscription: identity.subscription().unwrap_or_default().to_owned(),
+            transfer: record
+                .reserved
+                .as_ref()
+                .map(|held| held.transfer.to_string()),
             link: claim_link(record),
             copies: live_first()
                 .map(|(copy, held)| (Holder::of(copy, held).hold.into(), Place::of(copy)))
@@ -175,6 +211,11 @@ impl Row {
 /// The address of a claim's page.
 pub(super) fn claim_link(record: &Record) -> String {
     link("/claim", &[("id", record.identity.as_str())])
+}
+
+/// The address of a transfer's page.
+pub(super) fn transfer_link(name: &TransferName) -> String {
+    link("/transfer", &[("name", name.as_str())])
 }
 
 /// The members by their names, for what is told of a copy's.

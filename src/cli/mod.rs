@@ -53,7 +53,7 @@ enum Command {
     Claims(claims::ClaimsArgs),
     /// The clusters that share the registry: list, add and forget them.
     Members(members::MembersArgs),
-    /// Show the registry in a browser: members, claims, conflicts, orphans. It only reads.
+    /// Show the registry in a browser: members, claims, conflicts, transfers. It only reads.
     Dashboard(dashboard::DashboardArgs),
     /// Moves of many resources: plan, run, undo them, or start, watch and finish them by hand.
     Transfer(transfer::TransferArgs),

@@ -5,6 +5,7 @@
 //! | [`pages`] | what each page says of a registry as it is in life |
 //! | [`search`] | claims are found, in parts, at a bounded cost |
 //! | [`hostile`] | names that are markup, requests that are not for this board |
+//! | [`transfers`] | the four steps of a transfer, moving |
 //! | [`trouble`] | a registry that is away, and comes back |
 //!
 //! `tests/browser` looks at the same pages in a real browser.
@@ -22,6 +23,7 @@ mod registry;
 mod search;
 #[path = "../../examples/board/seed.rs"]
 mod seed;
+mod transfers;
 mod trouble;
 
 use std::sync::Arc;

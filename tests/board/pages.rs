@@ -57,6 +57,8 @@ async fn a_silent_member_says_what_it_still_holds_and_what_to_type() {
         "only a person can know",
         "aso-guard members forget lab",
         "c7d1e0b2-91f5-47a8-8e6e-3a2b1c0d9e8f",
+        "north: 1 unresolved",
+        "data/StorageAccount/stscratch",
     ] {
         assert!(page.contains(said), "{said}: {page}");
     }
@@ -136,10 +138,10 @@ async fn a_claim_shows_what_is_under_way() {
     ] {
         assert!(page.contains(said), "{said}: {page}");
     }
-    let group = seed::group_id("search");
-    let path = format!("/claim?id={group}/providers/Microsoft.Cache/redis/redis-search");
+    let group = seed::group_id("reports");
+    let path = format!("/claim?id={group}/providers/Microsoft.Cache/redis/redis-reports");
     let page = text(&world.page(&path).await);
-    assert!(page.contains("Deleting in west"), "{page}");
+    assert!(page.contains("Deleting in north"), "{page}");
     assert!(
         page.contains("another resourceVersion than 918273"),
         "{page}"

@@ -135,6 +135,24 @@ test("an open page keeps in step, and keeps the focus", async () => {
   own.stop();
 });
 
+test("a transfer moves while it is looked at", async () => {
+  const own = await board();
+  const { page, wrong, close } = await open("/transfer?name=search-to-north", {}, own);
+  const parked = page.locator(".steps li").first();
+  assert.match(await parked.innerText(), /14 of 18/);
+  const width = () => parked.locator("rect").getAttribute("width").then(Number);
+  const before = await width();
+  // Each word takes the first resource that is not through one step on: of the five that are
+  // parked and the four that are live in the source, all get to the end within 40.
+  for (let words = 0; words < 40; words++) own.tell("step");
+  await parked.getByText("18 of 18").waitFor();
+  assert.ok((await width()) > before);
+  await page.locator(".steps li").last().getByText("18 of 18").waitFor();
+  assert.deepEqual(wrong, []);
+  await close();
+  own.stop();
+});
+
 test("updates can be paused", async () => {
   const { page, close } = await open("/");
   let asked = 0;

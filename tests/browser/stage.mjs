@@ -30,6 +30,8 @@ export const PAGES = {
   members: "/members",
   conflicts: "/conflicts",
   orphans: "/orphans",
+  transfers: "/transfers",
+  transfer: "/transfer?name=search-to-north",
   missing: "/claim?id=nothing",
 };
 

@@ -4,8 +4,9 @@ use askama::Template;
 
 use crate::arm::Identity;
 use crate::board::query::link;
-use crate::board::shown::{Badge, CopyShown, Request, Told, quoted};
-use crate::claim::{ClaimState, Record};
+use crate::board::shown::{Badge, CopyShown, Request, Told, quoted, transfer_link};
+use crate::claim::{ClaimState, Record, Reservation};
+use crate::transfer::stage;
 
 use super::{Frame, Look, Section, Shown, Trouble};
 
@@ -22,6 +23,10 @@ struct ClaimPage {
     conflict: bool,
     /// Which copies are live.
     live_words: String,
+    /// Where nobody reconciles it: which copies are parked.
+    parked_words: Option<String>,
+    /// The transfer that moves it: its name, its page, and how far this resource is.
+    moved: Option<(String, String, String)>,
     copies: Vec<CopyShown>,
     requests: Vec<Request>,
     history: Vec<Told>,
@@ -55,6 +60,8 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         version: known.version.to_string(),
         conflict: record.state() == ClaimState::Conflict,
         live_words: record.live_words(),
+        parked_words: (record.state() == ClaimState::Parked).then(|| record.parked_words()),
+        moved: record.reserved.as_ref().map(|held| moved(held, record)),
         copies: copies
             .map(|(copy, held)| CopyShown::of(record, copy, held, &members, look.now))
             .collect(),
@@ -70,6 +77,16 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         command: format!("aso-guard claims show {}", quoted(record.identity.as_str())),
     };
     Ok(page.render()?)
+}
+
+fn moved(held: &Reservation, record: &Record) -> (String, String, String) {
+    let far = stage(held, record).stage.words();
+    let far = format!("{far}, on its way from {} to {}", held.from, held.to);
+    (
+        held.transfer.to_string(),
+        transfer_link(&held.transfer),
+        far,
+    )
 }
 
 fn above(identity: &Identity) -> Vec<(String, String)> {

@@ -7,7 +7,7 @@ use crate::board::census::{Held, Tally};
 use crate::board::query::link;
 use crate::board::shown::{Badge, When, count};
 use crate::claim::MemberName;
-use crate::registry::{MemberRecord, Standing};
+use crate::registry::{MemberRecord, Standing, Unresolved};
 
 use super::{Frame, Look, Section, Shown};
 
@@ -22,6 +22,26 @@ pub(super) struct MemberRow {
     /// What it holds, where it was counted: live and parked copies.
     pub(super) holds: Option<(String, String)>,
     pub(super) claims: String,
+    /// Objects of it that nobody can place, where there are any.
+    pub(super) unresolved: Option<Lost>,
+}
+
+/// Objects whose Azure resource cannot be worked out, so that nobody guards them.
+pub(super) struct Lost {
+    pub(super) number: String,
+    /// The first few.
+    pub(super) some: Vec<String>,
+    pub(super) since: When,
+}
+
+impl Lost {
+    fn of(unresolved: &Unresolved, now: Timestamp) -> Option<Self> {
+        (unresolved.count > 0).then(|| Self {
+            number: unresolved.count.to_string(),
+            some: unresolved.some.clone(),
+            since: When::new(unresolved.since, now),
+        })
+    }
 }
 
 #[derive(Template)]
@@ -80,6 +100,7 @@ pub(super) fn rows(members: &[MemberRecord], tally: &Tally, now: Timestamp) -> V
                 cluster: member.cluster.to_string(),
                 holds: held.map(|held| holds(held.unwrap_or_default())),
                 claims: link("/claims", &[("member", member.name.as_str())]),
+                unresolved: Lost::of(&member.unresolved, now),
             }
         })
         .collect();
@@ -98,6 +119,7 @@ pub(super) fn rows(members: &[MemberRecord], tally: &Tally, now: Timestamp) -> V
         cluster: String::new(),
         holds: Some(holds(*held)),
         claims: link("/claims", &[("member", name.as_str())]),
+        unresolved: None,
     }));
     rows
 }

@@ -7,6 +7,8 @@ pub(super) mod members;
 pub(super) mod nowhere;
 pub(super) mod orphans;
 pub(super) mod overview;
+pub(super) mod transfer;
+pub(super) mod transfers;
 mod trouble;
 
 use askama::Template;
@@ -31,17 +33,19 @@ pub(super) enum Section {
     Members,
     Conflicts,
     Orphans,
+    Transfers,
     /// A page that is in none.
     None,
 }
 
 impl Section {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (Self::Overview, "/", "Overview"),
         (Self::Claims, "/claims", "Claims"),
         (Self::Members, "/members", "Members"),
         (Self::Conflicts, "/conflicts", "Conflicts"),
         (Self::Orphans, "/orphans", "Orphans"),
+        (Self::Transfers, "/transfers", "Transfers"),
     ];
 }
 

@@ -7,15 +7,20 @@ use crate::board::query::link;
 use crate::board::shown::{Badge, count, plural};
 use crate::claim::ClaimState;
 use crate::registry::Standing;
+use crate::transfer::Transfer;
 
 use super::conflicts::{Conflict, conflicts};
 use super::members::{MemberRow, Numbers, rows};
+use super::transfers::{Move, moves};
 use super::{Frame, Look, Section, Shown};
 
 /// How many units the bar of states is wide.
 const BAR: usize = 1000;
 /// How many conflicts are named here.
 const NAMED: usize = 5;
+
+/// How many open transfers are shown here.
+const MOVES: usize = 5;
 
 /// Something that needs somebody.
 struct Call {
@@ -42,6 +47,8 @@ struct Overview {
     calls: Vec<Call>,
     members: Vec<MemberRow>,
     conflicts: Vec<Conflict>,
+    /// The transfers that are open.
+    moves: Vec<Move>,
     /// How many claims there are; `None` until they were counted.
     claims: Option<String>,
     parts: Vec<Part>,
@@ -52,6 +59,9 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
     let tally = look.board.census.look();
     let members = look.board.registry.members().await?;
     let (mut conflicts, more) = conflicts(&look).await?;
+    let transfers = look.board.registry.transfers().await?.into_iter();
+    let open: Vec<Transfer> = transfers.filter(Transfer::is_open).take(MOVES).collect();
+    let moves = moves(&look, &open).await?;
     let counted = tally.last.as_ref().map(|(_, counted)| &**counted);
     let silent = members
         .iter()
@@ -66,6 +76,7 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         calls,
         members: rows(&members, &tally, look.now),
         conflicts,
+        moves,
         claims: counted.map(|counted| count(counted.claims)),
         parts: counted.map(parts).unwrap_or_default(),
         numbers: Numbers::of(&tally, look.now),

@@ -85,7 +85,7 @@ fn of_registry(error: &RegistryError) -> (&'static str, String, Vec<&'static str
             "The registry refuses to be read",
             words,
             vec![
-                "Who runs this board needs get and list on claims and members in the group \
+                "Who runs this board needs get and list on claims, members and transfers in the group \
                  asoguard.io: a kubeconfig with these rights, by --registry \
                  kubernetes:KUBECONFIG#CONTEXT.",
             ],

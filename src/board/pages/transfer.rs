@@ -1,0 +1,136 @@
+//! One transfer, and each of its resources.
+
+use askama::Template;
+
+use crate::board::query::link;
+use crate::board::shown::{Badge, Place, When, count};
+use crate::claim::TransferName;
+use crate::transfer::{Entry, Resource, Stage};
+
+use super::transfers::{Move, how_far};
+use super::{Frame, Look, Section, Shown, Trouble};
+
+/// How many resources are shown.
+const SHOWN: usize = 500;
+
+/// A resource of a transfer.
+struct Row {
+    stage: Badge,
+    /// The stage in words.
+    words: &'static str,
+    name: String,
+    link: String,
+    source: Option<Place>,
+    target: Option<Place>,
+    elsewhere: Option<Place>,
+}
+
+/// What was done to it.
+struct Told {
+    at: When,
+    by: String,
+    deed: &'static str,
+    why: String,
+    unfinished: Option<String>,
+}
+
+/// How many resources are at a stage, and where they are listed.
+struct Part {
+    stage: Badge,
+    words: &'static str,
+    number: String,
+    link: String,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "transfer.html")]
+struct Page {
+    frame: Frame,
+    it: Move,
+    why: String,
+    parts: Vec<Part>,
+    /// `None` where they were not read.
+    rows: Option<Vec<Row>>,
+    /// Whether only those at one stage are listed, and how to list all.
+    all: Option<String>,
+    /// How many are not shown.
+    more: Option<String>,
+    history: Vec<Told>,
+    open: bool,
+}
+
+pub(in crate::board) async fn page(look: Look) -> Shown {
+    let asked = look.query.get("name").to_owned();
+    let missing = || Trouble::Missing(format!("There is no transfer of the name “{asked}”."));
+    let name: TransferName = asked.parse().map_err(|_| missing())?;
+    let known = look.board.registry.transfer(&name).await?;
+    let transfer = known.ok_or_else(missing)?.record;
+    let members = look.members().await?;
+    let mut far = how_far(&look, &transfer).await?;
+    let stage = Stage::from_word(look.query.get("stage"));
+    let resources = far.progress.take().map(|progress| progress.resources);
+    let meant = |resource: &&Resource| stage.is_none_or(|stage| resource.stage == stage);
+    let hidden = resources.as_ref().map_or(0, |all| {
+        all.iter().filter(meant).count().saturating_sub(SHOWN)
+    });
+    let address = |stage: &str| link("/transfer", &[("name", name.as_str()), ("stage", stage)]);
+    let counted = Stage::ALL.into_iter().filter(|&one| far.tally.at(one) > 0);
+    let parts = counted.map(|one| Part {
+        stage: one.into(),
+        words: one.words(),
+        number: count(far.tally.at(one)),
+        link: address(one.as_str()),
+        chosen: stage == Some(one),
+    });
+    let page = Page {
+        frame: look.live(),
+        why: transfer
+            .why
+            .as_ref()
+            .map_or("", |why| why.as_str())
+            .to_owned(),
+        parts: parts.collect(),
+        rows: resources.map(|all| {
+            let shown = all.iter().filter(meant).take(SHOWN);
+            shown.map(Row::of).collect()
+        }),
+        all: stage.map(|_| address("")),
+        more: (hidden > 0).then(|| count(hidden)),
+        history: transfer
+            .history
+            .iter()
+            .rev()
+            .map(|entry| Told::of(entry, &look))
+            .collect(),
+        open: transfer.is_open(),
+        it: Move::of(&look, &transfer, far, &members),
+    };
+    Ok(page.render()?)
+}
+
+impl Row {
+    fn of(resource: &Resource) -> Self {
+        Self {
+            stage: resource.stage.into(),
+            words: resource.stage.words(),
+            name: resource.identity.last_pair().to_owned(),
+            link: link("/claim", &[("id", resource.identity.as_str())]),
+            source: resource.source.as_ref().map(Place::of),
+            target: resource.target.as_ref().map(Place::of),
+            elsewhere: resource.elsewhere.as_ref().map(Place::of),
+        }
+    }
+}
+
+impl Told {
+    fn of(entry: &Entry, look: &Look) -> Self {
+        Self {
+            at: When::new(entry.at, look.now),
+            by: entry.by.to_string(),
+            deed: entry.deed.as_str(),
+            why: entry.why.as_ref().map_or("", |why| why.as_str()).to_owned(),
+            unfinished: (entry.unfinished > 0).then(|| count(entry.unfinished)),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The transfers, and how far each is through the four steps.
+
+use askama::Template;
+
+use crate::board::shown::{Badge, Members, When, count, plural, transfer_link};
+use crate::claim::Place;
+use crate::registry::{ReadOnly, RegistryError, Scope, Standing};
+use crate::transfer::{Progress, Stage, Tally, Transfer, progress};
+
+use super::{Frame, Look, Section, Shown};
+
+/// How many parts of a transfer's claims are read for one look; of a larger one, what was last
+/// written down is shown.
+const PARTS: usize = 6;
+/// How many units a step's bar is wide.
+const BAR: usize = 1000;
+/// How many transfers that are over are shown.
+const OVER: usize = 50;
+
+/// A transfer in short.
+pub(super) struct Move {
+    pub(super) name: String,
+    pub(super) link: String,
+    pub(super) state: Badge,
+    /// Which resources it moves.
+    pub(super) what: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) started: Option<Started>,
+    pub(super) steps: Vec<Step>,
+    /// How many need a person.
+    pub(super) trouble: Option<String>,
+    /// How good the numbers are.
+    pub(super) note: Option<String>,
+}
+
+/// Who started a transfer.
+pub(super) struct Started {
+    pub(super) at: When,
+    pub(super) by: String,
+}
+
+/// One of the four steps.
+pub(super) struct Step {
+    pub(super) icon: &'static str,
+    pub(super) what: &'static str,
+    pub(super) place: String,
+    /// How many have it behind them, of how many.
+    pub(super) counted: Option<(String, String)>,
+    /// The same as a stretch of the bar.
+    pub(super) share: usize,
+    pub(super) note: Option<String>,
+}
+
+/// How far a transfer is, and how that is known.
+pub(super) struct Far {
+    pub(super) tally: Tally,
+    /// Each resource, where all were read.
+    pub(super) progress: Option<Progress>,
+    pub(super) note: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "transfers.html")]
+struct List {
+    frame: Frame,
+    open: Vec<Move>,
+    over: Vec<Move>,
+    /// How many more are over than are shown.
+    more: Option<String>,
+}
+
+pub(in crate::board) async fn page(look: Look) -> Shown {
+    let transfers = look.board.registry.transfers().await?.into_iter();
+    let (open, mut over): (Vec<_>, Vec<_>) = transfers.partition(Transfer::is_open);
+    over.sort_by_key(|transfer| std::cmp::Reverse(transfer.ended().map(|entry| entry.at)));
+    let more = over.len().saturating_sub(OVER);
+    over.truncate(OVER);
+    let page = List {
+        frame: look.live(),
+        open: moves(&look, &open).await?,
+        over: moves(&look, &over).await?,
+        more: (more > 0).then(|| count(more)),
+    };
+    Ok(page.render()?)
+}
+
+/// These transfers in short.
+pub(super) async fn moves(look: &Look, transfers: &[Transfer]) -> Result<Vec<Move>, RegistryError> {
+    let members = look.members().await?;
+    let mut moves = Vec::new();
+    for transfer in transfers {
+        let far = how_far(look, transfer).await?;
+        moves.push(Move::of(look, transfer, far, &members));
+    }
+    Ok(moves)
+}
+
+/// How far a transfer is: by its claims while it is open, and by what was written down later.
+pub(super) async fn how_far(look: &Look, transfer: &Transfer) -> Result<Far, RegistryError> {
+    let noted = transfer.status.as_ref();
+    if transfer.is_open() {
+        if let Some(progress) = by_claims(&look.board.registry, transfer).await? {
+            return Ok(Far {
+                tally: progress.tally,
+                progress: Some(progress),
+                note: None,
+            });
+        }
+        let note = match noted {
+            Some(noted) => format!("As written down {}", When::new(noted.at, look.now).ago),
+            None => "Nobody wrote down yet how far it is".to_owned(),
+        };
+        return Ok(Far {
+            tally: noted.map(|noted| noted.tally).unwrap_or_default(),
+            progress: None,
+            note: Some(format!("{note}: it is too large to be read for one look.")),
+        });
+    }
+    Ok(Far {
+        tally: noted.map(|noted| noted.tally).unwrap_or_default(),
+        progress: None,
+        note: None,
+    })
+}
+
+/// `None` where that would be too much to read.
+async fn by_claims(
+    registry: &ReadOnly,
+    transfer: &Transfer,
+) -> Result<Option<Progress>, RegistryError> {
+    let scope = Scope::Reserved(Some(transfer.name.clone()));
+    let mut records = Vec::new();
+    let mut at = None;
+    for _ in 0..PARTS {
+        let part = registry.claims_page(&scope, at.as_ref()).await?;
+        records.extend(part.claims.into_iter().map(|known| known.record));
+        let Some(next) = part.next else {
+            return Ok(Some(progress(&transfer.reservation(), &records)));
+        };
+        at = Some(next);
+    }
+    Ok(None)
+}
+
+impl Move {
+    pub(super) fn of(look: &Look, transfer: &Transfer, far: Far, members: &Members) -> Self {
+        let way = transfer.reservation();
+        let trouble = far.tally.trouble();
+        let started = transfer.started().map(|entry| Started {
+            at: When::new(entry.at, look.now),
+            by: entry.by.to_string(),
+        });
+        Self {
+            name: transfer.name.to_string(),
+            link: transfer_link(&transfer.name),
+            state: transfer.into(),
+            what: transfer.selection.words(),
+            from: way.from.to_string(),
+            to: way.to.to_string(),
+            started,
+            steps: steps(look, &far.tally, &way.from, &way.to, members),
+            trouble: (trouble > 0).then(|| {
+                let needs = plural(trouble, "resource needs", "resources need");
+                format!("{} {needs} somebody", count(trouble))
+            }),
+            note: far.note,
+        }
+    }
+}
+
+/// The four steps of ASO's guide, from here to there.
+fn steps(look: &Look, tally: &Tally, from: &Place, to: &Place, members: &Members) -> Vec<Step> {
+    let total = tally.total();
+    let noted = |stage: Stage, words: &str| {
+        let number = tally.at(stage);
+        (number > 0).then(|| format!("{} {words}", count(number)))
+    };
+    let step = |what, place: &Place, done: usize, note| Step {
+        icon: match done {
+            0 => "free",
+            done if done == total => "ready",
+            _ => "pending",
+        },
+        what,
+        place: place.to_string(),
+        counted: Some((count(done), count(total))),
+        share: (done * BAR).checked_div(total).unwrap_or_default(),
+        note,
+    };
+    let gone = tally.at(Stage::Done) + tally.at(Stage::Waiting);
+    let member = members.get(&to.member);
+    let standing = member.map(|member| (member, member.standing(look.now)));
+    let ready = matches!(standing, Some((_, Standing::Ready | Standing::Enrolling)));
+    vec![
+        step(
+            "Parked in",
+            from,
+            tally.parked(),
+            noted(Stage::Busy, "busy in Azure"),
+        ),
+        Step {
+            icon: if ready { "ready" } else { "silent" },
+            what: "aso-guard runs in",
+            place: to.member.to_string(),
+            counted: None,
+            share: 0,
+            note: Some(standing.map_or_else(
+                || "no member of the registry".to_owned(),
+                |(member, standing)| {
+                    let heard = When::new(member.heard, look.now).ago;
+                    format!("{}, heard {heard}", standing.as_str())
+                },
+            )),
+        },
+        step(
+            "Live in",
+            to,
+            tally.live(),
+            noted(Stage::Coming, "on the way"),
+        ),
+        step("Gone from", from, gone, None),
+    ]
+}
