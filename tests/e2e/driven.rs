@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::GUARD;
 use crate::lab::crds;
@@ -114,48 +116,70 @@ async fn steps_taken(all: usize, from: &Kubectl, to: &Kubectl) -> usize {
 /// Watches both ends for deletes of copies that are not parked. Each of those would have
 /// deleted the resource in Azure.
 struct Deletes {
-    from: BTreeMap<&'static str, String>,
-    to: BTreeMap<&'static str, String>,
+    enough: CancellationToken,
+    watches: Vec<JoinHandle<(usize, usize)>>,
 }
 
 impl Deletes {
     async fn since_now(from: &Kubectl, to: &Kubectl) -> Self {
-        let versions = async |person: &Kubectl| {
-            let mut versions = BTreeMap::new();
+        let enough = CancellationToken::new();
+        let mut watches = Vec::new();
+        for person in [from, to] {
             for kind in KINDS {
                 let path = Object::of(kind, "any").collection(person.namespace());
                 let list: Value = serde_json::from_str(&person.raw(&path).await.unwrap()).unwrap();
                 let version = list["metadata"]["resourceVersion"].as_str().unwrap();
-                versions.insert(kind, version.to_owned());
+                let watch = watch(person.clone(), path, version.to_owned(), enough.clone());
+                watches.push(tokio::spawn(watch));
             }
-            versions
-        };
-        Self {
-            from: versions(from).await,
-            to: versions(to).await,
         }
+        Self { enough, watches }
     }
 
     /// How many there were until now, safe and destructive.
-    async fn count(&self, from: &Kubectl, to: &Kubectl) -> (usize, usize) {
+    async fn count(self) -> (usize, usize) {
+        self.enough.cancel();
         let (mut safe, mut destructive) = (0, 0);
-        for (person, versions) in [(from, &self.from), (to, &self.to)] {
-            for (kind, version) in versions {
-                let path = Object::of(kind, "any").collection(person.namespace());
-                let query = format!("watch=1&timeoutSeconds=1&resourceVersion={version}");
-                let events = person.raw(&format!("{path}?{query}")).await.unwrap();
-                for event in events.lines() {
-                    let event: Value = serde_json::from_str(event).unwrap();
-                    assert_ne!(event["type"], "ERROR", "{event}");
-                    if event["type"] == "DELETED" {
-                        let parked =
-                            Object(event["object"].clone()).annotation(POLICY) == Some("skip");
-                        *(if parked { &mut safe } else { &mut destructive }) += 1;
-                    }
-                }
-            }
+        for watch in self.watches {
+            let counts = watch.await.unwrap();
+            safe += counts.0;
+            destructive += counts.1;
         }
         (safe, destructive)
+    }
+}
+
+/// Counts deletes, safe and destructive, until it is enough. It goes on from where it was every
+/// few seconds: an API server remembers no more than the last minute for certain.
+async fn watch(
+    person: Kubectl,
+    path: String,
+    mut version: String,
+    enough: CancellationToken,
+) -> (usize, usize) {
+    let (mut safe, mut destructive) = (0, 0);
+    loop {
+        let is_last = enough.is_cancelled();
+        let seconds = if is_last { 1 } else { 5 };
+        let query = format!(
+            "watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={version}"
+        );
+        let events = person.raw(&format!("{path}?{query}")).await.unwrap();
+        for event in events.lines() {
+            let event: Value = serde_json::from_str(event).unwrap();
+            assert_ne!(event["type"], "ERROR", "{event}");
+            let object = Object(event["object"].clone());
+            object
+                .text("/metadata/resourceVersion")
+                .clone_into(&mut version);
+            if event["type"] == "DELETED" {
+                let parked = object.annotation(POLICY) == Some("skip");
+                *(if parked { &mut safe } else { &mut destructive }) += 1;
+            }
+        }
+        if is_last {
+            return (safe, destructive);
+        }
     }
 }
 
@@ -294,7 +318,7 @@ async fn moved_in_spite_of_kills(
     assert_eq!(there.len(), all);
     assert!(there.values().all(|(live, _)| *live), "{there:?}");
     assert_eq!(
-        deletes.count(from, to).await,
+        deletes.count().await,
         (all, 0),
         "safe and destructive deletes"
     );
@@ -370,7 +394,7 @@ async fn what_was_begun_is_taken_back_as_it_was() {
         assert_eq!(now.annotation(POLICY), one.annotation(POLICY), "{now}");
         assert_eq!(now.annotation("asoguard.io/policy-before"), None, "{now}");
     }
-    let (_, destructive) = deletes.count(&story.a, &story.b).await;
+    let (_, destructive) = deletes.count().await;
     assert_eq!(destructive, 0);
     claims_are_true(&story, &resources, "a/undone").await;
 }
