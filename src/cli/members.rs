@@ -12,7 +12,8 @@ use crate::claim::{Heard, MemberName, MemberNameError, Record};
 use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Standing, Versioned};
 
 use super::Outcome;
-use super::claims::{Form, view};
+use super::claims::view;
+use super::output::{Form, yaml};
 use super::registry::{RegistryArgs, Stop};
 use super::terminal::{Paint, Style};
 
@@ -98,8 +99,7 @@ async fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
             if args.output == Form::Json {
                 writeln!(out, "{all:#}")?;
             } else {
-                let text = serde_yaml::to_string(&all).map_err(std::io::Error::other)?;
-                out.write_all(text.as_bytes())?;
+                yaml(&all, out)?;
             }
         }
         Form::Table | Form::Wide if members.is_empty() => writeln!(out, "No members.")?,

@@ -13,6 +13,7 @@ mod generate;
 mod hub;
 mod members;
 mod metrics;
+mod output;
 #[cfg(test)]
 mod reference;
 mod registry;

@@ -54,7 +54,11 @@ pub(super) async fn run(args: &TransferArgs) -> Outcome {
     done.map_or_else(Stop::tell, |()| Outcome::Fine)
 }
 
-fn named(text: &str) -> Result<TransferName, Stop> {
+/// A transfer by its name.
+///
+/// # Errors
+/// It is no name.
+pub(super) fn named(text: &str) -> Result<TransferName, Stop> {
     text.parse()
         .map_err(|error| Stop::Usage(format!("{error}")))
 }

@@ -10,11 +10,13 @@ use serde_json::Value;
 use crate::claim::{MemberName, Record};
 use crate::registry::Versioned;
 
+use crate::cli::output::{Form, OutputArgs, yaml};
 use crate::cli::registry::{RegistryArgs, Stop};
 use crate::cli::terminal::Style;
 
 use super::filter::FilterArgs;
-use super::{Form, view};
+use super::show::heard;
+use super::view;
 
 /// Which claims to list, and how.
 #[derive(Args)]
@@ -23,34 +25,20 @@ pub(super) struct ListArgs {
     registry: RegistryArgs,
     #[command(flatten)]
     filter: FilterArgs,
-    /// How the list is written
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "table",
-        env = "ASO_GUARD_OUTPUT"
-    )]
-    output: Form,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
     let filter = args.filter.check()?;
     let registry = args.registry.open().await?;
     let found = filter.apply(&*registry).await?;
-    match args.output {
+    match args.output.form {
         Form::Json => writeln!(out, "{:#}", all(&found))?,
-        Form::Yaml => {
-            let text = serde_yaml::to_string(&all(&found)).map_err(std::io::Error::other)?;
-            out.write_all(text.as_bytes())?;
-        }
+        Form::Yaml => yaml(&all(&found), out)?,
         Form::Table | Form::Wide => {
-            let members = registry.members().await?;
-            let heard: HashMap<MemberName, Timestamp> = members
-                .into_iter()
-                .map(|known| (known.record.name, known.record.heard))
-                .collect();
-            let wide = args.output == Form::Wide;
+            let heard = heard(&*registry).await?;
+            let wide = args.output.form == Form::Wide;
             write!(out, "{}", table(&found, &heard, wide, Timestamp::now()))?;
         }
     }

@@ -34,19 +34,6 @@ enum Command {
     Release(release::ReleaseArgs),
 }
 
-/// The forms of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Form {
-    /// For people.
-    Table,
-    /// For people with wide screens.
-    Wide,
-    /// For programs.
-    Json,
-    /// The same as YAML.
-    Yaml,
-}
-
 /// Runs it.
 pub(super) async fn run(args: &ClaimsArgs) -> Outcome {
     let out = &mut std::io::stdout();

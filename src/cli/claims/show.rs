@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use crate::claim::{Heard, Holder, MemberName, Record};
 use crate::registry::{Registry, Versioned};
 
+use crate::cli::output::{Form, OutputArgs, yaml};
 use crate::cli::registry::{RegistryArgs, Stop};
 use crate::cli::terminal::{Paint, Style};
 
-use super::{Form, find, view};
+use super::{find, view};
 
 /// Which claim to show, and how.
 #[derive(Args)]
@@ -21,26 +22,16 @@ pub(super) struct ShowArgs {
     resource: String,
     #[command(flatten)]
     registry: RegistryArgs,
-    /// How the claim is written
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "table",
-        env = "ASO_GUARD_OUTPUT"
-    )]
-    output: Form,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 pub(super) async fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), Stop> {
     let registry = args.registry.open().await?;
     let known = find(&*registry, &args.registry, &args.resource).await?;
-    match args.output {
+    match args.output.form {
         Form::Json => writeln!(out, "{:#}", view::json(&known))?,
-        Form::Yaml => {
-            let text = serde_yaml::to_string(&view::json(&known)).map_err(std::io::Error::other)?;
-            out.write_all(text.as_bytes())?;
-        }
+        Form::Yaml => yaml(&view::json(&known), out)?,
         Form::Table | Form::Wide => {
             let heard = heard(&*registry).await?;
             write!(

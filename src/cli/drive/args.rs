@@ -11,12 +11,9 @@ use crate::claim::{MemberName, Place};
 use crate::cli::config::client_config;
 use crate::cli::registry::Stop;
 use crate::cluster::kube::CredentialSettings;
-use crate::registry::{MemberRecord, Registry};
+use crate::registry::{MemberRecord, Registry, Standing};
 
 use super::end::End;
-
-/// A member that was not heard from for so long acknowledges nothing, in minutes.
-const SILENT_MINUTES: i64 = 10;
 
 /// How the two clusters are reached.
 #[derive(Args, Clone)]
@@ -185,8 +182,9 @@ fn known_as(end: &End, record: Option<&MemberRecord>, side: &str) -> Result<Opti
             end.cluster_uid, record.cluster
         )));
     }
-    let minutes = Timestamp::now().duration_since(record.heard).as_mins();
-    Ok((minutes >= SILENT_MINUTES).then(|| {
+    let now = Timestamp::now();
+    Ok((record.standing(now) == Standing::Silent).then(|| {
+        let minutes = now.duration_since(record.heard).as_mins();
         format!(
             "the guard of cluster {member} was last heard from {minutes} minutes ago: it would \
              acknowledge nothing; see that it runs"

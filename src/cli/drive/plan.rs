@@ -7,8 +7,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::cli::Outcome;
+use crate::cli::output::yaml;
 use crate::cli::registry::{RegistryArgs, Stop};
 use crate::cli::terminal::{Paint, Style};
+use crate::cli::transfer::named;
 use crate::transfer::Step;
 
 use super::args::EndsArgs;
@@ -101,8 +103,7 @@ pub(in crate::cli) async fn run(args: &PlanArgs) -> Outcome {
 }
 
 async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, Stop> {
-    let name = args.name.parse();
-    let name = name.map_err(|error| Stop::Usage(format!("{error}")))?;
+    let name = named(&args.name)?;
     let registry = args.registry.open().await?;
     let (transfer, _) = args.wanted.transfer(&*registry, &name).await?;
     let way = transfer.reservation();
@@ -120,10 +121,7 @@ async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, Stop> {
             let text = serde_json::to_string_pretty(&told(&scene, &obstacles));
             writeln!(out, "{}", text.map_err(cannot_write)?)?;
         }
-        Form::Yaml => {
-            let text = serde_yaml::to_string(&told(&scene, &obstacles));
-            write!(out, "{}", text.map_err(cannot_write)?)?;
-        }
+        Form::Yaml => yaml(&told(&scene, &obstacles), out)?,
     }
     Ok(if blocking(&obstacles) == 0 {
         Outcome::Fine

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::claim::{CopyRef, TransferName};
+use crate::claim::CopyRef;
 use crate::cli::Outcome;
 use crate::cli::claims::actor;
 use crate::cli::registry::{RegistryArgs, Stop};
 use crate::cli::terminal::Style;
+use crate::cli::transfer::named;
 use crate::registry::transfers;
 use crate::registry::{Registry, RegistryError};
 use crate::transfer::{Deed, Phase, Transfer};
@@ -92,7 +93,7 @@ impl PaceArgs {
 }
 
 async fn drive(args: &RunArgs) -> Result<Outcome, Stop> {
-    let name: TransferName = parse(&args.name)?;
+    let name = named(&args.name)?;
     let registry = args.registry.open().await?;
     let (transfer, _) = args.wanted.transfer(&*registry, &name).await?;
     if transfer.turned {
@@ -184,12 +185,6 @@ async fn opened(
         eprintln!("aso-guard: {identity} is being deleted in Azure; it is too late for it");
     }
     Ok(opened.transfer)
-}
-
-/// A transfer's name.
-pub(super) fn parse(name: &str) -> Result<TransferName, Stop> {
-    name.parse()
-        .map_err(|error: crate::claim::TransferNameError| Stop::Usage(error.to_string()))
 }
 
 /// The registry was away for too long in the middle.

@@ -10,11 +10,12 @@ use crate::claim::Why;
 use crate::cli::Outcome;
 use crate::cli::claims::actor;
 use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::transfer::named;
 use crate::registry::transfers;
 use crate::transfer::{Deed, Phase};
 
 use super::args::EndsArgs;
-use super::run::{PaceArgs, parse};
+use super::run::PaceArgs;
 use super::scene::Scene;
 use super::summary::{self, Again};
 
@@ -40,7 +41,7 @@ pub(in crate::cli) async fn run(args: &UndoArgs) -> Outcome {
 }
 
 async fn drive(args: &UndoArgs) -> Result<Outcome, Stop> {
-    let name = parse(&args.name)?;
+    let name = named(&args.name)?;
     let registry = args.registry.open().await?;
     let known = registry.transfer(&name).await?;
     let Some(known) = known.map(|known| known.record) else {

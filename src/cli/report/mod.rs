@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::check::{Finding, Level, Place, Rule};
 
 use super::Outcome;
+use super::output::yaml;
 use super::terminal::{Paint, Style};
 
 /// The forms of a report.
@@ -106,10 +107,7 @@ impl Report {
         match form {
             Form::Table => self.table(style, out),
             Form::Json => writeln!(out, "{:#}", json::report(self)),
-            Form::Yaml => {
-                let text = serde_yaml::to_string(&json::report(self)).map_err(io::Error::other)?;
-                out.write_all(text.as_bytes())
-            }
+            Form::Yaml => yaml(&json::report(self), out),
             Form::Sarif => writeln!(out, "{:#}", sarif::log(self)),
             Form::Github => github::annotations(self, out),
             Form::Policyreport => documents(&policy_report::policy_reports(self), out),
@@ -157,7 +155,7 @@ fn row(finding: &Finding) -> Vec<String> {
 
 fn documents(objects: &[serde_json::Value], out: &mut impl Write) -> io::Result<()> {
     objects.iter().try_for_each(|object| {
-        let text = serde_yaml::to_string(object).map_err(io::Error::other)?;
-        write!(out, "---\n{text}")
+        writeln!(out, "---")?;
+        yaml(object, out)
     })
 }

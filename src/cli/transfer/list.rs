@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::transfer::{Progress, Stage, Transfer};
 
-use crate::cli::claims::{Form, view::age};
+use crate::cli::claims::view::age;
+use crate::cli::output::{Form, OutputArgs, yaml};
 use crate::cli::registry::{RegistryArgs, Stop};
 use crate::cli::terminal::{Paint, Style};
 
@@ -19,15 +20,8 @@ use super::{status, view};
 pub(super) struct ListArgs {
     #[command(flatten)]
     registry: RegistryArgs,
-    /// How the list is written
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "table",
-        env = "ASO_GUARD_OUTPUT"
-    )]
-    output: Form,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
@@ -44,12 +38,9 @@ pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Sto
             .map(|(transfer, progress)| view::summary(transfer, &progress.tally))
             .collect()
     };
-    match args.output {
+    match args.output.form {
         Form::Json => writeln!(out, "{:#}", all())?,
-        Form::Yaml => {
-            let text = serde_yaml::to_string(&all()).map_err(std::io::Error::other)?;
-            out.write_all(text.as_bytes())?;
-        }
+        Form::Yaml => yaml(&all(), out)?,
         Form::Table | Form::Wide => write!(out, "{}", table(&found, Timestamp::now()))?,
     }
     Ok(())

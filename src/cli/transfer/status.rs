@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::registry::{Registry, transfers};
 use crate::transfer::{Progress, Transfer};
 
-use crate::cli::claims::Form;
+use crate::cli::output::{Form, OutputArgs, yaml};
 use crate::cli::registry::{RegistryArgs, Stop};
 use crate::cli::terminal::Style;
 
@@ -29,15 +29,8 @@ pub(super) struct StatusArgs {
     /// Show what has arrived, too
     #[arg(long)]
     all: bool,
-    /// How it is written
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "table",
-        env = "ASO_GUARD_OUTPUT"
-    )]
-    output: Form,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     registry: RegistryArgs,
 }
@@ -92,16 +85,14 @@ fn show(
     out: &mut impl Write,
 ) -> Result<(), Stop> {
     let now = Timestamp::now();
-    match args.output {
+    match args.output.form {
         Form::Json if args.watch => writeln!(out, "{}", view::json(transfer, progress))?,
         Form::Json => writeln!(out, "{:#}", view::json(transfer, progress))?,
         Form::Yaml => {
-            let shown = view::json(transfer, progress);
-            let text = serde_yaml::to_string(&shown).map_err(std::io::Error::other)?;
             if args.watch {
                 writeln!(out, "---")?;
             }
-            out.write_all(text.as_bytes())?;
+            yaml(&view::json(transfer, progress), out)?;
         }
         Form::Table | Form::Wide => {
             let terminal = std::io::stdout().is_terminal();
@@ -112,7 +103,7 @@ fn show(
                     // To the top left, and what was there is gone.
                     write!(out, "\x1b[H\x1b[2J")?;
                 }
-                let all = args.all || args.output == Form::Wide;
+                let all = args.all || args.output.form == Form::Wide;
                 let words = view::words(transfer, progress, all, Style::of_stdout(), now);
                 write!(out, "{words}")?;
             }

@@ -14,8 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use transfer::{
-    Transfer, TransferCondition, TransferEntry, TransferPlace, TransferResources, TransferSpec,
-    TransferStatus,
+    Transfer, TransferEntry, TransferPlace, TransferResources, TransferSpec, TransferStatus,
 };
 
 /// The registry's API group.
@@ -118,11 +117,11 @@ pub struct ClaimEntry {
     pub name: String,
 }
 
-/// A condition of a claim or a member.
+/// A condition of a claim, a member or a transfer.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// Which condition: Conflict or Orphaned of a claim, Unresolved of a member.
+    /// Which condition: Conflict or Orphaned of a claim, Unresolved of a member, Complete of a transfer.
     #[serde(rename = "type")]
     pub kind: String,
     /// True or False.
@@ -131,7 +130,7 @@ pub struct Condition {
     pub reason: String,
     /// Why, naming the copies or the objects; empty where there is nothing to say.
     pub message: String,
-    /// Since when, by the clock of the cluster whose copy or object changed last.
+    /// Since when, by the clock of the cluster that found it; of a claim, of the one whose copy changed last.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub last_transition_time: Timestamp,
 }

@@ -96,16 +96,16 @@ fn to_status(transfer: &Transfer) -> crd::TransferStatus {
 }
 
 /// What `kubectl wait --for=condition=Complete` waits for.
-fn condition(status: &Status) -> crd::TransferCondition {
+fn condition(status: &Status) -> crd::Condition {
     let complete = status.tally.unfinished() == 0;
     let reason = match (complete, status.tally.trouble()) {
         (true, _) => "AllArrived",
         (false, 0) => "UnderWay",
         (false, _) => "InTrouble",
     };
-    crd::TransferCondition {
+    crd::Condition {
         kind: "Complete".to_owned(),
-        status: if complete { "True" } else { "False" }.to_owned(),
+        status: super::status(complete).to_owned(),
         reason: reason.to_owned(),
         message: status.tally.words(),
         last_transition_time: status.at,

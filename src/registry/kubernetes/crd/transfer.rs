@@ -7,6 +7,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Condition;
+
 /// A move of resources from one place to another.
 #[derive(CustomResource, Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[kube(
@@ -120,28 +122,10 @@ pub struct TransferStatus {
     pub counted: Option<Timestamp>,
     /// Complete: True once every resource has arrived.
     #[serde(default)]
-    pub conditions: Vec<TransferCondition>,
+    pub conditions: Vec<Condition>,
     /// What people did to it, the latest last.
     #[serde(default)]
     pub history: Vec<TransferEntry>,
-}
-
-/// A condition of a transfer.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct TransferCondition {
-    /// Which condition: Complete.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// True or False.
-    pub status: String,
-    /// Why, in a word.
-    pub reason: String,
-    /// Why, in words.
-    pub message: String,
-    /// When that was found, by the clock of the cluster that did.
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub last_transition_time: Timestamp,
 }
 
 /// One thing that a person did to a transfer.
