@@ -5,7 +5,7 @@ use prometheus_client::registry::Registry;
 
 use crate::server::expiry::{self, Served};
 use crate::telemetry::events::EventMetrics;
-use crate::{admission, cluster, registry};
+use crate::{admission, cluster, registry, server};
 
 /// What the names of all metrics begin with.
 const PREFIX: &str = "aso_guard";
@@ -17,6 +17,7 @@ pub(super) struct Metrics {
     pub(super) registry: registry::metered::Metrics,
     pub(super) cluster: cluster::metrics::Metrics,
     pub(super) events: EventMetrics,
+    pub(super) server: server::metrics::Metrics,
 }
 
 impl Metrics {
@@ -30,6 +31,7 @@ impl Metrics {
         self.cluster.register(&mut registry);
         expiry::register(served, &mut registry);
         self.events.register(&mut registry);
+        self.server.register(&mut registry);
         registry
     }
 }

@@ -239,6 +239,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let server_config = ServerConfig {
         notice: config.notice,
+        body_size: admission::BODY_LIMIT,
         ..ServerConfig::new(config.listen)
     };
     let (ops_listener, _) = server::bind(config.ops_listen).await?;
@@ -295,6 +296,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         config: server_config,
         readiness,
         served,
+        metrics: metrics.server,
     };
     let certificate = Certificate {
         files: config.tls.files,

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::keeper::FirstCertificate;
 use crate::server::expiry::Served;
+use crate::server::metrics::Metrics;
 use crate::server::readiness::Readiness;
 use crate::server::tls::ReloadingCertificate;
 use crate::server::{HttpsServer, ServerConfig};
@@ -22,6 +23,7 @@ pub(super) struct WebhookServer {
     pub(super) readiness: Readiness,
     /// Is told the certificate.
     pub(super) served: Served,
+    pub(super) metrics: Metrics,
 }
 
 /// Where its certificate comes from: one of the two is there.
@@ -49,7 +51,9 @@ impl WebhookServer {
             },
             (None, None) => anyhow::bail!("there is no serving certificate"),
         };
-        let https = HttpsServer::bind(self.config, certificate.clone(), self.readiness).await?;
+        let https = HttpsServer::bind(self.config, certificate.clone(), self.readiness)
+            .await?
+            .counting(self.metrics);
         self.served.set(&certificate);
         trusted.done();
         let watch = certificate.watch(CERTIFICATE_PERIOD, shutdown.clone());

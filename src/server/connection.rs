@@ -21,11 +21,14 @@ use tokio_util::io::InspectReader;
 use tower::Service;
 
 use super::activity::{Activity, Next, Patience, Phase, Protocol};
-use super::body;
+use super::body::{self, BodyLimits};
 
 /// How often an HTTP/2 client that sends nothing is asked whether it lives.
 /// This also ends a connection stuck in the middle of a frame.
 const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// What an HTTP/1 connection reads at once, and the most that headers may be.
+const READ_BUFFER: usize = 64 * 1024;
 
 /// What a connection is served with.
 pub(super) struct Terms {
@@ -33,8 +36,7 @@ pub(super) struct Terms {
     pub(super) peer: SocketAddr,
     pub(super) protocol: Protocol,
     pub(super) patience: Patience,
-    /// The time a whole request body may take.
-    pub(super) body: Duration,
+    pub(super) body: BodyLimits,
     pub(super) phase: watch::Receiver<Phase>,
 }
 
@@ -72,6 +74,7 @@ where
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(None)
+                .max_buf_size(READ_BUFFER)
                 .serve_connection(TokioIo::new(stream), service);
             guard.drive(connection).await;
         }
@@ -141,7 +144,7 @@ struct Call {
     router: Router,
     peer: SocketAddr,
     protocol: Protocol,
-    body: Duration,
+    body: BodyLimits,
     phase: watch::Receiver<Phase>,
     activity: watch::Sender<Activity>,
 }
@@ -153,10 +156,16 @@ impl Call {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response, Infallible>> {
         let in_flight = InFlight::new(self.activity);
-        let (mut request, rest) = body::limit(request, self.body);
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        let response = self.router.call(request);
+        let admitted = body::limit(request, &self.body);
+        let called = admitted.map(|(mut request, rest)| {
+            request.extensions_mut().insert(ConnectInfo(self.peer));
+            (self.router.call(request), rest)
+        });
         async move {
+            let (response, rest) = match called {
+                Ok(called) => called,
+                Err(refusal) => return Ok(refusal),
+            };
             let Ok(response) = response.await;
             let mut response = rest.settle(response);
             if self.protocol == Protocol::Http1 {

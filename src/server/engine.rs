@@ -15,9 +15,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::activity::{Patience, Phase, Protocol};
+use super::body::BodyLimits;
 use super::connection::{self, Terms};
 use super::handshake;
 use super::linger::Linger;
+use super::metrics::Reason;
 use super::panics;
 use super::seldom::Seldom;
 use super::tls::ReloadingCertificate;
@@ -39,11 +41,11 @@ pub(super) enum Transport {
 }
 
 /// How much time and room connections get.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Limits {
     pub(super) handshake: Duration,
     pub(super) patience: Patience,
-    pub(super) body: Duration,
+    pub(super) body: BodyLimits,
     pub(super) connections: usize,
 }
 
@@ -128,6 +130,7 @@ impl Engine {
 
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
         if self.connections.len() >= self.limits.connections {
+            self.limits.body.metrics.rejected(Reason::Connections);
             if self.crowded.now() {
                 tracing::warn!(
                     connections = self.connections.len(),
@@ -138,8 +141,11 @@ impl Engine {
             }
             return;
         }
-        let (transport, router, limits) =
-            (self.transport.clone(), self.router.clone(), self.limits);
+        let (transport, router, limits) = (
+            self.transport.clone(),
+            self.router.clone(),
+            self.limits.clone(),
+        );
         let phase = self.phase.subscribe();
         self.connections.spawn(async move {
             // Verdicts are small and waited for. Failing to say so is no harm.

@@ -9,6 +9,7 @@
 
 mod activity;
 mod body;
+mod budget;
 mod certificate;
 mod certificate_error;
 mod connection;
@@ -17,6 +18,7 @@ mod engine;
 pub mod expiry;
 mod handshake;
 mod linger;
+pub mod metrics;
 pub mod ops;
 mod panics;
 pub mod readiness;
@@ -40,7 +42,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use activity::Patience;
+use body::BodyLimits;
+use budget::{Budget, Room};
 use engine::{Engine, Limits, Transport, Unfinished};
+use metrics::Metrics;
 use readiness::Readiness;
 use tls::ReloadingCertificate;
 
@@ -53,9 +58,15 @@ pub struct ServerConfig {
     pub handshake_timeout: Duration,
     /// The time the headers of a request may take, from their first byte.
     pub header_timeout: Duration,
-    /// The time a whole request body may take, from the end of the headers. A
-    /// body that comes later is answered with 408.
+    /// The time a whole request body may take, from the end of the headers; less for
+    /// one that stands still. A body that comes later is answered with 408.
     pub body_timeout: Duration,
+    /// The largest request body, in bytes; a larger one is answered with 413.
+    pub body_size: usize,
+    /// The memory that the requests of all connections may take together, in bytes. A
+    /// quarter of it is for those up to 64 KiB only. Where there is no room, the one that
+    /// has been arriving the longest is answered with 503.
+    pub bodies: usize,
     /// How long a connection may wait for its next request. Longer than the
     /// 90 s after which API servers close idle connections themselves, so that
     /// a request and the end of its connection don't cross.
@@ -70,29 +81,41 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// The defaults: 10 s for a handshake, headers and body each, 120 s idle,
-    /// 4096 connections, 10 s notice, 25 s to drain.
+    /// The defaults: 10 s for a handshake, headers and body each, 8 MiB for a body and 64 MiB
+    /// for all, 120 s idle, 1024 connections, 10 s notice, 25 s to drain. A connection takes
+    /// up to some 100 KiB besides, so all of it fits the 256 MiB of the chart.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
+            body_size: 8 << 20,
+            bodies: 64 << 20,
             idle_timeout: Duration::from_mins(2),
-            max_connections: 4096,
+            max_connections: 1024,
             notice: Duration::from_secs(10),
             drain: Duration::from_secs(25),
         }
     }
 
     fn limits(&self) -> Limits {
+        let room = Room {
+            all: self.bodies,
+            large: self.bodies / 4 * 3,
+        };
         Limits {
             handshake: self.handshake_timeout,
             patience: Patience {
                 header: self.header_timeout,
                 idle: self.idle_timeout,
             },
-            body: self.body_timeout,
+            body: BodyLimits {
+                time: self.body_timeout,
+                size: self.body_size,
+                budget: Budget::new(room),
+                metrics: Metrics::default(),
+            },
             connections: self.max_connections,
         }
     }
@@ -133,6 +156,7 @@ pub struct HttpsServer {
     config: ServerConfig,
     certificate: Arc<ReloadingCertificate>,
     readiness: Readiness,
+    limits: Limits,
 }
 
 impl HttpsServer {
@@ -147,10 +171,18 @@ impl HttpsServer {
         Ok(Self {
             listener,
             local_addr,
+            limits: config.limits(),
             config,
             certificate,
             readiness,
         })
+    }
+
+    /// Counts whom it turns away in these.
+    #[must_use]
+    pub fn counting(mut self, metrics: Metrics) -> Self {
+        self.limits.body.metrics = metrics;
+        self
     }
 
     /// The address it listens on, with the port that the system chose.
@@ -168,7 +200,7 @@ impl HttpsServer {
     pub async fn run(self, router: Router, shutdown: CancellationToken) -> Result<(), ServerError> {
         let Self { config, .. } = self;
         let transport = Transport::Tls(self.certificate);
-        let mut engine = Engine::new(self.listener, transport, router, config.limits());
+        let mut engine = Engine::new(self.listener, transport, router, self.limits);
         tracing::info!(listen = %self.local_addr, "serving HTTPS");
         engine.serve_until(shutdown.cancelled()).await;
         tracing::info!(notice = ?config.notice, "shutting down: no longer ready, still serving");

@@ -14,19 +14,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Patience;
+use super::body::BodyLimits;
+use super::budget::{Budget, Room};
 use super::engine::{Engine, Limits, Transport, Unfinished};
+use super::metrics::Metrics;
 pub use super::readiness::{Awaited, Readiness};
 use super::text_format::{self, OPEN_METRICS, PROMETHEUS};
 
-/// The operations port has few and near clients.
-const LIMITS: Limits = Limits {
-    handshake: Duration::from_secs(10),
-    patience: Patience {
-        header: Duration::from_secs(10),
-        idle: Duration::from_mins(2),
-    },
-    body: Duration::from_secs(10),
-    connections: 256,
+/// Nobody has to send a body here.
+const BODIES: Room = Room {
+    all: 1 << 20,
+    large: 0,
 };
 
 /// How long a scrape in flight may take when the process ends.
@@ -81,10 +79,29 @@ async fn render(State(ops): State<Ops>, headers: HeaderMap) -> Response {
     }
 }
 
+/// The operations port has few and near clients.
+fn limits() -> Limits {
+    let time = Duration::from_secs(10);
+    Limits {
+        handshake: time,
+        patience: Patience {
+            header: time,
+            idle: Duration::from_mins(2),
+        },
+        body: BodyLimits {
+            time,
+            size: 0,
+            budget: Budget::new(BODIES),
+            metrics: Metrics::default(),
+        },
+        connections: 256,
+    }
+}
+
 /// Serves `router` over plain HTTP/1.1 until `shutdown`, which is best cancelled
 /// after the HTTPS server has ended, so that probes see it leaving.
 pub async fn run_ops(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let mut engine = Engine::new(listener, Transport::Plain, router, LIMITS);
+    let mut engine = Engine::new(listener, Transport::Plain, router, limits());
     engine.serve_until(shutdown.cancelled()).await;
     if let Err(Unfinished(connections)) = engine.stop(DRAIN).await {
         tracing::debug!(connections, "closed the operations port on its clients");

@@ -19,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Budget;
 use super::development_certificates::{DevelopmentCa, Issued, Names};
 use super::readiness::Readiness;
 use super::tls::ReloadingCertificate;
@@ -39,6 +40,7 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) ca: String,
     pub(super) readiness: Readiness,
+    pub(super) budget: Arc<Budget>,
     pub(super) shutdown: CancellationToken,
     pub(super) ended: JoinHandle<Result<(), ServerError>>,
 }
@@ -77,6 +79,7 @@ pub(super) async fn start_with(
         address: server.local_addr(),
         ca: ca.to_owned(),
         readiness,
+        budget: server.limits.body.budget.clone(),
         shutdown: shutdown.clone(),
         ended: tokio::spawn(server.run(router, shutdown)),
     }

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use axum::extract::DefaultBodyLimit;
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use super::super::ServerConfig;
@@ -129,8 +131,68 @@ async fn a_slow_body_is_answered_with_408() {
     let answer = String::from_utf8(closed(stream).await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
-    assert!(answer.contains("did not arrive within 400ms"), "{answer}");
+    assert!(answer.contains("too slowly: 4 bytes in 0.4 s"), "{answer}");
     assert_serves(&server).await;
+}
+
+#[tokio::test]
+async fn a_body_that_stands_still_has_little_time() {
+    let config = ServerConfig {
+        body_timeout: BOUND,
+        ..config()
+    };
+    let server = start(echo(), config).await;
+    let begun = Instant::now();
+    let answer = closed(half_a_body(&server, 100, 50).await).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(begun.elapsed() < BOUND / 4, "{:?}", begun.elapsed());
+}
+
+/// A call that announces so large a body, and of which so much comes.
+async fn half_a_body(server: &Running, announced: usize, sent: usize) -> TlsStream<TcpStream> {
+    let mut stream = server.connect(b"http/1.1").await;
+    let head = format!("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: {announced}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // It may be answered before it was all sent.
+    let _ = stream.write_all(&vec![b'x'; sent]).await;
+    let _ = stream.flush().await;
+    stream
+}
+
+#[tokio::test]
+async fn bodies_that_are_left_unfinished_take_no_room_from_others() {
+    const MIB: usize = 1 << 20;
+    let config = ServerConfig {
+        body_size: MIB,
+        bodies: 4 * MIB,
+        ..config()
+    };
+    let server = start(echo().layer(DefaultBodyLimit::disable()), config).await;
+    let mut client = server.http2().await;
+    let mut strangers = Vec::new();
+    for _ in 0..64 {
+        strangers.push(half_a_body(&server, MIB, MIB - 1).await);
+        assert_eq!(soon(client.call("/echo", "on")).await.unwrap().body(), "on");
+        let charged = server.budget.charged();
+        assert!(charged <= 4 * MIB, "{charged} bytes are kept");
+    }
+    assert!(server.budget.charged() > 2 * MIB);
+    // Nor do they keep a large one out that comes at once.
+    let large = "x".repeat(MIB - 1);
+    let answer = soon(client.call("/echo", &large)).await.unwrap();
+    assert_eq!(answer.body().len(), large.len());
+    let answer = closed(strangers.swap_remove(0)).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("too much is being sent"), "{answer}");
+    drop(strangers);
+    soon(async {
+        while server.budget.charged() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,0 +1,310 @@
+//! The memory that calls may take, all connections together: pure bookkeeping.
+//!
+//! Every call is charged for its head and for what has arrived of its body. When there is no
+//! room, the call whose body has been arriving the longest gives way. So whoever leaves many
+//! bodies unfinished loses them to whoever sends one at once, and large bodies cannot take the
+//! part that is kept for small ones.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Up to this size, a call may take the part that large ones cannot.
+const SMALL: usize = 64 * 1024;
+
+/// How much there is, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// For all calls.
+    pub(super) all: usize,
+    /// For those larger than 64 KiB, together.
+    pub(super) large: usize,
+}
+
+/// There is no room, and nobody who would give way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoRoom;
+
+/// What is done to a call that gives way: it forgets its body, and is woken.
+type GiveWay = Box<dyn FnOnce() + Send>;
+
+/// What is charged to whom.
+pub(super) struct Budget {
+    room: Room,
+    ledger: Mutex<Ledger>,
+}
+
+#[derive(Default)]
+struct Ledger {
+    all: usize,
+    large: usize,
+    next: u64,
+    /// Those that have been arriving the longest come first.
+    calls: BTreeMap<u64, Charge>,
+}
+
+struct Charge {
+    bytes: usize,
+    /// While its body is arriving.
+    give_way: Option<GiveWay>,
+}
+
+/// The part of one call, which goes back when this is dropped.
+pub(super) struct Share {
+    budget: Arc<Budget>,
+    id: u64,
+}
+
+impl Budget {
+    pub(super) fn new(room: Room) -> Arc<Self> {
+        Arc::new(Self {
+            room,
+            ledger: Mutex::default(),
+        })
+    }
+
+    /// Charges a new call for what has come of it. It may have to give way until
+    /// [`Share::arrived`].
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        bytes: usize,
+        give_way: impl FnOnce() + Send + 'static,
+    ) -> Result<Share, NoRoom> {
+        let id = {
+            let mut ledger = self.ledger();
+            let id = ledger.next;
+            ledger.next += 1;
+            let charge = Charge {
+                bytes: 0,
+                give_way: Some(Box::new(give_way)),
+            };
+            ledger.calls.insert(id, charge);
+            id
+        };
+        let share = Share {
+            budget: Arc::clone(self),
+            id,
+        };
+        share.grow(bytes)?;
+        Ok(share)
+    }
+
+    /// What is charged to all calls now.
+    #[cfg(test)]
+    pub(super) fn charged(&self) -> usize {
+        self.ledger().all
+    }
+
+    /// Nothing is done under this lock that could panic half-way.
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share {
+    /// Charges more, before it is kept.
+    pub(super) fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
+        let mut giving_way = Vec::new();
+        let grown = self
+            .budget
+            .ledger()
+            .grow(self.id, bytes, self.budget.room, &mut giving_way);
+        for give_way in giving_way {
+            give_way();
+        }
+        grown
+    }
+
+    /// All of it is here: it stays until it is answered.
+    pub(super) fn arrived(&self) {
+        if let Some(charge) = self.budget.ledger().calls.get_mut(&self.id) {
+            charge.give_way = None;
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.ledger().remove(self.id);
+    }
+}
+
+impl Ledger {
+    fn grow(
+        &mut self,
+        id: u64,
+        by: usize,
+        room: Room,
+        giving_way: &mut Vec<GiveWay>,
+    ) -> Result<(), NoRoom> {
+        loop {
+            let before = self.calls.get(&id).ok_or(NoRoom)?.bytes;
+            let after = before + by;
+            let large = self.large - large(before) + large(after);
+            let crowded = large > room.large && after > SMALL;
+            if !crowded && self.all + by <= room.all {
+                self.all += by;
+                self.large = large;
+                if let Some(charge) = self.calls.get_mut(&id) {
+                    charge.bytes = after;
+                }
+                return Ok(());
+            }
+            let oldest = self.calls.iter().find(|&(&other, charge)| {
+                let of_use = other == id || !crowded || charge.bytes > SMALL;
+                charge.give_way.is_some() && of_use
+            });
+            match oldest.map(|(&oldest, _)| oldest) {
+                Some(oldest) if oldest != id => giving_way.extend(self.remove(oldest)),
+                _ => return Err(NoRoom),
+            }
+        }
+    }
+
+    fn remove(&mut self, id: u64) -> Option<GiveWay> {
+        let charge = self.calls.remove(&id)?;
+        self.all -= charge.bytes;
+        self.large -= large(charge.bytes);
+        charge.give_way
+    }
+}
+
+/// What of a call's bytes counts as large: all or nothing.
+fn large(bytes: usize) -> usize {
+    if bytes > SMALL { bytes } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+    const ROOM: Room = Room {
+        all: 4 * MIB,
+        large: 3 * MIB,
+    };
+
+    /// A call, and whether it was made to give way.
+    struct Call {
+        share: Share,
+        gone: Arc<AtomicBool>,
+    }
+
+    impl Call {
+        fn admit(budget: &Arc<Budget>, bytes: usize) -> Result<Self, NoRoom> {
+            let gone = Arc::new(AtomicBool::new(false));
+            let told = gone.clone();
+            let share = budget.admit(bytes, move || told.store(true, Ordering::Relaxed))?;
+            Ok(Self { share, gone })
+        }
+
+        fn is_gone(&self) -> bool {
+            self.gone.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn large_bodies_leave_room_for_small_ones() {
+        let budget = Budget::new(ROOM);
+        let large: Vec<Call> = (0..64)
+            .filter_map(|_| Call::admit(&budget, MIB).ok())
+            .collect();
+        assert_eq!(budget.charged(), 3 * MIB);
+        assert_eq!(large.iter().filter(|call| !call.is_gone()).count(), 3);
+        let small: Vec<Call> = (0..16)
+            .map(|_| Call::admit(&budget, SMALL).unwrap())
+            .collect();
+        assert_eq!(budget.charged(), 4 * MIB);
+        assert!(small.iter().all(|call| !call.is_gone()));
+        drop((large, small));
+        assert_eq!(budget.charged(), 0);
+    }
+
+    #[test]
+    fn the_one_that_has_been_arriving_the_longest_gives_way() {
+        let budget = Budget::new(ROOM);
+        let calls = [(); 3].map(|()| Call::admit(&budget, MIB).unwrap());
+        calls[0].share.arrived();
+        let new = Call::admit(&budget, MIB).unwrap();
+        let gone: Vec<bool> = calls.iter().map(Call::is_gone).collect();
+        assert_eq!(gone, [false, true, false]);
+        // Gone is gone, and the oldest one that is left has nobody to send away.
+        assert_eq!(calls[1].share.grow(1), Err(NoRoom));
+        assert_eq!(calls[2].share.grow(1), Err(NoRoom));
+        assert!(!new.is_gone());
+    }
+
+    #[test]
+    fn what_has_arrived_is_not_sent_away() {
+        let budget = Budget::new(ROOM);
+        let calls = [(); 3].map(|()| Call::admit(&budget, MIB).unwrap());
+        for call in &calls {
+            call.share.arrived();
+        }
+        assert_eq!(Call::admit(&budget, MIB).err(), Some(NoRoom));
+        assert!(calls.iter().all(|call| !call.is_gone()));
+        assert_eq!(budget.charged(), 3 * MIB);
+        assert!(Call::admit(&budget, SMALL).is_ok());
+    }
+
+    #[derive(Clone, Debug)]
+    enum Event {
+        Admit(usize),
+        Grow(usize, usize),
+        Arrived(usize),
+        Ends(usize),
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let bytes = || prop_oneof![0..SMALL, SMALL..2 * MIB];
+        prop_oneof![
+            3 => bytes().prop_map(Event::Admit),
+            3 => (0..16_usize, bytes()).prop_map(|(at, by)| Event::Grow(at, by)),
+            1 => (0..16_usize).prop_map(Event::Arrived),
+            1 => (0..16_usize).prop_map(Event::Ends),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_is_charged_than_there_is_room_for(
+            events in prop::collection::vec(event(), 0..80),
+        ) {
+            let budget = Budget::new(ROOM);
+            // With what each holds, as it knows itself.
+            let mut calls: Vec<(Call, usize)> = Vec::new();
+            for event in events {
+                match event {
+                    Event::Admit(bytes) => {
+                        calls.extend(Call::admit(&budget, bytes).map(|call| (call, bytes)));
+                    }
+                    Event::Grow(at, by) => {
+                        if let Some((call, held)) = calls.get_mut(at)
+                            && call.share.grow(by).is_ok()
+                        {
+                            *held += by;
+                        }
+                    }
+                    Event::Arrived(at) => {
+                        calls.get(at).inspect(|(call, _)| call.share.arrived());
+                    }
+                    Event::Ends(at) => {
+                        if at < calls.len() {
+                            calls.remove(at);
+                        }
+                    }
+                }
+                let held = calls.iter().filter(|(call, _)| !call.is_gone()).map(|(_, held)| *held);
+                let large: usize = held.clone().map(large).sum();
+                let all: usize = held.sum();
+                prop_assert_eq!(all, budget.charged());
+                prop_assert!(all <= ROOM.all && large <= ROOM.large);
+            }
+            calls.clear();
+            prop_assert_eq!(budget.charged(), 0);
+        }
+    }
+}
