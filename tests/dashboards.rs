@@ -18,7 +18,8 @@ use serde_json::Value;
 /// What the names of all metrics begin with.
 const PREFIX: &str = "aso_guard_";
 /// Labels of the metrics, and those that Prometheus puts on what it scrapes.
-const LABELS: [&str; 7] = [
+const LABELS: [&str; 8] = [
+    "kind",
     "le",
     "member",
     "namespace",

@@ -121,7 +121,7 @@ async fn obey(stage: &Stage) {
 
 /// Parks the live copies of the resource of this name.
 async fn park(stage: &Stage, name: &str) {
-    for mut known in stage.claims(&Scope::All).await.unwrap() {
+    for mut known in stage.claims(&Scope::All).await.unwrap().records {
         if known.record.identity.name() == name {
             let copies = known.record.copies.values_mut();
             for stored in copies.filter_map(|held| held.stored.as_mut()) {
@@ -144,7 +144,7 @@ async fn claim(stage: &Stage, name: &str) {
 
 /// Takes the first resource of the open transfer that is not through one step on.
 async fn step(stage: &Stage) {
-    let mut moved = stage.claims(&Scope::Reserved(None)).await.unwrap();
+    let mut moved = stage.claims(&Scope::Reserved(None)).await.unwrap().records;
     moved.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
     for mut known in moved {
         if seed::step(&mut known.record, Timestamp::now()) {

@@ -1,12 +1,14 @@
 //! A registry in memory that can be away, and that gives its claims in parts as a large one does.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record, TransferName};
 use aso_guard::registry::memory::MemoryRegistry;
 use aso_guard::registry::{
-    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
+    Unreadable, Versioned,
 };
 use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
@@ -16,6 +18,7 @@ pub struct Stage {
     inner: MemoryRegistry,
     part: usize,
     away: AtomicBool,
+    unreadable: Mutex<Vec<Unreadable>>,
     /// How many parts of lists were asked for.
     parts: AtomicUsize,
 }
@@ -27,6 +30,7 @@ impl Stage {
             inner: MemoryRegistry::new(),
             part,
             away: AtomicBool::new(false),
+            unreadable: Mutex::default(),
             parts: AtomicUsize::new(0),
         }
     }
@@ -34,6 +38,17 @@ impl Stage {
     /// From now on it does not answer, or does again.
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// From now on it holds this record too, which cannot be read.
+    #[allow(dead_code, reason = "the example has none")]
+    pub fn spoil(&self, unreadable: Unreadable) {
+        self.unreadable.lock().unwrap().push(unreadable);
+    }
+
+    fn unreadable(&self, kind: &str) -> Vec<Unreadable> {
+        let all = self.unreadable.lock().unwrap();
+        all.iter().filter(|one| one.kind == kind).cloned().collect()
     }
 
     /// How many parts of lists it was asked for since this was last asked.
@@ -78,7 +93,15 @@ impl Registry for Stage {
         let to = (from + self.part).min(claims.len());
         let next = (to < claims.len()).then(|| Cursor::new(to.to_string()));
         let claims = claims.drain(from.min(to)..to).collect();
-        Ok(Page { claims, next })
+        Ok(Page {
+            claims,
+            unreadable: if from == 0 {
+                self.unreadable("claim")
+            } else {
+                Vec::new()
+            },
+            next,
+        })
     }
 
     async fn member(
@@ -104,8 +127,10 @@ impl Registry for Stage {
         self.there()?.remove_member(name, expected).await
     }
 
-    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
-        self.there()?.members().await
+    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+        let mut listed = self.there()?.members().await?;
+        listed.unreadable = self.unreadable("member");
+        Ok(listed)
     }
 
     async fn transfer(
@@ -131,7 +156,9 @@ impl Registry for Stage {
         self.there()?.remove_transfer(name, expected).await
     }
 
-    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
-        self.there()?.transfers().await
+    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+        let mut listed = self.there()?.transfers().await?;
+        listed.unreadable = self.unreadable("transfer");
+        Ok(listed)
     }
 }

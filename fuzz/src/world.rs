@@ -107,7 +107,7 @@ pub async fn ask(guard: &Guard, review: &Value) -> Answer {
 
 /// All claims, by identity.
 pub async fn claims(registry: &Registry) -> Vec<Record> {
-    let known = registry.claims(&Scope::All).await.unwrap();
+    let known = registry.claims(&Scope::All).await.unwrap().records;
     let mut records: Vec<Record> = known.into_iter().map(|known| known.record).collect();
     records.sort_by(|a, b| a.identity.cmp(&b.identity));
     records

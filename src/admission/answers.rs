@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use crate::claim::{Heard, Reason, Refusal, Speaker, Words};
 use crate::object::POLICY_ANNOTATION;
 use crate::policy::Effective;
+use crate::registry::RegistryError;
 
 use super::guard::{Case, Guard, Stop};
 use super::standing::{Standing, refuse_spent};
@@ -32,6 +33,14 @@ impl Guard {
             Stop::Refused(refusal) => case.standing.on(&self.objection(case, &refusal).await),
             Stop::Spent(refusal, spent) => {
                 refuse_spent(&self.objection(case, &refusal).await, &spent)
+            }
+            Stop::Registry(RegistryError::Corrupt(one)) => {
+                let next = format!(
+                    "Other resources are not affected. Where the registry is, look at it, and mend \
+                     it: kubectl edit {}s.asoguard.io {}",
+                    one.kind, one.name
+                );
+                case.standing.cannot_know(&one.to_string(), &next)
             }
             Stop::Registry(error) => {
                 let next = "Try again once the registry answers; nothing was changed in Azure.";

@@ -179,7 +179,7 @@ impl Guard {
             }
             Call::Below(identity) => {
                 let scope = Scope::Below(identity.clone());
-                Answer::Claims(records(self.registry.claims(&scope).await?))
+                Answer::Claims(records(self.registry.claims(&scope).await?.whole()?))
             }
         })
     }
@@ -193,7 +193,8 @@ impl Guard {
         let below = self
             .registry
             .claims(&Scope::Below(identity.clone()))
-            .await?;
+            .await?
+            .whole()?;
         let records = below.iter().map(|known| &known.record);
         Ok(claim::dependents(identity, copy, records))
     }

@@ -1,7 +1,7 @@
 //! How many claims there are, counted in the background: a registry has no such number, and a
 //! page cannot wait for a million claims to be read.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,12 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::claim::{ClaimState, MemberName, Record};
-use crate::registry::{ReadOnly, RegistryError, Scope};
+use crate::registry::{ReadOnly, RegistryError, Scope, Unreadable};
 
 /// How many orphans are kept to be shown; the rest is counted.
 pub(super) const ORPHANS: usize = 200;
+/// How many records that cannot be read are kept to be shown; the rest is counted.
+const UNREADABLE: usize = 20;
 /// The least time between two counts.
 const REST: Duration = Duration::from_secs(15);
 /// A count rests so many times as long as it took.
@@ -32,6 +34,10 @@ pub(super) struct Count {
     pub(super) orphans: Vec<Record>,
     /// How many of those there are.
     pub(super) orphaned: usize,
+    /// The first of the records that cannot be read.
+    pub(super) unreadable: Vec<Unreadable>,
+    /// How many of those there are.
+    pub(super) not_read: usize,
 }
 
 /// What a member holds.
@@ -68,7 +74,13 @@ impl Count {
         found.map_or(0, |(_, count)| *count)
     }
 
-    fn add(&mut self, record: Record, members: &HashSet<MemberName>) {
+    fn cannot_read(&mut self, records: Vec<Unreadable>) {
+        self.not_read += records.len();
+        let room = UNREADABLE.saturating_sub(self.unreadable.len());
+        self.unreadable.extend(records.into_iter().take(room));
+    }
+
+    fn add(&mut self, record: Record, members: &BTreeSet<MemberName>) {
         let state = record.state();
         self.claims += 1;
         match self.states.iter_mut().find(|(known, _)| *known == state) {
@@ -95,7 +107,7 @@ impl Count {
 /// Whether nobody reconciles a resource that somebody means to: all its copies are parked, or
 /// those that are live belong to clusters that are no members (any more). What an open transfer
 /// moves is none: there, that is how it is meant.
-fn is_orphan(record: &Record, members: &HashSet<MemberName>) -> bool {
+fn is_orphan(record: &Record, members: &BTreeSet<MemberName>) -> bool {
     let nobody = !record
         .live()
         .any(|(copy, _)| members.contains(&copy.member));
@@ -142,9 +154,11 @@ impl Census {
     }
 
     async fn sweep(&self) -> Result<Count, RegistryError> {
-        let members = self.registry.members().await?.into_iter();
-        let members: HashSet<MemberName> = members.map(|member| member.name).collect();
+        let listed = self.registry.members().await?;
+        let members = listed.names();
         let mut count = Count::default();
+        count.cannot_read(listed.unreadable);
+        count.cannot_read(self.registry.transfers().await?.unreadable);
         let mut at = None;
         loop {
             let began = Instant::now();
@@ -152,6 +166,7 @@ impl Census {
             for known in part.claims {
                 count.add(known.record, &members);
             }
+            count.cannot_read(part.unreadable);
             self.tally().seen = Some(count.claims);
             let Some(next) = part.next else {
                 return Ok(count);

@@ -218,8 +218,9 @@ pub(super) fn transfer_link(name: &TransferName) -> String {
     link("/transfer", &[("name", name.as_str())])
 }
 
-/// The members by their names, for what is told of a copy's.
-pub(super) type Members = HashMap<MemberName, MemberRecord>;
+/// The members by their names, for what is told of a copy's; `None` where a member's record
+/// cannot be read.
+pub(super) type Members = HashMap<MemberName, Option<MemberRecord>>;
 
 /// A copy with all that is known of it.
 pub(super) struct CopyShown {
@@ -252,7 +253,10 @@ impl CopyShown {
     ) -> Self {
         let object = &copy.object;
         let stored = held.stored.as_ref();
-        let absent = absent(members.get(&copy.member), now);
+        let member = members.get(&copy.member);
+        let absent = absent(member, now);
+        // Who cannot be read may be there: nothing is to be taken from it.
+        let is_gone = absent.is_some() && !matches!(member, Some(None));
         let notes = [
             (stored.is_some_and(|one| one.terminating), "being deleted"),
             (stored.is_some_and(|one| one.busy), "busy in Azure"),
@@ -278,16 +282,18 @@ impl CopyShown {
                 .map(|(_, note)| *note)
                 .collect(),
             park: in_conflict.then(|| copy.park_command()).flatten(),
-            release: absent.is_some().then(|| release_command(record, copy)),
+            release: is_gone.then(|| release_command(record, copy)),
             absent,
         }
     }
 }
 
 /// What is to be told of a member that is not there.
-fn absent(member: Option<&MemberRecord>, now: Timestamp) -> Option<String> {
-    let Some(member) = member else {
-        return Some("no member of the registry".to_owned());
+fn absent(member: Option<&Option<MemberRecord>>, now: Timestamp) -> Option<String> {
+    let member = match member {
+        None => return Some("no member of the registry".to_owned()),
+        Some(None) => return Some("a member whose record cannot be read".to_owned()),
+        Some(Some(member)) => member,
     };
     let silent = member.standing(now) == Standing::Silent;
     silent.then(|| format!("silent, heard {}", When::new(member.heard, now).ago))

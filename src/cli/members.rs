@@ -14,7 +14,7 @@ use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Standing, Ver
 use super::Outcome;
 use super::claims::view;
 use super::output::{Form, yaml};
-use super::registry::{RegistryArgs, Stop};
+use super::registry::{RegistryArgs, Stop, all_were_read};
 use super::terminal::{Paint, Style};
 
 /// How many of the claims that a member holds are named.
@@ -81,7 +81,8 @@ pub(super) async fn run(args: &MembersArgs) -> Outcome {
 
 async fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
     let registry = args.registry.open().await?;
-    let mut members = registry.members().await?;
+    let listed = registry.members().await?;
+    let mut members = listed.records;
     members.sort_by(|a, b| a.record.name.cmp(&b.record.name));
     let mut held = Vec::new();
     if args.output != Form::Table {
@@ -105,24 +106,29 @@ async fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
         Form::Table | Form::Wide if members.is_empty() => writeln!(out, "No members.")?,
         Form::Table | Form::Wide => write!(out, "{}", table(&members, &held, Timestamp::now()))?,
     }
-    Ok(())
+    all_were_read(&listed.unreadable)
 }
 
 /// What a member has in the registry.
 struct Holdings {
     live: Vec<Record>,
     parked: usize,
+    /// Claims of it that cannot be read.
+    unreadable: usize,
 }
 
 async fn holdings(registry: &dyn Registry, name: &MemberName) -> Result<Holdings, Stop> {
     let scope = Scope::Of(name.clone(), Holding::AnyCopy);
-    let claims = registry.claims(&scope).await?.into_iter();
+    let listed = registry.claims(&scope).await?;
+    let unreadable = listed.unreadable.len();
+    let claims = listed.records.into_iter();
     let is_live = |record: &Record| record.live().any(|(copy, _)| copy.member == *name);
     let (live, parked): (Vec<Record>, Vec<Record>) =
         claims.map(|known| known.record).partition(is_live);
     Ok(Holdings {
         live,
         parked: parked.len(),
+        unreadable,
     })
 }
 
@@ -135,6 +141,7 @@ fn member_json(member: &MemberRecord, held: &Holdings) -> Value {
         "cluster": &*member.cluster,
         "live": held.live.len(),
         "parked": held.parked,
+        "unreadable": held.unreadable,
     })
 }
 
@@ -241,7 +248,13 @@ fn still_holds(
         member.version,
         member.cluster
     );
-    if held.live.is_empty() && held.parked == 0 {
+    if held.unreadable > 0 {
+        words += &format!(
+            "{} claims that it may hold cannot be read; see: aso-guard claims list --member {name}{}\n",
+            held.unreadable,
+            registry.flags()
+        );
+    } else if held.live.is_empty() && held.parked == 0 {
         return words + "It holds nothing.\n";
     }
     words += &format!(

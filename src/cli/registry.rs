@@ -7,7 +7,7 @@ use clap::Args;
 use kube::Client;
 
 use crate::registry::kubernetes::KubernetesRegistry;
-use crate::registry::{Registry, RegistryError, RegistryUrl};
+use crate::registry::{Registry, RegistryError, RegistryUrl, Unreadable};
 
 use super::Outcome;
 use super::config::client_config;
@@ -55,10 +55,39 @@ impl Stop {
 impl From<RegistryError> for Stop {
     fn from(error: RegistryError) -> Self {
         match error {
-            RegistryError::Corrupt { .. } => Self::Failed(error.to_string()),
+            RegistryError::Corrupt(_) => Self::Failed(error.to_string()),
             _ => Self::Unreachable(error.to_string()),
         }
     }
+}
+
+/// How many records that cannot be read are named.
+const NAMED: usize = 10;
+
+/// Tells which records a list lacks, because they cannot be read.
+///
+/// # Errors
+/// There are some: what was shown is not all there is.
+pub(super) fn all_were_read(unreadable: &[Unreadable]) -> Result<(), Stop> {
+    if unreadable.is_empty() {
+        return Ok(());
+    }
+    let mut words = "this list lacks what cannot be read; nothing is decided on it, and the \
+                     others are not affected:"
+        .to_owned();
+    for one in unreadable.iter().take(NAMED) {
+        let about = one.identity.as_ref();
+        let about = about.map_or_else(String::new, |identity| format!(" on {identity}"));
+        words += &format!("\n  {} {}{about}: {}", one.kind, one.name, one.why);
+    }
+    if let Some(more @ 1..) = unreadable.len().checked_sub(NAMED) {
+        words += &format!("\n  and {more} more");
+    }
+    if let Some(first) = unreadable.first() {
+        let (kind, name) = (first.kind, &first.name);
+        words += &format!("\nSee what it says: kubectl get {kind}s.asoguard.io {name} -o yaml");
+    }
+    Err(Stop::Failed(words))
 }
 
 impl From<std::io::Error> for Stop {

@@ -234,7 +234,7 @@ impl Observer {
     /// The registry did not answer.
     pub async fn sweep(&self) -> Result<(), RegistryError> {
         let scope = Scope::Of(self.member.clone(), Holding::InFlight);
-        for known in self.registry.claims(&scope).await? {
+        for known in self.registry.claims(&scope).await?.records {
             for (copy, held) in &known.record.copies {
                 if copy.member != self.member {
                     continue;

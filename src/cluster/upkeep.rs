@@ -91,7 +91,7 @@ impl Upkeep {
     pub async fn round(&self) -> Result<(), RegistryError> {
         let mut all = Tally::default();
         let mut open = 0;
-        for known in self.registry.transfers().await? {
+        for known in self.registry.transfers().await?.records {
             let transfer = &known.record;
             let ours = transfer.from.member == self.member || transfer.to.member == self.member;
             if !ours || !transfer.is_open() {
@@ -118,6 +118,7 @@ impl Upkeep {
                     covered = opened.transfer.covered,
                     taken = opened.taken.len(),
                     doomed = opened.doomed.len(),
+                    unreadable = opened.unreadable.len(),
                     "opened a transfer"
                 );
                 Ok(opened.progress.tally)

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::Unreadable;
+
 /// Why a registry did not do what was asked.
 #[derive(Debug, Error)]
 pub enum RegistryError {
@@ -22,15 +24,7 @@ pub enum RegistryError {
         /// Its words.
         why: String,
     },
-    /// It holds a record that cannot be read. Nothing is decided on such a record,
-    /// and nothing overwrites it.
-    #[error("the registry {registry} holds a record that cannot be read, {record}: {why}")]
-    Corrupt {
-        /// Which registry.
-        registry: String,
-        /// The record's name there.
-        record: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    /// It holds a record that cannot be read, and the answer rests on it.
+    #[error(transparent)]
+    Corrupt(#[from] Unreadable),
 }

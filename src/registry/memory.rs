@@ -10,8 +10,8 @@ use crate::claim::{ClaimState, MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
 use super::{
-    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
-    Versioned,
+    Cursor, Holding, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError,
+    Scope, Unreadable, Versioned,
 };
 
 /// A registry that lives and dies with the process.
@@ -118,7 +118,10 @@ impl Registry for MemoryRegistry {
                 .map(versioned)
                 .collect(),
         };
-        Ok(Page { claims, next: None })
+        Ok(Page {
+            claims,
+            ..Page::default()
+        })
     }
 
     async fn member(
@@ -155,7 +158,7 @@ impl Registry for MemoryRegistry {
         Ok(put(next, members, name.clone(), None, Some(expected)))
     }
 
-    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
         Ok(self.tables().members.values().map(versioned).collect())
     }
 
@@ -187,12 +190,20 @@ impl Registry for MemoryRegistry {
         Ok(put(next, transfers, name.clone(), None, Some(expected)))
     }
 
-    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
         Ok(self.tables().transfers.values().map(versioned).collect())
     }
 }
 
 impl Scope {
+    /// Whether a claim that cannot be read may be in this scope.
+    pub fn may_cover(&self, unreadable: &Unreadable) -> bool {
+        match (self, &unreadable.identity) {
+            (Self::Below(top), Some(identity)) => identity.is_below(top),
+            _ => true,
+        }
+    }
+
     /// Whether a record is in this scope.
     pub fn covers(&self, record: &Record) -> bool {
         match self {

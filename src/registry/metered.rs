@@ -1,11 +1,16 @@
 //! A registry whose calls are counted and timed.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry as Exposition;
+
+use tracing::{error, info};
 
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
@@ -13,13 +18,21 @@ use crate::telemetry::calls::Calls;
 use crate::transfer::Transfer;
 
 use super::{
-    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
+    Unreadable, Versioned,
 };
 
 /// From a registry in memory to the longest that a call may take, in seconds.
 const BUCKETS: [f64; 11] = [
     0.000_1, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 15.0,
 ];
+
+/// For how long a record that cannot be read is counted after it was met last: longer than
+/// it takes to compare everything with the registry.
+const REMEMBERED: Duration = Duration::from_mins(15);
+
+/// Every kind of record there is.
+const KINDS: [&str; 3] = ["claim", "member", "transfer"];
 
 /// Every call there is.
 const OPERATIONS: [&str; 11] = [
@@ -36,10 +49,25 @@ const OPERATIONS: [&str; 11] = [
     "remove_transfer",
 ];
 
-/// Counts calls.
+/// Counts calls, and records that cannot be read.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     calls: Calls<Call>,
+    unreadable: Family<Kind, Gauge>,
+    met: Arc<Mutex<BTreeMap<Met, Instant>>>,
+}
+
+/// A record that cannot be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Met {
+    kind: &'static str,
+    name: String,
+    why: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,6 +80,8 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             calls: Calls::timed(&BUCKETS),
+            unreadable: Family::default(),
+            met: Arc::default(),
         }
     }
 }
@@ -71,6 +101,39 @@ impl Metrics {
             ),
             ("registry_call_duration", "How long calls of the registry took"),
         );
+        self.meet(&[]);
+        registry.register(
+            "registry_unreadable_records",
+            "Records of the registry that cannot be read, by kind: nothing is decided on them, and the others are not affected",
+            self.unreadable.clone(),
+        );
+    }
+
+    /// Counts records that cannot be read, and logs each once.
+    fn meet(&self, unreadable: &[Unreadable]) {
+        let now = Instant::now();
+        // No call panics while it holds the lock, so a poisoned one is as good.
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in unreadable {
+            let key = Met {
+                kind: one.kind,
+                name: one.name.clone(),
+                why: one.why.clone(),
+            };
+            if met.insert(key, now).is_none() {
+                error!(error = %one, "a record cannot be read: nothing is decided on it");
+            }
+        }
+        for (gone, _) in met.extract_if(.., |_, at| now.duration_since(*at) > REMEMBERED) {
+            info!(kind = gone.kind, record = %gone.name, "a record that could not be read was not met again");
+        }
+        for kind in KINDS {
+            let names = met.keys().filter(|one| one.kind == kind);
+            let mut names: Vec<&str> = names.map(|one| &*one.name).collect();
+            names.dedup();
+            let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
+            self.unreadable.get_or_create(&Kind { kind }).set(count);
+        }
     }
 }
 
@@ -98,7 +161,10 @@ impl Metered {
             Ok(answer) => outcome(answer),
             Err(RegistryError::Unavailable { .. }) => "unavailable",
             Err(RegistryError::Forbidden { .. }) => "forbidden",
-            Err(RegistryError::Corrupt { .. }) => "corrupt",
+            Err(RegistryError::Corrupt(one)) => {
+                self.metrics.meet(std::slice::from_ref(one));
+                "corrupt"
+            }
         };
         let call = Call { operation, outcome };
         self.metrics.calls.count(operation, &call, began.elapsed());
@@ -134,7 +200,9 @@ impl Registry for Metered {
 
     async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
         let call = self.inner.claims_page(scope, at);
-        self.count("claims", call, ok).await
+        let page = self.count("claims", call, ok).await?;
+        self.metrics.meet(&page.unreadable);
+        Ok(page)
     }
 
     async fn member(
@@ -153,8 +221,10 @@ impl Registry for Metered {
         self.count("put_member", call, of_put).await
     }
 
-    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
-        self.count("members", self.inner.members(), ok).await
+    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+        let listed = self.count("members", self.inner.members(), ok).await?;
+        self.metrics.meet(&listed.unreadable);
+        Ok(listed)
     }
 
     async fn remove_member(
@@ -191,7 +261,43 @@ impl Registry for Metered {
         self.count("remove_transfer", call, of_put).await
     }
 
-    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
-        self.count("transfers", self.inner.transfers(), ok).await
+    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+        let call = self.inner.transfers();
+        let listed = self.count("transfers", call, ok).await?;
+        self.metrics.meet(&listed.unreadable);
+        Ok(listed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_counted_once_however_often_it_is_met() {
+        let metrics = Metrics::default();
+        let mut registry = Exposition::default();
+        metrics.register(&mut registry);
+        let unreadable = |kind, name: &str, why: &str| Unreadable {
+            registry: "hub".to_owned(),
+            kind,
+            name: name.to_owned(),
+            identity: None,
+            why: why.to_owned(),
+        };
+        metrics.meet(&[unreadable("claim", "one", "no status")]);
+        metrics.meet(&[
+            unreadable("claim", "one", "no time"),
+            unreadable("claim", "two", "no time"),
+            unreadable("member", "one", "no time"),
+        ]);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for (kind, count) in [("claim", 2), ("member", 1), ("transfer", 0)] {
+            let line = format!("registry_unreadable_records{{kind=\"{kind}\"}} {count}\n");
+            assert!(text.contains(&line), "{text}");
+        }
     }
 }

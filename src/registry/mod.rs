@@ -7,6 +7,7 @@ pub mod metered;
 mod read_only;
 mod record;
 pub mod transfers;
+mod unreadable;
 mod url;
 
 pub use error::RegistryError;
@@ -14,6 +15,7 @@ pub use read_only::ReadOnly;
 pub use record::{
     Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Scope, Standing, Unresolved, Versioned,
 };
+pub use unreadable::{Listed, Unreadable};
 pub use url::{RegistryUrl, RegistryUrlError};
 
 use async_trait::async_trait;
@@ -29,7 +31,8 @@ use crate::transfer::Transfer;
 /// that does not hold changes nothing. A call that fails with
 /// [`RegistryError::Unavailable`] may or may not have been carried out: read
 /// again to know. Nothing here retries or waits on its own: the caller has one
-/// deadline for all it does.
+/// deadline for all it does. A record that cannot be read keeps no other from being
+/// listed: lists say which ones they are.
 #[async_trait]
 pub trait Registry: Send + Sync {
     /// The record of an identity, and its version.
@@ -49,14 +52,18 @@ pub trait Registry: Send + Sync {
     async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError>;
 
     /// The records in a scope, in no order.
-    async fn claims(&self, scope: &Scope) -> Result<Vec<Versioned<Record>>, RegistryError> {
+    async fn claims(&self, scope: &Scope) -> Result<Listed<Record>, RegistryError> {
         let mut page = self.claims_page(scope, None).await?;
-        let mut claims = std::mem::take(&mut page.claims);
+        let mut listed = Listed {
+            records: std::mem::take(&mut page.claims),
+            unreadable: std::mem::take(&mut page.unreadable),
+        };
         while let Some(at) = page.next {
             page = self.claims_page(scope, Some(&at)).await?;
-            claims.append(&mut page.claims);
+            listed.records.append(&mut page.claims);
+            listed.unreadable.append(&mut page.unreadable);
         }
-        Ok(claims)
+        Ok(listed)
     }
 
     /// A member's record, and its version.
@@ -81,7 +88,7 @@ pub trait Registry: Send + Sync {
     ) -> Result<Put, RegistryError>;
 
     /// All members, in no order.
-    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError>;
+    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError>;
 
     /// A transfer's record, and its version.
     async fn transfer(
@@ -105,5 +112,5 @@ pub trait Registry: Send + Sync {
     ) -> Result<Put, RegistryError>;
 
     /// All transfers, those that are over included, in no order.
-    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError>;
+    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError>;
 }

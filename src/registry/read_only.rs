@@ -6,7 +6,7 @@ use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
-use super::{Cursor, MemberRecord, Page, Registry, RegistryError, Scope, Versioned};
+use super::{Cursor, Listed, MemberRecord, Page, Registry, RegistryError, Scope, Versioned};
 
 /// A registry that can be read and not written: there is no call for it.
 #[derive(Clone)]
@@ -47,11 +47,13 @@ impl ReadOnly {
     ///
     /// # Errors
     /// The registry did not answer.
-    pub async fn members(&self) -> Result<Vec<MemberRecord>, RegistryError> {
-        let members = self.0.members().await?.into_iter();
-        let mut members: Vec<MemberRecord> = members.map(|known| known.record).collect();
-        members.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(members)
+    pub async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+        let mut listed = self.0.members().await?;
+        let order = |a: &Versioned<MemberRecord>, b: &Versioned<MemberRecord>| {
+            a.record.name.cmp(&b.record.name)
+        };
+        listed.records.sort_by(order);
+        Ok(listed)
     }
 
     /// See [`Registry::transfer`].
@@ -66,10 +68,11 @@ impl ReadOnly {
     ///
     /// # Errors
     /// The registry did not answer.
-    pub async fn transfers(&self) -> Result<Vec<Transfer>, RegistryError> {
-        let transfers = self.0.transfers().await?.into_iter();
-        let mut transfers: Vec<Transfer> = transfers.map(|known| known.record).collect();
-        transfers.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(transfers)
+    pub async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+        let mut listed = self.0.transfers().await?;
+        let order =
+            |a: &Versioned<Transfer>, b: &Versioned<Transfer>| a.record.name.cmp(&b.record.name);
+        listed.records.sort_by(order);
+        Ok(listed)
     }
 }

@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
 
+use super::Unreadable;
+
 /// The version of a stored record: opaque, and never used twice for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordVersion(Arc<str>);
@@ -35,6 +37,8 @@ impl fmt::Display for RecordVersion {
 pub struct Page {
     /// The claims.
     pub claims: Vec<Versioned<Record>>,
+    /// The claims in it that cannot be read, and may be in the scope.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next part begins; `None` at the end.
     pub next: Option<Cursor>,
 }

@@ -14,7 +14,7 @@ use crate::arm::Identity;
 use crate::claim::{CopyRef, MemberName, Record, Reservation, TransferName, reserve, unreserve};
 use crate::transfer::{Deed, Entry, Phase, Progress, Status, Transfer, progress};
 
-use super::{Holding, Put, Registry, RegistryError, Scope, Versioned};
+use super::{Holding, Listed, Put, Registry, RegistryError, Scope, Unreadable, Versioned};
 
 /// How many claims are changed together.
 const AT_ONCE: usize = 16;
@@ -68,6 +68,9 @@ pub struct Opened {
     /// What is being deleted by a request that was admitted before, or is inside of what
     /// is: this is too late for it.
     pub doomed: Vec<Identity>,
+    /// Claims that may be meant and cannot be read: they are not reserved. Nobody deletes
+    /// their resources meanwhile, for nothing is decided on such a claim.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// Writes a transfer that was not there yet, or says again that one was started: it may
@@ -150,22 +153,22 @@ pub async fn open(
 ) -> Result<Opened, TransferError> {
     let transfer = existing(registry, name).await?.record;
     let way = transfer.reservation();
-    let mut taken = Vec::new();
+    let (mut taken, mut unreadable) = (Vec::new(), Vec::new());
     if transfer.reserves() {
         if transfer.turned {
             let scope = Scope::Reserved(Some(name.clone()));
-            taken.extend(reserve_in(registry, &scope, &way, |_| true).await?);
+            taken = reserve_in(registry, &scope, &way, |_| true, &mut unreadable).await?;
         } else {
             let scope = Scope::Of(transfer.from.member.clone(), Holding::AnyCopy);
             let wanted = |claim: &Record| {
                 let copies = &mut claim.copies.keys();
                 copies.any(|copy| transfer.takes(&claim.identity, copy) && chosen(copy))
             };
-            taken.extend(reserve_in(registry, &scope, &way, wanted).await?);
+            taken = reserve_in(registry, &scope, &way, wanted, &mut unreadable).await?;
         }
     }
     // Read after the last reservation was written.
-    let claims = reserved(registry, name).await?;
+    let claims = reserved(registry, name).await?.records;
     let doomed = doomed(registry, &claims).await?;
     let progress = progress(&way, claims.iter().map(|known| &known.record));
     let status = Status {
@@ -193,6 +196,7 @@ pub async fn open(
         progress,
         taken,
         doomed,
+        unreadable,
     })
 }
 
@@ -241,7 +245,7 @@ pub async fn close(
 /// # Errors
 /// The registry did not answer.
 pub async fn look(registry: &dyn Registry, transfer: &Transfer) -> Result<Progress, RegistryError> {
-    let claims = reserved(registry, &transfer.name).await?;
+    let claims = reserved(registry, &transfer.name).await?.records;
     let claims = claims.iter().map(|known| &known.record);
     Ok(progress(&transfer.reservation(), claims))
 }
@@ -274,7 +278,7 @@ pub async fn note(
 /// # Errors
 /// The registry did not answer.
 pub async fn tidy(registry: &dyn Registry, member: &MemberName) -> Result<usize, RegistryError> {
-    let claims = registry.claims(&Scope::Reserved(None)).await?;
+    let claims = registry.claims(&Scope::Reserved(None)).await?.records;
     let ours = claims.iter().filter_map(|known| {
         let held = known.record.reserved.as_ref()?;
         let ours = held.from.member == *member || held.to.member == *member;
@@ -283,7 +287,11 @@ pub async fn tidy(registry: &dyn Registry, member: &MemberName) -> Result<usize,
     let names: BTreeSet<TransferName> = ours.collect();
     let mut freed = 0;
     for name in names {
-        freed += tidy_one(registry, &name).await?;
+        match tidy_one(registry, &name).await {
+            // Whether it is over, nobody can tell; the others are another matter.
+            Err(RegistryError::Corrupt(_)) => {}
+            outcome => freed += outcome?,
+        }
     }
     Ok(freed)
 }
@@ -342,7 +350,7 @@ async fn change(
 async fn reserved(
     registry: &dyn Registry,
     name: &TransferName,
-) -> Result<Vec<Versioned<Record>>, RegistryError> {
+) -> Result<Listed<Record>, RegistryError> {
     registry.claims(&Scope::Reserved(Some(name.clone()))).await
 }
 
@@ -352,10 +360,12 @@ async fn reserve_in(
     scope: &Scope,
     way: &Reservation,
     wanted: impl Fn(&Record) -> bool,
+    unreadable: &mut Vec<Unreadable>,
 ) -> Result<Vec<(Identity, TransferName)>, RegistryError> {
     let mut taken = Vec::new();
     let mut page = registry.claims_page(scope, None).await?;
     loop {
+        unreadable.append(&mut page.unreadable);
         page.claims.retain(|known| wanted(&known.record));
         let reserved = stream::iter(page.claims)
             .map(|known| reserve_one(registry, known, way))
@@ -392,7 +402,7 @@ async fn reserve_one(
 
 /// Gives all claims of a transfer free, and gives how many.
 async fn give_free(registry: &dyn Registry, name: &TransferName) -> Result<usize, RegistryError> {
-    let claims = reserved(registry, name).await?;
+    let claims = reserved(registry, name).await?.records;
     let freed = stream::iter(claims)
         .map(|known| free_one(registry, known, name))
         .buffer_unordered(AT_ONCE);
@@ -430,7 +440,13 @@ async fn doomed(
         .filter(|one| !one.is_subscription() && !own.contains(one))
         .collect();
     let above = stream::iter(above)
-        .map(|identity| async move { registry.claim(&identity).await })
+        .map(|identity| async move {
+            match registry.claim(&identity).await {
+                // It says nothing of a delete that can be read.
+                Err(RegistryError::Corrupt(_)) => Ok(None),
+                known => known,
+            }
+        })
         .buffer_unordered(AT_ONCE);
     let above: Vec<Option<Versioned<Record>>> = above.try_collect().await?;
     let going = claims.iter().chain(above.iter().flatten());

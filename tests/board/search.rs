@@ -121,6 +121,7 @@ async fn claims_that_come_and_go_between_pages_break_nothing() {
         .claims(&aso_guard::registry::Scope::All)
         .await
         .unwrap()
+        .records
     {
         known.record.copies.clear();
         let version = Some(&known.version);

@@ -9,7 +9,12 @@ use crate::{Stage, World, seed, shop, text};
 
 /// Changes the claims that the open transfer has reserved.
 async fn change(world: &World<Stage>, how: impl Fn(&mut Record)) {
-    let moved = world.registry.claims(&Scope::Reserved(None)).await.unwrap();
+    let moved = world
+        .registry
+        .claims(&Scope::Reserved(None))
+        .await
+        .unwrap()
+        .records;
     assert_eq!(moved.len(), 18);
     for mut known in moved {
         how(&mut known.record);

@@ -1,5 +1,6 @@
 //! A registry that is away, and comes back.
 
+use aso_guard::registry::Unreadable;
 use http::{Method, StatusCode};
 use rstest::rstest;
 
@@ -59,4 +60,38 @@ async fn a_place_in_a_list_that_is_too_old_leads_back_to_its_beginning() {
     );
     // Asking again in vain would never end.
     assert!(!answer.body.contains("/board.js"), "{}", answer.body);
+}
+
+/// Each is shown, and in nobody's way.
+#[tokio::test]
+async fn records_that_cannot_be_read_are_shown_beside_those_that_can() {
+    let world = shop().await;
+    for (kind, name) in [
+        ("claim", "st-0123"),
+        ("member", "spoilt"),
+        ("transfer", "odd"),
+    ] {
+        world.registry.spoil(Unreadable {
+            registry: "hub".to_owned(),
+            kind,
+            name: name.to_owned(),
+            identity: None,
+            why: "<b>no time</b>".to_owned(),
+        });
+    }
+    world.board.count_once().await;
+    let overview = world.page("/").await;
+    let said = text(&overview);
+    assert!(said.contains("3 records cannot be read"), "{said}");
+    assert!(said.contains("claim st-0123"), "{said}");
+    assert!(!overview.contains("<b>no time</b>"), "{overview}");
+    let members = text(&world.page("/members").await);
+    assert!(
+        members.contains("Unreadable spoilt cannot be read"),
+        "{members}"
+    );
+    let transfers = text(&world.page("/transfers").await);
+    assert!(transfers.contains("transfer odd"), "{transfers}");
+    let claims = text(&world.page("/claims").await);
+    assert!(claims.contains("Live"), "{claims}");
 }

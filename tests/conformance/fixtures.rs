@@ -159,7 +159,7 @@ pub async fn refused(
 
 /// The identities in a scope, in order.
 pub async fn listed(registry: &Arc<dyn Registry>, scope: &Scope) -> Vec<String> {
-    let found = registry.claims(scope).await.unwrap();
+    let found = registry.claims(scope).await.unwrap().whole().unwrap();
     let ids = found.iter().map(|known| known.record.identity.to_string());
     let mut ids: Vec<String> = ids.collect();
     ids.sort();

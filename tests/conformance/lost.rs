@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aso_guard::arm::Identity;
 use aso_guard::claim::{self, Acquire, MemberName, Record, Refusal, TransferName};
 use aso_guard::registry::{
-    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
+    Versioned,
 };
 use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
@@ -103,7 +104,7 @@ impl Registry for Lossy {
         self.lose(self.registry.remove_member(name, expected)).await
     }
 
-    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
         self.registry.members().await
     }
 
@@ -132,7 +133,7 @@ impl Registry for Lossy {
             .await
     }
 
-    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
         self.registry.transfers().await
     }
 }

@@ -155,7 +155,7 @@ pub async fn a_member_comes_back_whole(registry: Arc<dyn Registry>) {
         };
         let known = registry.member(&record.name).await.unwrap().unwrap();
         assert_eq!((&known.record, &known.version), (&record, &stored));
-        let all = registry.members().await.unwrap();
+        let all = registry.members().await.unwrap().records;
         let mine: Vec<_> = all
             .iter()
             .filter(|m| m.record.name == record.name)

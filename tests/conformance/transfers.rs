@@ -81,7 +81,7 @@ pub async fn a_transfer_comes_back_whole(registry: Arc<dyn Registry>) {
         version = put(&registry, &transfer, Some(&version)).await.unwrap();
         let known = registry.transfer(&transfer.name).await.unwrap().unwrap();
         assert_eq!((&known.record, &known.version), (&transfer, &version));
-        let all = registry.transfers().await.unwrap();
+        let all = registry.transfers().await.unwrap().records;
         let mine: Vec<_> = all
             .iter()
             .filter(|one| one.record.name == transfer.name)

@@ -6,7 +6,8 @@ use std::time::Duration;
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record, TransferName};
 use aso_guard::registry::{
-    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
+    Unreadable, Versioned,
 };
 use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
@@ -25,6 +26,8 @@ pub enum Trouble {
     LosesAnswers,
     /// Nothing is heard about members; claims are answered.
     HangsOnMembers,
+    /// The claim on this resource cannot be read.
+    Unreadable(&'static str),
     /// Each call takes so long.
     Slow(Duration),
 }
@@ -77,15 +80,37 @@ impl Tampered {
                 call.await?;
                 return Err(unavailable("connection reset by peer"));
             }
-            Trouble::None | Trouble::LosesAnswers | Trouble::HangsOnMembers => {}
+            Trouble::None
+            | Trouble::LosesAnswers
+            | Trouble::HangsOnMembers
+            | Trouble::Unreadable(_) => {}
         }
         call.await
+    }
+
+    /// The claim that cannot be read, if there is one now.
+    fn unreadable(&self) -> Option<Unreadable> {
+        let Trouble::Unreadable(identity) = self.state.lock().unwrap().0 else {
+            return None;
+        };
+        Some(Unreadable {
+            registry: "https://hub.example:6443".to_owned(),
+            kind: "claim",
+            name: "broken-0123".to_owned(),
+            identity: Some(identity.parse().unwrap()),
+            why: "status.copies.since: this is no time".to_owned(),
+        })
     }
 }
 
 #[async_trait]
 impl Registry for Tampered {
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
+        if let Some(one) = self.unreadable()
+            && one.identity.as_ref() == Some(identity)
+        {
+            return Err(one.into());
+        }
         self.pass("claim", self.inner.claim(identity)).await
     }
 
@@ -94,12 +119,26 @@ impl Registry for Tampered {
         record: &Record,
         expected: Option<&RecordVersion>,
     ) -> Result<Put, RegistryError> {
+        if let Some(one) = self.unreadable()
+            && one.identity.as_ref() == Some(&record.identity)
+        {
+            return Ok(Put::Conflict);
+        }
         let call = self.inner.put_claim(record, expected);
         self.pass("put_claim", call).await
     }
 
     async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
-        self.pass("claims", self.inner.claims_page(scope, at)).await
+        let call = self.inner.claims_page(scope, at);
+        let mut page = self.pass("claims", call).await?;
+        if let Some(one) = self.unreadable() {
+            let is_it =
+                |known: &Versioned<Record>| Some(&known.record.identity) == one.identity.as_ref();
+            page.claims.retain(|known| !is_it(known));
+            page.unreadable
+                .extend(Some(one).filter(|one| scope.may_cover(one)));
+        }
+        Ok(page)
     }
 
     async fn member(
@@ -127,7 +166,7 @@ impl Registry for Tampered {
         self.pass("remove_member", call).await
     }
 
-    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
         self.pass("members", self.inner.members()).await
     }
 
@@ -156,7 +195,7 @@ impl Registry for Tampered {
         self.pass("remove_transfer", call).await
     }
 
-    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
         self.pass("transfers", self.inner.transfers()).await
     }
 }

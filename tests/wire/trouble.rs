@@ -12,9 +12,9 @@ use rstest::rstest;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::object::{group, object};
+use super::object::{account, group, object};
 use super::tampered::Trouble;
-use super::world::{Member, SETTINGS, SUBSCRIPTION, World};
+use super::world::{Member, SETTINGS, SUBSCRIPTION, World, facts};
 
 /// One review of each sort that needs the registry.
 async fn needy(member: &Member) -> [Value; 3] {
@@ -252,4 +252,41 @@ async fn without_its_own_api_server_it_refuses_and_says_so() {
     ] {
         member.ask(&review).await.admitted();
     }
+}
+
+/// A storage account in its group.
+const ACCOUNT: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1";
+
+#[tokio::test]
+async fn a_claim_that_cannot_be_read_is_in_the_way_of_its_own_resource_alone() {
+    let world = World::new();
+    let owner = world.a.store(&group("rg")).await;
+    let other = world.a.store(&group("other")).await;
+    let account = account("st1", "rg");
+    world.registry.set(Trouble::Unreadable(ACCOUNT));
+    for review in [account.create(), owner.delete()] {
+        let answer = world.a.ask(&review).await;
+        let message = answer.refused(503, "RegistryUnavailable");
+        for words in [
+            "a record that cannot be read, claim broken-0123: status.copies.since: this is no time",
+            "Other resources are not affected",
+            "kubectl edit claims.asoguard.io broken-0123",
+        ] {
+            assert!(message.contains(words), "{message}");
+        }
+    }
+    world.a.ask(&other.delete()).await.admitted();
+    world.a.ask(&group("new").create()).await.admitted();
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_be_read_keeps_no_other_from_being_compared() {
+    let world = World::new();
+    world.a.create(&group("rg")).await;
+    world.a.cluster.store(facts(&group("older")));
+    world.registry.set(Trouble::Unreadable(ACCOUNT));
+    world.a.observer.sweep().await.unwrap();
+    world.a.observer.show_conflicts().await.unwrap();
+    world.a.observer.show_orphans().await.unwrap();
+    assert_eq!(world.a.observer.compare().await.unwrap(), 1);
 }

@@ -30,8 +30,8 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
     let at = look.query.get("at").parse().ok();
     let is_part = at.is_some();
     let found = search.page(&look.board.registry, at).await?;
-    let members = look.board.registry.members().await?.into_iter();
-    let mut members: Vec<String> = members.map(|member| member.name.to_string()).collect();
+    let members = look.board.registry.members().await?.names().into_iter();
+    let mut members: Vec<String> = members.map(|name| name.to_string()).collect();
     if !search.member.is_empty() && !members.contains(&search.member) {
         // Members that are forgotten have copies, too.
         members.push(search.member.clone());

@@ -7,7 +7,7 @@ use crate::board::census::{Held, Tally};
 use crate::board::query::link;
 use crate::board::shown::{Badge, When, count};
 use crate::claim::MemberName;
-use crate::registry::{MemberRecord, Standing, Unresolved};
+use crate::registry::{Listed, MemberRecord, Standing, Unreadable, Unresolved};
 
 use super::{Frame, Look, Section, Shown};
 
@@ -49,6 +49,7 @@ impl Lost {
 struct List {
     frame: Frame,
     members: Vec<MemberRow>,
+    unreadable: Vec<Unreadable>,
     numbers: Numbers,
 }
 
@@ -78,17 +79,24 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         frame: look.live(),
         members: rows(&members, &tally, look.now),
         numbers: Numbers::of(&tally, look.now),
+        unreadable: members.unreadable,
     };
     Ok(page.render()?)
 }
 
 /// A row for each member, and for each that is none any more and still holds something.
-pub(super) fn rows(members: &[MemberRecord], tally: &Tally, now: Timestamp) -> Vec<MemberRow> {
+pub(super) fn rows(
+    members: &Listed<MemberRecord>,
+    tally: &Tally,
+    now: Timestamp,
+) -> Vec<MemberRow> {
     let counted = tally.last.as_ref().map(|(_, counted)| counted);
     let holds = |held: Held| (count(held.live), count(held.parked));
     let mut rows: Vec<MemberRow> = members
+        .records
         .iter()
-        .map(|member| {
+        .map(|known| {
+            let member = &known.record;
             let held = counted.map(|counted| counted.members.get(&member.name).copied());
             let standing = member.standing(now);
             MemberRow {
@@ -104,9 +112,25 @@ pub(super) fn rows(members: &[MemberRecord], tally: &Tally, now: Timestamp) -> V
             }
         })
         .collect();
-    let known = |name: &MemberName| members.iter().any(|member| member.name == *name);
+    let names = members.names();
+    let known = |name: &MemberName| names.contains(name);
     let forgotten = counted.into_iter().flat_map(|counted| &counted.members);
     let forgotten = forgotten.filter(|(name, _)| !known(name));
+    let unreadable = members.unreadable.iter();
+    rows.extend(unreadable.map(|one| MemberRow {
+        name: one.name.clone(),
+        standing: Badge {
+            word: "Unreadable",
+            icon: "conflict",
+        },
+        silent: false,
+        heard: None,
+        version: String::new(),
+        cluster: String::new(),
+        holds: None,
+        claims: link("/claims", &[("member", &one.name)]),
+        unresolved: None,
+    }));
     rows.extend(forgotten.map(|(name, held)| MemberRow {
         name: name.to_string(),
         standing: Badge {

@@ -112,9 +112,15 @@ impl Look {
     }
 
     async fn members(&self) -> Result<Members, RegistryError> {
-        let members = self.board.registry.members().await?.into_iter();
-        let by_name = members.map(|member| (member.name.clone(), member));
-        Ok(by_name.collect())
+        let listed = self.board.registry.members().await?;
+        let mut members: Members = listed
+            .names()
+            .into_iter()
+            .map(|name| (name, None))
+            .collect();
+        let read = listed.records.into_iter().map(|known| known.record);
+        members.extend(read.map(|member| (member.name.clone(), Some(member))));
+        Ok(members)
     }
 }
 

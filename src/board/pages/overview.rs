@@ -6,7 +6,7 @@ use crate::board::census::Count;
 use crate::board::query::link;
 use crate::board::shown::{Badge, count, plural};
 use crate::claim::ClaimState;
-use crate::registry::Standing;
+use crate::registry::{Standing, Unreadable};
 use crate::transfer::Transfer;
 
 use super::conflicts::{Conflict, conflicts};
@@ -52,6 +52,8 @@ struct Overview {
     /// How many claims there are; `None` until they were counted.
     claims: Option<String>,
     parts: Vec<Part>,
+    /// The first of the records that cannot be read.
+    unreadable: Vec<Unreadable>,
     numbers: Numbers,
 }
 
@@ -59,17 +61,20 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
     let tally = look.board.census.look();
     let members = look.board.registry.members().await?;
     let (mut conflicts, more) = conflicts(&look).await?;
-    let transfers = look.board.registry.transfers().await?.into_iter();
+    let transfers = look.board.registry.transfers().await?.records.into_iter();
+    let transfers = transfers.map(|known| known.record);
     let open: Vec<Transfer> = transfers.filter(Transfer::is_open).take(MOVES).collect();
     let moves = moves(&look, &open).await?;
     let counted = tally.last.as_ref().map(|(_, counted)| &**counted);
     let silent = members
+        .records
         .iter()
-        .filter(|member| member.standing(look.now) == Standing::Silent)
+        .filter(|known| known.record.standing(look.now) == Standing::Silent)
         .count();
     let in_conflict = conflicts.len();
     let orphaned = counted.map_or(0, |counted| counted.orphaned);
-    let calls = calls(in_conflict, more, silent, orphaned);
+    let unreadable = counted.map_or(0, |counted| counted.not_read);
+    let calls = calls(in_conflict, more, silent, orphaned, unreadable);
     conflicts.truncate(NAMED);
     let page = Overview {
         frame: look.live(),
@@ -79,12 +84,19 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         moves,
         claims: counted.map(|counted| count(counted.claims)),
         parts: counted.map(parts).unwrap_or_default(),
+        unreadable: counted.map_or_else(Vec::new, |counted| counted.unreadable.clone()),
         numbers: Numbers::of(&tally, look.now),
     };
     Ok(page.render()?)
 }
 
-fn calls(conflicts: usize, more: bool, silent: usize, orphaned: usize) -> Vec<Call> {
+fn calls(
+    conflicts: usize,
+    more: bool,
+    silent: usize,
+    orphaned: usize,
+    unreadable: usize,
+) -> Vec<Call> {
     let number = |number, more| {
         let and_more = if more { "+" } else { "" };
         format!("{}{and_more}", count(number))
@@ -127,6 +139,19 @@ fn calls(conflicts: usize, more: bool, silent: usize, orphaned: usize) -> Vec<Ca
                     "resources have no live copy",
                 ),
                 link: "/orphans",
+            },
+        ),
+        (
+            unreadable,
+            Call {
+                icon: "conflict",
+                number: number(unreadable, false),
+                words: plural(
+                    unreadable,
+                    "record cannot be read",
+                    "records cannot be read",
+                ),
+                link: "#h-unreadable",
             },
         ),
     ];

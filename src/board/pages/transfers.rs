@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::board::shown::{Badge, Members, When, count, plural, transfer_link};
 use crate::claim::Place;
-use crate::registry::{ReadOnly, RegistryError, Scope, Standing};
+use crate::registry::{ReadOnly, RegistryError, Scope, Standing, Unreadable};
 use crate::transfer::{Progress, Stage, Tally, Transfer, progress};
 
 use super::{Frame, Look, Section, Shown};
@@ -68,10 +68,12 @@ struct List {
     over: Vec<Move>,
     /// How many more are over than are shown.
     more: Option<String>,
+    unreadable: Vec<Unreadable>,
 }
 
 pub(in crate::board) async fn page(look: Look) -> Shown {
-    let transfers = look.board.registry.transfers().await?.into_iter();
+    let listed = look.board.registry.transfers().await?;
+    let transfers = listed.records.into_iter().map(|known| known.record);
     let (open, mut over): (Vec<_>, Vec<_>) = transfers.partition(Transfer::is_open);
     over.sort_by_key(|transfer| std::cmp::Reverse(transfer.ended().map(|entry| entry.at)));
     let more = over.len().saturating_sub(OVER);
@@ -81,6 +83,7 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         open: moves(&look, &open).await?,
         over: moves(&look, &over).await?,
         more: (more > 0).then(|| count(more)),
+        unreadable: listed.unreadable,
     };
     Ok(page.render()?)
 }
@@ -189,7 +192,7 @@ fn steps(look: &Look, tally: &Tally, from: &Place, to: &Place, members: &Members
         note,
     };
     let gone = tally.at(Stage::Done) + tally.at(Stage::Waiting);
-    let member = members.get(&to.member);
+    let member = members.get(&to.member).and_then(Option::as_ref);
     let standing = member.map(|member| (member, member.standing(look.now)));
     let ready = matches!(standing, Some((_, Standing::Ready | Standing::Enrolling)));
     vec![

@@ -91,7 +91,7 @@ fn of_registry(error: &RegistryError) -> (&'static str, String, Vec<&'static str
             ],
             true,
         ),
-        RegistryError::Corrupt { .. } => (
+        RegistryError::Corrupt(_) => (
             "The registry holds a record that cannot be read",
             words,
             vec![

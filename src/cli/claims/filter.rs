@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::arm::Identity;
 use crate::claim::{ClaimState, CopyRef, MemberName, Record};
-use crate::registry::{Holding, Registry, Scope, Versioned};
+use crate::registry::{Holding, Listed, Registry, RegistryError, Scope};
 
 use crate::cli::registry::Stop;
 
@@ -77,14 +77,14 @@ impl Filter {
     ///
     /// # Errors
     /// The registry did not answer.
-    pub(super) async fn apply(
-        &self,
-        registry: &dyn Registry,
-    ) -> Result<Vec<Versioned<Record>>, Stop> {
+    pub(super) async fn apply(&self, registry: &dyn Registry) -> Result<Listed<Record>, Stop> {
         let mut found = match (self.top(), &self.member) {
             (Some(top), _) => {
                 let mut found = registry.claims(&Scope::Below(top.clone())).await?;
-                found.extend(registry.claim(&top).await?);
+                match registry.claim(&top).await {
+                    Err(RegistryError::Corrupt(one)) => found.unreadable.push(one),
+                    known => found.records.extend(known?),
+                }
                 found
             }
             (None, Some(member)) => {
@@ -93,8 +93,10 @@ impl Filter {
             }
             (None, None) => registry.claims(&Scope::All).await?,
         };
-        found.retain(|known| self.covers(&known.record));
-        found.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
+        found.records.retain(|known| self.covers(&known.record));
+        found
+            .records
+            .sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
         Ok(found)
     }
 

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::claim::{MemberName, Record};
-use crate::registry::Versioned;
+use crate::registry::{Listed, Versioned};
 
 use crate::cli::output::{Form, OutputArgs, yaml};
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::registry::{RegistryArgs, Stop, all_were_read};
 use crate::cli::terminal::Style;
 
 use super::filter::FilterArgs;
@@ -32,7 +32,10 @@ pub(super) struct ListArgs {
 pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
     let filter = args.filter.check()?;
     let registry = args.registry.open().await?;
-    let found = filter.apply(&*registry).await?;
+    let Listed {
+        records: found,
+        unreadable,
+    } = filter.apply(&*registry).await?;
     match args.output.form {
         Form::Json => writeln!(out, "{:#}", all(&found))?,
         Form::Yaml => yaml(&all(&found), out)?,
@@ -42,7 +45,7 @@ pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Sto
             write!(out, "{}", table(&found, &heard, wide, Timestamp::now()))?;
         }
     }
-    Ok(())
+    all_were_read(&unreadable)
 }
 
 fn all(found: &[Versioned<Record>]) -> Value {

@@ -59,7 +59,7 @@ async fn find(
         return found.ok_or_else(|| Stop::Failed(format!("there is no claim on {identity}")));
     }
     let end = format!("/{}", named.trim_start_matches('/').to_ascii_lowercase());
-    let mut found = registry.claims(&Scope::All).await?;
+    let mut found = registry.claims(&Scope::All).await?.records;
     found.retain(|known| known.record.identity.key().ends_with(&end));
     found.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
     match found.len() {

@@ -46,7 +46,7 @@ pub(super) async fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), Sto
 
 /// When each member was last heard from.
 pub(super) async fn heard(registry: &dyn Registry) -> Result<HashMap<MemberName, Timestamp>, Stop> {
-    let members = registry.members().await?.into_iter();
+    let members = registry.members().await?.records.into_iter();
     let heard = members.map(|known| (known.record.name, known.record.heard));
     Ok(heard.collect())
 }

@@ -70,7 +70,7 @@ impl World {
 
     /// Every claim, in the order of what they are about.
     pub(super) async fn claims(&self) -> anyhow::Result<Vec<Record>> {
-        let known = self.registry.claims(&Scope::All).await?;
+        let known = self.registry.claims(&Scope::All).await?.whole()?;
         let mut records: Vec<Record> = known.into_iter().map(|known| known.record).collect();
         records.sort_by(|one, other| one.identity.cmp(&other.identity));
         Ok(records)

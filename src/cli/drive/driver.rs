@@ -176,7 +176,7 @@ impl Driver<'_> {
 
     async fn read_claims(&mut self) -> Result<(), RegistryError> {
         let scope = Scope::Reserved(Some(self.scene.transfer.name.clone()));
-        let claims = self.registry.claims(&scope).await?;
+        let claims = self.registry.claims(&scope).await?.records;
         let mut claims: BTreeMap<_, Record> = claims
             .into_iter()
             .map(|known| (known.record.identity.clone(), known.record))

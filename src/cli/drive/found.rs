@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use kube::api::ApiResource;
 
 use crate::arm::{self, Identity};
 use crate::claim::{Record, Reservation};
 use crate::cli::registry::Stop;
 use crate::object::ObjectKey;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError};
 use crate::transfer::{Transfer, stage};
 
 use super::end::{End, Objects};
@@ -60,12 +60,22 @@ impl Found {
         let unread = unread.filter(|identity| !self.claims.contains_key(identity));
         let unread: Vec<Identity> = unread.cloned().collect();
         let read = stream::iter(unread)
-            .map(|identity| async move { registry.claim(&identity).await })
+            .map(|identity| async move { (registry.claim(&identity).await, identity) })
             .buffer_unordered(CLAIMS);
-        let read: Vec<_> = read.try_collect().await?;
-        for known in read.into_iter().flatten() {
-            self.claims
-                .insert(known.record.identity.clone(), known.record);
+        let read: Vec<_> = read.collect().await;
+        for (known, identity) in read {
+            match known {
+                // It stays where it is: nothing is decided on such a claim.
+                Err(RegistryError::Corrupt(why)) => {
+                    let object = self.sources.remove(&identity);
+                    let unresolved = object.map(|object| (object, why.to_string()));
+                    self.unresolved.extend(unresolved);
+                }
+                known => {
+                    let record = known?.map(|known| known.record);
+                    self.claims.extend(record.map(|record| (identity, record)));
+                }
+            }
         }
         Ok(())
     }

@@ -92,7 +92,7 @@ impl Scene {
             found.select(&transfer, &from, &here).await?;
         }
         let scope = Scope::Reserved(Some(transfer.name.clone()));
-        for known in registry.claims(&scope).await? {
+        for known in registry.claims(&scope).await?.records {
             found
                 .claims
                 .insert(known.record.identity.clone(), known.record);
@@ -132,7 +132,7 @@ impl Scene {
         let items = self.items.iter().map(|item| &item.identity);
         let known: BTreeSet<&Identity> = items.chain(&self.lost).collect();
         let scope = Scope::Reserved(Some(self.transfer.name.clone()));
-        let claims = registry.claims(&scope).await?;
+        let claims = registry.claims(&scope).await?.records;
         Ok(claims
             .iter()
             .any(|claim| !known.contains(&claim.record.identity)))

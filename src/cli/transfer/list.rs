@@ -10,7 +10,7 @@ use crate::transfer::{Progress, Stage, Transfer};
 
 use crate::cli::claims::view::age;
 use crate::cli::output::{Form, OutputArgs, yaml};
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::registry::{RegistryArgs, Stop, all_were_read};
 use crate::cli::terminal::{Paint, Style};
 
 use super::{status, view};
@@ -27,7 +27,8 @@ pub(super) struct ListArgs {
 pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
     let registry = args.registry.open().await?;
     let mut found: Vec<(Transfer, Progress)> = Vec::new();
-    for known in registry.transfers().await? {
+    let listed = registry.transfers().await?;
+    for known in listed.records {
         let progress = status::of(&*registry, &known.record).await?;
         found.push((known.record, progress));
     }
@@ -43,7 +44,7 @@ pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Sto
         Form::Yaml => yaml(&all(), out)?,
         Form::Table | Form::Wide => write!(out, "{}", table(&found, Timestamp::now()))?,
     }
-    Ok(())
+    all_were_read(&listed.unreadable)
 }
 
 fn table(found: &[(Transfer, Progress)], now: Timestamp) -> String {

@@ -191,6 +191,7 @@ async fn opened_by_its_guard(registry: &dyn Registry, wanted: &Transfer) -> Resu
                         progress,
                         taken: Vec::new(),
                         doomed: Vec::new(),
+                        unreadable: Vec::new(),
                     });
                 }
                 None => {
@@ -242,6 +243,13 @@ fn tell(opened: &Opened, args: &StartArgs, out: &mut impl Write) -> Result<(), S
             "{} more are left out, for another transfer moves them:\n{}",
             opened.taken.len(),
             lines(names)
+        ));
+    }
+    if !opened.unreadable.is_empty() {
+        trouble.push(format!(
+            "{} claims cannot be read, and are not covered; nothing is decided on them:\n{}",
+            opened.unreadable.len(),
+            lines(opened.unreadable.iter().map(ToString::to_string))
         ));
     }
     if trouble.is_empty() {

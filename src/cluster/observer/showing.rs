@@ -165,10 +165,10 @@ impl Observer {
     /// # Errors
     /// The registry did not answer.
     pub async fn show_members(&self) -> Result<(), RegistryError> {
-        let members = self.registry.members().await?;
-        let members: Vec<_> = members.into_iter().map(|known| known.record).collect();
-        self.show.metrics.set_members(&members);
-        let now: HashSet<_> = members.into_iter().map(|member| member.name).collect();
+        let listed = self.registry.members().await?;
+        let now: HashSet<_> = listed.names().into_iter().collect();
+        let members = listed.records.into_iter().map(|known| known.record);
+        self.show.metrics.set_members(&members.collect::<Vec<_>>());
         let before = std::mem::replace(&mut self.shown.state().members, now.clone());
         for gone in before.difference(&now) {
             self.show_left_by(gone).await?;

@@ -5,13 +5,18 @@
 
 mod convert;
 pub mod crd;
+mod lenient;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{
+    Api, DeleteParams, GetParams, ListParams, ObjectList, Patch, PatchParams, PostParams,
+    Preconditions,
+};
+use kube::core::Request;
 use kube::{Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
@@ -20,9 +25,16 @@ use crate::claim::{MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
 use super::{
-    Cursor, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope, Versioned,
+    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
+    Unreadable, Versioned,
 };
 use crd::{Claim, Member};
+use lenient::Lenient;
+
+/// What kinds of records are called where one cannot be read.
+const CLAIM: &str = "claim";
+const MEMBER: &str = "member";
+const TRANSFER: &str = "transfer";
 
 /// How many claims one page of a list holds.
 const PAGE: u32 = 500;
@@ -35,6 +47,7 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A registry in an API server: the member's own, or a hub's.
 #[derive(Clone)]
 pub struct KubernetesRegistry {
+    client: Client,
     claims: Api<Claim>,
     members: Api<Member>,
     transfers: Api<crd::Transfer>,
@@ -50,7 +63,8 @@ impl KubernetesRegistry {
         Self {
             claims: Api::all(client.clone()),
             members: Api::all(client.clone()),
-            transfers: Api::all(client),
+            transfers: Api::all(client.clone()),
+            client,
             name: name.to_owned(),
         }
     }
@@ -90,54 +104,47 @@ impl KubernetesRegistry {
         }
     }
 
-    fn corrupt(&self, record: &str, why: String) -> RegistryError {
-        RegistryError::Corrupt {
-            registry: self.name.clone(),
-            record: record.to_owned(),
-            why,
-        }
-    }
-
-    fn read_claim(&self, claim: &Claim) -> Result<Versioned<Record>, RegistryError> {
-        let record =
-            convert::from_claim(claim).map_err(|why| self.corrupt(&claim.name_any(), why))?;
-        Ok(Versioned {
-            record,
-            version: version_of(claim),
-        })
-    }
-
-    fn read_member(&self, member: &Member) -> Result<Versioned<MemberRecord>, RegistryError> {
-        let record =
-            convert::from_member(member).map_err(|why| self.corrupt(&member.name_any(), why))?;
-        Ok(Versioned {
-            record,
-            version: version_of(member),
-        })
-    }
-
-    fn read_transfer(
+    /// Reads one object, or says what is wrong with it.
+    fn read<K: kube::Resource, T>(
         &self,
-        transfer: &crd::Transfer,
-    ) -> Result<Versioned<Transfer>, RegistryError> {
-        let record = convert::from_transfer(transfer)
-            .map_err(|why| self.corrupt(&transfer.name_any(), why))?;
-        Ok(Versioned {
-            record,
-            version: version_of(transfer),
+        kind: &'static str,
+        found: Lenient<K>,
+        convert: impl Fn(&K) -> Result<T, String>,
+    ) -> Result<Versioned<T>, Unreadable> {
+        let read = found.object.and_then(|object| {
+            let record = convert(&object)?;
+            let version = version_of(&object);
+            Ok(Versioned { record, version })
+        });
+        read.map_err(|why| Unreadable {
+            registry: self.name.clone(),
+            kind,
+            name: found.name,
+            identity: found.identity.and_then(|text| text.parse().ok()),
+            why,
         })
     }
 
-    /// Every object of a kind of which there are few.
-    async fn all<K>(&self, api: &Api<K>) -> Result<Vec<K>, RegistryError>
+    /// Every record of a kind of which there are few.
+    async fn all<K, T>(
+        &self,
+        kind: &'static str,
+        api: &Api<K>,
+        convert: impl Fn(&K) -> Result<T, String>,
+    ) -> Result<Listed<T>, RegistryError>
     where
-        K: Clone + DeserializeOwned + Debug,
+        K: Clone + DeserializeOwned + Debug + kube::Resource,
     {
-        let mut all = Vec::new();
+        let mut all: Listed<T> = std::iter::empty().collect();
         let mut at = None;
         loop {
-            let (mut listed, next) = self.list(api, "", at.as_ref()).await?;
-            all.append(&mut listed);
+            let (found, next) = self.list(api, "", at.as_ref()).await?;
+            for one in found {
+                match self.read(kind, one, &convert) {
+                    Ok(read) => all.records.push(read),
+                    Err(unreadable) => all.unreadable.push(unreadable),
+                }
+            }
             if next.is_none() {
                 return Ok(all);
             }
@@ -145,15 +152,26 @@ impl KubernetesRegistry {
         }
     }
 
-    async fn get<K>(&self, api: &Api<K>, name: &str) -> Result<Option<K>, RegistryError>
+    /// The object of a name, which may be none that can be read.
+    async fn get<K>(&self, api: &Api<K>, name: &str) -> Result<Option<Lenient<K>>, RegistryError>
     where
-        K: Clone + DeserializeOwned + Debug,
+        K: DeserializeOwned + kube::Resource,
     {
-        match within(CALL_TIMEOUT, api.get(name)).await {
+        let request = Request::new(api.resource_url()).get(name, &GetParams::default());
+        match self.request(CALL_TIMEOUT, request).await {
             Ok(object) => Ok(Some(object)),
             Err(kube::Error::Api(status)) if is_missing_object(&status) => Ok(None),
             Err(error) => Err(self.error(&error)),
         }
+    }
+
+    async fn request<T: DeserializeOwned>(
+        &self,
+        limit: Duration,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> kube::Result<T> {
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        within(limit, self.client.request(request)).await
     }
 
     /// Creates, or replaces the expected version.
@@ -204,14 +222,15 @@ impl KubernetesRegistry {
         api: &Api<K>,
         selector: &str,
         at: Option<&Cursor>,
-    ) -> Result<(Vec<K>, Option<Cursor>), RegistryError>
+    ) -> Result<(Vec<Lenient<K>>, Option<Cursor>), RegistryError>
     where
-        K: Clone + DeserializeOwned + Debug,
+        K: Clone + DeserializeOwned + kube::Resource,
     {
         let mut params = ListParams::default().labels(selector).limit(PAGE);
         params.continue_token = at.map(|at| at.as_str().to_owned());
-        let page = within(PAGE_TIMEOUT, api.list(&params)).await;
-        let page = page.map_err(|error| self.error(&error))?;
+        let request = Request::new(api.resource_url()).list(&params);
+        let page = self.request(PAGE_TIMEOUT, request).await;
+        let page: ObjectList<Lenient<K>> = page.map_err(|error| self.error(&error))?;
         let next = page.metadata.continue_.filter(|token| !token.is_empty());
         Ok((page.items, next.map(Cursor::new)))
     }
@@ -300,12 +319,11 @@ impl Registry for KubernetesRegistry {
         let Some(claim) = self.get(&self.claims, &name).await? else {
             return Ok(None);
         };
-        let read = self.read_claim(&claim)?;
-        if read.record.identity != *identity {
-            let why = format!("it is about {}, not {identity}", read.record.identity);
-            return Err(self.corrupt(&name, why));
-        }
-        Ok(Some(read))
+        let about_it = |claim: &Claim| match convert::from_claim(claim)? {
+            record if record.identity == *identity => Ok(record),
+            record => Err(format!("it is about {}, not {identity}", record.identity)),
+        };
+        Ok(Some(self.read(CLAIM, claim, about_it)?))
     }
 
     async fn put_claim(
@@ -330,14 +348,19 @@ impl Registry for KubernetesRegistry {
     async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
         let selector = convert::selector(scope);
         let (listed, next) = self.list(&self.claims, &selector, at).await?;
-        let mut claims = Vec::new();
-        for claim in &listed {
-            let read = self.read_claim(claim)?;
-            if scope.covers(&read.record) {
-                claims.push(read);
+        let (mut claims, mut unreadable) = (Vec::new(), Vec::new());
+        for claim in listed {
+            match self.read(CLAIM, claim, convert::from_claim) {
+                Ok(read) if scope.covers(&read.record) => claims.push(read),
+                Err(found) if scope.may_cover(&found) => unreadable.push(found),
+                Ok(_) | Err(_) => {}
             }
         }
-        Ok(Page { claims, next })
+        Ok(Page {
+            claims,
+            unreadable,
+            next,
+        })
     }
 
     async fn member(
@@ -345,7 +368,7 @@ impl Registry for KubernetesRegistry {
         name: &MemberName,
     ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
         match self.get(&self.members, name.as_str()).await? {
-            Some(member) => self.read_member(&member).map(Some),
+            Some(member) => Ok(Some(self.read(MEMBER, member, convert::from_member)?)),
             None => Ok(None),
         }
     }
@@ -367,12 +390,8 @@ impl Registry for KubernetesRegistry {
         self.remove(&self.members, name.as_str(), expected).await
     }
 
-    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
-        let members = self.all(&self.members).await?;
-        members
-            .iter()
-            .map(|member| self.read_member(member))
-            .collect()
+    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+        self.all(MEMBER, &self.members, convert::from_member).await
     }
 
     async fn transfer(
@@ -380,7 +399,7 @@ impl Registry for KubernetesRegistry {
         name: &TransferName,
     ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
         match self.get(&self.transfers, name.as_str()).await? {
-            Some(transfer) => self.read_transfer(&transfer).map(Some),
+            Some(found) => Ok(Some(self.read(TRANSFER, found, convert::from_transfer)?)),
             None => Ok(None),
         }
     }
@@ -415,12 +434,9 @@ impl Registry for KubernetesRegistry {
         self.remove(&self.transfers, name.as_str(), expected).await
     }
 
-    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
-        let transfers = self.all(&self.transfers).await?;
-        transfers
-            .iter()
-            .map(|transfer| self.read_transfer(transfer))
-            .collect()
+    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+        let convert = convert::from_transfer;
+        self.all(TRANSFER, &self.transfers, convert).await
     }
 }
 
@@ -447,6 +463,60 @@ mod tests {
         let expected = "the registry hub refused: Unauthorized: its kubeconfig's credential";
         assert!(error.starts_with(expected), "{error}");
         assert!(error.ends_with("kubectl rollout restart"), "{error}");
+    }
+
+    /// A claim as an API server gives it, last heard at some time.
+    fn stored(identity: &str, heard: &str) -> String {
+        let identity: Identity = identity.parse().unwrap();
+        format!(
+            r#"{{"apiVersion": "asoguard.io/v1alpha1", "kind": "Claim",
+                "metadata": {{"name": "{}", "resourceVersion": "7"}},
+                "spec": {{"identity": "{identity}"}},
+                "status": {{"resource": "", "state": "Live", "lastHeard": "{heard}"}}}}"#,
+            convert::claim_name(&identity)
+        )
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_cannot_be_read_is_listed_beside_those_that_can() {
+        let good = stored(
+            "/subscriptions/s/resourceGroups/good",
+            "2026-01-01T00:00:00Z",
+        );
+        let bad = stored(
+            "/subscriptions/s/resourceGroups/bad",
+            "2026-01-01T00:00:00+99:99",
+        );
+        let list = format!(
+            r#"{{"apiVersion": "v1", "kind": "List", "metadata": {{}}, "items": [{bad}, {good}]}}"#
+        );
+        let hub = service_fn(move |request: Request<Body>| {
+            let one = request.uri().path().contains("/claims/");
+            let body = if one { &bad } else { &list };
+            let body = Body::from(body.clone().into_bytes());
+            std::future::ready(Ok::<_, Infallible>(Response::new(body)))
+        });
+        let registry = KubernetesRegistry::new(Client::new(hub, "default"), "hub");
+        let listed = registry.claims(&Scope::All).await.unwrap();
+        let [read] = &listed.records[..] else {
+            panic!("{listed:?}");
+        };
+        assert_eq!(read.record.identity.name(), "good");
+        let [unreadable] = &listed.unreadable[..] else {
+            panic!("{listed:?}");
+        };
+        let bad: Identity = "/subscriptions/s/resourceGroups/bad".parse().unwrap();
+        assert_eq!(unreadable.identity.as_ref(), Some(&bad));
+        assert!(unreadable.why.contains("lastHeard") || unreadable.why.contains("time"));
+        let one = registry.claim(&bad).await.unwrap_err();
+        assert!(
+            matches!(&one, RegistryError::Corrupt(same) if same == unreadable),
+            "{one}"
+        );
+        // It is of its own resource, and of nothing else.
+        let elsewhere = Scope::Below("/subscriptions/s/resourceGroups/good".parse().unwrap());
+        let listed = registry.claims(&elsewhere).await.unwrap();
+        assert!(listed.unreadable.is_empty(), "{listed:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::claim::{Aim, Answer, Attempt, Call, Refusal};
 use crate::registry::memory::MemoryRegistry;
-use crate::registry::{Cursor, MemberRecord, Page, RecordVersion};
+use crate::registry::{Cursor, Listed, MemberRecord, Page, RecordVersion};
 
 use super::tests::{deletion, opened_on, registry, wanted};
 use super::*;
@@ -76,7 +76,7 @@ impl Registry for ByTurns {
         self.0.remove_member(name, expected).await
     }
 
-    async fn members(&self) -> Result<Vec<Versioned<MemberRecord>>, RegistryError> {
+    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
         self.0.members().await
     }
 
@@ -104,7 +104,7 @@ impl Registry for ByTurns {
         self.0.remove_transfer(name, expected).await
     }
 
-    async fn transfers(&self) -> Result<Vec<Versioned<Transfer>>, RegistryError> {
+    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
         self.0.transfers().await
     }
 }
@@ -127,7 +127,7 @@ async fn delete(registry: &dyn Registry, group: &Identity, name: &str) -> Result
             }
             Call::Below(identity) => {
                 let below = registry.claims(&Scope::Below(identity.clone())).await;
-                let records = below.unwrap().into_iter().map(|known| known.record);
+                let records = below.unwrap().records.into_iter().map(|known| known.record);
                 Answer::Claims(records.collect())
             }
             Call::Claims(_) => Answer::Claims(Vec::new()),

@@ -17,7 +17,7 @@ impl Observer {
     /// # Errors
     /// The registry or the API server did not answer.
     pub async fn show_conflicts(&self) -> Result<(), ObserveError> {
-        let found = self.registry.claims(&Scope::InConflict).await?;
+        let found = self.registry.claims(&Scope::InConflict).await?.records;
         let mut lasting = HashSet::new();
         let mut to_park = Vec::new();
         for record in found.iter().map(|known| &known.record) {
@@ -61,7 +61,11 @@ impl Observer {
                 .collect()
         };
         for ((identity, object), uid) in ended {
-            let known = self.registry.claim(&identity).await?;
+            let known = match self.registry.claim(&identity).await {
+                // What has become of it, nobody can tell.
+                Err(RegistryError::Corrupt(_)) => continue,
+                known => known?,
+            };
             let record = known.map_or_else(|| Record::new(identity.clone()), |known| known.record);
             let now = if record.copies.is_empty() {
                 "no copy is left".to_owned()

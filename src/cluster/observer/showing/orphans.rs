@@ -38,7 +38,11 @@ impl Observer {
         }
         let others = self.ledger.parked_except(&found);
         for (identity, object) in others.into_iter().take(AT_ONCE) {
-            if let Some(known) = self.registry.claim(&identity).await? {
+            let known = match self.registry.claim(&identity).await {
+                Err(RegistryError::Corrupt(_)) => continue,
+                known => known?,
+            };
+            if let Some(known) = known {
                 let state = known.record.state();
                 self.ledger.set_state(&object, &identity, state);
             }
@@ -130,7 +134,10 @@ impl Observer {
             state.abandoned.keys().take(AT_ONCE).cloned().collect()
         };
         for of in told {
-            let known = self.registry.claim(&of.0).await?;
+            let known = match self.registry.claim(&of.0).await {
+                Err(RegistryError::Corrupt(_)) => continue,
+                known => known?,
+            };
             let copy = self.copy(&of.1);
             let lasts = known.is_some_and(|known| {
                 let record = &known.record;
