@@ -13,6 +13,7 @@ pub mod keeper;
 pub mod object;
 pub mod policy;
 pub mod registry;
+pub mod resolve;
 pub mod server;
 pub mod telemetry;
 pub mod transfer;

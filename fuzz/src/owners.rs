@@ -7,9 +7,10 @@
 
 use aso_guard::arm::id::MAX_LEN;
 use aso_guard::arm::{NextOwner, Resolution, Unresolved, next_owner};
+use aso_guard::cluster::Cluster;
 use aso_guard::cluster::family::descendants;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::{Cluster, resolve};
+use aso_guard::cluster::resolve::{self, Trust};
 use aso_guard::object::ObjectFacts;
 use futures::FutureExt as _;
 
@@ -45,7 +46,7 @@ pub fn check(input: &[u8]) {
         check_family(&cluster, &object);
         match &found {
             Ok(resolution) => check_resolution(&cluster, &object, resolution),
-            Err(why) => assert!(!why.is_empty(), "{object:?}"),
+            Err(why) => assert!(!why.to_string().is_empty(), "{object:?}"),
         }
     }
 }
@@ -66,8 +67,8 @@ fn shouted(object: &ObjectFacts) -> ObjectFacts {
     object
 }
 
-fn identity(cluster: &MemoryCluster, object: &ObjectFacts) -> Result<Resolution, String> {
-    let found = resolve::identity(cluster, object).now_or_never();
+fn identity(cluster: &MemoryCluster, object: &ObjectFacts) -> Result<Resolution, Unresolved> {
+    let found = resolve::identity(cluster, object, Trust::Store).now_or_never();
     found
         .expect("memory does not wait")
         .expect("memory answers")

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
+use crate::arm::Unresolved;
 use crate::claim::{Heard, Reason, Refusal, Speaker, Words};
 use crate::object::POLICY_ANNOTATION;
 use crate::policy::Effective;
@@ -75,7 +76,7 @@ impl Guard {
         Some(Heard::since(known.record.heard, Timestamp::now()))
     }
 
-    pub(super) fn unresolved(&self, standing: &Standing, why: &str) -> Verdict {
+    pub(super) fn unresolved(&self, standing: &Standing, why: &Unresolved) -> Verdict {
         let words = Words {
             summary: format!("cannot tell which Azure resource this is: {why}"),
             ..Words::default()

@@ -7,8 +7,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::arm::{Identity, Resolution};
 use crate::claim::{self, Acquire, CopyRef, Proof, Refusal};
-use crate::cluster::family::{With, descendants};
-use crate::cluster::resolve;
+use crate::cluster::family::descendants;
+use crate::cluster::resolve::{self, Trust, View};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 
@@ -33,17 +33,14 @@ impl Guard {
         if waiting.is_empty() {
             return Ok(());
         }
-        let with_owner = With {
-            cluster: &*self.cluster,
-            object: Arc::new(case.object.clone()),
-        };
+        let with_owner = View::of(&*self.cluster, Trust::Known).with(case.object.clone());
         let mut first = Ok(());
         for child in waiting {
-            let policy = resolve::effective_policy(&*self.cluster, &child).await?;
-            let Ok(then) = resolve::identity(&with_owner, &child).await? else {
+            let policy = resolve::effective_policy(&*self.cluster, &child, Trust::Known).await?;
+            let Ok(then) = with_owner.identity(&child).await? else {
                 continue;
             };
-            let now = resolve::identity(&*self.cluster, &child).await?;
+            let now = resolve::identity(&*self.cluster, &child, Trust::Known).await?;
             let same = now.is_ok_and(|now| now.identities().eq(then.identities()));
             if same || !policy.policy.is_live() {
                 continue;
@@ -124,7 +121,7 @@ impl Guard {
     /// The object with its identities, where deleting it would delete its resource,
     /// and neither another copy nor a transfer depends on that.
     async fn look_at_peers(&self, object: Arc<ObjectFacts>) -> Result<Option<Doomed>, Stop> {
-        let resolved = resolve::resolve(&*self.cluster, &object).await?;
+        let resolved = resolve::resolve(&*self.cluster, &object, Trust::Known).await?;
         if resolved.policy.policy != Policy::Manage || object.terminating {
             return Ok(None);
         }

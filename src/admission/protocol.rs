@@ -12,7 +12,7 @@ use crate::claim::{
     self, Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Delete, Entry, Proof, Reason,
     Record, Refusal, Stored,
 };
-use crate::cluster::resolve;
+use crate::cluster::resolve::{self, Trust};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{Put, RecordVersion, RegistryError, Scope, Versioned};
@@ -74,7 +74,8 @@ impl Guard {
     /// Registers a parked copy, so that its peers' deletes see it before the observer
     /// does. Creating one is a safe step: nothing depends on how this ends.
     async fn register(&self, case: &Case<'_>, touched: &mut Touched) -> Result<(), Stop> {
-        if let Ok(resolution) = resolve::identity(&*self.cluster, case.object).await? {
+        if let Ok(resolution) = resolve::identity(&*self.cluster, case.object, Trust::Known).await?
+        {
             touched.extend(self.touch(case, &case.copy, &resolution));
             let ask = acquire_for(case, &resolution, None);
             self.attempt(case, &resolution, Aim::Arrive(ask)).await?;

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::claim::{Deed, Why};
 use crate::object::wire::Namespace;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
+use crate::resolve::Trust;
 
 use super::guard::Guard;
 use super::plain;
@@ -195,7 +196,7 @@ impl Guard {
         if namespace.is_empty() {
             return (self.settings.mode, None);
         }
-        match timeout(TO_LEARN, self.cluster.namespace(&namespace)).await {
+        match timeout(TO_LEARN, self.cluster.namespace(&namespace, Trust::Known)).await {
             Ok(Ok(known)) => self.mode_by(known.mode.as_deref()),
             // The cluster's own mode is what there is to go by.
             Ok(Err(_)) | Err(_) => (self.settings.mode, None),
@@ -280,7 +281,7 @@ impl Guard {
         if request.is_about_namespace() {
             return None;
         }
-        let known = timeout(TO_LEARN, self.cluster.namespace(&namespace)).await;
+        let known = timeout(TO_LEARN, self.cluster.namespace(&namespace, Trust::Known)).await;
         let known = known.ok()?.ok()?;
         known
             .terminating

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 
 use crate::claim::{Acquire, Action, Aim, Deed, Delete, Entry, Proof, Reason, Refusal, Words};
-use crate::cluster::{ClusterError, resolve};
+use crate::cluster::ClusterError;
+use crate::cluster::resolve::{self, Trust, View};
 use crate::object::wire::{Definition, DefinitionSpec, Namespace};
 use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
-use crate::policy::{self, Policy};
+use crate::policy::Policy;
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
@@ -98,18 +99,19 @@ impl Guard {
         (old, new): (Option<&str>, Option<&str>),
         all_touched: &mut Touched,
     ) -> Result<(), Stop> {
-        let operator = self.cluster.operator_policy().await?;
-        let under = |object: &ObjectFacts, namespace: Option<&str>| {
-            let own = object.annotations.policy.as_deref();
-            policy::effective(own, namespace, operator.as_deref()).policy
-        };
-        let woken = objects.iter().filter_map(|object| {
-            let (before, now) = (under(object, old), under(object, new));
+        let namespace = &case.copy.object.name;
+        let under =
+            |policy| View::of(&*self.cluster, Trust::Known).with_namespace(namespace, policy);
+        let (old, new) = (under(old), under(new));
+        let mut woken: Vec<(Arc<ObjectFacts>, bool)> = Vec::new();
+        for object in objects {
+            let before = old.policy(object).await?.policy;
+            let now = new.policy(object).await?.policy;
             let deletes = object.terminating && now == Policy::Manage;
-            let wakes = now.is_live() && !before.is_live() || deletes && before != now;
-            wakes.then(|| (object.clone(), deletes))
-        });
-        let woken: Vec<(Arc<ObjectFacts>, bool)> = woken.collect();
+            if now.is_live() && !before.is_live() || deletes && before != now {
+                woken.push((object.clone(), deletes));
+            }
+        }
         let outcomes: Vec<(Touched, Result<(), Stop>)> = stream::iter(woken)
             .map(|(object, deletes)| self.wake_by_namespace(case, object, deletes))
             .buffered(AT_ONCE)
@@ -131,7 +133,7 @@ impl Guard {
         object: Arc<ObjectFacts>,
         deletes: bool,
     ) -> (Touched, Result<(), Stop>) {
-        let resolution = match resolve::identity(&*self.cluster, &object).await {
+        let resolution = match resolve::identity(&*self.cluster, &object, Trust::Known).await {
             Ok(Ok(resolution)) => resolution,
             // What cannot be worked out now is found by the observer later.
             Ok(Err(_)) => return (Touched::new(), Ok(())),
@@ -228,7 +230,9 @@ impl Guard {
                 deed: Deed::DeleteWithKind,
                 ..entry
             };
-            if let Ok(Ok(resolution)) = resolve::identity(&*self.cluster, object).await {
+            if let Ok(Ok(resolution)) =
+                resolve::identity(&*self.cluster, object, Trust::Known).await
+            {
                 let identities = resolution.identities();
                 let entries = identities.map(|one| (entry.clone(), one.clone()));
                 self.remember(entries.collect()).await;
@@ -248,7 +252,7 @@ impl Guard {
         for object in self.cluster.objects() {
             if *object.key.group == **group
                 && *object.key.kind == **kind
-                && resolve::effective_policy(&*self.cluster, &object)
+                && resolve::effective_policy(&*self.cluster, &object, Trust::Known)
                     .await?
                     .policy
                     .is_live()

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::arm::Identity;
+use crate::arm::{Identity, Unresolved};
 use crate::claim::{Action, CopyRef};
-use crate::cluster::resolve;
+use crate::cluster::resolve::{self, Trust};
 use crate::object::ObjectFacts;
 use crate::policy::{Effective, Policy};
 
@@ -19,7 +19,7 @@ const PARTS: u32 = 5;
 impl Guard {
     /// `timeout`: how long the verdict may take.
     pub(super) async fn create(&self, case: Case<'_>, timeout: Duration) -> Verdict {
-        match resolve::effective_policy(&*self.cluster, case.object).await {
+        match resolve::effective_policy(&*self.cluster, case.object, Trust::Known).await {
             Ok(policy) => on_policy(&policy, self.create_as(&case, policy.policy, timeout).await),
             Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
         }
@@ -30,7 +30,7 @@ impl Guard {
             let outcome = self.arrive_parked(case, timeout / PARTS).await;
             return self.conclude(case, outcome).await;
         }
-        match resolve::identity(&*self.cluster, case.object).await {
+        match resolve::identity(&*self.cluster, case.object, Trust::Known).await {
             Err(error) => self.stopped(case, Stop::Cluster(error)).await,
             Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(resolution)) => {
@@ -45,7 +45,7 @@ impl Guard {
     }
 
     pub(super) async fn update(&self, case: Case<'_>, old: &ObjectFacts) -> Verdict {
-        match resolve::effective_policy(&*self.cluster, case.object).await {
+        match resolve::effective_policy(&*self.cluster, case.object, Trust::Known).await {
             Ok(policy) => {
                 let verdict = self.update_to(case, old, &policy).await;
                 on_policy(&policy, verdict)
@@ -72,8 +72,8 @@ impl Guard {
         case: &mut Case<'_>,
         old: &ObjectFacts,
         now: &Effective,
-    ) -> Result<Result<(), String>, Stop> {
-        let before = resolve::resolve(&*self.cluster, old).await?;
+    ) -> Result<Result<(), Unresolved>, Stop> {
+        let before = resolve::resolve(&*self.cluster, old, Trust::Known).await?;
         let was_live = before.policy.policy.is_live();
         // What is being deleted, or is deleted next, takes along what it stands for after this.
         let moved_away = case.object.annotations.moved_away && !case.object.terminating;
@@ -83,7 +83,7 @@ impl Guard {
         if was_live && !wakes_delete && same_names(old, case.object) {
             return Ok(Ok(()));
         }
-        let resolution = match resolve::identity(&*self.cluster, case.object).await? {
+        let resolution = match resolve::identity(&*self.cluster, case.object, Trust::Known).await? {
             Ok(resolution) => resolution,
             Err(why) => return Ok(Err(why)),
         };
@@ -114,7 +114,7 @@ impl Guard {
         if case.object.terminating {
             return Verdict::allow();
         }
-        match resolve::effective_policy(&*self.cluster, case.object).await {
+        match resolve::effective_policy(&*self.cluster, case.object, Trust::Known).await {
             Ok(policy) => on_policy(&policy, self.delete_as(&case, policy.policy).await),
             Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
         }
@@ -129,7 +129,7 @@ impl Guard {
                 Err(stop) => self.stopped(case, stop).await,
             };
         }
-        match resolve::identity(&*self.cluster, case.object).await {
+        match resolve::identity(&*self.cluster, case.object, Trust::Known).await {
             Err(error) => self.stopped(case, Stop::Cluster(error)).await,
             Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(resolution)) => {
@@ -168,6 +168,7 @@ fn same_names(old: &ObjectFacts, new: &ObjectFacts) -> bool {
         && old.naming_convention == new.naming_convention
         && old.annotations.resource_id == new.annotations.resource_id
         && old.annotations.credential_from == new.annotations.credential_from
+        && old.annotations.operator_namespace == new.annotations.operator_namespace
         && old.annotations.azure_name_from_config == new.annotations.azure_name_from_config
         && old.annotations.child_resource_id_override == new.annotations.child_resource_id_override
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::kinds::{Kind, Kinds, Scope};
-use super::name::{assumed_name, not_empty};
+use super::name::assumed_name;
 use super::resolve::{MAX_LINKS, OwnerLink};
 use super::unresolved::Unresolved;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::{ObjectFacts, ObjectKey, not_empty};
 
 /// `spec.owner`, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::id::{check_name, check_segment, shown};
 use super::kinds::{Kind, Naming, Scope};
 
 use super::unresolved::Unresolved;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::{ObjectFacts, ObjectKey, not_empty};
 
 /// The namespace of ASO's stable UUIDs.
 const UUIDS: Uuid = Uuid::from_u128(0x9a32_9043_7ad7_4b1c_812f_9c7a_93d6_392a);
@@ -100,10 +100,6 @@ fn stated(object: &ObjectFacts) -> Option<&str> {
 }
 
 /// Go's zero value of a string is how ASO says "not set".
-pub(super) fn not_empty(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
-}
-
 fn made_up<'a>(
     object: &'a ObjectFacts,
     owner: Option<&Owner<'_>>,

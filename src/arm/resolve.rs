@@ -10,9 +10,9 @@ use super::chain::{Link, Owner, chain, kind_of, no_owner, owner_of};
 use super::id::{ArmId, ArmIdError, check_segment};
 use super::identity::Identity;
 use super::kinds::{Kinds, Naming, Scope};
-use super::name::{azure_name, not_empty, other_name};
+use super::name::{azure_name, other_name};
 use super::unresolved::Unresolved;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::{ObjectFacts, ObjectKey, not_empty};
 
 /// How many owners are followed upwards. ASO's deepest kind has five above it;
 /// extension resources on extension resources can make more.
@@ -89,32 +89,6 @@ pub fn next_owner(kinds: &Kinds, object: &ObjectFacts) -> Result<NextOwner, Unre
             .key(&object.key.namespace)
             .map_or(NextOwner::ArmId, NextOwner::Object),
     })
-}
-
-/// The owners of an object, nearest first, as [`resolve`] wants them, where all objects are at
-/// hand: up to its root, to the first one that is not there, or to where the chain makes no
-/// sense, which [`resolve`] tells.
-pub fn owners(
-    kinds: &Kinds,
-    object: &ObjectFacts,
-    find: impl Fn(&ObjectKey) -> Option<Arc<ObjectFacts>>,
-) -> Vec<OwnerLink> {
-    let mut links: Vec<OwnerLink> = Vec::new();
-    while links.len() < MAX_LINKS {
-        let below = match links.last() {
-            Some(OwnerLink::Found(owner)) => owner,
-            Some(OwnerLink::Missing(_)) => break,
-            None => object,
-        };
-        let Ok(NextOwner::Object(key)) = next_owner(kinds, below) else {
-            break;
-        };
-        links.push(match find(&key) {
-            Some(owner) => OwnerLink::Found(owner),
-            None => OwnerLink::Missing(key),
-        });
-    }
-    links
 }
 
 /// Whether [`resolve`] needs to know the subscription: not where an `armId` or

@@ -125,6 +125,12 @@ pub enum Unresolved {
         /// The object.
         object: Box<ObjectKey>,
     },
+    /// The same, and it is known why.
+    #[error("{why}")]
+    NoCredential {
+        /// In words for a person.
+        why: String,
+    },
     /// A subscription that can't be part of an ARM ID.
     #[error("AZURE_SUBSCRIPTION_ID of the credential of {object} is not a subscription: {why}")]
     BadSubscription {
@@ -223,7 +229,9 @@ impl Unresolved {
             | Self::TooManyOwners { .. } => "bad-owner",
             Self::OwnerMissing { .. } => "owner-missing",
             Self::OwnerNotRead { .. } => "owner-not-read",
-            Self::NoSubscription { .. } | Self::BadSubscription { .. } => "no-subscription",
+            Self::NoSubscription { .. }
+            | Self::NoCredential { .. }
+            | Self::BadSubscription { .. } => "no-subscription",
             Self::NameFromConfig { .. } | Self::RandomName { .. } | Self::NoEntraId { .. } => {
                 "name-pending"
             }

@@ -1,22 +1,23 @@
 //! One cluster, as its manifests describe it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::arm::{self, Kinds, OwnerLink, Resolution, Unresolved};
+use crate::arm::{Kinds, OwnerLink, Resolution, Unresolved};
 use crate::claim::MemberName;
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::policy::{self, Effective};
+use crate::policy::Effective;
+use crate::resolve::{
+    self, Answer, NAMESPACE_SECRET, Need, Question, Resolving, SETTINGS_SECRET, SecretFacts, Trust,
+};
 
 use super::manifest::{Item, Manifest, Secret};
 use super::place::Place;
 
 /// The subscription of clusters of which none is known at all: taken to be the same one.
 pub const SOME_SUBSCRIPTION: &str = "some-subscription";
-/// The secret that holds a namespace's credential.
-const NAMESPACE_SECRET: &str = "aso-credential";
-/// The secret that holds ASO's own settings.
-const SETTINGS_SECRET: &str = "aso-controller-settings";
+/// The namespace that ASO is installed in by default.
+const ASO_NAMESPACE: &str = "azureserviceoperator-system";
 
 /// What a person states of a cluster.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub subscription: Option<Arc<str>>,
     /// ASO's `DEFAULT_RECONCILE_POLICY`.
     pub default_policy: Option<Arc<str>>,
+    /// The namespaces that ASO runs in; empty where it is to be seen by the manifests.
+    pub operators: Vec<Arc<str>>,
     /// Its namespaces that are in no manifest, or not fully.
     pub namespaces: BTreeMap<String, NamespaceSettings>,
 }
@@ -50,8 +53,8 @@ pub struct Cluster {
     objects: BTreeMap<ObjectKey, Manifest>,
     twice: Vec<(Manifest, Manifest)>,
     policies: BTreeMap<Box<str>, (Box<str>, Option<Place>)>,
-    secrets: HashMap<(Box<str>, Box<str>), Secret>,
-    default_policy: Option<(Arc<str>, Option<Place>)>,
+    /// By namespace and name.
+    secrets: BTreeMap<(Box<str>, Box<str>), Secret>,
     /// Whether a subscription that is not known is taken to be one that all share.
     pub(super) shares_subscription: bool,
 }
@@ -77,13 +80,12 @@ impl Cluster {
     /// A cluster without objects.
     pub fn new(settings: Settings) -> Self {
         Self {
-            default_policy: settings.default_policy.clone().map(|policy| (policy, None)),
             settings,
             kinds: Kinds::builtin(),
             objects: BTreeMap::new(),
             twice: Vec::new(),
             policies: BTreeMap::new(),
-            secrets: HashMap::new(),
+            secrets: BTreeMap::new(),
             shares_subscription: false,
         }
     }
@@ -108,12 +110,6 @@ impl Cluster {
                 }
             }
             Item::Secret(secret) => {
-                if *secret.name == *SETTINGS_SECRET
-                    && let (Some((policy, place)), None) =
-                        (&secret.default_policy, &self.settings.default_policy)
-                {
-                    self.default_policy = Some((Arc::from(&**policy), place.clone()));
-                }
                 let id = (secret.namespace.clone(), secret.name.clone());
                 self.secrets.insert(id, secret);
             }
@@ -150,10 +146,18 @@ impl Cluster {
         written.chain(stated)
     }
 
-    /// ASO's `DEFAULT_RECONCILE_POLICY`, and where it is written.
-    pub fn default_policy(&self) -> Option<(&str, Option<&Place>)> {
-        let (policy, place) = self.default_policy.as_ref()?;
-        Some((policy, place.as_ref()))
+    /// The `DEFAULT_RECONCILE_POLICY` of its ASOs, and where each is written.
+    pub fn default_policies(&self) -> Vec<(&str, Option<&Place>)> {
+        if let Some(stated) = &self.settings.default_policy {
+            return vec![(stated, None)];
+        }
+        let secrets = self.operators().into_iter().filter_map(|operator| {
+            let id = (Box::from(&*operator), Box::from(SETTINGS_SECRET));
+            let secret = self.secrets.get(&id)?;
+            let policy = secret.facts.default_policy.as_deref()?;
+            Some((policy, secret.default_policy_at.as_ref()))
+        });
+        secrets.collect()
     }
 
     /// Whether anything tells a subscription.
@@ -166,7 +170,7 @@ impl Cluster {
             || self
                 .secrets
                 .values()
-                .any(|secret| secret.subscription.is_some())
+                .any(|secret| secret.facts.subscription.is_some())
     }
 
     /// The subscription of the credential that ASO uses for an object; for a person, why it
@@ -175,65 +179,20 @@ impl Cluster {
     /// # Errors
     /// It is not known.
     pub fn subscription(&self, object: &ObjectFacts) -> Result<Arc<str>, String> {
-        let namespace = &*object.key.namespace;
-        let stated = self.settings.namespaces.get(namespace);
-        let secret = |namespace: &str, name: &str| {
-            let secret = self.secrets.get(&(namespace.into(), name.into()))?;
-            secret.subscription.as_deref().map(Arc::<str>::from)
-        };
-        let cluster = self.name();
-        let named = object.annotations.credential_from.as_deref();
-        if let Some(name) = named.filter(|name| !name.is_empty()) {
-            let stated = stated.and_then(|stated| stated.credentials.get(name).cloned());
-            return stated.or_else(|| secret(namespace, name)).ok_or_else(|| {
-                format!(
-                    "the subscription of the secret {namespace}/{name} is not known; state it in \
-                     aso-guard.yaml, for cluster {cluster}: \
-                     namespaces: {{{namespace}: {{credentials: {{{name}: ID}}}}}}"
-                )
-            });
-        }
-        let global = || {
-            let mut settings = self.secrets.values();
-            let found = settings.find(|secret| *secret.name == *SETTINGS_SECRET);
-            found.and_then(|secret| secret.subscription.as_deref().map(Arc::from))
-        };
-        stated
-            .and_then(|stated| stated.subscription.clone())
-            .or_else(|| secret(namespace, NAMESPACE_SECRET))
-            .or_else(|| self.settings.subscription.clone())
-            .or_else(global)
-            .or_else(|| self.shares_subscription.then(|| SOME_SUBSCRIPTION.into()))
-            .ok_or_else(|| {
-                format!(
-                    "the subscription of namespace {namespace} in cluster {cluster} is not known; \
-                     state it: --subscription {cluster}=ID, or in aso-guard.yaml"
-                )
-            })
+        self.find(object, |one| one.subscription())
     }
 
     /// The effective policy of an object.
     pub fn policy(&self, object: &ObjectFacts) -> Effective {
-        let namespace = &*object.key.namespace;
-        let stated = self.settings.namespaces.get(namespace);
-        let stated = stated.and_then(|stated| stated.policy.as_deref());
-        let written = self.policies.get(namespace).map(|(policy, _)| &**policy);
-        policy::effective(
-            object.annotations.policy.as_deref(),
-            stated.or(written),
-            self.default_policy().map(|(policy, _)| policy),
-        )
+        self.find(object, |one| one.policy())
     }
 
     /// What an object stands for.
     pub(super) fn resolve(&self, object: &ObjectFacts) -> Resolved {
-        let owners = self.owners(object);
-        let subscription = arm::needs_subscription(&self.kinds, object, &owners)
-            .then(|| self.subscription(object).ok())
-            .flatten();
+        let (of, owners) = self.find(object, |one| Ok((one.resolved()?, one.owners()?)));
         Resolved {
-            identity: arm::resolve(&self.kinds, object, &owners, subscription.as_deref()),
-            policy: self.policy(object),
+            identity: of.identity,
+            policy: of.policy,
             owner: match owners.into_iter().next() {
                 None => Owner::None,
                 Some(OwnerLink::Found(found)) => Owner::Found(found),
@@ -242,10 +201,109 @@ impl Cluster {
         }
     }
 
-    /// The owners of an object, nearest first, as [`arm::resolve`] wants them.
-    fn owners(&self, object: &ObjectFacts) -> Vec<OwnerLink> {
-        arm::owners(&self.kinds, object, |key| {
-            self.objects.get(key).map(|owner| owner.facts.clone())
-        })
+    fn find<T>(
+        &self,
+        object: &ObjectFacts,
+        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+    ) -> T {
+        let operators = self.operators();
+        let resolving = Resolving::new(&self.kinds, &operators, object, Trust::Known, Vec::new());
+        resolving.by(outcome, |need| self.answer(need))
+    }
+
+    fn answer(&self, need: &Need) -> Answer {
+        match need {
+            Need::Owner(key) => Answer::Owner(self.objects.get(key).map(|one| one.facts.clone())),
+            Need::Namespace(name) => {
+                let stated = self.settings.namespaces.get(&**name);
+                let stated = stated.and_then(|stated| stated.policy.clone());
+                let written = || Some(Arc::from(&*self.policies.get(&**name)?.0));
+                Answer::Namespace(stated.or_else(written))
+            }
+            Need::OperatorSettings(name) => Answer::Secret(
+                self.operator_settings(name)
+                    .map_or(resolve::Secret::Missing, resolve::Secret::Found),
+            ),
+            Need::Credential { namespace, name } => {
+                Answer::Secret(self.credential(namespace, name))
+            }
+        }
+    }
+
+    /// The namespaces of its ASOs: as stated, or those with settings. Of several without
+    /// target namespaces of their own nobody can tell which one is ASO's, save where one
+    /// is in the namespace that it is installed in by default.
+    fn operators(&self) -> Vec<Arc<str>> {
+        if !self.settings.operators.is_empty() {
+            return self.settings.operators.clone();
+        }
+        let found = self.secrets.values();
+        let found: Vec<&Secret> = found.filter(|one| *one.name == *SETTINGS_SECRET).collect();
+        let (with_targets, without): (Vec<&Secret>, Vec<&Secret>) = found
+            .into_iter()
+            .partition(|one| one.facts.target_namespaces.is_some());
+        let usual = without.iter().find(|one| *one.namespace == *ASO_NAMESPACE);
+        let takes_all = match (usual, &*without) {
+            (Some(usual), _) => Some(*usual),
+            (None, [one]) => Some(*one),
+            (None, _) => None,
+        };
+        let found = takes_all.into_iter().chain(with_targets);
+        let mut found: Vec<Arc<str>> = found.map(|one| Arc::from(&*one.namespace)).collect();
+        if found.is_empty() {
+            found.push(ASO_NAMESPACE.into());
+        }
+        found
+    }
+
+    /// What is stated of ASO's settings counts for every ASO; else what is written, else
+    /// that all clusters share a subscription where none is known of any.
+    fn operator_settings(&self, operator: &str) -> Option<SecretFacts> {
+        let written = self.secrets.get(&(operator.into(), SETTINGS_SECRET.into()));
+        let written = written.map(|one| one.facts.clone()).unwrap_or_default();
+        let stated = &self.settings;
+        let shared = || self.shares_subscription.then(|| SOME_SUBSCRIPTION.into());
+        let subscription = stated.subscription.clone().or(written.subscription);
+        let facts = SecretFacts {
+            subscription: subscription.or_else(shared),
+            default_policy: stated.default_policy.clone().or(written.default_policy),
+            target_namespaces: written.target_namespaces,
+        };
+        (facts != SecretFacts::default()).then_some(facts)
+    }
+
+    fn credential(&self, namespace: &str, name: &str) -> resolve::Secret {
+        let stated = self.settings.namespaces.get(namespace);
+        let stated = stated.and_then(|stated| match name {
+            NAMESPACE_SECRET => stated.subscription.clone(),
+            name => stated.credentials.get(name).cloned(),
+        });
+        let written = self.secrets.get(&(namespace.into(), name.into()));
+        let written = || written.and_then(|secret| secret.facts.subscription.clone());
+        if let Some(subscription) = stated.or_else(written) {
+            return resolve::Secret::Found(SecretFacts {
+                subscription: Some(subscription),
+                ..SecretFacts::default()
+            });
+        }
+        let cluster = self.name();
+        if name != NAMESPACE_SECRET {
+            return resolve::Secret::Unreadable(format!(
+                "the subscription of the secret {namespace}/{name} is not known; state it in \
+                 aso-guard.yaml, for cluster {cluster}: \
+                 namespaces: {{{namespace}: {{credentials: {{{name}: ID}}}}}}"
+            ));
+        }
+        let operators = self.operators();
+        let mut settings = operators
+            .iter()
+            .filter_map(|one| self.operator_settings(one));
+        if settings.any(|settings| settings.subscription.is_some()) {
+            return resolve::Secret::Missing;
+        }
+        resolve::Secret::Unreadable(format!(
+            "the subscription of namespace {namespace} in cluster {cluster} is not known; \
+             state it: --subscription {cluster}=ID, or in aso-guard.yaml"
+        ))
     }
 }

@@ -12,6 +12,8 @@ use crate::object::{
     CREDENTIAL_FROM_ANNOTATION, ObjectFacts, POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION,
 };
 
+use crate::resolve::SecretFacts;
+
 use super::place::{Mark, Place};
 use super::yaml::{Node, Value, documents};
 
@@ -72,17 +74,17 @@ pub enum Item {
     Kind(arm::Kind),
 }
 
-/// What is read of a secret: two of its keys, never the others.
+/// What is read of a secret: three of its keys, never the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secret {
     /// Its namespace.
     pub namespace: Box<str>,
     /// Its name.
     pub name: Box<str>,
-    /// `AZURE_SUBSCRIPTION_ID`.
-    pub subscription: Option<Box<str>>,
-    /// `DEFAULT_RECONCILE_POLICY`.
-    pub default_policy: Option<(Box<str>, Option<Place>)>,
+    /// What it says.
+    pub facts: SecretFacts,
+    /// Where its `DEFAULT_RECONCILE_POLICY` is written.
+    pub default_policy_at: Option<Place>,
 }
 
 /// Something in a file that could not be read, and where.
@@ -277,13 +279,18 @@ impl Reading<'_> {
                 Some((String::from_utf8(bytes).ok()?, encoded.at))
             })?;
             let text = text.trim();
-            (!text.is_empty()).then(|| (Box::<str>::from(text), Some(self.place(at))))
+            (!text.is_empty()).then(|| (Arc::<str>::from(text), self.place(at)))
         };
+        let (default_policy, default_policy_at) = value("DEFAULT_RECONCILE_POLICY").unzip();
         let secret = Secret {
             namespace: self.namespace_of(node).into(),
             name: name.into(),
-            subscription: value("AZURE_SUBSCRIPTION_ID").map(|(text, _)| text),
-            default_policy: value("DEFAULT_RECONCILE_POLICY"),
+            facts: SecretFacts {
+                subscription: value("AZURE_SUBSCRIPTION_ID").map(|(text, _)| text),
+                default_policy,
+                target_namespaces: value("AZURE_TARGET_NAMESPACES").map(|(text, _)| text),
+            },
+            default_policy_at,
         };
         self.contents.items.push(Item::Secret(secret));
     }

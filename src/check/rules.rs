@@ -98,7 +98,7 @@ impl<'a> Checking<'a> {
             }
             Err(ref why) => {
                 let told = &mut self.no_subscription;
-                let found = unresolved::find(cluster, manifest, why, told);
+                let found = unresolved::find(manifest, why, told);
                 self.found
                     .extend(found.map(|(finding, place)| about(finding, place)));
             }

@@ -143,7 +143,7 @@ impl Config {
                 on_conflict: on_conflict?,
                 orphaned_after: orphaned_after?,
                 credentials: CredentialSettings {
-                    aso_namespace: args.aso_namespace.clone(),
+                    operators: args.aso_namespace.as_slice().into(),
                     subscription: args.subscription.clone(),
                 },
                 listen: listen?,

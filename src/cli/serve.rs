@@ -121,14 +121,15 @@ pub(super) struct ServeArgs {
         env = "ASO_GUARD_CLAIM_DEADLINE"
     )]
     pub(super) claim_deadline: String,
-    /// The namespace ASO runs in
+    /// The namespace ASO runs in; may be repeated, for a cluster with several
     #[arg(
         long,
         value_name = "NAME",
+        value_delimiter = ',',
         default_value = "azureserviceoperator-system",
         env = "ASO_GUARD_ASO_NAMESPACE"
     )]
-    pub(super) aso_namespace: String,
+    pub(super) aso_namespace: Vec<Arc<str>>,
     /// The subscription of every object, where the guard is not to read secrets
     #[arg(long, value_name = "ID", env = "ASO_GUARD_SUBSCRIPTION")]
     pub(super) subscription: Option<String>,

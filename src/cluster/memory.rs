@@ -8,7 +8,11 @@ use async_trait::async_trait;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
 
-use super::{Cluster, ClusterError, NamespaceFacts, Parking, Subscription};
+use super::{Cluster, ClusterError, NamespaceFacts, Parking};
+use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET, Secret, SecretFacts, Trust};
+
+/// The namespace of the cluster's one ASO.
+const OPERATOR: &str = "azureserviceoperator-system";
 
 /// Objects, policies and credentials, as an API server would have them stored.
 pub struct MemoryCluster {
@@ -22,21 +26,19 @@ struct State {
     version: u64,
     objects: BTreeMap<ObjectKey, Arc<ObjectFacts>>,
     namespaces: HashMap<Box<str>, NamespaceFacts>,
-    operator_policy: Option<Arc<str>>,
-    credentials: HashMap<Box<str>, Arc<str>>,
-    subscription: Option<Arc<str>>,
+    /// By namespace and name.
+    secrets: HashMap<(Box<str>, Box<str>), Secret>,
 }
 
 impl MemoryCluster {
     /// An empty cluster whose global credential is of this subscription.
     pub fn new(subscription: &str) -> Self {
-        Self {
+        let cluster = Self {
             kinds: Arc::new(Kinds::builtin()),
-            state: Mutex::new(State {
-                subscription: Some(subscription.into()),
-                ..State::default()
-            }),
-        }
+            state: Mutex::default(),
+        };
+        cluster.set_secret(OPERATOR, SETTINGS_SECRET, credential(subscription));
+        cluster
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.
@@ -76,14 +78,31 @@ impl MemoryCluster {
 
     /// Sets ASO's `DEFAULT_RECONCILE_POLICY`.
     pub fn set_operator_policy(&self, policy: Option<&str>) {
-        self.state().operator_policy = policy.map(Arc::from);
+        let mut state = self.state();
+        let settings = (OPERATOR.into(), SETTINGS_SECRET.into());
+        if let Some(Secret::Found(settings)) = state.secrets.get_mut(&settings) {
+            settings.default_policy = policy.map(Arc::from);
+        }
     }
 
     /// Gives a namespace a credential of its own.
     pub fn set_subscription(&self, namespace: &str, subscription: &str) {
-        let credentials = &mut self.state().credentials;
-        credentials.insert(namespace.into(), subscription.into());
+        self.set_secret(namespace, NAMESPACE_SECRET, credential(subscription));
     }
+
+    /// Sets what is found of a secret.
+    pub fn set_secret(&self, namespace: &str, name: &str, secret: Secret) {
+        let secrets = &mut self.state().secrets;
+        secrets.insert((namespace.into(), name.into()), secret);
+    }
+}
+
+/// A secret with a credential of this subscription.
+pub fn credential(subscription: &str) -> Secret {
+    Secret::Found(SecretFacts {
+        subscription: Some(subscription.into()),
+        ..SecretFacts::default()
+    })
 }
 
 #[async_trait]
@@ -109,7 +128,15 @@ impl Cluster for MemoryCluster {
         self.kinds.clone()
     }
 
-    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
+    fn operators(&self) -> Arc<[Arc<str>]> {
+        [OPERATOR.into()].into()
+    }
+
+    async fn object(
+        &self,
+        key: &ObjectKey,
+        _trust: Trust,
+    ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
         Ok(self.stored(key))
     }
 
@@ -131,49 +158,19 @@ impl Cluster for MemoryCluster {
         state.objects.values().filter(inside).cloned().collect()
     }
 
-    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
-        Ok(self.stored(key).map(Arc::unwrap_or_clone))
-    }
-
-    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+    async fn namespace(&self, name: &str, _trust: Trust) -> Result<NamespaceFacts, ClusterError> {
         let known = self.state().namespaces.get(name).cloned();
         Ok(known.unwrap_or_default())
     }
 
-    async fn read_namespace_policy(
+    async fn secret(
         &self,
         namespace: &str,
-    ) -> Result<Option<Arc<str>>, ClusterError> {
-        Ok(self.namespace(namespace).await?.policy)
-    }
-
-    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        Ok(self.state().operator_policy.clone())
-    }
-
-    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        self.operator_policy().await
-    }
-
-    async fn subscription(
-        &self,
-        namespace: &str,
-        _credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError> {
+        name: &str,
+        _trust: Trust,
+    ) -> Result<Secret, ClusterError> {
         let state = self.state();
-        let own = state.credentials.get(namespace);
-        let found = own.or(state.subscription.as_ref()).cloned();
-        Ok(found.map_or_else(
-            || Subscription::Unknown("this cluster has no credential".to_owned()),
-            Subscription::Id,
-        ))
-    }
-
-    async fn read_subscription(
-        &self,
-        namespace: &str,
-        credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError> {
-        self.subscription(namespace, credential_from).await
+        let found = state.secrets.get(&(namespace.into(), name.into()));
+        Ok(found.cloned().unwrap_or(Secret::Missing))
     }
 }

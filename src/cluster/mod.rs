@@ -2,7 +2,6 @@
 //! installed kinds; and the observer that keeps the registry true to them.
 
 pub mod family;
-pub mod fresh;
 pub mod kube;
 mod ledger;
 pub mod member;
@@ -22,6 +21,7 @@ use jiff::Timestamp;
 use crate::arm::{Identity, Kinds};
 use crate::claim::RequestUid;
 use crate::object::{ObjectFacts, ObjectKey};
+use crate::resolve::{Secret, Trust};
 
 /// The member's own cluster, as the webhook and the observer ask it.
 #[async_trait]
@@ -29,8 +29,15 @@ pub trait Cluster: Send + Sync {
     /// The kinds whose identities can be worked out.
     fn kinds(&self) -> Arc<Kinds>;
 
-    /// An object, from what is known already; one that is not known is asked for.
-    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError>;
+    /// The namespaces of the ASOs in the cluster, as far as they are known.
+    fn operators(&self) -> Arc<[Arc<str>]>;
+
+    /// An object. What is known may be old; an object that is not known is asked for.
+    async fn object(
+        &self,
+        key: &ObjectKey,
+        trust: Trust,
+    ) -> Result<Option<Arc<ObjectFacts>>, ClusterError>;
 
     /// Every object that is known, of every installed kind.
     fn objects(&self) -> Vec<Arc<ObjectFacts>>;
@@ -41,41 +48,18 @@ pub trait Cluster: Send + Sync {
     /// The known objects of a namespace.
     fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>>;
 
-    /// An object as the API server's store has it now: a quorum read.
-    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError>;
+    /// A namespace. What is known may be old; one that is not known is asked for, and
+    /// one that is not there says nothing.
+    async fn namespace(&self, name: &str, trust: Trust) -> Result<NamespaceFacts, ClusterError>;
 
-    /// A namespace, from what is known already; one that is not known is asked for.
-    /// One that is not there says nothing.
-    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError>;
-
-    /// The policy annotation of a namespace, as the API server's store has it now: a
-    /// quorum read.
-    async fn read_namespace_policy(
+    /// A secret with a credential, or with an ASO's settings. One that may not be read
+    /// is no error: it says nothing of others.
+    async fn secret(
         &self,
         namespace: &str,
-    ) -> Result<Option<Arc<str>>, ClusterError>;
-
-    /// `DEFAULT_RECONCILE_POLICY` of ASO's own settings.
-    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError>;
-
-    /// The same as the API server's store has it now: a quorum read.
-    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError>;
-
-    /// The subscription of the credential that ASO uses for an object: the secret
-    /// that `credential_from` names, else the namespace's `aso-credential`, else
-    /// ASO's own settings.
-    async fn subscription(
-        &self,
-        namespace: &str,
-        credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError>;
-
-    /// The same as the API server's store has it now: quorum reads.
-    async fn read_subscription(
-        &self,
-        namespace: &str,
-        credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError>;
+        name: &str,
+        trust: Trust,
+    ) -> Result<Secret, ClusterError>;
 }
 
 /// What a namespace says about the objects in it, as written.
@@ -98,15 +82,6 @@ pub trait Parking: Send + Sync {
     /// Sets the object's policy to `skip`, if it is still as it was read. Gives whether
     /// it was.
     async fn park(&self, object: &ObjectFacts) -> Result<bool, ClusterError>;
-}
-
-/// What a credential says about the subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subscription {
-    /// Its ID.
-    Id(Arc<str>),
-    /// There is none, for this reason; in words for a person.
-    Unknown(String),
 }
 
 /// Is told of requests that were admitted, and sees how they end.

@@ -23,16 +23,14 @@ use crate::claim::{
     Sighting,
 };
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::policy::Source;
 use crate::registry::{Holding, Put, Registry, RegistryError, Scope};
 
 pub use showing::Show;
 use showing::Shown;
 
-use super::fresh::Fresh;
 use super::ledger::Ledger;
 use super::queue::Queue;
-use super::resolve::{self, Resolved};
+use super::resolve::{self, Resolved, Trust};
 use super::stopwatch::Stopwatch;
 use super::{Cluster, ClusterError, FollowUp};
 
@@ -293,11 +291,11 @@ impl Observer {
     /// What is known may be out of date. That is safe where there is no record yet:
     /// an activation would have made one, and this write would fail.
     async fn adopt(&self, key: &ObjectKey) -> Result<Vec<Identity>, ObserveError> {
-        let Some(object) = self.cluster.object(key).await? else {
+        let Some(object) = self.cluster.object(key, Trust::Known).await? else {
             self.show_gone(key);
             return Ok(Vec::new());
         };
-        let resolved = resolve::resolve(&*self.cluster, &object).await?;
+        let resolved = resolve::resolve(&*self.cluster, &object, Trust::Known).await?;
         self.show_resolution(&object, &resolved);
         let copy = self.copy(key);
         let mut taken = Vec::new();
@@ -338,7 +336,7 @@ impl Observer {
                 .as_mut()
                 .and_then(|record| record.copies.get_mut(&copy))
                 .map(|held| self.stopwatch.show(key, held, judged_at));
-            let object = self.cluster.read(key).await?;
+            let object = self.cluster.object(key, Trust::Store).await?;
             let resolved = match &object {
                 Some(object) => {
                     let held = record
@@ -349,7 +347,7 @@ impl Observer {
                 None => None,
             };
             let uids = self.ledger.uids(key);
-            let pair = object.as_ref().zip(resolved.as_ref());
+            let pair = object.as_deref().zip(resolved.as_ref());
             match pair {
                 Some((object, resolved)) => self.show_resolution(object, resolved),
                 None => self.show_gone(key),
@@ -400,15 +398,11 @@ impl Observer {
         object: &ObjectFacts,
         held: Option<&Identity>,
     ) -> Result<Resolved, ClusterError> {
-        let mut resolved = resolve::resolve(&*self.cluster, object).await?;
-        let fresh = Fresh(&*self.cluster);
-        let policy = &resolved.policy;
-        if !policy.policy.is_live() && policy.source != Source::Object {
-            resolved.policy = resolve::effective_policy(&fresh, object).await?;
-        }
+        let cluster = &*self.cluster;
+        let mut resolved = resolve::resolve(cluster, object, Trust::KnownUnlessParked).await?;
         let leaves = |held| resolved.identity.is_ok() && !stands_for(&resolved).contains(held);
         if held.is_some_and(leaves) {
-            resolved.identity = resolve::identity(&fresh, object).await?;
+            resolved.identity = resolve::identity(cluster, object, Trust::Store).await?;
         }
         Ok(resolved)
     }

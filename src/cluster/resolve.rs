@@ -1,18 +1,133 @@
-//! From an object to its identity and policy, with what the cluster knows.
+//! From an object to its identity and policy, with what the cluster knows: makes the
+//! calls that [`Resolving`] asks for.
 
-use crate::arm::{self, NextOwner, OwnerLink, Resolution, Unresolved};
+use std::sync::Arc;
+
+use crate::arm::{Resolution, Unresolved};
 use crate::object::ObjectFacts;
-use crate::policy::{self, Effective};
+use crate::policy::Effective;
+use crate::resolve::{Answer, Need, Question, Resolving, SETTINGS_SECRET};
 
-use super::{Cluster, ClusterError, Subscription};
+use super::{Cluster, ClusterError};
 
-/// What an object is to the guard.
-#[derive(Clone, Debug)]
-pub struct Resolved {
-    /// The resource it stands for, or why that cannot be said.
-    pub identity: Result<Resolution, String>,
-    /// Its effective policy.
-    pub policy: Effective,
+pub use crate::resolve::{Resolved, Trust};
+
+/// A cluster as it would be, with some answers in place of its own.
+pub struct View<'a> {
+    cluster: &'a dyn Cluster,
+    trust: Trust,
+    instead: Vec<(Question, Answer)>,
+}
+
+impl<'a> View<'a> {
+    /// A cluster as it is.
+    pub fn of(cluster: &'a dyn Cluster, trust: Trust) -> Self {
+        Self {
+            cluster,
+            trust,
+            instead: Vec::new(),
+        }
+    }
+
+    /// The same with one object as it would be.
+    #[must_use]
+    pub fn with(mut self, object: ObjectFacts) -> Self {
+        let need = Need::Owner(object.key.clone());
+        self.given(need, Answer::Owner(Some(Arc::new(object))));
+        self
+    }
+
+    /// The same with a namespace as it would be, with this policy annotation.
+    #[must_use]
+    pub fn with_namespace(mut self, name: &str, policy: Option<&str>) -> Self {
+        let answer = Answer::Namespace(policy.map(Arc::from));
+        self.given(Need::Namespace(name.into()), answer);
+        self
+    }
+
+    fn given(&mut self, need: Need, answer: Answer) {
+        let trust = Trust::Store;
+        self.instead.push((Question { need, trust }, answer));
+    }
+
+    /// What an object's effective policy is in this view.
+    ///
+    /// # Errors
+    /// The cluster did not answer.
+    pub async fn policy(&self, object: &ObjectFacts) -> Result<Effective, ClusterError> {
+        self.find(object, |one| one.policy()).await
+    }
+
+    /// What an object's identity is in this view; the inner error says why it cannot
+    /// be known.
+    ///
+    /// # Errors
+    /// The cluster did not answer.
+    pub async fn identity(
+        &self,
+        object: &ObjectFacts,
+    ) -> Result<Result<Resolution, Unresolved>, ClusterError> {
+        self.find(object, |one| one.identity()).await
+    }
+
+    async fn find<T>(
+        &self,
+        object: &ObjectFacts,
+        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+    ) -> Result<T, ClusterError> {
+        look_up(
+            self.cluster,
+            object,
+            self.trust,
+            &mut self.instead.clone(),
+            outcome,
+        )
+        .await
+    }
+}
+
+/// Looks up what an outcome needs, but for what is `known`, and keeps it there.
+///
+/// # Errors
+/// The cluster did not answer.
+pub async fn look_up<T>(
+    cluster: &dyn Cluster,
+    object: &ObjectFacts,
+    trust: Trust,
+    known: &mut Vec<(Question, Answer)>,
+    outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+) -> Result<T, ClusterError> {
+    let (kinds, operators) = (cluster.kinds(), cluster.operators());
+    let mut resolving = Resolving::new(&kinds, &operators, object, trust, std::mem::take(known));
+    let found = loop {
+        match outcome(&resolving) {
+            Ok(found) => break found,
+            Err(question) => {
+                let answer = answer(cluster, &question).await?;
+                resolving.answer(question, answer);
+            }
+        }
+    };
+    *known = resolving.into_answers();
+    Ok(found)
+}
+
+/// Looks one thing up.
+///
+/// # Errors
+/// The cluster did not answer.
+async fn answer(cluster: &dyn Cluster, question: &Question) -> Result<Answer, ClusterError> {
+    let trust = question.trust;
+    Ok(match &question.need {
+        Need::Owner(key) => Answer::Owner(cluster.object(key, trust).await?),
+        Need::Namespace(name) => Answer::Namespace(cluster.namespace(name, trust).await?.policy),
+        Need::OperatorSettings(operator) => {
+            Answer::Secret(cluster.secret(operator, SETTINGS_SECRET, trust).await?)
+        }
+        Need::Credential { namespace, name } => {
+            Answer::Secret(cluster.secret(namespace, name, trust).await?)
+        }
+    })
 }
 
 /// Works out an object's effective policy.
@@ -22,43 +137,22 @@ pub struct Resolved {
 pub async fn effective_policy(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
+    trust: Trust,
 ) -> Result<Effective, ClusterError> {
-    let own = object.annotations.policy.as_deref();
-    let effective = policy::effective(own, None, None);
-    if effective.source == policy::Source::Object && effective.unknown.is_none() {
-        return Ok(effective);
-    }
-    let namespace = cluster.namespace(&object.key.namespace).await?.policy;
-    let operator = cluster.operator_policy().await?;
-    Ok(policy::effective(
-        own,
-        namespace.as_deref(),
-        operator.as_deref(),
-    ))
+    View::of(cluster, trust).policy(object).await
 }
 
 /// Works out an object's identity.
 ///
 /// # Errors
 /// The cluster did not answer. That the identity cannot be known is no error: it
-/// is the inner result, in words.
+/// is the inner result.
 pub async fn identity(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
-) -> Result<Result<Resolution, String>, ClusterError> {
-    let kinds = cluster.kinds();
-    let owners = owners(cluster, &kinds, object).await?;
-    let (mut subscription, mut without) = (None, None);
-    if arm::needs_subscription(&kinds, object, &owners) {
-        let from = object.annotations.credential_from.as_deref();
-        match cluster.subscription(&object.key.namespace, from).await? {
-            Subscription::Id(id) => subscription = Some(id),
-            Subscription::Unknown(why) => without = Some(why),
-        }
-    }
-    let resolution = arm::resolve(&kinds, object, &owners, subscription.as_deref());
-    Ok(resolution
-        .map_err(|unresolved: Unresolved| without.unwrap_or_else(|| unresolved.to_string())))
+    trust: Trust,
+) -> Result<Result<Resolution, Unresolved>, ClusterError> {
+    View::of(cluster, trust).identity(object).await
 }
 
 /// Works out both.
@@ -68,34 +162,9 @@ pub async fn identity(
 pub async fn resolve(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
+    trust: Trust,
 ) -> Result<Resolved, ClusterError> {
-    Ok(Resolved {
-        identity: identity(cluster, object).await?,
-        policy: effective_policy(cluster, object).await?,
-    })
-}
-
-/// The owners of an object, nearest first: up to its root, to the first one that is
-/// not there, or to where the chain makes no sense, which [`arm::resolve`] tells.
-async fn owners(
-    cluster: &dyn Cluster,
-    kinds: &arm::Kinds,
-    object: &ObjectFacts,
-) -> Result<Vec<OwnerLink>, ClusterError> {
-    let mut links: Vec<OwnerLink> = Vec::new();
-    while links.len() < arm::MAX_LINKS {
-        let below = match links.last() {
-            Some(OwnerLink::Found(owner)) => owner,
-            Some(OwnerLink::Missing(_)) => break,
-            None => object,
-        };
-        let Ok(NextOwner::Object(key)) = arm::next_owner(kinds, below) else {
-            break;
-        };
-        links.push(match cluster.object(&key).await? {
-            Some(owner) => OwnerLink::Found(owner),
-            None => OwnerLink::Missing(key),
-        });
-    }
-    Ok(links)
+    View::of(cluster, trust)
+        .find(object, |one| one.resolved())
+        .await
 }

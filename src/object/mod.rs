@@ -13,6 +13,8 @@ pub const POLICY_ANNOTATION: &str = "serviceoperator.azure.com/reconcile-policy"
 pub const RESOURCE_ID_ANNOTATION: &str = "serviceoperator.azure.com/resource-id";
 /// ASO's annotation that names the secret with the object's credential.
 pub const CREDENTIAL_FROM_ANNOTATION: &str = "serviceoperator.azure.com/credential-from";
+/// ASO's annotation with the namespace of the operator that reconciles the object.
+pub const OPERATOR_NAMESPACE_ANNOTATION: &str = "serviceoperator.azure.com/operator-namespace";
 /// ASO's annotation with the name it found through `spec.azureNameFromConfig`.
 pub const AZURE_NAME_FROM_CONFIG_ANNOTATION: &str =
     "serviceoperator.azure.com/azure-name-from-config";
@@ -33,6 +35,11 @@ pub const GUARDED_LABEL: &str = "asoguard.io/guarded";
 pub const OVERRIDE_ANNOTATION: &str = "asoguard.io/override";
 /// The guard's label on namespaces that sets its mode for the objects in them.
 pub const MODE_LABEL: &str = "asoguard.io/mode";
+
+/// Of what a field or an annotation says, what counts: empty is as good as none.
+pub(crate) fn not_empty(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
 
 /// Names one object in one cluster. The API version is left out: every served
 /// version of a kind is the same object.
@@ -114,6 +121,8 @@ pub struct Annotations {
     pub resource_id: Option<Box<str>>,
     /// [`CREDENTIAL_FROM_ANNOTATION`].
     pub credential_from: Option<Box<str>>,
+    /// [`OPERATOR_NAMESPACE_ANNOTATION`]; most objects have the same.
+    pub operator_namespace: Option<Arc<str>>,
     /// [`AZURE_NAME_FROM_CONFIG_ANNOTATION`].
     pub azure_name_from_config: Option<Box<str>>,
     /// [`CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION`].

@@ -1,5 +1,7 @@
 //! ASO objects as they stand in JSON, reduced to [`ObjectFacts`].
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::json::{object, optional_object};
@@ -52,6 +54,9 @@ pub struct WireAnnotations {
     /// See [`super::CREDENTIAL_FROM_ANNOTATION`].
     #[serde(rename = "serviceoperator.azure.com/credential-from", default)]
     pub credential_from: Option<Box<str>>,
+    /// See [`super::OPERATOR_NAMESPACE_ANNOTATION`].
+    #[serde(rename = "serviceoperator.azure.com/operator-namespace", default)]
+    pub operator_namespace: Option<Box<str>>,
     /// See [`super::AZURE_NAME_FROM_CONFIG_ANNOTATION`].
     #[serde(rename = "serviceoperator.azure.com/azure-name-from-config", default)]
     pub azure_name_from_config: Option<Box<str>>,
@@ -139,6 +144,7 @@ impl Object {
                 policy: annotations.policy,
                 resource_id: annotations.resource_id,
                 credential_from: annotations.credential_from,
+                operator_namespace: annotations.operator_namespace.map(Arc::from),
                 azure_name_from_config: annotations.azure_name_from_config,
                 child_resource_id_override: annotations.child_resource_id_override,
                 busy: annotations

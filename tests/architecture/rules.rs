@@ -4,12 +4,13 @@ use crate::source::Module;
 use crate::tokens::Token;
 
 /// Each module of the library, and those below it, which it may use.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("object", &[]),
     ("policy", &[]),
     ("arm", &["object"]),
     ("claim", &["arm", "object", "policy"]),
-    ("check", &["claim", "arm", "object", "policy"]),
+    ("resolve", &["arm", "object", "policy"]),
+    ("check", &["resolve", "claim", "arm", "object", "policy"]),
     ("transfer", &["claim", "arm", "object", "policy"]),
     (
         "registry",
@@ -22,6 +23,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     (
         "cluster",
         &[
+            "resolve",
             "registry",
             "transfer",
             "claim",
@@ -35,6 +37,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
         "admission",
         &[
             "cluster",
+            "resolve",
             "registry",
             "transfer",
             "claim",
@@ -55,6 +58,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "board",
             "check",
             "cluster",
+            "resolve",
             "registry",
             "transfer",
             "claim",
@@ -69,11 +73,12 @@ const LAYERS: [(&str, &[&str]); 14] = [
 
 /// Modules without async, I/O, clock, chance or environment: what they give
 /// depends on what they are given, and on nothing else.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "object",
     "policy",
     "arm",
     "claim",
+    "resolve",
     "check",
     "transfer",
     "keeper::plan",

@@ -159,6 +159,7 @@ proptest! {
                 name: format!("c{at}").parse().unwrap(),
                 subscription: None,
                 default_policy: None,
+                operators: Vec::new(),
                 namespaces: BTreeMap::new(),
             });
             let contents = manifest::read(&"x.yaml".into(), text, "default");

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
-use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, Subscription};
+use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::policy::Policy;
+use aso_guard::resolve::{Secret, Trust};
 use async_trait::async_trait;
 use serde_json::json;
 
@@ -22,14 +23,31 @@ struct Behind {
     stored: Arc<MemoryCluster>,
 }
 
+impl Behind {
+    fn by(&self, trust: Trust) -> &MemoryCluster {
+        match trust {
+            Trust::Known | Trust::KnownUnlessParked => &self.remembered,
+            Trust::Store => &self.stored,
+        }
+    }
+}
+
 #[async_trait]
 impl Cluster for Behind {
     fn kinds(&self) -> Arc<Kinds> {
         self.stored.kinds()
     }
 
-    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
-        self.remembered.object(key).await
+    fn operators(&self) -> Arc<[Arc<str>]> {
+        self.stored.operators()
+    }
+
+    async fn object(
+        &self,
+        key: &ObjectKey,
+        trust: Trust,
+    ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
+        self.by(trust).object(key, trust).await
     }
 
     fn objects(&self) -> Vec<Arc<ObjectFacts>> {
@@ -44,45 +62,17 @@ impl Cluster for Behind {
         self.remembered.in_namespace(namespace)
     }
 
-    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
-        self.stored.read(key).await
+    async fn namespace(&self, name: &str, trust: Trust) -> Result<NamespaceFacts, ClusterError> {
+        self.by(trust).namespace(name, trust).await
     }
 
-    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
-        self.remembered.namespace(name).await
-    }
-
-    async fn read_namespace_policy(
+    async fn secret(
         &self,
         namespace: &str,
-    ) -> Result<Option<Arc<str>>, ClusterError> {
-        self.stored.read_namespace_policy(namespace).await
-    }
-
-    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        self.remembered.operator_policy().await
-    }
-
-    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        self.stored.operator_policy().await
-    }
-
-    async fn subscription(
-        &self,
-        namespace: &str,
-        credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError> {
-        self.remembered
-            .subscription(namespace, credential_from)
-            .await
-    }
-
-    async fn read_subscription(
-        &self,
-        namespace: &str,
-        credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError> {
-        self.stored.subscription(namespace, credential_from).await
+        name: &str,
+        trust: Trust,
+    ) -> Result<Secret, ClusterError> {
+        self.by(trust).secret(namespace, name, trust).await
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, Subscription};
+use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts};
 use aso_guard::object::{ObjectFacts, ObjectKey};
+use aso_guard::resolve::{Secret, Trust};
 use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::Value;
@@ -164,7 +165,15 @@ impl Cluster for Mute {
         self.0.kinds()
     }
 
-    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
+    fn operators(&self) -> Arc<[Arc<str>]> {
+        self.0.operators()
+    }
+
+    async fn object(
+        &self,
+        key: &ObjectKey,
+        _trust: Trust,
+    ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
         no_answer(&key.to_string())
     }
 
@@ -180,43 +189,17 @@ impl Cluster for Mute {
         self.0.in_namespace(namespace)
     }
 
-    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
-        no_answer(&key.to_string())
-    }
-
-    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
+    async fn namespace(&self, name: &str, _trust: Trust) -> Result<NamespaceFacts, ClusterError> {
         no_answer(&format!("namespace {name}"))
     }
 
-    async fn read_namespace_policy(
+    async fn secret(
         &self,
         namespace: &str,
-    ) -> Result<Option<Arc<str>>, ClusterError> {
-        no_answer(&format!("namespace {namespace}"))
-    }
-
-    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        no_answer("ASO's settings")
-    }
-
-    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        no_answer("ASO's settings")
-    }
-
-    async fn subscription(
-        &self,
-        namespace: &str,
-        _credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError> {
-        no_answer(&format!("the credential of {namespace}"))
-    }
-
-    async fn read_subscription(
-        &self,
-        namespace: &str,
-        _credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError> {
-        no_answer(&format!("the credential of {namespace}"))
+        name: &str,
+        _trust: Trust,
+    ) -> Result<Secret, ClusterError> {
+        no_answer(&format!("secret {namespace}/{name}"))
     }
 }
 
@@ -229,12 +212,12 @@ async fn without_its_own_api_server_it_refuses_and_says_so() {
     let live = group("rg").policy("manage");
     for (review, what) in [
         (group("rg").create(), "namespace team"),
-        (live.create(), "the credential of team"),
-        (live.delete(), "the credential of team"),
+        (live.create(), "secret team/aso-credential"),
+        (live.delete(), "secret team/aso-credential"),
         (group("rg").delete(), "namespace team"),
         (
             live.clone().policy("skip").update(&live),
-            "the credential of team",
+            "secret team/aso-credential",
         ),
     ] {
         let answer = member.ask(&review).await;

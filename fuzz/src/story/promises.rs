@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use aso_guard::arm::{Identity, Resolution};
 use aso_guard::claim::{ClaimState, Copy, CopyRef, RequestUid};
-use aso_guard::cluster::{Cluster as _, resolve};
+use aso_guard::cluster::Cluster as _;
+use aso_guard::cluster::resolve::{self, Trust};
 use aso_guard::object::ObjectFacts;
 use aso_guard::policy::Policy;
 use aso_guard::registry::Registry as _;
@@ -86,7 +87,7 @@ impl Story {
         if policy != Policy::Manage || object.terminating {
             return;
         }
-        let Ok(found) = resolve::identity(&*self.members[member].cluster, object)
+        let Ok(found) = resolve::identity(&*self.members[member].cluster, object, Trust::Store)
             .await
             .unwrap()
         else {
@@ -121,7 +122,7 @@ impl Story {
 
     pub(super) async fn policy(&self, member: usize, object: &ObjectFacts) -> Policy {
         let cluster = &*self.members[member].cluster;
-        resolve::effective_policy(cluster, object)
+        resolve::effective_policy(cluster, object, Trust::Store)
             .await
             .unwrap()
             .policy
@@ -131,7 +132,9 @@ impl Story {
         let mut all = Vec::new();
         for (number, member) in self.members.iter().enumerate() {
             for object in member.cluster.objects() {
-                let found = resolve::identity(&*member.cluster, &object).await.unwrap();
+                let found = resolve::identity(&*member.cluster, &object, Trust::Store)
+                    .await
+                    .unwrap();
                 all.push(Stored {
                     member: number,
                     policy: self.policy(number, &object).await,

@@ -10,7 +10,8 @@ pub(super) fn of_cluster(cluster: &Cluster) -> Vec<Finding> {
     let mut found = Vec::new();
     let name = cluster.name();
     let default = cluster
-        .default_policy()
+        .default_policies()
+        .into_iter()
         .map(|(policy, place)| ("DEFAULT_RECONCILE_POLICY".to_owned(), policy, place));
     let namespaces = cluster.policies().map(|(namespace, policy, place)| {
         (

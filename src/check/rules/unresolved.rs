@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::arm::Unresolved;
-use crate::check::cluster::Cluster;
 use crate::check::finding::{Finding, Level, Rule};
 use crate::check::manifest::Manifest;
 use crate::check::place::Place;
@@ -11,7 +10,6 @@ use crate::check::place::Place;
 /// A finding for an object whose resource cannot be worked out, and where to point. `told`: the
 /// missing subscriptions that were told of already.
 pub(super) fn find<'m>(
-    cluster: &Cluster,
     manifest: &'m Manifest,
     why: &Unresolved,
     told: &mut BTreeSet<String>,
@@ -21,8 +19,7 @@ pub(super) fn find<'m>(
         // Told of the object that lacks its owner.
         "owner-missing" => None,
         "no-subscription" => {
-            let why = cluster.subscription(&manifest.facts).err();
-            let why = why.unwrap_or_else(|| manifest.facts.key.to_string());
+            let why = why.to_string();
             let first = told.insert(why.clone());
             let finding = Finding::new(Rule::Unresolved, Level::Warning, why);
             first.then_some((finding, &marks.credential))

@@ -44,7 +44,7 @@ pub(super) async fn look(
 ) -> Result<Surveyed, String> {
     let client = client(context).await?;
     let credentials = CredentialSettings {
-        aso_namespace: String::new(),
+        operators: Arc::default(),
         subscription: subscription.map(str::to_owned),
     };
     let words = |error: ClusterError| error.to_string();
@@ -60,6 +60,7 @@ pub(super) async fn look(
         name: context.member.clone(),
         subscription: subscription.map(Arc::from),
         default_policy: None,
+        operators: Vec::new(),
         namespaces: BTreeMap::new(),
     });
     for kind in survey.kinds().iter().filter(|kind| kind.learned) {
@@ -142,8 +143,8 @@ async fn secrets(
     let found = found.into_iter().map(|secret| Secret {
         namespace: secret.namespace.into(),
         name: secret.name.into(),
-        subscription: secret.subscription.map(Into::into),
-        default_policy: secret.default_policy.map(|policy| (policy.into(), None)),
+        facts: secret.facts,
+        default_policy_at: None,
     });
     found.collect()
 }

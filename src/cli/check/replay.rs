@@ -15,7 +15,7 @@ use crate::admission::review::{self, Request};
 use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, Verdict};
 use crate::check::{Cluster, Finding, Level, Mark, Place, Rule};
 use crate::claim::{CopyRef, MemberName, Record};
-use crate::cluster::memory::MemoryCluster;
+use crate::cluster::memory::{MemoryCluster, credential};
 use crate::cluster::observer::Observer;
 use crate::object::wire::Namespace;
 use crate::object::{ObjectFacts, ObjectKey};
@@ -114,6 +114,8 @@ struct Stage {
     guard: Guard,
     cluster: Arc<MemoryCluster>,
     observer: Arc<Observer>,
+    /// By namespace.
+    subscriptions: BTreeMap<String, String>,
 }
 
 impl Stage {
@@ -137,8 +139,15 @@ impl Stage {
             for (namespace, policy, _) in own.policies() {
                 cluster.set_namespace_policy(namespace, Some(policy));
             }
-            cluster.set_operator_policy(own.default_policy().map(|(policy, _)| policy));
+            let default = own.default_policies().first().map(|(policy, _)| *policy);
+            cluster.set_operator_policy(default);
             for manifest in own.objects() {
+                let known = own.subscription(&manifest.facts);
+                know_credential(
+                    &cluster,
+                    &manifest.facts,
+                    known.as_deref().unwrap_or(global),
+                );
                 cluster.store(ObjectFacts::clone(&manifest.facts));
             }
         }
@@ -167,10 +176,16 @@ impl Stage {
             guard,
             cluster,
             observer,
+            subscriptions,
         })
     }
 
     async fn play(&self, request: &Request<'_>, place: Place) -> anyhow::Result<Option<Finding>> {
+        for object in [request.object(), request.old_object()] {
+            if let Ok(Some(object)) = object {
+                self.know_credential_of(&object);
+            }
+        }
         // What is there is there, whoever let it in.
         if let Ok(Some(old)) = request.old_object()
             && self.cluster.stored(&old.key).is_none()
@@ -183,6 +198,16 @@ impl Stage {
             self.happen(request).await?;
         }
         Ok(self.finding(request, place, &verdict))
+    }
+
+    /// What the claims tell of its namespace is taken to be true of a secret that an object
+    /// names, where no manifest told of it.
+    fn know_credential_of(&self, object: &ObjectFacts) {
+        if self.cluster.stored(&object.key).is_none()
+            && let Some(subscription) = self.subscriptions.get(&*object.key.namespace)
+        {
+            know_credential(&self.cluster, object, subscription);
+        }
     }
 
     /// What an admitted request comes to, and what the observer makes of it.
@@ -233,6 +258,13 @@ impl Stage {
             }),
             ..Finding::at(rule, level, place, message)
         })
+    }
+}
+
+/// Has a cluster know the secret that an object names as its credential.
+fn know_credential(cluster: &MemoryCluster, object: &ObjectFacts, subscription: &str) {
+    if let Some(name) = &object.annotations.credential_from {
+        cluster.set_secret(&object.key.namespace, name, credential(subscription));
     }
 }
 

@@ -68,6 +68,9 @@ struct FileCluster {
     paths: Vec<PathBuf>,
     subscription: Option<String>,
     default_policy: Option<String>,
+    /// The namespaces that ASO runs in.
+    #[serde(default)]
+    aso_namespaces: Vec<Arc<str>>,
     default_namespace: Option<String>,
     #[serde(default)]
     namespaces: BTreeMap<String, FileNamespace>,
@@ -227,6 +230,7 @@ fn planned(
             name,
             subscription: cluster.subscription.map(Arc::from),
             default_policy: cluster.default_policy.map(Arc::from),
+            operators: cluster.aso_namespaces,
             namespaces: namespaces.collect(),
         },
         paths: cluster.paths.into_iter().map(below).collect(),
@@ -269,6 +273,7 @@ fn cluster_flag(
                 name: name.clone(),
                 subscription: None,
                 default_policy: None,
+                operators: Vec::new(),
                 namespaces: BTreeMap::new(),
             },
             paths,

@@ -1,6 +1,7 @@
 //! What the commands that move resources are told.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -30,14 +31,15 @@ pub(super) struct EndsArgs {
     /// The kubeconfig of the target's cluster [default: as kubectl finds it]
     #[arg(long, value_name = "PATH", env = "ASO_GUARD_TO_KUBECONFIG")]
     to_kubeconfig: Option<PathBuf>,
-    /// ASO's own namespace, in both clusters
+    /// ASO's own namespace, in both clusters; may be repeated
     #[arg(
         long,
         value_name = "NAME",
+        value_delimiter = ',',
         default_value = "azureserviceoperator-system",
         env = "ASO_GUARD_ASO_NAMESPACE"
     )]
-    aso_namespace: String,
+    aso_namespace: Vec<Arc<str>>,
     /// The subscription of all of the source, where secrets may not be read there
     #[arg(long, value_name = "ID", env = "ASO_GUARD_FROM_SUBSCRIPTION")]
     from_subscription: Option<String>,
@@ -88,7 +90,7 @@ impl EndsArgs {
 
     fn credentials(&self, subscription: Option<&str>) -> CredentialSettings {
         CredentialSettings {
-            aso_namespace: self.aso_namespace.clone(),
+            operators: self.aso_namespace.as_slice().into(),
             subscription: subscription.map(str::to_owned),
         }
     }

@@ -12,12 +12,14 @@ use kube::api::{
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
-use crate::arm::{self, Identity, Kinds};
+use crate::arm::{Identity, Kinds};
 use crate::claim::Place;
+use crate::cluster::Cluster as _;
 use crate::cluster::kube::survey::Survey;
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
-use crate::cluster::{Cluster as _, Subscription};
+use crate::cluster::resolve::{Trust, look_up};
 use crate::object::{ObjectFacts, ObjectKey, wire};
+use crate::resolve::{self, Answer, Need, Question, Resolving};
 use crate::transfer::copy::Surroundings;
 
 use super::fault::{Fault, patiently};
@@ -79,12 +81,12 @@ pub(super) struct End {
     pub(super) kinds: Kinds,
     /// Whether the namespace is there; `None` while it is being deleted.
     pub(super) namespace: Option<bool>,
-    pub(super) namespace_policy: Option<Arc<str>>,
-    pub(super) operator_policy: Option<Arc<str>>,
+    namespace_policy: Option<Arc<str>>,
+    operator_policy: Option<Arc<str>>,
     /// The UID of the cluster's namespace `kube-system`.
     pub(super) cluster_uid: Arc<str>,
-    /// The subscription of each credential that was asked for, by `credential-from`.
-    subscriptions: BTreeMap<Option<Box<str>>, Result<Arc<str>, String>>,
+    /// What was looked up, but for owners.
+    known: Vec<(Question, Answer)>,
     cluster: Arc<KubeCluster>,
     client: Client,
 }
@@ -121,13 +123,11 @@ impl End {
             Some(found) if found.metadata.deletion_timestamp.is_some() => None,
             Some(_) => Some(true),
         };
-        let namespace_policy = cluster.read_namespace_policy(name).await;
-        let operator_policy = cluster.read_operator_policy().await;
-        Ok(Self {
+        let mut end = Self {
             kinds: survey.kinds().clone(),
-            namespace_policy: namespace_policy.map_err(|error| words(&error))?,
-            operator_policy: operator_policy.map_err(|error| words(&error))?,
-            subscriptions: BTreeMap::new(),
+            namespace_policy: None,
+            operator_policy: None,
+            known: Vec::new(),
             place,
             kubectl,
             served,
@@ -135,7 +135,14 @@ impl End {
             cluster_uid,
             cluster,
             client,
-        })
+        };
+        let probe = end.probe();
+        let failed = |fault: Fault| words(&fault.words);
+        let policy = end.learn(&probe, |one| one.namespace_policy()).await;
+        end.namespace_policy = policy.map_err(failed)?;
+        let policy = end.learn(&probe, |one| one.operator_policy()).await;
+        end.operator_policy = policy.map_err(failed)?;
+        Ok(end)
     }
 
     /// What policies are made of here.
@@ -146,7 +153,7 @@ impl End {
         }
     }
 
-    /// Learns the subscriptions of the credentials that these objects use, or would use here.
+    /// Learns what these objects' credentials say, and what they would say here.
     ///
     /// # Errors
     /// The cluster did not answer.
@@ -154,37 +161,65 @@ impl End {
         &mut self,
         objects: impl Iterator<Item = &'a Object>,
     ) -> Result<(), Fault> {
-        let wanted = objects.map(|object| object.facts.annotations.credential_from.clone());
-        let wanted: BTreeSet<Option<Box<str>>> = wanted.collect();
-        for from in wanted {
-            if self.subscriptions.contains_key(&from) {
-                continue;
-            }
-            let namespace = &self.place.namespace;
-            let found = self.cluster.read_subscription(namespace, from.as_deref());
-            let found = match found.await.map_err(|error| Fault::new(error.to_string()))? {
-                Subscription::Id(id) => Ok(id),
-                Subscription::Unknown(why) => Err(why),
-            };
-            self.subscriptions.insert(from, found);
+        let annotations = objects.map(|object| &object.facts.annotations);
+        let probes: BTreeSet<_> = annotations
+            .map(|one| (one.credential_from.clone(), one.operator_namespace.clone()))
+            .collect();
+        for (credential_from, operator_namespace) in probes {
+            let mut probe = self.probe();
+            probe.annotations.credential_from = credential_from;
+            probe.annotations.operator_namespace = operator_namespace;
+            self.learn(&probe, |probe| probe.subscription().map(drop))
+                .await?;
         }
         Ok(())
     }
 
-    /// Which resource an object stands for here, among these objects; for a person, why it
-    /// cannot be told.
+    /// An object without properties of its own: it is what all in the namespace are.
+    fn probe(&self) -> ObjectFacts {
+        ObjectFacts::named(ObjectKey::new("", "", &self.place.namespace, ""))
+    }
+
+    /// Looks up what an outcome needs, and keeps it.
+    async fn learn<T>(
+        &mut self,
+        object: &ObjectFacts,
+        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+    ) -> Result<T, Fault> {
+        let found = look_up(
+            &*self.cluster,
+            object,
+            Trust::Store,
+            &mut self.known,
+            outcome,
+        );
+        found.await.map_err(|error| Fault::new(error.to_string()))
+    }
+
+    /// What an object is here, among these objects and with what was learned.
+    pub(super) fn resolve<T>(
+        &self,
+        object: &ObjectFacts,
+        find: impl Fn(&ObjectKey) -> Option<Arc<ObjectFacts>>,
+        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+    ) -> T {
+        let operators = self.cluster.operators();
+        let known = self.known.clone();
+        Resolving::new(&self.kinds, &operators, object, Trust::Store, known).by(outcome, |need| {
+            match need {
+                Need::Owner(key) => Answer::Owner(find(key)),
+                _ => Answer::Secret(resolve::Secret::Missing),
+            }
+        })
+    }
+
+    /// Which resource an object stands for here; for a person, why it cannot be told.
     pub(super) fn identity(
         &self,
         object: &ObjectFacts,
         find: impl Fn(&ObjectKey) -> Option<Arc<ObjectFacts>>,
     ) -> Result<Identity, String> {
-        let owners = arm::owners(&self.kinds, object, find);
-        let mut subscription = None;
-        if arm::needs_subscription(&self.kinds, object, &owners) {
-            let known = self.subscriptions.get(&object.annotations.credential_from);
-            subscription = known.cloned().transpose()?;
-        }
-        arm::resolve(&self.kinds, object, &owners, subscription.as_deref())
+        self.resolve(object, find, |one| one.identity())
             .map(|resolution| resolution.identity)
             .map_err(|why| why.to_string())
     }

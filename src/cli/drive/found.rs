@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 use kube::api::ApiResource;
 
-use crate::arm::{self, Identity};
+use crate::arm::{Identity, OwnerLink};
 use crate::claim::{Record, Reservation};
 use crate::cli::registry::Stop;
 use crate::object::ObjectKey;
@@ -176,12 +176,11 @@ pub(super) fn wanted_there(
         let Some(object) = here.get(&item.source_key) else {
             continue;
         };
-        for owner in arm::owners(&from.kinds, &object.facts, |key| {
-            here.get(key).map(|owner| owner.facts.clone())
-        }) {
+        let find = |key: &ObjectKey| here.get(key).map(|owner| owner.facts.clone());
+        for owner in from.resolve(&object.facts, find, |one| one.owners()) {
             let key = match &owner {
-                arm::OwnerLink::Found(facts) => &facts.key,
-                arm::OwnerLink::Missing(key) => key,
+                OwnerLink::Found(facts) => &facts.key,
+                OwnerLink::Missing(key) => key,
             };
             if let Some(kind) = from.kinds.get(&key.group, &key.kind) {
                 kinds.insert((&kind.group, &kind.kind));

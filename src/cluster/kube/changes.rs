@@ -67,12 +67,13 @@ impl KubeCluster {
         }
     }
 
-    /// A secret changed: in ASO's own namespace it counts for every namespace.
+    /// A secret changed: in an ASO's own namespace it counts for every namespace.
     pub(super) fn reconsider_credential(&self, namespace: &str) {
         let Some(observer) = self.observer() else {
             return;
         };
-        if namespace == self.credentials.aso_namespace() {
+        let operators = self.credentials.operators();
+        if operators.iter().any(|operator| **operator == *namespace) {
             for object in self.store.objects() {
                 observer.reconsider(object.key.clone());
             }
@@ -121,7 +122,7 @@ mod tests {
             std::future::pending::<Result<Response<Body>, Infallible>>()
         });
         let settings = CredentialSettings {
-            aso_namespace: "aso".to_owned(),
+            operators: ["aso".into()].into(),
             subscription: Some("sub".to_owned()),
         };
         let cluster = Arc::new(KubeCluster::new(Client::new(nobody, "default"), settings));

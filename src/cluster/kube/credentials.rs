@@ -1,9 +1,7 @@
-//! Which subscription ASO uses for an object.
+//! The secrets with credentials and with ASO's settings.
 //!
-//! ASO's order: the secret that `serviceoperator.azure.com/credential-from` names
-//! in the object's namespace (missing is an error, nothing else is tried), the
-//! namespace's `aso-credential`, ASO's own `aso-controller-settings`. Of a secret
-//! only its subscription ID is kept, and of ASO's settings the default policy.
+//! Of a secret only its subscription ID is kept, and of ASO's settings the default
+//! policy and the target namespaces.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,33 +12,13 @@ use kube::{Api, Client};
 
 use super::watched::{SecretData, WatchedSecret};
 use super::{CredentialSettings, call};
-use crate::cluster::{ClusterError, Subscription};
-use crate::object::CREDENTIAL_FROM_ANNOTATION;
+use crate::cluster::ClusterError;
+use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET, Secret, SecretFacts, Trust};
 
-/// The secret that holds a namespace's credential.
-pub(super) const NAMESPACE_SECRET: &str = "aso-credential";
-/// The secret that holds ASO's own settings.
-pub(super) const SETTINGS_SECRET: &str = "aso-controller-settings";
-/// How long a secret that was found missing is taken to be missing, if no watch
-/// says otherwise: a namespace that uses the global credential would cost a call
-/// for each object else.
-const MISSING_FOR: Duration = Duration::from_secs(5);
-
-/// What a secret says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct SecretFacts {
-    subscription: Option<Arc<str>>,
-    default_policy: Option<Arc<str>>,
-}
-
-/// What an answer may rest on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// What the watches told.
-    Watches,
-    /// The API server's store alone.
-    Store,
-}
+/// How long a secret that was found missing is taken to be missing, if no watch says
+/// otherwise, and one that may not be read to be unreadable: a namespace that uses the
+/// global credential would cost a call for each object else.
+const LATELY: Duration = Duration::from_secs(5);
 
 /// What is known of ASO's secrets.
 pub(super) struct Credentials {
@@ -48,8 +26,8 @@ pub(super) struct Credentials {
     settings: CredentialSettings,
     /// The secrets that are watched, by `namespace/name`.
     known: RwLock<HashMap<String, SecretFacts>>,
-    /// When a secret was last found missing, by `namespace/name`.
-    missing: RwLock<HashMap<String, Instant>>,
+    /// What was found of secrets lately, and when, by `namespace/name`.
+    lately: RwLock<HashMap<String, (Instant, Secret)>>,
 }
 
 /// The API resource of secrets.
@@ -57,18 +35,18 @@ pub(super) fn secrets() -> ApiResource {
     ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&())
 }
 
-impl SecretFacts {
-    fn of(data: Option<SecretData>) -> Self {
-        let data = data.unwrap_or_default();
-        let text = |bytes: Option<k8s_openapi::ByteString>| {
-            let text = String::from_utf8(bytes?.0).ok()?;
-            let text = text.trim();
-            (!text.is_empty()).then(|| Arc::<str>::from(text))
-        };
-        Self {
-            subscription: text(data.subscription),
-            default_policy: text(data.default_policy),
-        }
+/// What of a secret is kept.
+pub(super) fn facts_of(data: Option<SecretData>) -> SecretFacts {
+    let data = data.unwrap_or_default();
+    let text = |bytes: Option<k8s_openapi::ByteString>| {
+        let text = String::from_utf8(bytes?.0).ok()?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| Arc::<str>::from(text))
+    };
+    SecretFacts {
+        subscription: text(data.subscription),
+        default_policy: text(data.default_policy),
+        target_namespaces: text(data.target_namespaces),
     }
 }
 
@@ -78,7 +56,7 @@ impl Credentials {
             client,
             settings,
             known: RwLock::default(),
-            missing: RwLock::default(),
+            lately: RwLock::default(),
         }
     }
 
@@ -87,15 +65,15 @@ impl Credentials {
         self.settings.subscription.is_none()
     }
 
-    /// ASO's own namespace.
-    pub(super) fn aso_namespace(&self) -> &str {
-        &self.settings.aso_namespace
+    /// The namespaces of the ASOs.
+    pub(super) fn operators(&self) -> Arc<[Arc<str>]> {
+        self.settings.operators.clone()
     }
 
     /// Keeps what a watched secret says, and tells whether it changed.
     pub(super) fn put(&self, secret: WatchedSecret) -> bool {
         let id = id_of(&secret.metadata);
-        let facts = SecretFacts::of(secret.data);
+        let facts = facts_of(secret.data);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(id, facts.clone()) != Some(facts)
     }
@@ -107,13 +85,20 @@ impl Credentials {
     }
 
     /// Forgets the secrets of this name that a full list did not have, and gives
-    /// their namespaces.
-    pub(super) fn keep_only(&self, name: &str, listed: &HashSet<String>) -> Vec<String> {
+    /// their namespaces. `within`: the namespace that was listed, where it was not all.
+    pub(super) fn keep_only(
+        &self,
+        name: &str,
+        within: Option<&str>,
+        listed: &HashSet<String>,
+    ) -> Vec<String> {
+        let is_listed = |of: &str| within.is_none_or(|within| within == of);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<String> = known
             .keys()
             .filter_map(|id| id.split_once('/'))
-            .filter(|(namespace, of)| *of == name && !listed.contains(*namespace))
+            .filter(|(namespace, of)| *of == name && is_listed(namespace))
+            .filter(|(namespace, _)| !listed.contains(*namespace))
             .map(|(namespace, _)| namespace.to_owned())
             .collect();
         for namespace in &gone {
@@ -122,122 +107,76 @@ impl Credentials {
         gone
     }
 
-    /// `DEFAULT_RECONCILE_POLICY`.
-    pub(super) async fn operator_policy(
-        &self,
-        trust: Trust,
-    ) -> Result<Option<Arc<str>>, ClusterError> {
-        if !self.reads_secrets() {
-            return Ok(None);
-        }
-        let namespace = &self.settings.aso_namespace;
-        let facts = self.find(namespace, SETTINGS_SECRET, trust).await?;
-        Ok(facts.and_then(|facts| facts.default_policy))
-    }
-
-    /// The subscription of an object's credential.
-    pub(super) async fn subscription(
-        &self,
-        namespace: &str,
-        credential_from: Option<&str>,
-        trust: Trust,
-    ) -> Result<Subscription, ClusterError> {
-        if let Some(stated) = &self.settings.subscription {
-            return Ok(Subscription::Id(stated.as_str().into()));
-        }
-        if let Some(name) = credential_from.filter(|name| !name.is_empty()) {
-            let why = format!(
-                "the annotation {CREDENTIAL_FROM_ANNOTATION} names the secret {name}, \
-                 which is not in namespace {namespace}; create it, or correct the annotation"
-            );
-            let facts = self.get(namespace, name).await?;
-            return Ok(subscription_of(facts, namespace, name, why));
-        }
-        if let Some(facts) = self.find(namespace, NAMESPACE_SECRET, trust).await? {
-            return Ok(subscription_of(
-                Some(facts),
-                namespace,
-                NAMESPACE_SECRET,
-                String::new(),
-            ));
-        }
-        let aso = &self.settings.aso_namespace;
-        let why = format!(
-            "there is no credential: neither the secret {NAMESPACE_SECRET} in namespace \
-             {namespace}, nor {SETTINGS_SECRET} in namespace {aso}"
-        );
-        let facts = self.find(aso, SETTINGS_SECRET, trust).await?;
-        Ok(subscription_of(facts, aso, SETTINGS_SECRET, why))
-    }
-
-    /// A secret that is watched: one that is not known is asked for, for it may
-    /// have been created a moment ago.
-    async fn find(
+    /// A secret: a watched one that is not known is asked for, for it may have been
+    /// created a moment ago.
+    pub(super) async fn find(
         &self,
         namespace: &str,
         name: &str,
         trust: Trust,
-    ) -> Result<Option<SecretFacts>, ClusterError> {
+    ) -> Result<Secret, ClusterError> {
+        if let Some(stated) = &self.settings.subscription {
+            return Ok(Secret::Found(SecretFacts {
+                subscription: Some(stated.as_str().into()),
+                ..SecretFacts::default()
+            }));
+        }
         if trust == Trust::Store {
             return self.get(namespace, name).await;
         }
         let id = format!("{namespace}/{name}");
-        if let Some(facts) = self.recall(&id) {
-            return Ok(Some(facts));
+        if let Some(known) = self.recall(&id) {
+            return Ok(known);
         }
-        if self.found_missing_lately(&id) {
-            return Ok(None);
+        let found = self.get(namespace, name).await?;
+        let lasts = match found {
+            // Of an ASO that is not among those that are watched.
+            Secret::Found(_) => name == SETTINGS_SECRET,
+            Secret::Missing => [NAMESPACE_SECRET, SETTINGS_SECRET].contains(&name),
+            Secret::Unreadable(_) => true,
+        };
+        if lasts {
+            let mut lately = self.lately.write().unwrap_or_else(PoisonError::into_inner);
+            lately.retain(|_, (since, _)| since.elapsed() < LATELY);
+            lately.insert(id, (Instant::now(), found.clone()));
         }
-        let facts = self.get(namespace, name).await?;
-        if facts.is_none() {
-            let mut missing = self.missing.write().unwrap_or_else(PoisonError::into_inner);
-            missing.retain(|_, since| since.elapsed() < MISSING_FOR);
-            missing.insert(id, Instant::now());
-        }
-        Ok(facts)
+        Ok(found)
     }
 
-    fn recall(&self, id: &str) -> Option<SecretFacts> {
+    fn recall(&self, id: &str) -> Option<Secret> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(id).cloned()
+        if let Some(facts) = known.get(id) {
+            return Some(Secret::Found(facts.clone()));
+        }
+        let lately = self.lately.read().unwrap_or_else(PoisonError::into_inner);
+        let (since, secret) = lately.get(id)?;
+        (since.elapsed() < LATELY).then(|| secret.clone())
     }
 
-    fn found_missing_lately(&self, id: &str) -> bool {
-        let missing = self.missing.read().unwrap_or_else(PoisonError::into_inner);
-        let since = missing.get(id);
-        since.is_some_and(|since| since.elapsed() < MISSING_FOR)
-    }
-
-    async fn get(&self, namespace: &str, name: &str) -> Result<Option<SecretFacts>, ClusterError> {
+    async fn get(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
         let resource = secrets();
         let api: Api<WatchedSecret> =
             Api::namespaced_with(self.client.clone(), namespace, &resource);
-        let what = format!("secret {namespace}/{name}");
-        let found = call(&what, api.get_opt(name)).await?;
-        Ok(found.map(|secret| SecretFacts::of(secret.data)))
+        let answer = async {
+            match api.get_opt(name).await {
+                Err(kube::Error::Api(status)) if status.code == 403 => {
+                    Ok(Secret::Unreadable(format!(
+                        "the secret {name} in namespace {namespace} may not be read; grant \
+                         aso-guard get on it (the chart's rbac.secretNames)"
+                    )))
+                }
+                found => found.map(|found| {
+                    found.map_or(Secret::Missing, |secret| {
+                        Secret::Found(facts_of(secret.data))
+                    })
+                }),
+            }
+        };
+        call(&format!("secret {namespace}/{name}"), answer).await
     }
 }
 
 fn id_of(secret: &ObjectMeta) -> String {
     let part = |part: &Option<String>| part.clone().unwrap_or_default();
     format!("{}/{}", part(&secret.namespace), part(&secret.name))
-}
-
-fn subscription_of(
-    facts: Option<SecretFacts>,
-    namespace: &str,
-    name: &str,
-    missing: String,
-) -> Subscription {
-    match facts {
-        None => Subscription::Unknown(missing),
-        Some(facts) => facts.subscription.map_or_else(
-            || {
-                Subscription::Unknown(format!(
-                    "the secret {name} in namespace {namespace} has no key AZURE_SUBSCRIPTION_ID"
-                ))
-            },
-            Subscription::Id,
-        ),
-    }
 }

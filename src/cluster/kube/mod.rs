@@ -25,11 +25,12 @@ use tokio::sync::watch as channel;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 use crate::registry::kubernetes::is_missing_object;
+use crate::resolve::{Secret, Trust};
 
 use super::observer::Observer;
 use super::upkeep::Labelled;
-use super::{Cluster, ClusterError, NamespaceFacts, Parking, Subscription};
-use credentials::{Credentials, Trust};
+use super::{Cluster, ClusterError, NamespaceFacts, Parking};
+use credentials::Credentials;
 use discovery::Installed;
 use store::Store;
 use watched::WatchedObject;
@@ -40,8 +41,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where to look for credentials.
 #[derive(Clone, Debug)]
 pub struct CredentialSettings {
-    /// ASO's own namespace, with its secret `aso-controller-settings`.
-    pub aso_namespace: String,
+    /// The namespaces of the ASOs, with their secrets `aso-controller-settings`.
+    pub operators: Arc<[Arc<str>]>,
     /// The subscription of everything, where the guard is not to read secrets.
     pub subscription: Option<String>,
 }
@@ -95,6 +96,26 @@ impl KubeCluster {
         installed
             .get(group, kind)
             .map(|kind| kind.api_version.clone())
+    }
+
+    /// An object as the API server's store has it now.
+    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
+        let what = key.to_string();
+        let Some(api) = self.api(key) else {
+            if self.installed.load().lacks_some_of(&key.group) {
+                let why = "it does not serve all kinds of that group yet".to_owned();
+                return Err(ClusterError { what, why });
+            }
+            return Ok(None);
+        };
+        let answer = async {
+            match api.get(&key.name).await {
+                Err(kube::Error::Api(status)) if is_missing_object(&status) => Ok(None),
+                found => found.map(Some),
+            }
+        };
+        let found = call(&what, answer).await?;
+        Ok(found.map(|object| object.into_facts(&key.group, &key.kind)))
     }
 
     /// A namespace as the API server's store has it now.
@@ -189,8 +210,18 @@ impl Cluster for KubeCluster {
         self.kinds.load_full()
     }
 
-    async fn object(&self, key: &ObjectKey) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
-        if let Some(known) = self.store.object(key) {
+    fn operators(&self) -> Arc<[Arc<str>]> {
+        self.credentials.operators()
+    }
+
+    async fn object(
+        &self,
+        key: &ObjectKey,
+        trust: Trust,
+    ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
+        if trust != Trust::Store
+            && let Some(known) = self.store.object(key)
+        {
             return Ok(Some(known));
         }
         Ok(self.read(key).await?.map(Arc::new))
@@ -208,64 +239,21 @@ impl Cluster for KubeCluster {
         self.store.in_namespace(namespace)
     }
 
-    async fn read(&self, key: &ObjectKey) -> Result<Option<ObjectFacts>, ClusterError> {
-        let what = key.to_string();
-        let Some(api) = self.api(key) else {
-            if self.installed.load().lacks_some_of(&key.group) {
-                let why = "it does not serve all kinds of that group yet".to_owned();
-                return Err(ClusterError { what, why });
-            }
-            return Ok(None);
-        };
-        let answer = async {
-            match api.get(&key.name).await {
-                Err(kube::Error::Api(status)) if is_missing_object(&status) => Ok(None),
-                found => found.map(Some),
-            }
-        };
-        let found = call(&what, answer).await?;
-        Ok(found.map(|object| object.into_facts(&key.group, &key.kind)))
-    }
-
-    async fn namespace(&self, name: &str) -> Result<NamespaceFacts, ClusterError> {
-        if let Some(known) = self.store.namespace(name) {
+    async fn namespace(&self, name: &str, trust: Trust) -> Result<NamespaceFacts, ClusterError> {
+        if trust != Trust::Store
+            && let Some(known) = self.store.namespace(name)
+        {
             return Ok(known);
         }
         self.read_namespace(name).await
     }
 
-    async fn read_namespace_policy(
+    async fn secret(
         &self,
         namespace: &str,
-    ) -> Result<Option<Arc<str>>, ClusterError> {
-        Ok(self.read_namespace(namespace).await?.policy)
-    }
-
-    async fn operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        self.credentials.operator_policy(Trust::Watches).await
-    }
-
-    async fn read_operator_policy(&self) -> Result<Option<Arc<str>>, ClusterError> {
-        self.credentials.operator_policy(Trust::Store).await
-    }
-
-    async fn subscription(
-        &self,
-        namespace: &str,
-        credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError> {
-        self.credentials
-            .subscription(namespace, credential_from, Trust::Watches)
-            .await
-    }
-
-    async fn read_subscription(
-        &self,
-        namespace: &str,
-        credential_from: Option<&str>,
-    ) -> Result<Subscription, ClusterError> {
-        self.credentials
-            .subscription(namespace, credential_from, Trust::Store)
-            .await
+        name: &str,
+        trust: Trust,
+    ) -> Result<Secret, ClusterError> {
+        self.credentials.find(namespace, name, trust).await
     }
 }

@@ -124,6 +124,8 @@ impl Store {
         object.key.group = self.common(object.key.group);
         object.key.kind = self.common(object.key.kind);
         object.key.namespace = self.common(object.key.namespace);
+        let operator = &mut object.annotations.operator_namespace;
+        *operator = operator.take().map(|operator| self.common(operator));
         let object = Arc::new(object);
         let before = write(&self.objects).insert(object.clone());
         (object, before)

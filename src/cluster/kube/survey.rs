@@ -10,8 +10,9 @@ use kube::{Api, Client, ResourceExt as _};
 use crate::arm::Kinds;
 use crate::cluster::ClusterError;
 use crate::object::{CREDENTIAL_FROM_ANNOTATION, ObjectFacts};
+use crate::resolve::SecretFacts;
 
-use super::credentials::secrets;
+use super::credentials::{facts_of, secrets};
 use super::discovery::{self, Installed};
 use super::watched::{self, WatchedObject, WatchedSecret};
 
@@ -34,10 +35,8 @@ pub struct SecretSeen {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// `AZURE_SUBSCRIPTION_ID`.
-    pub subscription: Option<String>,
-    /// `DEFAULT_RECONCILE_POLICY`.
-    pub default_policy: Option<String>,
+    /// What it says.
+    pub facts: SecretFacts,
 }
 
 impl Survey {
@@ -161,17 +160,10 @@ impl Survey {
 
 impl SecretSeen {
     fn of(secret: WatchedSecret) -> Self {
-        let text = |bytes: Option<k8s_openapi::ByteString>| {
-            let text = String::from_utf8(bytes?.0).ok()?;
-            let text = text.trim();
-            (!text.is_empty()).then(|| text.to_owned())
-        };
-        let data = secret.data.unwrap_or_default();
         Self {
             namespace: secret.metadata.namespace.unwrap_or_default(),
             name: secret.metadata.name.unwrap_or_default(),
-            subscription: text(data.subscription),
-            default_policy: text(data.default_policy),
+            facts: facts_of(secret.data),
         }
     }
 }

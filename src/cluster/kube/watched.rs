@@ -14,8 +14,8 @@ use crate::object::wire::{Metadata, Object, Spec, Status, WireAnnotations};
 use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
     CREDENTIAL_FROM_ANNOTATION, DELETE_FOR_MOVE_ANNOTATION, GUARDED_LABEL, MODE_LABEL,
-    OVERRIDE_ANNOTATION, ObjectFacts, POLICY_ANNOTATION, POLLER_RESUME_TOKEN_ANNOTATION,
-    RESOURCE_ID_ANNOTATION,
+    OPERATOR_NAMESPACE_ANNOTATION, OVERRIDE_ANNOTATION, ObjectFacts, POLICY_ANNOTATION,
+    POLLER_RESUME_TOKEN_ANNOTATION, RESOURCE_ID_ANNOTATION,
 };
 
 /// An ASO object of any kind.
@@ -28,7 +28,7 @@ pub(super) struct WatchedObject {
     status: Option<Status>,
 }
 
-/// A secret of ASO's: two of its keys, never the others.
+/// A secret of ASO's: three of its keys, never the others.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct WatchedSecret {
     pub(super) metadata: ObjectMeta,
@@ -43,6 +43,8 @@ pub(super) struct SecretData {
     pub(super) subscription: Option<ByteString>,
     #[serde(rename = "DEFAULT_RECONCILE_POLICY", default)]
     pub(super) default_policy: Option<ByteString>,
+    #[serde(rename = "AZURE_TARGET_NAMESPACES", default)]
+    pub(super) target_namespaces: Option<ByteString>,
 }
 
 /// Says which keys are there, never what they hold.
@@ -51,6 +53,7 @@ impl std::fmt::Debug for SecretData {
         f.debug_struct("SecretData")
             .field("subscription", &self.subscription.is_some())
             .field("default_policy", &self.default_policy.is_some())
+            .field("target_namespaces", &self.target_namespaces.is_some())
             .finish()
     }
 }
@@ -99,6 +102,7 @@ impl WatchedObject {
             policy: annotation(POLICY_ANNOTATION),
             resource_id: annotation(RESOURCE_ID_ANNOTATION),
             credential_from: annotation(CREDENTIAL_FROM_ANNOTATION),
+            operator_namespace: annotation(OPERATOR_NAMESPACE_ANNOTATION),
             azure_name_from_config: annotation(AZURE_NAME_FROM_CONFIG_ANNOTATION),
             child_resource_id_override: annotation(CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION),
             poller_resume_token: annotation(POLLER_RESUME_TOKEN_ANNOTATION),

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::arm::Identity;
 use crate::claim::Copy;
-use crate::cluster::resolve::{self, Resolved};
+use crate::cluster::resolve::{self, Resolved, Trust};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{Holding, Scope};
 
@@ -113,7 +113,7 @@ impl Observer {
                     };
                     self.ledger.enter(key, &identity);
                     self.ledger.set_state(key, &identity, state);
-                    let resolved = resolve::resolve(&*self.cluster, object).await?;
+                    let resolved = resolve::resolve(&*self.cluster, object, Trust::Known).await?;
                     if agrees(object, &resolved, &identity, &held) {
                         *agreeing.entry(key).or_default() += 1;
                     } else {
@@ -125,7 +125,7 @@ impl Observer {
             page = self.registry.claims_page(&scope, Some(&at)).await?;
         }
         for (key, object) in &objects {
-            let resolved = resolve::resolve(&*self.cluster, object).await?;
+            let resolved = resolve::resolve(&*self.cluster, object, Trust::Known).await?;
             self.show_resolution(object, &resolved);
             let Ok(resolution) = &resolved.identity else {
                 continue;

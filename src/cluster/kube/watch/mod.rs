@@ -23,8 +23,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cluster::observer::Observer;
+use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET};
 
-use super::credentials::{NAMESPACE_SECRET, SETTINGS_SECRET, secrets};
+use super::credentials::secrets;
 use super::discovery::{self, Installed};
 use super::watched::{WatchedSecret, is_guarded, namespace_of};
 use super::{KubeCluster, store};
@@ -78,8 +79,9 @@ impl Watches {
         let mut first = vec![self.watch_namespaces()];
         if self.cluster.credentials.reads_secrets() {
             first.push(self.watch_secrets(None, NAMESPACE_SECRET));
-            let namespace = self.cluster.credentials.aso_namespace().to_owned();
-            first.push(self.watch_secrets(Some(&namespace), SETTINGS_SECRET));
+            for operator in &*self.cluster.credentials.operators() {
+                first.push(self.watch_secrets(Some(operator), SETTINGS_SECRET));
+            }
         }
         let wanted = self.watch_crds();
         first.push(wanted.synced.clone());
@@ -224,7 +226,7 @@ impl Watches {
         };
         let only = format!("metadata.name={name}");
         let config = watcher::Config::default().fields(&only).page_size(PAGE);
-        let name = name.to_owned();
+        let (name, within) = (name.to_owned(), namespace.map(str::to_owned));
         let mut listed = HashSet::new();
         self.follow(
             watcher(api, config).default_backoff(),
@@ -239,7 +241,11 @@ impl Watches {
                     }
                 }
                 Event::InitDone => {
-                    for namespace in cluster.credentials.keep_only(&name, &listed) {
+                    for namespace in
+                        cluster
+                            .credentials
+                            .keep_only(&name, within.as_deref(), &listed)
+                    {
                         cluster.reconsider_credential(&namespace);
                     }
                 }

@@ -11,6 +11,7 @@ use tower::service_fn;
 use crate::cluster::Cluster as _;
 use crate::cluster::kube::CredentialSettings;
 use crate::object::ObjectKey;
+use crate::resolve::Trust;
 
 use super::*;
 
@@ -57,7 +58,7 @@ fn watches(answers: &Arc<Answers>) -> Watches {
         }
     });
     let settings = CredentialSettings {
-        aso_namespace: "aso".to_owned(),
+        operators: ["aso".into()].into(),
         subscription: Some("sub".to_owned()),
     };
     Watches {
@@ -96,7 +97,11 @@ async fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
     let mut watches = watches(&answers);
     *answers.groups.lock().unwrap() = nothing();
     watches.follow_kinds(&WantedCrds::of(&[CRD])).await;
-    let error = watches.cluster.read(&key()).await.unwrap_err();
+    let error = watches
+        .cluster
+        .object(&key(), Trust::Store)
+        .await
+        .unwrap_err();
     assert!(
         error.to_string().contains("does not serve all kinds"),
         "{error}"
@@ -109,8 +114,15 @@ async fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
         "reason": "NotFound", "message": "not found", "details": {},
     });
     *answers.object.lock().unwrap() = missing.clone();
-    watches.cluster.read(&key()).await.unwrap_err();
+    watches
+        .cluster
+        .object(&key(), Trust::Store)
+        .await
+        .unwrap_err();
     missing["details"]["name"] = "rg".into();
     *answers.object.lock().unwrap() = missing;
-    assert_eq!(watches.cluster.read(&key()).await.unwrap(), None);
+    assert_eq!(
+        watches.cluster.object(&key(), Trust::Store).await.unwrap(),
+        None
+    );
 }

@@ -11,6 +11,7 @@ use crate::cluster::Parking;
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::Put;
+use crate::resolve::Trust;
 
 use super::super::{ObserveError, Observer};
 use super::News;
@@ -27,7 +28,7 @@ impl Observer {
         identity: &Identity,
         copy: &CopyRef,
     ) -> Result<(), ObserveError> {
-        let Some(object) = self.cluster.read(&copy.object).await? else {
+        let Some(object) = self.cluster.object(&copy.object, Trust::Store).await? else {
             return Ok(());
         };
         let Some(known) = self.registry.claim(identity).await? else {

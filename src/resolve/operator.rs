@@ -1,0 +1,135 @@
+//! Which ASO is responsible for an object, and with which credential it acts.
+//!
+//! A cluster may have several ASOs, each in a namespace of its own. The annotation that
+//! ASO writes to what it reconciles tells which one it is; else the one whose
+//! `AZURE_TARGET_NAMESPACES` have the object's namespace, else one that takes them all.
+
+use std::sync::Arc;
+
+use crate::object::{CREDENTIAL_FROM_ANNOTATION, not_empty};
+
+use super::{
+    NAMESPACE_SECRET, Need, Question, Resolving, SETTINGS_SECRET, Secret, SecretFacts, Trust,
+};
+
+impl Resolving<'_> {
+    /// The namespace of the ASO that is responsible for the object.
+    fn operator(&self, trust: Trust) -> Result<Option<Arc<str>>, Question> {
+        if let Some(named) = &self.object.annotations.operator_namespace
+            && !named.is_empty()
+        {
+            // A copy that came with the annotation of another cluster names none here.
+            let known = self.operators.contains(named);
+            if known || *self.settings_of(named, trust)? != Secret::Missing {
+                return Ok(Some(named.clone()));
+            }
+        }
+        if let [one] = self.operators {
+            return Ok(Some(one.clone()));
+        }
+        let mut takes_all = None;
+        for operator in self.operators {
+            let targets = match self.settings_of(operator, trust)? {
+                Secret::Found(settings) => not_empty(settings.target_namespaces.as_deref()),
+                Secret::Missing | Secret::Unreadable(_) => None,
+            };
+            match targets {
+                Some(targets) if names(targets, &self.object.key.namespace) => {
+                    return Ok(Some(operator.clone()));
+                }
+                Some(_) => {}
+                None => takes_all = takes_all.or(Some(operator)),
+            }
+        }
+        Ok(takes_all.or(self.operators.first()).cloned())
+    }
+
+    /// The settings of the responsible ASO, where they can be read.
+    pub(super) fn settings(&self, trust: Trust) -> Result<Option<&SecretFacts>, Question> {
+        let Some(operator) = self.operator(trust)? else {
+            return Ok(None);
+        };
+        Ok(match self.settings_of(&operator, trust)? {
+            Secret::Found(settings) => Some(settings),
+            Secret::Missing | Secret::Unreadable(_) => None,
+        })
+    }
+
+    fn settings_of(&self, operator: &Arc<str>, trust: Trust) -> Result<&Secret, Question> {
+        self.secret(Need::OperatorSettings(operator.clone()), trust)
+    }
+
+    /// The subscription of the credential that ASO uses for the object; else, for a
+    /// person, why it is not known. ASO's order: the secret that `credential-from` names
+    /// (where it is missing nothing else is tried), the namespace's, the operator's.
+    ///
+    /// # Errors
+    /// What has to be looked up next.
+    pub fn subscription(&self) -> Result<Result<Arc<str>, String>, Question> {
+        let namespace = &self.object.key.namespace;
+        let credential = |name: &str| {
+            let need = Need::Credential {
+                namespace: namespace.clone(),
+                name: name.into(),
+            };
+            self.secret(need, self.trust)
+        };
+        if let Some(name) = not_empty(self.object.annotations.credential_from.as_deref()) {
+            let missing = || {
+                format!(
+                    "the annotation {CREDENTIAL_FROM_ANNOTATION} names the secret {name}, \
+                     which is not in namespace {namespace}; create it, or correct the annotation"
+                )
+            };
+            return Ok(subscription_of(credential(name)?, namespace, name, missing));
+        }
+        let own = credential(NAMESPACE_SECRET)?;
+        if *own != Secret::Missing {
+            return Ok(subscription_of(
+                own,
+                namespace,
+                NAMESPACE_SECRET,
+                String::new,
+            ));
+        }
+        let Some(operator) = self.operator(self.trust)? else {
+            return Ok(Err(format!(
+                "there is no credential: no secret {NAMESPACE_SECRET} in namespace {namespace}, \
+                 and no ASO is known"
+            )));
+        };
+        let missing = || {
+            format!(
+                "there is no credential: neither the secret {NAMESPACE_SECRET} in namespace \
+                 {namespace}, nor {SETTINGS_SECRET} in namespace {operator}"
+            )
+        };
+        let settings = self.settings_of(&operator, self.trust)?;
+        Ok(subscription_of(
+            settings,
+            &operator,
+            SETTINGS_SECRET,
+            missing,
+        ))
+    }
+}
+
+/// Whether a list of namespaces, as ASO's settings have it, names this one.
+fn names(targets: &str, namespace: &str) -> bool {
+    targets.split(',').any(|target| target.trim() == namespace)
+}
+
+fn subscription_of(
+    secret: &Secret,
+    namespace: &str,
+    name: &str,
+    missing: impl FnOnce() -> String,
+) -> Result<Arc<str>, String> {
+    match secret {
+        Secret::Missing => Err(missing()),
+        Secret::Unreadable(why) => Err(why.clone()),
+        Secret::Found(facts) => facts.subscription.clone().ok_or_else(|| {
+            format!("the secret {name} in namespace {namespace} has no key AZURE_SUBSCRIPTION_ID")
+        }),
+    }
+}
