@@ -16,6 +16,7 @@ mod lab;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use lab::aso::AtWork;
 use lab::guard::Plan;
 use lab::kubectl::Kubectl;
 use lab::object::Object;
@@ -25,6 +26,12 @@ use lab::wait::until;
 use lab::world::{self, Lab};
 
 const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");
+const KINDS: [&str; 4] = [
+    "ResourceGroup",
+    "StorageAccount",
+    "VirtualNetwork",
+    "VirtualNetworksSubnet",
+];
 const BOUND: Duration = Duration::from_mins(20);
 const PATIENCE: Duration = Duration::from_mins(3);
 /// A group, four accounts, two networks of four subnets.
@@ -69,6 +76,7 @@ async fn measure() {
             by_kubectl(&lab, namespace, &objects).await;
         } else {
             let args = guarded(&lab, "run", namespace);
+            let _aso = AtWork::begin(&b.in_namespace(namespace), &KINDS, "aso");
             let said = succeeds(Path::new(GUARD), &args).await.unwrap();
             print!("{said}");
         }

@@ -23,7 +23,7 @@ pub(super) struct TransferArgs {
 
 #[derive(Subcommand)]
 enum Command {
-    /// What a transfer would do, and what stands in its way; only reads
+    /// What a transfer would do, and what stands in its way; changes nothing
     Plan(Box<drive::PlanArgs>),
     /// Move resources by the four steps, or go on where that was cut off
     Run(Box<drive::RunArgs>),

@@ -12,8 +12,9 @@ pub const POLICY_BEFORE_ANNOTATION: &str = "asoguard.io/policy-before";
 /// On a copy that a transfer made: that transfer's name.
 pub const MADE_BY_ANNOTATION: &str = "asoguard.io/made-by-transfer";
 
-/// Annotations that say something about one cluster's own object.
-const OF_ONE_CLUSTER: [&str; 8] = [
+/// Annotations and labels that say something about one cluster's own object. Where the target's
+/// ASO finds the namespace of another operator, it never touches the copy.
+const OF_ONE_CLUSTER: [&str; 13] = [
     POLICY_ANNOTATION,
     POLICY_BEFORE_ANNOTATION,
     MADE_BY_ANNOTATION,
@@ -21,6 +22,11 @@ const OF_ONE_CLUSTER: [&str; 8] = [
     "serviceoperator.azure.com/poller-resume-token",
     "serviceoperator.azure.com/poller-resume-id",
     "serviceoperator.azure.com/latest-reconciled-generation",
+    "serviceoperator.azure.com/operator-namespace",
+    "serviceoperator.azure.com/owner-name",
+    "serviceoperator.azure.com/owner-group-kind",
+    "serviceoperator.azure.com/owner-uid",
+    "serviceoperator.azure.com/last-reconciled-version",
     "kubectl.kubernetes.io/last-applied-configuration",
 ];
 

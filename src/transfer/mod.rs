@@ -15,11 +15,13 @@ mod history;
 mod next;
 pub mod order;
 mod progress;
+mod ready;
 mod record;
 mod selection;
 
 pub use history::{Deed, Entry, MAX_HISTORY};
 pub use next::{Seen, Step, Trouble, next};
 pub use progress::{Progress, Resource, Stage, Tally, progress, stage};
+pub use ready::Ready;
 pub use record::{Phase, Status, Transfer};
 pub use selection::Selection;

@@ -15,6 +15,8 @@ pub struct Seen {
     pub live: bool,
     /// Whether it has a deletion timestamp.
     pub terminating: bool,
+    /// Whether ASO has reconciled it in its present generation.
+    pub reconciled: bool,
     /// Whether it may be deleted once the resource is live at the other end. What a transfer
     /// found at its target, it leaves there when it is undone.
     pub removable: bool,
@@ -34,6 +36,8 @@ pub enum Step {
     Wake,
     /// Wait until the claim says that the target is live.
     AwaitLive,
+    /// Wait until ASO says that it reconciled the copy at the target. Till then nobody might.
+    AwaitReconciled,
     /// Delete the parked copy at the source.
     Delete,
     /// Wait until the claim says that the source is gone.
@@ -73,7 +77,7 @@ impl Trouble {
 ///
 /// A copy is parked whatever its claim says, for that is always safe. A copy goes live only
 /// once the claim says that the other end is parked and idle, and one is deleted only while
-/// it is parked and the claim says that the other end was seen live.
+/// it is parked, the claim says that the other end was seen live, and ASO reconciled it there.
 pub fn next(
     way: &Reservation,
     claim: Option<&Record>,
@@ -104,6 +108,9 @@ pub fn next(
         (_, Some(target)) if !target.live => Step::Wake,
         (_, Some(_)) if !to.is_seen_live() => Step::AwaitLive,
         (Some(source), _) if source.terminating => Step::AwaitGone,
+        (Some(source), Some(target)) if source.removable && !target.reconciled => {
+            Step::AwaitReconciled
+        }
         (Some(source), _) if source.removable => Step::Delete,
         (None, Some(_)) if from.is_known() => Step::AwaitGone,
         (_, Some(_)) => Step::Done,

@@ -29,7 +29,7 @@ pub struct Due {
 
 /// The four steps, as far as they are waited for together: nothing goes live at the target
 /// before everything that can be is parked, and nothing is deleted before everything that can
-/// be is live at the target. Until then, all of it can be undone.
+/// be is live at the target and reconciled there. Until then, all of it can be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Park,
@@ -42,7 +42,7 @@ impl Row {
     fn part(&self) -> Part {
         match self.step {
             Step::Park | Step::AwaitParked => Part::Park,
-            Step::Create | Step::Wake | Step::AwaitLive => Part::Make,
+            Step::Create | Step::Wake | Step::AwaitLive | Step::AwaitReconciled => Part::Make,
             Step::Delete | Step::AwaitGone => Part::Delete,
             Step::Done | Step::Stuck(_) => Part::Over,
         }
@@ -56,7 +56,7 @@ impl Row {
     fn is_made(&self) -> bool {
         matches!(
             self.step,
-            Step::AwaitLive | Step::Delete | Step::AwaitGone | Step::Done
+            Step::AwaitLive | Step::AwaitReconciled | Step::Delete | Step::AwaitGone | Step::Done
         )
     }
 }
@@ -196,6 +196,10 @@ mod tests {
     )]
     #[case::nothing_is_deleted_before_all_are_live(
         &[row(Step::Delete, None), row(Step::AwaitLive, None)],
+        &[], &[1], &[]
+    )]
+    #[case::nothing_is_deleted_before_all_are_reconciled(
+        &[row(Step::Delete, None), row(Step::AwaitReconciled, None)],
         &[], &[1], &[]
     )]
     #[case::children_are_deleted_first(

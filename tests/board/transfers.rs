@@ -33,7 +33,7 @@ async fn the_four_steps_are_told_from_the_claims() {
         for said in [
             "Open",
             "Parked in west/search 14 of 18",
-            "aso-guard runs in north Enrolling, heard",
+            "ASO runs in north/search not seen from here; the guard there: Enrolling, heard",
             "Live in north/search 8 of 18, 1 on the way",
             "Gone from west/search 5 of 18",
         ] {

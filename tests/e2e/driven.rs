@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::GUARD;
+use crate::lab::aso::{AtWork, OPERATOR_NAMESPACE};
 use crate::lab::crds;
 use crate::lab::kubectl::Kubectl;
 use crate::lab::object::{Object, POLICY};
@@ -289,6 +290,10 @@ async fn moved_in_spite_of_kills(
     let [(from, ..), (to, _, member)] = ends;
     let resources = resources(story, groups());
     let all = resources.len();
+    let _aso = [
+        AtWork::begin(from, &KINDS, "azureserviceoperator-system"),
+        AtWork::begin(to, &KINDS, operator_of(member)),
+    ];
     create(from, &resources).await;
     let deletes = Deletes::since_now(from, to).await;
     let args = arguments(story, "run", name, ends);
@@ -327,6 +332,14 @@ async fn moved_in_spite_of_kills(
         "{all} resources in {took:.1?}, killed after {kills:?} of {} steps",
         all * 3
     );
+}
+
+/// Where the ASO of each cluster lives.
+fn operator_of(member: &str) -> &'static str {
+    match member {
+        "b" => "capz-system",
+        _ => "azureserviceoperator-system",
+    }
 }
 
 /// Waits until the source's guard has registered everything: till then, nothing is moved.
@@ -375,6 +388,8 @@ async fn what_was_begun_is_taken_back_as_it_was() {
         *one = one.clone().policy("detach-on-delete");
     }
     let all = resources.len();
+    let _aso = [(&story.a, "a"), (&story.b, "b")]
+        .map(|(person, member)| AtWork::begin(person, &KINDS, operator_of(member)));
     create(&story.a, &resources).await;
     let deletes = Deletes::since_now(&story.a, &story.b).await;
     let args = arguments(&story, "run", "undone", ends);
@@ -400,6 +415,57 @@ async fn what_was_begun_is_taken_back_as_it_was() {
 }
 
 #[tokio::test]
+async fn nothing_is_deleted_before_the_targets_aso_has_reconciled_it() {
+    let story = Story::begin(shared_lab().await, "idle").await;
+    let (a, b) = (
+        story.lab.a.control_plane.kubeconfig(),
+        story.lab.b.control_plane.kubeconfig(),
+    );
+    let ends = [(&story.a, &*a, "a"), (&story.b, &*b, "b")];
+    let resources = [
+        story.resource_group("rg"),
+        Object::of("StorageAccount", "data")
+            .azure_name(&story.azure_name("data"))
+            .owner("rg"),
+    ];
+    let _aso = AtWork::begin(&story.a, &KINDS, operator_of("a"));
+    create(&story.a, &resources).await;
+    for one in &resources {
+        let of_a = eventually("ASO in a to have it", async || {
+            let stored = story.a.get(one).await?.object;
+            anyhow::ensure!(stored.annotation(OPERATOR_NAMESPACE).is_some(), "{stored}");
+            Ok(stored)
+        })
+        .await;
+        assert_eq!(of_a.annotation(OPERATOR_NAMESPACE), Some(operator_of("a")));
+    }
+    registered(&arguments(&story, "plan", "idle", ends)).await;
+    let args = arguments(&story, "run", "idle", ends);
+    let directory = Reaper::get().unwrap().directory("idle").unwrap();
+    let process = Process::new("transfer", Path::new(GUARD), &directory).args(&args);
+    process.start().unwrap();
+    let told = process.ready(BOUND, async || {
+        let said = process.log_tail(50);
+        let words = "ASO in the target, which has not looked at it";
+        anyhow::ensure!(said.contains(words), "{said}");
+        Ok(())
+    });
+    told.await.unwrap();
+    for one in &resources {
+        let parked = story.a.get(one).await.unwrap().object;
+        assert_eq!(parked.annotation(POLICY), Some("skip"), "{parked}");
+        let live = story.b.get(one).await.unwrap().object;
+        assert_eq!(live.annotation(POLICY), None, "{live}");
+        assert_eq!(live.annotation(OPERATOR_NAMESPACE), None, "{live}");
+    }
+    let _aso = AtWork::begin(&story.b, &KINDS, operator_of("b"));
+    let ended = tokio::time::timeout(BOUND, process.end()).await.unwrap();
+    assert!(ended.unwrap().success(), "{}", process.log_tail(50));
+    assert_eq!(seen(&story.a).await.len(), 0);
+    assert_eq!(seen(&story.b).await.len(), resources.len());
+}
+
+#[tokio::test]
 async fn a_plan_tells_what_stands_in_the_way_and_run_heeds_it() {
     let story = Story::begin(shared_lab().await, "planned").await;
     let target = story.namespace(&story.a, "planned-there").await;
@@ -415,6 +481,8 @@ async fn a_plan_tells_what_stands_in_the_way_and_run_heeds_it() {
             serde_json::json!({"name": "pw", "key": "k"}),
         );
     let role = Object::of("RoleAssignment", "role").extends(&account);
+    let kinds = &["ResourceGroup", "StorageAccount", "RoleAssignment"];
+    let _aso = AtWork::begin(&target, kinds, operator_of("a"));
     for one in [&group, &account, &role] {
         story.a.create(one).await.admitted();
     }

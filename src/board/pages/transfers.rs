@@ -203,16 +203,18 @@ fn steps(look: &Look, tally: &Tally, from: &Place, to: &Place, members: &Members
             noted(Stage::Busy, "busy in Azure"),
         ),
         Step {
-            icon: if ready { "ready" } else { "silent" },
-            what: "aso-guard runs in",
-            place: to.member.to_string(),
+            // The guard is no sign of ASO: what reconciles there is told by the copies there alone.
+            icon: if ready { "free" } else { "silent" },
+            what: "ASO runs in",
+            place: to.to_string(),
             counted: None,
             share: 0,
             note: Some(standing.map_or_else(
-                || "no member of the registry".to_owned(),
+                || "not seen from here; no member of the registry".to_owned(),
                 |(member, standing)| {
                     let heard = When::new(member.heard, look.now).ago;
-                    format!("{}, heard {heard}", standing.as_str())
+                    let standing = standing.as_str();
+                    format!("not seen from here; the guard there: {standing}, heard {heard}")
                 },
             )),
         },

@@ -121,8 +121,8 @@ async fn wake(scene: &Scene, item: &Item) -> Result<Change, Fault> {
     Err(busy_object())
 }
 
-/// Deletes the parked copy at the source, if the target's copy is live and of the same
-/// resource, both as they are now.
+/// Deletes the parked copy at the source, if the target's copy is live, reconciled and of the
+/// same resource, both as they are now.
 async fn delete(scene: &Scene, item: &Item) -> Result<Change, Fault> {
     let seen = look_at(scene, item).await?;
     let (Now::There(source), Now::There(target)) = (&seen.source, &seen.target) else {
@@ -131,7 +131,8 @@ async fn delete(scene: &Scene, item: &Item) -> Result<Change, Fault> {
     let policy = target.facts.annotations.policy.as_deref();
     let live = scene.to.surroundings().effective(policy).is_live();
     let same = scene.identity_there(&target.facts).as_ref() == Ok(&item.identity);
-    if !source.is_parked_itself() || !live || !same || target.facts.terminating {
+    let taken = live && same && !target.facts.terminating && scene.is_reconciled(target);
+    if !source.is_parked_itself() || !taken {
         return Ok(seen);
     }
     let resource = resource_at(&scene.from, &scene.to, item)?;

@@ -47,7 +47,10 @@ pub(super) fn find(scene: &Scene, found: &mut Obstacles) {
         }
         claim(scene, item, found);
         owner(scene, item, depth, found);
-        let is_made = matches!(step, Step::AwaitLive | Step::Delete | Step::AwaitGone);
+        let is_made = matches!(
+            step,
+            Step::AwaitLive | Step::AwaitReconciled | Step::Delete | Step::AwaitGone
+        );
         if item.source.is_some() && !is_made {
             target(scene, item, found);
             source(scene, item, found);

@@ -13,7 +13,7 @@ use crate::claim::{Place, Record};
 use crate::object::ObjectKey;
 use crate::registry::{Registry, RegistryError, Scope, transfers};
 use crate::transfer::order::{Due, due};
-use crate::transfer::{Step, Trouble};
+use crate::transfer::{Ready, Step, Trouble};
 
 use super::acts::{Change, Now, act, look_at};
 use super::end::Object;
@@ -149,7 +149,7 @@ impl Driver<'_> {
             match self.scene.step(item) {
                 Step::Park | Step::AwaitParked => {}
                 Step::Create | Step::Wake | Step::AwaitLive => counts.parked += 1,
-                Step::Delete | Step::AwaitGone => {
+                Step::AwaitReconciled | Step::Delete | Step::AwaitGone => {
                     counts.parked += 1;
                     counts.live += 1;
                 }
@@ -317,15 +317,28 @@ pub(super) fn troubles(scene: &Scene, end: &Ending) -> Vec<(usize, String)> {
 }
 
 /// What an item waits for, for a person.
-fn awaited(item: &Item, step: Step) -> &'static str {
-    match step {
+fn awaited(item: &Item, step: Step) -> String {
+    let words = match step {
         Step::AwaitParked => "the source's guard to see it parked, and Azure to be done with it",
         Step::AwaitLive => "the target's guard to see it live",
+        Step::AwaitReconciled => return awaited_of_aso(item),
         Step::AwaitGone if item.source.is_none() => {
             "a request that was cut off, and that may yet make a copy; a guard gives it up after \
              90 s (--claim-deadline)"
         }
         Step::AwaitGone => "the copy to be gone; ASO takes its finalizer off",
         _ => "what it belongs to",
+    };
+    words.to_owned()
+}
+
+fn awaited_of_aso(item: &Item) -> String {
+    let place = &item.target_key.namespace;
+    match item.target.as_ref().map(|target| Ready::of(&target.value)) {
+        Some(Ready::No(said)) => format!("ASO in the target, which says of it: {said}"),
+        _ => format!(
+            "ASO in the target, which has not looked at it: see that it runs there, and that it \
+             watches namespace {place} (AZURE_TARGET_NAMESPACES)"
+        ),
     }
 }

@@ -346,12 +346,33 @@ impl End {
         resource: &ApiResource,
         value: &Value,
     ) -> Result<Object, Fault> {
+        self.post(resource, value, false).await
+    }
+
+    /// What would come of creating an object; nothing is stored.
+    ///
+    /// # Errors
+    /// As of [`End::create`].
+    pub(super) async fn would_create(
+        &self,
+        resource: &ApiResource,
+        value: &Value,
+    ) -> Result<Object, Fault> {
+        self.post(resource, value, true).await
+    }
+
+    async fn post(
+        &self,
+        resource: &ApiResource,
+        value: &Value,
+        dry_run: bool,
+    ) -> Result<Object, Fault> {
         let api = self.api(resource);
         let object: DynamicObject = serde_json::from_value(value.clone())
             .map_err(|error| Fault::new(format!("it is no object: {error}")))?;
         let params = PostParams {
             field_manager: Some(MANAGER.to_owned()),
-            ..PostParams::default()
+            dry_run,
         };
         let name = object.name_any();
         let created = patiently(&name, async || api.create(&params, &object).await).await?;

@@ -10,6 +10,7 @@ mod fault;
 mod found;
 mod obstacles;
 mod plan;
+mod rehearsal;
 mod run;
 mod scene;
 mod served;

@@ -15,6 +15,10 @@ pub(super) enum Rule {
     Namespace,
     /// The target does not serve the kind, or not in a version that the source has.
     Kind,
+    /// No sign of ASO at the target.
+    Aso,
+    /// The target would not take the copy.
+    Untaken,
     /// The copy would stand for another resource.
     Identity,
     /// An owner is neither moved nor at the target.
@@ -77,7 +81,9 @@ impl Rule {
 
     fn weight(self) -> Weight {
         match self {
-            Self::Stated | Self::Parked | Self::Unresolved | Self::Written => Weight::Warns,
+            Self::Aso | Self::Stated | Self::Parked | Self::Unresolved | Self::Written => {
+                Weight::Warns
+            }
             Self::LeftOut => Weight::Notes,
             _ => Weight::Blocks,
         }

@@ -1,5 +1,5 @@
-//! `aso-guard transfer plan`: what a transfer would do, and what stands in its way. It only
-//! reads.
+//! `aso-guard transfer plan`: what a transfer would do, and what stands in its way. It
+//! stores nothing.
 
 use std::io::Write;
 
@@ -16,6 +16,7 @@ use crate::transfer::Step;
 use super::args::EndsArgs;
 use super::check::find;
 use super::obstacles::{Obstacle, Obstacles, Rule, Weight};
+use super::rehearsal::rehearse;
 use super::scene::{Item, Scene};
 use super::wanted::WantedArgs;
 
@@ -114,6 +115,7 @@ async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, Stop> {
     }
     let scene = Scene::look(&*registry, transfer, ends.from, ends.to).await?;
     find(&scene, &mut found);
+    rehearse(&scene, &mut found).await;
     let obstacles = found.list();
     match args.output {
         Form::Table => table(&scene, &obstacles, Style::of_stdout(), out)?,
@@ -256,6 +258,7 @@ fn to_do(step: Step) -> &'static str {
         Step::Create => "create it in the target",
         Step::Wake => "wake it in the target",
         Step::AwaitLive => "wait until it is seen live",
+        Step::AwaitReconciled => "wait until ASO has reconciled it in the target",
         Step::Delete => "delete it in the source",
         Step::AwaitGone => "wait until it is gone",
         Step::Done => "nothing: it is moved",

@@ -19,6 +19,7 @@ use super::check::find;
 use super::driver::Driver;
 use super::obstacles::{Obstacles, Rule, Weight};
 use super::plan::{blocking, write_obstacles};
+use super::rehearsal::rehearse;
 use super::scene::Scene;
 use super::show::Show;
 use super::summary::{self, Again};
@@ -124,6 +125,7 @@ async fn drive(args: &RunArgs) -> Result<Outcome, Stop> {
     }
     let mut scene = Scene::look(&*registry, transfer, ends.from, ends.to).await?;
     find(&scene, &mut found);
+    rehearse(&scene, &mut found).await;
     let obstacles = found.list();
     if blocking(&obstacles) > 0 {
         let blocking: Vec<_> = obstacles

@@ -14,7 +14,7 @@ use crate::transfer::copy::{
     MADE_BY_ANNOTATION, POLICY_BEFORE_ANNOTATION, Target, copy_for, live_annotation,
 };
 use crate::transfer::order::{self, Row};
-use crate::transfer::{Seen, Step, Transfer, next};
+use crate::transfer::{Ready, Seen, Step, Transfer, next};
 
 use super::end::{End, Names, Object, Objects};
 use super::fault::Fault;
@@ -265,6 +265,7 @@ impl Scene {
             // Only a copy that says so itself stays parked whatever becomes of its namespace.
             live: !object.is_parked_itself(),
             terminating: object.facts.terminating,
+            reconciled: true,
             removable: ours(object),
         });
         let target = item.target.as_ref().map(|object| {
@@ -272,10 +273,17 @@ impl Scene {
             Seen {
                 live: self.to.surroundings().effective(policy).is_live(),
                 terminating: object.facts.terminating,
+                reconciled: self.is_reconciled(object),
                 removable: false,
             }
         });
         next(&self.way, claim, source, target)
+    }
+
+    /// Whether a copy at the target is reconciled there. Of one that is taken back to, it is not
+    /// asked: whatever ASO did for it before, it does again.
+    pub(super) fn is_reconciled(&self, target: &Object) -> bool {
+        self.way_is_back() || Ready::of(&target.value) == Ready::Yes
     }
 
     /// Whether it is being undone.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::claim::CopyRef;
+use crate::claim::{CopyRef, Place};
 use crate::cli::claims::view::age;
 use crate::cli::terminal::{Paint, Style};
 use crate::transfer::{Entry, Progress, Resource, Stage, Tally, Transfer};
@@ -87,19 +87,14 @@ pub(super) fn words(
     }
     let total = tally.total();
     text += "\n";
-    for (step, done) in [
-        ("1 parked in the source", tally.parked()),
-        ("2 no operation under way", tally.parked()),
-        ("3 live in the target", tally.live()),
-        ("4 gone from the source", tally.at(Stage::Done)),
-    ] {
-        let done = if step.starts_with('1') {
-            done + tally.at(Stage::Busy)
-        } else {
-            done
-        };
-        text += &format!("{step:<26}{} {done}/{total}\n", bar(done, total));
-    }
+    let bar = |step: &str, done: usize| format!("{step:<26}{} {done}/{total}\n", bar(done, total));
+    text += &bar("1 parked in the source", tally.parked());
+    text += &format!(
+        "2 ASO runs in the target  ASO tells: {}\n",
+        asks_aso(&way.to)
+    );
+    text += &bar("3 live in the target", tally.live());
+    text += &bar("4 gone from the source", tally.at(Stage::Done));
     text += &resources(progress, all, style);
     if transfer.is_open() && tally.unfinished() == 0 {
         text += &format!(
@@ -108,6 +103,12 @@ pub(super) fn words(
         );
     }
     text
+}
+
+/// What shows whether ASO reconciles what is in a place: the column `READY`.
+fn asks_aso(place: &Place) -> String {
+    let (member, namespace) = (&place.member, &place.namespace);
+    format!("kubectl --context {member} -n {namespace} get azure")
 }
 
 fn bar(done: usize, total: usize) -> String {

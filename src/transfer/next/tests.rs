@@ -37,6 +37,8 @@ struct Object {
     busy: bool,
     /// Whether the transfer made it.
     made: bool,
+    /// Whether ASO has reconciled it.
+    reconciled: bool,
 }
 
 /// What a driver saw, perhaps long ago.
@@ -63,6 +65,8 @@ enum Event {
     Turn,
     /// ASO begins or ends something in Azure.
     Busy(bool),
+    /// ASO reconciles what it finds in a cluster.
+    Reconcile(usize),
 }
 
 struct World {
@@ -82,6 +86,7 @@ impl World {
             parked,
             busy: false,
             made: false,
+            reconciled: false,
         };
         let mut world = Self {
             now: Timestamp::UNIX_EPOCH,
@@ -130,6 +135,7 @@ impl World {
             view.objects[at].as_ref().map(|object| Seen {
                 live: !object.parked,
                 terminating: false,
+                reconciled: object.reconciled,
                 removable: from && (!view.turned || object.made),
             })
         };
@@ -188,6 +194,7 @@ impl World {
                     parked: false,
                     busy: false,
                     made: true,
+                    reconciled: false,
                 });
             }
             Step::Wake if same(self, target) && self.admits(target) && stored => {
@@ -197,6 +204,11 @@ impl World {
             Step::Delete if stored && same(self, source) => {
                 let gone = self.objects[source].take().unwrap();
                 assert!(gone.parked, "a live copy was deleted");
+                let kept = self.objects[target].as_ref();
+                assert!(
+                    kept.is_some_and(|kept| kept.reconciled),
+                    "nobody reconciles what is left"
+                );
             }
             _ => {}
         }
@@ -214,6 +226,11 @@ impl World {
                 self.turned = true;
                 if let Ok(Some(record)) = reserve(&self.record, &way(true)) {
                     self.record = record;
+                }
+            }
+            Event::Reconcile(at) => {
+                if let Some(object) = self.objects[*at].as_mut() {
+                    object.reconciled = true;
                 }
             }
             Event::Busy(busy) => {
@@ -237,6 +254,8 @@ impl World {
             for event in [
                 Event::Observe(0),
                 Event::Observe(1),
+                Event::Reconcile(0),
+                Event::Reconcile(1),
                 Event::Look,
                 Event::Act,
             ] {
@@ -265,6 +284,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (0..2usize).prop_map(Event::Observe),
         1 => Just(Event::Turn),
         1 => any::<bool>().prop_map(Event::Busy),
+        2 => (0..2usize).prop_map(Event::Reconcile),
     ]
 }
 
@@ -289,13 +309,17 @@ proptest! {
 fn the_four_steps_in_order() {
     let mut world = World::new(false, false);
     let mut steps = Vec::new();
-    for _ in 0..6 {
-        world.happens(&Event::Look);
-        steps.push(World::step_of(&world.view()));
-        world.happens(&Event::Act);
-        steps.push(World::step_of(&world.view()));
-        world.happens(&Event::Observe(0));
-        world.happens(&Event::Observe(1));
+    for _ in 0..7 {
+        for event in [
+            Event::Look,
+            Event::Act,
+            Event::Observe(0),
+            Event::Observe(1),
+            Event::Reconcile(1),
+        ] {
+            world.happens(&event);
+            steps.push(World::step_of(&world.view()));
+        }
     }
     steps.dedup();
     let expected = [
@@ -303,6 +327,7 @@ fn the_four_steps_in_order() {
         Step::AwaitParked,
         Step::Create,
         Step::AwaitLive,
+        Step::AwaitReconciled,
         Step::Delete,
         Step::AwaitGone,
         Step::Done,

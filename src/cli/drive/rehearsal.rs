@@ -1,0 +1,88 @@
+//! Creating the copies as a rehearsal: what the target, and ASO there, say to one of each kind
+//! before anything is changed. Nothing is stored (`--dry-run=server`), and the copies are parked,
+//! which no guard refuses.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+
+use crate::object::{ObjectKey, POLICY_ANNOTATION};
+use crate::transfer::Step;
+
+use super::fault::Fault;
+use super::obstacles::{Obstacles, Rule};
+use super::scene::{Item, Made, Scene};
+
+/// How many are tried at once.
+const AT_ONCE: usize = 4;
+
+/// Tries one copy of each kind that is to be made, and finds what would stand in its way.
+pub(super) async fn rehearse(scene: &Scene, found: &mut Obstacles) {
+    if scene.to.namespace != Some(true) {
+        return;
+    }
+    let mut of_kinds: BTreeMap<(&str, &str), (&Item, Made)> = BTreeMap::new();
+    for item in &scene.items {
+        let key = &item.source_key;
+        let is_new = item.source.is_some() && item.target.is_none();
+        let due = matches!(
+            scene.planned(item),
+            Step::Park | Step::AwaitParked | Step::Create
+        );
+        if is_new
+            && due
+            && let Ok(made) = scene.made(item)
+        {
+            let of_kind = (&*key.group, &*key.kind);
+            of_kinds.entry(of_kind).or_insert((item, made));
+        }
+    }
+    let trials = stream::iter(of_kinds.into_values())
+        .map(async |(item, made)| (&item.source_key, trial(scene, made).await))
+        .buffer_unordered(AT_ONCE);
+    let trials: Vec<(&ObjectKey, Result<Named, Fault>)> = trials.collect().await;
+    for (key, said) in trials {
+        tell(scene, key, said, found);
+    }
+}
+
+/// Whether ASO gave a copy the Azure name that it was tried without.
+enum Named {
+    Yes,
+    No,
+    /// It is not of a kind that is given one, or cannot be tried without.
+    Unasked,
+}
+
+async fn trial(scene: &Scene, made: Made) -> Result<Named, Fault> {
+    let mut copy = made.value;
+    copy["metadata"]["annotations"][POLICY_ANNOTATION] = "skip".into();
+    let spec = copy["spec"].as_object_mut();
+    let unnamed = spec.is_some_and(|spec| spec.remove("azureName").is_some());
+    let made = scene.to.would_create(&made.resource, &copy).await?;
+    Ok(match made.value["spec"]["azureName"] {
+        _ if !unnamed => Named::Unasked,
+        Value::Null => Named::No,
+        _ => Named::Yes,
+    })
+}
+
+fn tell(scene: &Scene, key: &ObjectKey, said: Result<Named, Fault>, found: &mut Obstacles) {
+    let member = &scene.to.place.member;
+    match said {
+        Ok(Named::Yes | Named::Unasked) => {}
+        Ok(Named::No) => {
+            let words = format!("no ASO answers in cluster {member}: its webhook names no copy");
+            let advice = "see that ASO runs there; nothing is deleted at the source before it has \
+                          reconciled the copies";
+            found.advise(Rule::Aso, key, words, advice.to_owned());
+        }
+        Err(fault) => {
+            let words = format!("cluster {member} would not take its copy: {}", fault.words);
+            let advice = "see that ASO runs there, in the version of its CRDs, and that you may \
+                          create it";
+            found.advise(Rule::Untaken, key, words, advice.to_owned());
+        }
+    }
+}
