@@ -10,6 +10,10 @@ use super::progress::{Stage, stage};
 
 /// A copy as its own API server has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all combinations occur"
+)]
 pub struct Seen {
     /// Whether it is live, by its effective policy.
     pub live: bool,

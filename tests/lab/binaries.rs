@@ -15,6 +15,7 @@ const CONTROL_PLANE: Module = Module {
         "cmd/kube-controller-manager/main.go",
     ],
     copies: &[],
+    makes: &[],
     // What the API server says its version is; the module pins the same.
     ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4",
     takes: "about five minutes",
@@ -27,6 +28,7 @@ const HELM: Module = Module {
     programs: &["helm"],
     sources: &[],
     copies: &[],
+    makes: &[],
     ldflags: "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0 \
         -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 \
         -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34 \
@@ -58,8 +60,31 @@ const GITOPS: Module = Module {
             "cmd/clusterctl/config/crd/bases/clusterctl.cluster.x-k8s.io_providers.yaml",
         ),
     ],
+    makes: &[],
     ldflags: "-s -w",
     takes: "about four minutes",
+};
+
+/// Azure Service Operator, and the CRDs of all its kinds, made from its source.
+const ASO: Module = Module {
+    name: "aso-controller",
+    packages: &[
+        "github.com/Azure/azure-service-operator/v2/cmd/controller",
+        "sigs.k8s.io/controller-tools/cmd/controller-gen",
+    ],
+    programs: &["controller", "controller-gen"],
+    sources: &[],
+    copies: &[],
+    makes: &[(
+        "controller-gen",
+        &[
+            "crd:crdVersions=v1,allowDangerousTypes=true",
+            "paths=github.com/Azure/azure-service-operator/v2/api/...",
+            "output:crd:dir={}/crds",
+        ],
+    )],
+    ldflags: "-s -w",
+    takes: "about twenty minutes",
 };
 
 /// The directory with the three programs of a control plane.
@@ -84,4 +109,9 @@ pub async fn helm() -> anyhow::Result<PathBuf> {
 /// The directory with kustomize-controller, clusterctl and the CRDs of both.
 pub async fn gitops() -> anyhow::Result<PathBuf> {
     GITOPS.built().await
+}
+
+/// The directory with ASO's `controller`, and its CRDs in `crds`, a file each.
+pub async fn aso() -> anyhow::Result<PathBuf> {
+    ASO.built().await
 }

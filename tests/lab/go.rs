@@ -36,6 +36,9 @@ pub struct Module {
     /// What to lay beside the programs, such as their CRDs: a module that they are built from, and
     /// a file in it.
     pub copies: &'static [(&'static str, &'static str)],
+    /// What to make with one of the programs afterwards, beside them: a program and its
+    /// arguments, in which `{}` is their directory.
+    pub makes: &'static [(&'static str, &'static [&'static str])],
     /// What the linker is told, such as a version.
     pub ldflags: &'static str,
     /// About how long it takes, in words.
@@ -95,6 +98,10 @@ impl Module {
             hash.update(source);
             hash.update(file);
         }
+        for (program, args) in self.makes {
+            hash.update(program);
+            args.iter().for_each(|arg| hash.update(arg));
+        }
         for file in ["go.mod", "go.sum"].iter().chain(self.sources) {
             let content = fs::read(module.join(file)).with_context(|| format!("reading {file}"))?;
             hash.update(file);
@@ -124,24 +131,22 @@ impl Module {
         }
         fs::create_dir_all(&unfinished)?;
         let go = Process::new("go-build", Path::new("go"), &unfinished)
-            .current_dir(module)
-            .env("GOWORK", "off")
             .env("CGO_ENABLED", "0")
             .args(["build", "-trimpath", "-buildvcs=false"])
             .args(["-ldflags", self.ldflags])
             .args([OsStr::new("-o"), unfinished.as_os_str()])
             .args(self.packages);
-        go.start()?;
-        let status = timeout(BUILD_LIMIT, go.end())
-            .await
-            .with_context(|| format!("`go build` still runs after {BUILD_LIMIT:?}"))??;
-        anyhow::ensure!(
-            status.success(),
-            "`go build` in {} failed ({status}). Modules come from the Go proxy, so it may be the \
-             network.\n{}",
-            module.display(),
-            go.log_tail(20)
-        );
+        succeeds(
+            go.current_dir(module),
+            "Modules come from the Go proxy, so it may be the network.",
+        )
+        .await?;
+        for (program, args) in self.makes {
+            let directory = unfinished.to_string_lossy();
+            let args = args.iter().map(|arg| arg.replace("{}", &directory));
+            let make = Process::new(program, &unfinished.join(program), &unfinished).args(args);
+            succeeds(make.current_dir(module), "").await?;
+        }
         for (source, file) in self.copies {
             copy(module, source, file, &unfinished).await?;
         }
@@ -149,6 +154,22 @@ impl Module {
         writeln!(terminal, "Built {names}.")?;
         Ok(())
     }
+}
+
+/// Runs a step of a build to its end.
+async fn succeeds(step: Process, advice: &str) -> anyhow::Result<()> {
+    let step = step.env("GOWORK", "off");
+    step.start()?;
+    let name = step.name();
+    let status = timeout(BUILD_LIMIT, step.end())
+        .await
+        .with_context(|| format!("{name} still runs after {BUILD_LIMIT:?}"))??;
+    let log = step.log_tail(20);
+    anyhow::ensure!(
+        status.success(),
+        "{name} failed ({status}). {advice}\n{log}"
+    );
+    Ok(())
 }
 
 /// Copies a file of a module that `module` is built from.
@@ -206,6 +227,7 @@ mod tests {
         programs: &["etcd", "kube-apiserver"],
         sources: &[],
         copies: &[],
+        makes: &[],
         ldflags: "",
         takes: "no time",
     };

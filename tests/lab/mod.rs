@@ -16,6 +16,7 @@
 //! | [`guard`], [`service`], [`webhook`] | aso-guard: its replicas, their one address, its registration |
 //! | [`yes`] | a webhook that says yes to everything |
 //! | [`world`] | the whole lab: clusters `a` and `b`, and a hub |
+//! | [`azure`], [`aso_controller`] | ASO itself, and the Azure that it writes to |
 //! | [`thief`] | what a stolen credential of a member is tried on |
 //! | [`aso`], [`story`], [`report`] | what a test tells: who does what, and what there is to see when it fails |
 
@@ -31,6 +32,8 @@
 
 pub mod account;
 pub mod aso;
+pub mod aso_controller;
+pub mod azure;
 pub mod binaries;
 pub mod control_plane;
 pub mod crds;

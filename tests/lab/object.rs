@@ -12,9 +12,10 @@ use super::crds;
 pub const POLICY: &str = "serviceoperator.azure.com/reconcile-policy";
 
 /// Kinds of the lab that live in no namespace.
-const CLUSTER_SCOPED: [&str; 10] = [
+const CLUSTER_SCOPED: [&str; 11] = [
     "Namespace",
     "CustomResourceDefinition",
+    "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",

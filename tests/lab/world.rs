@@ -23,6 +23,8 @@ pub struct Plan {
     pub api_server_args: Vec<String>,
     /// What is there from the start in each of the two, besides ASO's kinds.
     pub objects: Vec<Object>,
+    /// ASO's kinds and its credential in `a` and in `b`, in place of [`cluster_objects`].
+    pub of_aso: Option<[Vec<Object>; 2]>,
 }
 
 /// Where the claims are.
@@ -63,13 +65,15 @@ impl Lab {
         })
     }
 
-    async fn build(plan: &Plan) -> anyhow::Result<Self> {
+    /// A lab beside others.
+    pub async fn build(plan: &Plan) -> anyhow::Result<Self> {
         let for_a_hub = match &plan.guard {
             Some(guard) => Object::documents(&guard.print(&["hub"]).await?)?,
             None => Vec::new(),
         };
-        let in_b = [cluster_objects(), plan.objects.clone()].concat();
-        let mut in_a = in_b.clone();
+        let of_aso = plan.of_aso.clone();
+        let of_aso = of_aso.unwrap_or_else(|| [cluster_objects(), cluster_objects()]);
+        let [mut in_a, in_b] = of_aso.map(|of_one| [of_one, plan.objects.clone()].concat());
         let mut in_hub = Vec::new();
         match plan.hub {
             Hub::Apart => in_hub = for_a_hub,
@@ -109,6 +113,18 @@ impl Lab {
             let guard = Guard::start(plan, &cluster.control_plane, &registry).await?;
             cluster.guard = Some(guard);
         }
+        Ok(())
+    }
+
+    /// Puts a guard in front of each cluster of a lab that was built without.
+    pub async fn guard(&mut self, plans: &[guard::Plan; 2]) -> anyhow::Result<()> {
+        let [of_a, of_b] = plans;
+        hub::install_on(of_a, self.hub()).await?;
+        let [in_a, in_b] = self.members(of_a).await?;
+        try_join!(
+            self.a.put_guard_in_front(of_a, &in_a),
+            self.b.put_guard_in_front(of_b, &in_b),
+        )?;
         Ok(())
     }
 

@@ -31,6 +31,10 @@ fn copy(at: usize) -> CopyRef {
 
 /// An object, as an API server stores it.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all combinations occur"
+)]
 struct Object {
     version: u64,
     parked: bool,
