@@ -20,6 +20,10 @@ use super::privileges::Exempt;
 
 /// The configuration's name.
 pub const NAME: &str = "aso-guard";
+/// The path of the webhook, without its secret part.
+pub const PATH: &str = "/validate";
+/// The annotation by which AKS leaves a webhook configuration as it is.
+pub const NO_ENFORCER: &str = "admissions.enforcer/disabled";
 /// The end of each webhook's name.
 pub const WEBHOOK_SUFFIX: &str = ".asoguard.io";
 /// The webhook for CREATE and UPDATE; API servers name it in refusals.
@@ -34,8 +38,15 @@ pub const NAMESPACE_WEBHOOK: &str = "namespace.asoguard.io";
 pub const MODE_WEBHOOK: &str = "mode.asoguard.io";
 /// The webhook for the deletion of ASO's CRDs.
 pub const CRD_WEBHOOK: &str = "crd.asoguard.io";
+/// How long a create of a parked copy waits for an answer that cannot refuse it, in seconds.
+pub const PARKED_TIMEOUT: i32 = 2;
 /// The match condition by which the last is asked about ASO's CRDs only.
 pub const OF_ASO: &str = "defines-a-kind-of-aso";
+
+/// The match conditions by which exempt users and groups are not asked about.
+pub const EXEMPTIONS: [&str; 2] = ["not-an-exempt-user", "not-in-an-exempt-group"];
+/// The label by which namespaces are selected.
+pub const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Where the API server finds the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +59,8 @@ pub enum Target {
         namespace: String,
         /// Its name.
         name: String,
+        /// The path.
+        path: String,
     },
 }
 
@@ -83,7 +96,7 @@ impl Registration<'_> {
     /// The object to apply.
     pub fn configuration(&self) -> ValidatingWebhookConfiguration {
         // AKS rewrites webhook configurations that lack this.
-        let annotation = ("admissions.enforcer/disabled".to_owned(), "true".to_owned());
+        let annotation = (NO_ENFORCER.to_owned(), "true".to_owned());
         ValidatingWebhookConfiguration {
             metadata: ObjectMeta {
                 name: Some(NAME.to_owned()),
@@ -97,19 +110,28 @@ impl Registration<'_> {
                     self.on_write_failure,
                     Some(vec![not_parked(), matters()]),
                 ),
-                // A parked copy may be created whatever happens to the webhook; it is
-                // asked because others may wait for the copy as their owner.
-                self.webhook(
-                    PARKED_WEBHOOK,
-                    &["CREATE"],
-                    FailurePolicy::Ignore,
-                    Some(vec![parked()]),
-                ),
+                self.parked_copies(),
                 self.webhook(DELETE_WEBHOOK, &["DELETE"], self.on_delete_failure, None),
                 self.namespaces(),
                 self.modes(),
                 self.definitions(),
             ]),
+        }
+    }
+
+    /// A parked copy may be created whatever happens to the webhook, and soon; it is asked
+    /// because others may wait for the copy as their owner.
+    fn parked_copies(&self) -> ValidatingWebhook {
+        let conditions = Some(vec![parked()]);
+        let timeout = PARKED_TIMEOUT.min(self.timeout_seconds.into());
+        ValidatingWebhook {
+            timeout_seconds: Some(timeout),
+            ..self.webhook(
+                PARKED_WEBHOOK,
+                &["CREATE"],
+                FailurePolicy::Ignore,
+                conditions,
+            )
         }
     }
 
@@ -149,7 +171,7 @@ impl Registration<'_> {
 
     fn judged_namespaces(&self) -> LabelSelector {
         let exempt = LabelSelectorRequirement {
-            key: "kubernetes.io/metadata.name".to_owned(),
+            key: NAMESPACE_LABEL.to_owned(),
             operator: "NotIn".to_owned(),
             values: Some(self.exempt.namespaces().to_vec()),
         };
@@ -164,16 +186,17 @@ impl Registration<'_> {
         conditions: Option<Vec<MatchCondition>>,
     ) -> Option<Vec<MatchCondition>> {
         let (users, groups) = (&self.exempt.users, &self.exempt.groups);
+        let [of_users, of_groups] = EXEMPTIONS;
         let mut all = Vec::new();
         if !users.is_empty() {
             all.push(MatchCondition {
-                name: "not-an-exempt-user".to_owned(),
+                name: of_users.to_owned(),
                 expression: format!("!(request.userInfo.username in {})", cel_list(users)),
             });
         }
         if !groups.is_empty() {
             all.push(MatchCondition {
-                name: "not-in-an-exempt-group".to_owned(),
+                name: of_groups.to_owned(),
                 expression: format!(
                     "!request.userInfo.groups.exists(group, group in {})",
                     cel_list(groups)
@@ -283,11 +306,15 @@ impl Registration<'_> {
     fn client_config(&self) -> WebhookClientConfig {
         let (url, service) = match &self.target {
             Target::Url(url) => (Some(url.clone()), None),
-            Target::Service { namespace, name } => {
+            Target::Service {
+                namespace,
+                name,
+                path,
+            } => {
                 let service = ServiceReference {
                     namespace: namespace.clone(),
                     name: name.clone(),
-                    path: Some("/validate".to_owned()),
+                    path: Some(path.clone()),
                     port: Some(443),
                 };
                 (None, Some(service))
@@ -414,6 +441,7 @@ mod tests {
             target: Target::Service {
                 namespace: "aso-guard".to_owned(),
                 name: "aso-guard".to_owned(),
+                path: PATH.to_owned(),
             },
             ca: Some(b"PEM".to_vec()),
             groups: vec!["resources.azure.com", "storage.azure.com"],

@@ -14,6 +14,7 @@ use tracing::{Instrument as _, Span, debug_span, field};
 use crate::telemetry::traces;
 
 use super::guard::Guard;
+use super::registration::PATH;
 use super::review::{self, Answer, Request};
 
 /// The largest body taken, in bytes. etcd takes objects of 1.5 MiB, an UPDATE
@@ -29,7 +30,7 @@ const MARGIN: Duration = Duration::from_millis(500);
 /// The webhook's routes.
 pub fn router(guard: Arc<Guard>) -> Router {
     Router::new()
-        .route("/validate", post(validate))
+        .route(PATH, post(validate))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(guard)
 }

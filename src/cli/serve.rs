@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::admission::{self, Guard, MODE_GROUP};
+use crate::admission::{self, Guard, MODE_GROUP, registration};
 use crate::claim::MemberName;
 use crate::cluster;
 use crate::cluster::kube::KubeCluster;
@@ -25,7 +25,8 @@ use crate::registry::memory::MemoryRegistry;
 use crate::registry::metered::Metered;
 use crate::registry::{Registry, RegistryUrl};
 use crate::server::expiry::Served;
-use crate::server::readiness::Readiness;
+use crate::server::path::Paths;
+use crate::server::readiness::{Awaited, Readiness};
 use crate::server::shutdown::Signals;
 use crate::server::{self, ServerConfig, ops};
 use crate::telemetry::Notices;
@@ -205,8 +206,9 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
     };
     let served = serve(config).await;
     if let Some(traces) = traces {
-        // It ends by itself, and what it could not send is of no use to anybody.
-        let _ = tokio::task::spawn_blocking(move || traces.finish()).await;
+        // What it could not send is of no use to anybody.
+        let finished = tokio::task::spawn_blocking(move || traces.finish());
+        let _ = tokio::time::timeout(LAST_CALLS, finished).await;
     }
     match served {
         Ok(()) => Outcome::Fine,
@@ -219,6 +221,18 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
             Outcome::Failed
         }
     }
+}
+
+/// How long calls that are under way may take when the process is to end.
+const LAST_CALLS: Duration = Duration::from_secs(10);
+
+/// The parts of a member that is not registered yet.
+struct Candidate {
+    name: MemberName,
+    registry: Arc<dyn Registry>,
+    cluster: Arc<KubeCluster>,
+    observer: Arc<Observer>,
+    metrics: cluster::metrics::Metrics,
 }
 
 /// The parts of a running member.
@@ -238,21 +252,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let known = readiness.wait_for("this cluster's objects are known");
     let joined = readiness.wait_for("this cluster is in the registry");
 
-    let server_config = ServerConfig {
-        notice: config.notice,
-        body_size: admission::BODY_LIMIT,
-        ..ServerConfig::new(config.listen)
-    };
     let (ops_listener, _) = server::bind(config.ops_listen).await?;
 
     let metrics = Metrics::default();
     let client = Client::try_from(config.cluster).context("--kubeconfig")?;
-    let hub = config
-        .hub
-        .map(Client::try_from)
-        .transpose()
-        .context("--registry")?;
-    let registry = open(&config.registry, hub.as_ref().unwrap_or(&client));
+    let hub = match config.hub {
+        Some(hub) => Client::try_from(hub).context("--registry")?,
+        None => client.clone(),
+    };
+    let registry = open(&config.registry, &hub);
     let registry: Arc<dyn Registry> = Arc::new(Metered::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
     let (events, publisher) = tell(client.clone(), &cluster, &config.member, &metrics);
@@ -280,21 +288,25 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         privileges: config.privileges,
     });
 
-    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     // The ops port outlives the others: it says why the pod is not ready.
     let served = Served::default();
-    let ops_router = ops::router(
-        readiness.clone(),
-        Arc::new(metrics.exposition(served.clone())),
-    );
+    let exposition = Arc::new(metrics.exposition(served.clone()));
+    let ops_router = ops::router(readiness.clone(), exposition);
     let ops_stop = CancellationToken::new();
     let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
-    let (keeper, first) = Keeper::new(client, config.tls.keeper, cluster.groups());
-    tasks.spawn(to_the_end(keeper.run(shutdown.clone())));
-    tasks.spawn(to_the_end(publisher.run(shutdown.clone())));
+    let paths = Paths::plain(registration::PATH);
+    let kept = (
+        paths.clone(),
+        readiness.wait_for("the path of API servers' calls"),
+    );
+    let (keeper, first) = Keeper::new(client, config.tls.keeper, cluster.groups(), kept);
     let webhook = WebhookServer {
-        router: admission::router(guard),
-        config: server_config,
+        router: paths.before(admission::router(guard), metrics.server.clone()),
+        config: ServerConfig {
+            notice: config.notice,
+            body_size: admission::BODY_LIMIT,
+            ..ServerConfig::new(config.listen)
+        },
         readiness,
         served,
         metrics: metrics.server,
@@ -303,25 +315,29 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         files: config.tls.files,
         first,
     };
-    tasks.spawn(webhook.serve(certificate, shutdown.clone()));
-    let stop = shutdown.clone();
-    tasks.spawn(async move {
-        let membership = Membership {
-            name: config.member,
-            cluster: identity(&cluster).await,
-        };
-        membership.join(&*registry).await?;
-        joined.done();
-        let member = Arc::new(Member {
-            membership,
-            registry,
-            cluster,
-            observer,
-            metrics: metrics.cluster,
-            enrolling: AtomicBool::new(true),
-        });
-        member.run(move || known.done(), stop).await
-    });
+    let candidate = Candidate {
+        name: config.member,
+        registry,
+        cluster,
+        observer,
+        metrics: metrics.cluster,
+    };
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let stop = || shutdown.clone();
+    tasks.spawn(in_time(
+        "the keeper",
+        stop(),
+        to_the_end(keeper.run(stop())),
+    ));
+    tasks.spawn(in_time(
+        "the events",
+        stop(),
+        to_the_end(publisher.run(stop())),
+    ));
+    // It has its own time: for the notice, and for calls in flight.
+    tasks.spawn(webhook.serve(certificate, stop()));
+    let taking_part = candidate.run(joined, known, stop());
+    tasks.spawn(in_time("the observer", stop(), taking_part));
 
     let outcome = tokio::select! {
         _impatient = signals.watch(shutdown.clone()) => {
@@ -358,6 +374,26 @@ async fn to_the_end(work: impl Future<Output = ()>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A task that is cut off where it has not ended a while after the signal, such as for want of an
+/// answer. What it leaves behind is what a crash leaves behind, which the claims allow for.
+async fn in_time(
+    what: &str,
+    shutdown: CancellationToken,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(LAST_CALLS).await;
+    };
+    tokio::select! {
+        ended = work => ended,
+        () = late => {
+            warn!("{what} did not end within {LAST_CALLS:?} of the signal: cut off");
+            Ok(())
+        }
+    }
+}
+
 /// Every task runs until shutdown. One that ends before that ends the process.
 async fn supervise(
     tasks: &mut JoinSet<anyhow::Result<()>>,
@@ -391,6 +427,39 @@ fn open(url: &RegistryUrl, client: &Client) -> Arc<dyn Registry> {
         RegistryUrl::Kubernetes { .. } => {
             Arc::new(KubernetesRegistry::new(client.clone(), &url.to_string()))
         }
+    }
+}
+
+impl Candidate {
+    /// Registers this cluster, then watches, observes and heartbeats until told to stop.
+    async fn run(
+        self,
+        joined: Awaited,
+        known: Awaited,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let joining = async {
+            let membership = Membership {
+                name: self.name,
+                cluster: identity(&self.cluster).await,
+            };
+            membership.join(&*self.registry).await?;
+            anyhow::Ok(membership)
+        };
+        let Some(membership) = shutdown.run_until_cancelled(joining).await else {
+            return Ok(());
+        };
+        let membership = membership?;
+        joined.done();
+        let member = Arc::new(Member {
+            membership,
+            registry: self.registry,
+            cluster: self.cluster,
+            observer: self.observer,
+            metrics: self.metrics,
+            enrolling: AtomicBool::new(true),
+        });
+        member.run(move || known.done(), shutdown).await
     }
 }
 

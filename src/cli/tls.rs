@@ -1,15 +1,17 @@
 //! The part of `serve`'s flags that is about its certificate and its registration.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use jiff::SignedDuration;
 use rustls_pki_types::DnsName;
 
-use crate::keeper::{KeeperSettings, SelfSigned};
+use crate::keeper::{KeeperSettings, PathSource, SelfSigned};
+use crate::server::path::{NoPathSecret, PathSecret};
 use crate::server::tls::{CertificateFiles, ReloadingCertificate, check_client_ca};
 
 use super::config::{Problems, default_certificate};
@@ -67,6 +69,14 @@ pub(super) struct TlsArgs {
         env = "ASO_GUARD_WEBHOOK_CONFIG"
     )]
     webhook_config: String,
+    /// The Secret with the secret part of the webhook's path, which the guard fills where it is
+    /// empty, and puts into the webhook configuration; with --tls-self-signed, it is in --tls-secret
+    #[arg(long, value_name = "[NAMESPACE/]NAME", env = "ASO_GUARD_PATH_SECRET")]
+    path_secret: Option<String>,
+    /// A file with the secret part of the webhook's path, instead of --path-secret: the one that
+    /// `aso-guard webhook --path-file` was given
+    #[arg(long, value_name = "FILE", env = "ASO_GUARD_PATH_FILE")]
+    path_file: Option<PathBuf>,
     /// Take calls only from clients with a certificate from this CA
     #[arg(long, value_name = "FILE", env = "ASO_GUARD_CLIENT_CA")]
     client_ca: Option<PathBuf>,
@@ -81,14 +91,18 @@ pub(super) struct Tls {
 
 impl TlsArgs {
     pub(super) fn check(&self, problems: &mut Problems) -> Option<Tls> {
-        let keeper = |certificates| KeeperSettings {
-            configuration: self.webhook_config.clone(),
-            certificates,
+        let path = self.path(problems);
+        let keeper = |certificates| {
+            Some(KeeperSettings {
+                configuration: self.webhook_config.clone(),
+                path: path?,
+                certificates,
+            })
         };
         if self.tls_self_signed {
             let certificates = self.self_signed(problems)?;
             return Some(Tls {
-                keeper: keeper(Some(certificates)),
+                keeper: keeper(Some(certificates))?,
                 files: None,
             });
         }
@@ -104,9 +118,37 @@ impl TlsArgs {
         };
         let loaded = problems.take("--tls-cert, --tls-key", ReloadingCertificate::load(files));
         Some(Tls {
-            keeper: keeper(None),
+            keeper: keeper(None)?,
             files: Some(loaded?),
         })
+    }
+
+    /// Where the secret part of the path comes from.
+    fn path(&self, problems: &mut Problems) -> Option<PathSource> {
+        let in_secret = |flag: &str, text: &str, problems: &mut Problems| {
+            let (namespace, name) = problems.take(flag, secret(text))?;
+            Some(PathSource::Secret { namespace, name })
+        };
+        if self.tls_self_signed {
+            if self.path_secret.is_some() || self.path_file.is_some() {
+                let twice: Result<(), _> =
+                    Err("with --tls-self-signed, it is kept in --tls-secret");
+                problems.take("--path-secret, --path-file", twice);
+            }
+            return in_secret("--tls-secret", &self.tls_secret, problems);
+        }
+        match (&self.path_secret, &self.path_file) {
+            (None, None) => Some(PathSource::None),
+            (Some(_), Some(_)) => problems.take(
+                "--path-secret, --path-file",
+                Err("the path is either kept or read: leave one away"),
+            ),
+            (Some(text), None) => in_secret("--path-secret", text, problems),
+            (None, Some(file)) => {
+                problems.take("--path-file", read_path_file(file))?;
+                Some(PathSource::File(file.clone()))
+            }
+        }
     }
 
     fn self_signed(&self, problems: &mut Problems) -> Option<SelfSigned> {
@@ -116,7 +158,6 @@ impl TlsArgs {
         }
         let client_ca = self.client_ca.as_deref().map_or(Ok(()), check_client_ca);
         problems.take("--client-ca", client_ca);
-        let secret = problems.take("--tls-secret", secret(&self.tls_secret));
         let names = self.names(problems);
         let lifetime = problems.duration("--tls-lifetime", &self.tls_lifetime);
         let lifetime = lifetime.and_then(|lifetime| {
@@ -129,10 +170,7 @@ impl TlsArgs {
             };
             problems.take("--tls-lifetime", long_enough)
         });
-        let (namespace, secret) = secret?;
         Some(SelfSigned {
-            namespace,
-            secret,
             names: names?,
             lifetime: lifetime?,
             client_ca: self.client_ca.clone(),
@@ -160,6 +198,15 @@ impl TlsArgs {
         }
         (!names.is_empty()).then_some(names)
     }
+}
+
+/// Reads the secret part of a path.
+pub(super) fn read_path_file(path: &Path) -> Result<PathSecret, String> {
+    let named = |error: &dyn Display| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    text.trim()
+        .parse()
+        .map_err(|error: NoPathSecret| named(&error))
 }
 
 fn secret(text: &str) -> Result<(Option<String>, String), String> {
@@ -230,7 +277,8 @@ mod tests {
             "--service=aso-guard-system/aso-guard",
             "--tls-name=127.0.0.1,Guard.example",
         ]);
-        let certificates = tls.unwrap().keeper.certificates.unwrap();
+        let keeper = tls.unwrap().keeper;
+        let certificates = keeper.certificates.unwrap();
         let names: Vec<&str> = certificates.names.iter().map(String::as_str).collect();
         assert_eq!(
             names,
@@ -241,17 +289,22 @@ mod tests {
                 "guard.example",
             ]
         );
-        assert_eq!(certificates.namespace, None);
-        assert_eq!(certificates.secret, "aso-guard-tls");
+        assert_eq!(keeper.path, in_secret(None, "aso-guard-tls"));
         assert_eq!(certificates.lifetime, SignedDuration::from_hours(90 * 24));
     }
 
     #[test]
     fn the_secret_may_be_in_another_namespace() {
         let args = ["--tls-self-signed", "--tls-name=x", "--tls-secret=ns/name"];
-        let certificates = check(&args).unwrap().keeper.certificates.unwrap();
-        assert_eq!(certificates.namespace.as_deref(), Some("ns"));
-        assert_eq!(certificates.secret, "name");
+        let keeper = check(&args).unwrap().keeper;
+        assert_eq!(keeper.path, in_secret(Some("ns"), "name"));
+    }
+
+    fn in_secret(namespace: Option<&str>, name: &str) -> PathSource {
+        PathSource::Secret {
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        }
     }
 
     #[test]
@@ -264,6 +317,7 @@ mod tests {
             "--tls-name=not a name",
             "--tls-lifetime=1s",
             "--client-ca=/nowhere",
+            "--path-file=/nowhere",
         ]);
         let told = told.err().unwrap();
         for expected in [
@@ -273,6 +327,7 @@ mod tests {
             "--tls-name: \"not a name\" is neither",
             "--tls-lifetime: 1s is too short",
             "--client-ca: cannot read the client CA /nowhere",
+            "--path-secret, --path-file: with --tls-self-signed",
         ] {
             assert!(told.contains(expected), "{expected} is not in:\n{told}");
         }

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use crate::admission::registration::{FailurePolicy, Registration, Target};
+use crate::admission::registration::{FailurePolicy, PATH, Registration, Target};
 use crate::arm::Kinds;
 
 use super::Outcome;
 use super::config::ExemptArgs;
+use super::tls::read_path_file;
 use registered::Registered;
 
 /// Where the webhook is, and what to do when it does not answer.
@@ -28,7 +29,11 @@ pub(super) struct WebhookArgs {
     url: Option<String>,
     /// The Service in front of the webhook, as NAMESPACE/NAME, instead of a URL.
     #[arg(long, conflicts_with = "url", value_parser = service)]
-    service: Option<Target>,
+    service: Option<(String, String)>,
+    /// A file with the secret part of the webhook's path, where `serve --path-file` has it too;
+    /// a guard with --path-secret or --tls-self-signed puts it in itself.
+    #[arg(long, value_name = "FILE")]
+    path_file: Option<PathBuf>,
     /// The CA that the webhook's certificate is from.
     #[arg(long, value_name = "FILE", default_value = "certs/ca.pem")]
     ca_file: PathBuf,
@@ -57,13 +62,10 @@ enum Action {
     Test(test::TestArgs),
 }
 
-fn service(text: &str) -> Result<Target, String> {
+fn service(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
-            Ok(Target::Service {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            })
+            Ok((namespace.to_owned(), name.to_owned()))
         }
         _ => Err("write it as NAMESPACE/NAME".to_owned()),
     }
@@ -98,9 +100,19 @@ fn print(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()> {
             )
         })?)
     };
+    let secret = args.path_file.as_deref().map(read_path_file).transpose();
+    let secret = secret.map_err(anyhow::Error::msg).context("--path-file")?;
+    let ends_in = |base: &str| match &secret {
+        Some(secret) => secret.below(base),
+        None => base.to_owned(),
+    };
     let target = match (&args.service, &args.url) {
-        (Some(service), _) => service.clone(),
-        (None, url) => Target::Url(url.clone().unwrap_or_default()),
+        (Some((namespace, name)), _) => Target::Service {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            path: ends_in(PATH),
+        },
+        (None, url) => Target::Url(ends_in(url.as_deref().unwrap_or_default())),
     };
     let kinds = Kinds::builtin();
     let registration = Registration {

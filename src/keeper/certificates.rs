@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{error, info};
@@ -26,7 +25,6 @@ const NOTICE: SignedDuration = SignedDuration::from_secs(5);
 /// The certificates' part.
 pub(super) struct Certificates {
     settings: SelfSigned,
-    pub(super) secret: SharedSecret,
     planner: Planner,
     serving: Serving,
     made: Option<Instant>,
@@ -54,14 +52,10 @@ pub(super) enum Next {
 }
 
 impl Certificates {
-    pub(super) fn new(client: &Client, settings: SelfSigned) -> (Self, FirstCertificate) {
-        let own = client.default_namespace();
-        let namespace = settings.namespace.as_deref().unwrap_or(own);
-        let api = Api::namespaced(client.clone(), namespace);
+    pub(super) fn new(settings: SelfSigned) -> (Self, FirstCertificate) {
         let (sender, receiver) = oneshot::channel();
         let notice = NOTICE.min(settings.lifetime / 10);
         let certificates = Self {
-            secret: SharedSecret::new(api, namespace, &settings.secret),
             planner: Planner::new(settings.names.clone(), notice),
             serving: Serving::NotYet(sender),
             made: None,
@@ -72,13 +66,14 @@ impl Certificates {
 
     pub(super) async fn step(
         &mut self,
+        shared: &SharedSecret,
         configuration: Option<&Configuration>,
+        secret: Option<&Secret>,
     ) -> Result<Next, KeeperError> {
-        let secret = self.secret.read().await?;
         let now = Timestamp::now();
         let seen = Seen {
             bundle: configuration.and_then(Configuration::bundle),
-            stored: self.secret.stored(secret.as_ref()),
+            stored: shared.stored(secret),
             now,
         };
         Ok(match self.planner.next(&seen) {
@@ -89,15 +84,15 @@ impl Certificates {
                 if let Stored::Unusable(_) = seen.stored {
                     error!(
                         "the {} cannot be used: {why}. What was served goes on being served",
-                        self.secret.what()
+                        shared.what()
                     );
                 }
-                self.make(secret, &names, &why).await?;
+                self.make(shared, secret, &names, &why).await?;
                 Next::Again
             }
             Step::Trust(cas) => Next::Trust(cas),
             Step::Serve(generation) => {
-                self.serve(&generation)?;
+                self.serve(shared, &generation)?;
                 self.planner.serves(generation);
                 Next::Again
             }
@@ -118,7 +113,8 @@ impl Certificates {
 
     async fn make(
         &mut self,
-        seen: Option<Secret>,
+        shared: &SharedSecret,
+        seen: Option<&Secret>,
         names: &BTreeSet<String>,
         why: &str,
     ) -> Result<(), KeeperError> {
@@ -127,20 +123,20 @@ impl Certificates {
             names: names.iter().cloned().collect::<Vec<_>>().join(", "),
             source,
         })?;
-        if self.secret.put(seen, &generation).await? {
+        if shared.put(seen.cloned(), &generation).await? {
             self.made = Some(Instant::now());
             let not_after = generation.not_after;
-            info!(secret = self.secret.what(), %not_after, "made a new serving certificate: {why}");
+            info!(secret = shared.what(), %not_after, "made a new serving certificate: {why}");
         }
         Ok(())
     }
 
-    fn serve(&mut self, generation: &Generation) -> Result<(), KeeperError> {
+    fn serve(&mut self, shared: &SharedSecret, generation: &Generation) -> Result<(), KeeperError> {
         let (certificate, key) = (generation.certificate.as_bytes(), generation.key.as_bytes());
         match std::mem::replace(&mut self.serving, Serving::Nobody) {
             Serving::NotYet(first) => {
                 let client_ca = self.settings.client_ca.clone();
-                let what = self.secret.what();
+                let what = shared.what();
                 match ReloadingCertificate::given(what, certificate, key, client_ca) {
                     Ok(served) => {
                         let served = Arc::new(served);
@@ -162,7 +158,7 @@ impl Certificates {
             Serving::Nobody => {}
         }
         let not_after = generation.not_after;
-        info!(%not_after, "serving the certificate of the {}", self.secret.what());
+        info!(%not_after, "serving the certificate of the {}", shared.what());
         Ok(())
     }
 }

@@ -1,20 +1,22 @@
-//! The webhook configuration: which CAs it trusts, and what to change in it. Only `caBundle`
-//! and the lists of API groups are ever touched, each by itself: AKS rewrites
-//! configurations that are replaced as a whole.
+//! The webhook configuration: which CAs it trusts, where it has API servers call, and what to
+//! change in it. Only `caBundle`, the path and the lists of API groups are ever touched, each
+//! by itself: AKS rewrites configurations that are replaced as a whole.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
-    ValidatingWebhook, ValidatingWebhookConfiguration,
+    ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use serde_json::{Value, json};
 
 use super::plan::Ca;
 use crate::admission::registration::{
-    self, CRD_WEBHOOK, DELETE_WEBHOOK, PARKED_WEBHOOK, WEBHOOK_SUFFIX, WRITE_WEBHOOK,
+    self, CRD_WEBHOOK, DELETE_WEBHOOK, NO_ENFORCER, PARKED_WEBHOOK, PATH, WEBHOOK_SUFFIX,
+    WRITE_WEBHOOK,
 };
+use crate::server::path::{PathEnd, PathSecret};
 
 /// The configuration, as read.
 pub(super) struct Configuration(pub(super) ValidatingWebhookConfiguration);
@@ -23,6 +25,8 @@ pub(super) struct Configuration(pub(super) ValidatingWebhookConfiguration);
 pub(super) struct Wanted<'a> {
     /// These CAs, where the guard keeps its own certificates.
     pub(super) trust: Option<&'a BTreeSet<Ca>>,
+    /// This path, where it is to change.
+    pub(super) path: Option<&'a PathSecret>,
     /// These API groups.
     pub(super) groups: &'a BTreeSet<String>,
 }
@@ -41,12 +45,32 @@ impl Configuration {
             .reduce(|all, one| &all & &one)
     }
 
+    /// Where API servers are told to call, by the end of the path.
+    pub(super) fn paths(&self) -> BTreeSet<PathEnd> {
+        let targets = self.webhooks().map(|(_, webhook)| &webhook.client_config);
+        let ends = targets.filter_map(|target| path_of(target)?.rsplit_once(PATH));
+        let ends = ends.filter_map(|(_, end)| match end.strip_prefix('/') {
+            Some(secret) => secret.parse().ok().map(Some),
+            None => end.is_empty().then_some(None),
+        });
+        ends.collect()
+    }
+
+    /// Whether AKS leaves it alone, so that more than the bundle may change.
+    pub(super) fn is_left_alone(&self) -> bool {
+        let annotations = self.0.metadata.annotations.as_ref();
+        annotations.is_some_and(|all| all.get(NO_ENFORCER).is_some_and(|value| value == "true"))
+    }
+
     /// The JSON patch that makes it hold what is wanted; `None` where it does. It applies to
     /// this version of the configuration only.
     pub(super) fn patch(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Value> {
         let mut operations = Vec::new();
         if let Some(trust) = wanted.trust {
             operations.extend(self.trust(trust, now));
+        }
+        if let Some(secret) = wanted.path {
+            operations.extend(self.point_to(secret));
         }
         operations.extend(self.follow(wanted.groups));
         if operations.is_empty() {
@@ -74,6 +98,24 @@ impl Configuration {
             }
         }
         operations
+    }
+
+    /// Has API servers call at this path. What stands before the guard's part of it stays.
+    fn point_to(&self, secret: &PathSecret) -> Vec<Value> {
+        let changed = self.webhooks().filter_map(|(at, webhook)| {
+            let target = &webhook.client_config;
+            let now = path_of(target)?;
+            let (before, _) = now.rsplit_once(PATH)?;
+            let new = format!("{before}{}", secret.below(PATH));
+            let member = if target.url.is_some() {
+                "url"
+            } else {
+                "service/path"
+            };
+            let path = format!("/webhooks/{at}/clientConfig/{member}");
+            (new != now).then(|| replace(&path, &new))
+        });
+        changed.collect()
     }
 
     /// Adds API groups where the webhooks lack them. None is ever taken out: ASO may
@@ -110,6 +152,13 @@ impl Configuration {
 
 fn replace(path: &str, value: &impl serde::Serialize) -> Value {
     json!({"op": "replace", "path": path, "value": value})
+}
+
+/// The path of its Service, or its URL.
+fn path_of(target: &WebhookClientConfig) -> Option<&str> {
+    let service = target.service.as_ref();
+    let of_service = service.and_then(|service| service.path.as_deref());
+    target.url.as_deref().or(of_service)
 }
 
 fn bundle_of(webhook: &ValidatingWebhook) -> BTreeSet<Ca> {

@@ -1,13 +1,15 @@
-//! Keeps this cluster's webhook configuration in step, and, where the guard has its own
-//! certificates (`--tls-self-signed`), makes, shares and renews those.
+//! Keeps this cluster's webhook configuration in step: its API groups, the secret part of its
+//! path, and, where the guard has its own certificates (`--tls-self-signed`), their CAs.
 //!
 //! - [`plan`] says what to do next: pure;
-//! - `generation` makes and reads certificates, `secret` stores them;
+//! - `generation` makes and reads certificates, `secret` stores them and the path;
+//! - `paths` says where calls are taken;
 //! - `configuration` finds what to change in the webhook configuration.
 
 mod certificates;
 mod configuration;
 mod generation;
+mod paths;
 pub mod plan;
 mod secret;
 #[cfg(test)]
@@ -32,10 +34,14 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::server::path::{PathSecret, Paths};
+use crate::server::readiness::Awaited;
 use crate::server::tls::CertificateError;
 pub use certificates::FirstCertificate;
 use certificates::{Certificates, Next};
 use configuration::{Configuration, Wanted};
+use paths::PathKeeper;
+use secret::SharedSecret;
 
 /// How long one call to the API server may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,22 +51,37 @@ const PERIOD: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
 /// How many steps to take at once, before others get their turn.
 const STEPS: usize = 8;
+
 /// What to keep.
 #[derive(Clone, Debug)]
 pub struct KeeperSettings {
     /// The ValidatingWebhookConfiguration's name.
     pub configuration: String,
-    /// How the guard keeps certificates of its own, where it does.
+    /// Where the secret part of the webhook's path is kept.
+    pub path: PathSource,
+    /// How the guard keeps certificates of its own, where it does: in the Secret of the path.
     pub certificates: Option<SelfSigned>,
+}
+
+/// Where the secret part of the webhook's path comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathSource {
+    /// There is none, but what the webhook configuration says is taken.
+    None,
+    /// Somebody writes it into this file.
+    File(PathBuf),
+    /// The guard makes it, and keeps it here.
+    Secret {
+        /// `None` for the guard's own.
+        namespace: Option<String>,
+        /// The Secret's name.
+        name: String,
+    },
 }
 
 /// Certificates of the guard's own.
 #[derive(Clone, Debug)]
 pub struct SelfSigned {
-    /// The Secret's namespace; `None` for the guard's own.
-    pub namespace: Option<String>,
-    /// The Secret's name.
-    pub secret: String,
     /// The DNS names and IP addresses by which API servers call the guard.
     pub names: BTreeSet<String>,
     /// How long a certificate is valid. It is renewed after two thirds of that.
@@ -82,6 +103,14 @@ pub enum KeeperError {
         /// What happened, and what to do.
         why: String,
     },
+    /// The file with the secret part of the path is of no use.
+    #[error("cannot read the webhook's path from {}: {why}", path.display())]
+    PathFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// No certificate could be made.
     #[error("cannot make a certificate for {names}: {source}")]
     Make {
@@ -101,28 +130,46 @@ pub struct Keeper {
     configurations: Api<ValidatingWebhookConfiguration>,
     name: String,
     groups: watch::Receiver<BTreeSet<String>>,
+    secret: Option<SharedSecret>,
+    paths: PathKeeper,
     certificates: Option<Certificates>,
+}
+
+/// What one look asks for.
+#[derive(Default)]
+struct Turn {
+    trust: Option<BTreeSet<plan::Ca>>,
+    path: Option<PathSecret>,
+    pause: Duration,
 }
 
 impl Keeper {
     /// A keeper in the cluster behind this client. `groups` are the API groups of ASO's
-    /// installed kinds, as they come and go.
+    /// installed kinds, as they come and go. `paths` are told where calls are taken, and
+    /// `known` is done once it has looked for that.
     ///
     /// With certificates of its own, the second value gives the first of them.
     pub fn new(
         client: Client,
         settings: KeeperSettings,
         groups: watch::Receiver<BTreeSet<String>>,
+        (paths, known): (Paths, Awaited),
     ) -> (Self, Option<FirstCertificate>) {
-        let (certificates, first) = settings
-            .certificates
-            .map(|settings| Certificates::new(&client, settings))
-            .unzip();
+        let lifetime = settings.certificates.as_ref().map(|of| of.lifetime);
+        let (certificates, first) = settings.certificates.map(Certificates::new).unzip();
+        let secret = match &settings.path {
+            PathSource::Secret { namespace, name } => {
+                Some(SharedSecret::new(&client, namespace.as_deref(), name))
+            }
+            PathSource::None | PathSource::File(_) => None,
+        };
         let keeper = Self {
             configurations: Api::all(client.clone()),
             client,
             name: settings.configuration,
             groups,
+            secret,
+            paths: PathKeeper::new(settings.path, lifetime, paths, known),
             certificates,
         };
         (keeper, first)
@@ -135,7 +182,7 @@ impl Keeper {
         let of_configurations: Api<PartialObjectMeta<ValidatingWebhookConfiguration>> =
             Api::all(self.client.clone());
         watches.spawn(nudge(of_configurations, self.name.clone(), changed.clone()));
-        if let Some(Certificates { secret, .. }) = &self.certificates {
+        if let Some(secret) = &self.secret {
             let namespace = secret.namespace();
             let of_secrets: Api<PartialObjectMeta<Secret>> =
                 Api::namespaced(self.client.clone(), namespace);
@@ -148,7 +195,9 @@ impl Keeper {
     async fn keep(&mut self, changed: &Notify) {
         let mut told = None;
         loop {
-            let pause = match self.look().await {
+            let looked = self.look().await;
+            self.paths.looked();
+            let pause = match looked {
                 Ok(pause) => {
                     told = None;
                     pause
@@ -182,36 +231,78 @@ impl Keeper {
         if self.certificates.is_some() {
             error!("{problem}; trying again. What is served now goes on being served");
         } else {
-            warn!("cannot keep the API groups of webhook configuration {name} in step: {problem}");
+            warn!("cannot keep webhook configuration {name} in step: {problem}");
         }
     }
 
     /// Takes steps until there is nothing to do, and says for how long.
     async fn look(&mut self) -> Result<Duration, KeeperError> {
         for _ in 0..STEPS {
-            // Before the Secret: whoever changes the bundle on condition of this version
-            // then knows of every CA that was in use when the version came to be.
+            // Before the Secret: whoever changes the configuration on condition of this
+            // version then knows of every CA and path that was in use when it came to be.
             let configuration = self.configuration().await?;
-            let (trust, pause) = match &mut self.certificates {
-                None => (None, PERIOD),
-                Some(certificates) => match certificates.step(configuration.as_ref()).await? {
-                    Next::Again => continue,
-                    Next::Trust(trust) => (Some(trust), RETRY),
-                    Next::Wait(pause) => (Some(BTreeSet::new()), pause.min(PERIOD)),
-                },
+            // The API groups do not have to wait for a Secret.
+            let (turn, failed) = match self.turn(configuration.as_ref()).await {
+                Ok(None) => continue,
+                Ok(Some(turn)) => (turn, None),
+                Err(error) => (Turn::default(), Some(error)),
             };
             let groups = self.groups.borrow_and_update().clone();
             let wanted = Wanted {
-                trust: trust.as_ref(),
+                trust: turn.trust.as_ref(),
+                path: turn.path.as_ref(),
                 groups: &groups,
             };
-            let patch = configuration.and_then(|it| it.patch(&wanted, Timestamp::now()));
-            match patch {
-                None => return Ok(pause),
+            match configuration.and_then(|it| it.patch(&wanted, Timestamp::now())) {
+                None => return failed.map_or(Ok(turn.pause), Err),
                 Some(patch) => self.change(&patch).await?,
             }
         }
         Ok(RETRY)
+    }
+
+    /// What the certificates and the path ask for; `None` where that was done at once, so that
+    /// it is time to look again.
+    async fn turn(
+        &mut self,
+        configuration: Option<&Configuration>,
+    ) -> Result<Option<Turn>, KeeperError> {
+        let secret = match &self.secret {
+            Some(shared) => shared.read().await,
+            None => Ok(None),
+        };
+        let stored = match &secret {
+            Ok(secret) => self.paths.stored(secret.as_ref()).await,
+            Err(_) => Ok(None),
+        };
+        let known = stored.as_ref().ok().cloned().flatten();
+        let has_path = known.is_some();
+        let (path, pause) = self.paths.step(configuration, known, Timestamp::now());
+        let (secret, _) = (secret?, stored?);
+        let mut turn = Turn {
+            path,
+            pause: pause.map_or(PERIOD, |pause| pause.min(PERIOD)),
+            trust: None,
+        };
+        let Some(shared) = &self.secret else {
+            return Ok(Some(turn));
+        };
+        if let Some(certificates) = &mut self.certificates {
+            let step = certificates.step(shared, configuration, secret.as_ref());
+            match step.await? {
+                Next::Again => return Ok(None),
+                Next::Trust(trust) => (turn.trust, turn.pause) = (Some(trust), RETRY),
+                Next::Wait(pause) => {
+                    turn.trust = Some(BTreeSet::new());
+                    turn.pause = pause.min(turn.pause);
+                }
+            }
+        }
+        if !has_path {
+            shared.put_path(secret).await?;
+            return Ok(None);
+        }
+        Ok(Some(turn))
     }
 
     fn what(&self) -> String {

@@ -5,6 +5,8 @@
 //! changes over once it has seen the bundle hold the new CA for a while. Nothing is ever
 //! taken out of the bundle but what has expired, so a replica that is late harms nobody.
 
+pub mod path;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;

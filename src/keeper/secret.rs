@@ -2,11 +2,12 @@
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
+use kube::{Api, Client};
 
 use super::plan::{Generation, Stored};
 use super::{KeeperError, call};
+use crate::server::path::PathSecret;
 
 /// The serving certificate.
 const CERTIFICATE: &str = "tls.crt";
@@ -14,6 +15,9 @@ const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 /// The CA that it is from.
 const CA: &str = "ca.crt";
+
+/// The secret part of the webhook's path.
+const PATH: &str = "path";
 
 /// A Secret by its name.
 pub(super) struct SharedSecret {
@@ -25,9 +29,11 @@ pub(super) struct SharedSecret {
 }
 
 impl SharedSecret {
-    pub(super) fn new(api: Api<Secret>, namespace: &str, name: &str) -> Self {
+    /// `namespace` is the client's own where it is not given.
+    pub(super) fn new(client: &Client, namespace: Option<&str>, name: &str) -> Self {
+        let namespace = namespace.unwrap_or(client.default_namespace());
         Self {
-            api,
+            api: Api::namespaced(client.clone(), namespace),
             what: format!("secret {namespace}/{name}"),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -54,12 +60,7 @@ impl SharedSecret {
 
     /// What it holds.
     pub(super) fn stored(&self, secret: Option<&Secret>) -> Stored {
-        let data = secret.and_then(|secret| secret.data.as_ref());
-        let part = |key: &str| {
-            let bytes = data.and_then(|data| data.get(key));
-            bytes.map_or(&[][..], |bytes| &*bytes.0)
-        };
-        let (ca, certificate, key) = (part(CA), part(CERTIFICATE), part(KEY));
+        let [ca, certificate, key] = [CA, CERTIFICATE, KEY].map(|key| part(secret, key));
         // A chart may make it empty.
         if ca.is_empty() && certificate.is_empty() && key.is_empty() {
             return Stored::Nothing;
@@ -70,20 +71,41 @@ impl SharedSecret {
         }
     }
 
-    /// Puts a generation in place of what was `seen`. `false`: somebody was quicker.
+    /// Puts a generation in place of what was `seen`, and a new path with it. `false`: somebody
+    /// was quicker.
     pub(super) async fn put(
         &self,
         seen: Option<Secret>,
         generation: &Generation,
     ) -> Result<bool, KeeperError> {
+        let (ca, path) = (generation.ca.to_pem(), PathSecret::random());
+        let parts = [
+            (CERTIFICATE, &*generation.certificate),
+            (KEY, &*generation.key),
+            (CA, &*ca),
+            (PATH, path.reveal()),
+        ];
+        self.write(seen, &parts).await
+    }
+
+    /// Puts a new path into what was `seen`. `false`: somebody was quicker.
+    pub(super) async fn put_path(&self, seen: Option<Secret>) -> Result<bool, KeeperError> {
+        let path = PathSecret::random();
+        self.write(seen, &[(PATH, path.reveal())]).await
+    }
+
+    async fn write(
+        &self,
+        seen: Option<Secret>,
+        parts: &[(&str, &str)],
+    ) -> Result<bool, KeeperError> {
         let params = PostParams::default();
         let exists = seen.is_some();
         let mut secret = seen.unwrap_or_else(|| self.empty());
         let data = secret.data.get_or_insert_default();
-        let text = |text: &str| ByteString(text.as_bytes().to_vec());
-        data.insert(CERTIFICATE.to_owned(), text(&generation.certificate));
-        data.insert(KEY.to_owned(), text(&generation.key));
-        data.insert(CA.to_owned(), text(&generation.ca.to_pem()));
+        for &(key, text) in parts {
+            data.insert(key.to_owned(), ByteString(text.as_bytes().to_vec()));
+        }
         let verb = if exists { "update" } else { "create" };
         let raced = async {
             let answer = if exists {
@@ -113,8 +135,19 @@ impl SharedSecret {
                 labels: Some([label].map(|(k, v)| (k.to_owned(), v.to_owned())).into()),
                 ..ObjectMeta::default()
             },
-            type_: Some("kubernetes.io/tls".to_owned()),
+            type_: Some("Opaque".to_owned()),
             ..Secret::default()
         }
     }
+}
+
+/// The path in a Secret, where it holds one that can be used.
+pub(super) fn path_in(secret: Option<&Secret>) -> Option<PathSecret> {
+    std::str::from_utf8(part(secret, PATH)).ok()?.parse().ok()
+}
+
+fn part<'a>(secret: Option<&'a Secret>, key: &str) -> &'a [u8] {
+    let data = secret.and_then(|secret| secret.data.as_ref());
+    let bytes = data.and_then(|data| data.get(key));
+    bytes.map_or(&[][..], |bytes| &*bytes.0)
 }

@@ -12,6 +12,7 @@ use super::configuration::{Configuration, Wanted};
 use super::plan::{Ca, Generation};
 use crate::admission::Exempt;
 use crate::admission::registration::{CRD_WEBHOOK, FailurePolicy, Registration, Target};
+use crate::server::path::PathSecret;
 
 const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -70,8 +71,12 @@ fn what_cannot_be_served_says_why(#[case] parts: [&str; 3], #[case] expected: &s
 
 /// A configuration as the guard prints it, with a webhook of somebody else's in it.
 fn configuration(groups: &[&str]) -> Configuration {
+    configured(Target::Url("https://127.0.0.1/validate".to_owned()), groups)
+}
+
+fn configured(target: Target, groups: &[&str]) -> Configuration {
     let registration = Registration {
-        target: Target::Url("https://127.0.0.1/validate".to_owned()),
+        target,
         ca: None,
         groups: groups.to_vec(),
         on_write_failure: FailurePolicy::Fail,
@@ -115,6 +120,7 @@ fn a_ca_is_added_to_each_webhook_of_the_guards_and_to_no_other() {
         let trust = BTreeSet::from([trust.clone()]);
         let wanted = Wanted {
             trust: Some(&trust),
+            path: None,
             groups: &groups,
         };
         let patch = after.patch(&wanted, now).unwrap();
@@ -129,6 +135,7 @@ fn a_ca_is_added_to_each_webhook_of_the_guards_and_to_no_other() {
     // Where the certificates are somebody else's, so is the bundle.
     let hands_off = Wanted {
         trust: None,
+        path: None,
         groups: &groups,
     };
     assert_eq!(after.patch(&hands_off, now), None);
@@ -156,6 +163,7 @@ fn what_has_expired_goes_and_what_was_wiped_comes_back() {
     let groups = BTreeSet::new();
     let wanted = Wanted {
         trust: Some(&trust),
+        path: None,
         groups: &groups,
     };
     let after = patched(&before, &before.patch(&wanted, now).unwrap());
@@ -169,6 +177,7 @@ fn a_group_that_is_installed_is_asked_about() {
     let groups = texts(&["new.azure.com", "storage.azure.com"]);
     let wanted = Wanted {
         trust: None,
+        path: None,
         groups: &groups,
     };
     let patch = before.patch(&wanted, now).unwrap();
@@ -197,6 +206,7 @@ fn a_group_that_is_installed_is_asked_about() {
     let none = BTreeSet::new();
     let wanted = Wanted {
         trust: None,
+        path: None,
         groups: &none,
     };
     assert_eq!(after.patch(&wanted, now), None);
@@ -207,4 +217,69 @@ fn a_configuration_without_webhooks_of_the_guards_is_none() {
     let mut empty = configuration(&[]);
     empty.0.webhooks.as_mut().unwrap().truncate(1);
     assert_eq!(empty.bundle(), None::<BTreeSet<Ca>>);
+}
+
+#[rstest]
+#[case::of_a_url(
+    Target::Url("https://10.0.0.1:8443/validate".to_owned()),
+    "https://10.0.0.1:8443/validate/"
+)]
+#[case::behind_a_proxy(
+    Target::Url("https://proxy/guard/validate".to_owned()),
+    "https://proxy/guard/validate/"
+)]
+#[case::of_a_service(
+    Target::Service {
+        namespace: "n".to_owned(),
+        name: "s".to_owned(),
+        path: "/validate".to_owned(),
+    },
+    "/validate/"
+)]
+fn the_path_is_put_into_each_webhook_of_the_guards_and_into_no_other(
+    #[case] target: Target,
+    #[case] expected: &str,
+) {
+    let now = Timestamp::now();
+    let mut after = configured(target, &["storage.azure.com"]);
+    assert_eq!(after.paths(), BTreeSet::from([None]));
+    let groups = BTreeSet::new();
+    for secret in [PathSecret::random(), PathSecret::random()] {
+        let wanted = Wanted {
+            trust: None,
+            path: Some(&secret),
+            groups: &groups,
+        };
+        after = patched(&after, &after.patch(&wanted, now).unwrap());
+        assert_eq!(after.paths(), BTreeSet::from([Some(secret.clone())]));
+        assert_eq!(after.patch(&wanted, now), None);
+        let own = &after.0.webhooks.as_ref().unwrap()[1].client_config;
+        let service = own
+            .service
+            .as_ref()
+            .and_then(|service| service.path.as_ref());
+        let told = own.url.as_ref().or(service).unwrap();
+        assert_eq!(*told, format!("{expected}{}", secret.reveal()));
+    }
+    let foreign = &after.0.webhooks.as_ref().unwrap()[0].client_config;
+    assert!(!format!("{foreign:?}").contains("/validate/"));
+    assert!(after.is_left_alone());
+    after.0.metadata.annotations = None;
+    assert!(!after.is_left_alone());
+}
+
+#[test]
+fn a_path_that_is_none_of_the_guards_is_not_taken() {
+    let target = Target::Url("https://10.0.0.1/validate/short".to_owned());
+    let before = configured(target, &["storage.azure.com"]);
+    assert_eq!(before.paths(), BTreeSet::new());
+    let elsewhere = Target::Url("https://10.0.0.1/".to_owned());
+    let before = configured(elsewhere, &["storage.azure.com"]);
+    let (secret, groups) = (PathSecret::random(), BTreeSet::new());
+    let wanted = Wanted {
+        trust: None,
+        path: Some(&secret),
+        groups: &groups,
+    };
+    assert_eq!(before.patch(&wanted, Timestamp::now()), None);
 }

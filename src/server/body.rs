@@ -264,7 +264,7 @@ impl WholeBody {
         let mut slot = lock(&self.slot);
         slot.refused = Some(refused);
         slot.buffer = Vec::new();
-        slot.unread = self.incoming.take();
+        self.incoming = None;
         drop(slot);
         Poll::Ready(Some(Err(refused.into())))
     }

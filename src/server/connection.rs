@@ -169,7 +169,9 @@ impl Call {
             let Ok(response) = response.await;
             let mut response = rest.settle(response);
             if self.protocol == Protocol::Http1 {
-                rest.discard().await;
+                if !closes(&response) {
+                    rest.discard().await;
+                }
                 if *self.phase.borrow() != Phase::Serving {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
@@ -179,6 +181,12 @@ impl Call {
             Ok(response)
         }
     }
+}
+
+/// Whether nothing more is read after this answer.
+fn closes(response: &Response) -> bool {
+    let connection = response.headers().get(header::CONNECTION);
+    connection.is_some_and(|value| value == "close")
 }
 
 /// Counts a call for as long as it lives.

@@ -23,6 +23,8 @@ pub(super) enum Reason {
     Connections,
     /// The body is too large.
     Large,
+    /// The path is none that an API server was told.
+    Path,
     /// All bodies together are too large.
     Room,
     /// The body came too slowly.
@@ -35,6 +37,7 @@ impl Metrics {
         for reason in [
             Reason::Connections,
             Reason::Large,
+            Reason::Path,
             Reason::Room,
             Reason::Slow,
         ] {
@@ -42,7 +45,7 @@ impl Metrics {
         }
         registry.register(
             "rejected_calls",
-            "Calls of the webhook's port that were turned away unjudged, by reason: connections (too many), large (the body), room (all bodies together), slow (the body)",
+            "Calls of the webhook's port that were turned away unjudged, by reason: connections (too many), large (the body), path (none that an API server was told), room (all bodies together), slow (the body)",
             self.rejected.clone(),
         );
     }

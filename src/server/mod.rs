@@ -2,6 +2,7 @@
 //! the way out. Nothing here knows what the router does.
 //!
 //! - [`HttpsServer`] binds, serves and drains;
+//! - [`path`] keeps those out who were not told the secret part of the path;
 //! - [`tls`] holds the serving certificate, replaced when its files change;
 //! - [`ops`] answers `/healthz`, `/readyz` and `/metrics`, from [`readiness`];
 //! - [`shutdown`] turns signals into a token;
@@ -21,6 +22,7 @@ mod linger;
 pub mod metrics;
 pub mod ops;
 mod panics;
+pub mod path;
 pub mod readiness;
 mod seldom;
 pub mod shutdown;

@@ -145,6 +145,8 @@ async fn every_flag_of_serve_is_a_value_or_has_a_reason_not_to_be() {
         "--kubeconfig",
         // The Service is the only name by which the API server calls.
         "--tls-name",
+        // The chart has the guard make it, in --path-secret.
+        "--path-file",
         // A volume has to come with it: guard.extraVolumes.
         "--client-ca",
     ];
@@ -172,8 +174,8 @@ async fn each_verb_has_its_own_failure_policy_and_timeout() {
     let rendered = registration(&args).await;
     let expected = [
         ("write", "Fail", 7),
-        // A safe step waits for nobody, whatever is asked for.
-        ("parked", "Ignore", 7),
+        // A safe step waits for nobody, and not for long, whatever is asked for.
+        ("parked", "Ignore", 2),
         ("delete", "Ignore", 3),
         ("namespace", "Ignore", 3),
         ("mode", "Fail", 7),

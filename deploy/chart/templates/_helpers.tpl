@@ -51,6 +51,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- default (printf "%s-%s" (include "aso-guard.fullname" .) $end) .Values.certificates.secretName }}
 {{- end }}
 
+{{/* Where the guard keeps the secret part of the webhook's path: with its own certificate, if it has one. */}}
+{{- define "aso-guard.pathSecret" -}}
+{{- if eq .Values.certificates.source "selfSigned" }}
+{{- include "aso-guard.tlsSecret" . }}
+{{- else }}
+{{- printf "%s-path" (include "aso-guard.fullname" .) }}
+{{- end }}
+{{- end }}
+
 {{/* Whether the claims are kept in this cluster. */}}
 {{- define "aso-guard.ownRegistry" -}}
 {{- if not .Values.registry.kubeconfigSecret }}yes{{ end }}

@@ -1,0 +1,107 @@
+//! Where calls are taken, and where API servers are told to call.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Secret;
+use tracing::warn;
+
+use crate::admission::registration::NO_ENFORCER;
+use crate::server::path::{PathSecret, Paths};
+use crate::server::readiness::Awaited;
+
+use super::configuration::Configuration;
+use super::plan::path::{PathPlanner, SeenPaths};
+use super::secret::path_in;
+use super::{KeeperError, PathSource};
+
+/// How long a path is stored before API servers are told of it: longer than a replica that may
+/// not watch takes to look again.
+const NOTICE: SignedDuration = SignedDuration::from_secs(20);
+
+/// The path's part.
+pub(super) struct PathKeeper {
+    source: PathSource,
+    planner: PathPlanner<PathSecret>,
+    paths: Paths,
+    /// Whoever waits for the first look.
+    known: Option<Awaited>,
+    /// Whether it was said that the configuration may not be changed.
+    told: bool,
+}
+
+impl PathKeeper {
+    /// `lifetime` is that of certificates of the guard's own, with which the path changes.
+    pub(super) fn new(
+        source: PathSource,
+        lifetime: Option<SignedDuration>,
+        paths: Paths,
+        known: Awaited,
+    ) -> Self {
+        let notice = lifetime.map_or(NOTICE, |lifetime| NOTICE.min(lifetime / 10));
+        Self {
+            source,
+            planner: PathPlanner::new(notice),
+            paths,
+            known: Some(known),
+            told: false,
+        }
+    }
+
+    /// The secret part of the path, as it should be.
+    pub(super) async fn stored(
+        &self,
+        secret: Option<&Secret>,
+    ) -> Result<Option<PathSecret>, KeeperError> {
+        let PathSource::File(path) = &self.source else {
+            return Ok(path_in(secret));
+        };
+        read_file(path.clone()).await.map(Some)
+    }
+
+    /// Takes calls where they may come from now on. Gives the path that the configuration is to
+    /// have, where it should change, and how soon to look again.
+    pub(super) fn step(
+        &mut self,
+        configuration: Option<&Configuration>,
+        stored: Option<PathSecret>,
+        now: Timestamp,
+    ) -> (Option<PathSecret>, Option<Duration>) {
+        let plan = self.planner.next(&SeenPaths {
+            stored,
+            // Where there is none yet, people print one.
+            configured: configuration.map_or_else(|| BTreeSet::from([None]), Configuration::paths),
+            now,
+        });
+        self.paths.take(plan.take);
+        let may = configuration.is_some_and(Configuration::is_left_alone);
+        if plan.point_to.is_some() && !may && !self.told && configuration.is_some() {
+            self.told = true;
+            warn!(
+                "the webhook configuration lacks the annotation {NO_ENFORCER}: \"true\", so its \
+                 path is left as it is, and whoever reaches the port can ask for verdicts. Where \
+                 the cluster is not one of AKS, or AKS is to leave it alone: kubectl annotate \
+                 validatingwebhookconfiguration NAME {NO_ENFORCER}=true"
+            );
+        }
+        let soon = |until: Timestamp| Duration::try_from(until.duration_since(now)).ok();
+        let pause = plan.until.and_then(soon).filter(|pause| !pause.is_zero());
+        (plan.point_to.filter(|_| may), pause)
+    }
+
+    /// A look is over, whatever came of it.
+    pub(super) fn looked(&mut self) {
+        if let Some(known) = self.known.take() {
+            known.done();
+        }
+    }
+}
+
+async fn read_file(path: PathBuf) -> Result<PathSecret, KeeperError> {
+    let text = tokio::fs::read_to_string(&path).await;
+    let text = text.map_err(|error| error.to_string());
+    let secret = text.and_then(|text| text.trim().parse().map_err(|error| format!("{error}")));
+    secret.map_err(|why| KeeperError::PathFile { path, why })
+}
