@@ -1,5 +1,7 @@
 //! `aso-guard webhook`.
 
+mod call;
+mod coverage;
 mod delete;
 mod registered;
 mod test;

@@ -10,13 +10,15 @@ use clap::Args;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingWebhookConfiguration, WebhookClientConfig,
 };
-use kube::Client;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::call;
+use super::coverage::gaps;
 use super::registered::Registered;
+use crate::admission::registration::PATH;
 
 /// An API server waits ten seconds, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,10 +32,15 @@ pub(super) struct TestArgs {
     /// `kubectl port-forward`; the certificate is checked by the name.
     #[arg(long, value_name = "ADDRESS", env = "ASO_GUARD_CONNECT")]
     connect: Option<SocketAddr>,
+    /// That API servers let things through while no guard answers (failurePolicy Ignore) is
+    /// meant, as in audit mode.
+    #[arg(long)]
+    may_ignore: bool,
 }
 
 /// Asks about a resource group that nobody has, as a dry run: the guard looks into the registry,
-/// and writes nothing. Fails where the guard does not answer, is not trusted, or cannot tell.
+/// and writes nothing. Fails where the guard does not answer, is not trusted, or cannot tell, and
+/// where API servers do not ask it about everything.
 pub(super) async fn run(args: &TestArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let name = &args.registered.name;
     let stored = args.registered.api().await?.get_opt(name).await;
@@ -45,12 +52,28 @@ pub(super) async fn run(args: &TestArgs, out: &mut impl Write) -> anyhow::Result
         )
     })?;
     for (url, target) in targets(&stored)? {
+        let shown = without_secret(&url);
         let answer = ask(&url, target, args.connect).await.with_context(|| {
-            format!("the API server is told to call {url}, which does not answer as it should")
+            format!("the API server is told to call {shown}, which does not answer as it should")
         })?;
-        writeln!(out, "{url}: {}", judged(&answer)?)?;
+        writeln!(out, "{shown}: {}", judged(&answer)?)?;
     }
+    let gaps = gaps(&stored, args.may_ignore);
+    ensure!(
+        gaps.is_empty(),
+        "but API servers do not ask it about everything:\n  {}\n`helm upgrade` brings the webhook \
+         configuration {name} back, or `aso-guard webhook … | kubectl apply -f -`",
+        gaps.join("\n  ")
+    );
     Ok(())
+}
+
+/// A URL as it may be shown.
+fn without_secret(url: &str) -> String {
+    match url.rsplit_once(PATH) {
+        Some((before, end)) if end.starts_with('/') => format!("{before}{PATH}/…"),
+        _ => url.to_owned(),
+    }
 }
 
 /// Where the webhooks are, each place once.
@@ -85,9 +108,8 @@ async fn ask(
     connect: Option<SocketAddr>,
 ) -> anyhow::Result<Value> {
     let pem = target.ca_bundle.clone().unwrap_or_default().0;
-    let roots: Vec<Vec<u8>> = CertificateDer::pem_slice_iter(&pem)
-        .map(|certificate| Ok(certificate?.to_vec()))
-        .collect::<anyhow::Result<_>>()
+    let roots: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
         .context("its caBundle is not PEM")?;
     ensure!(
         !roots.is_empty(),
@@ -99,19 +121,11 @@ async fn ask(
         Some(address) => address.to_string(),
         None => url.authority().context("its URL has no host")?.to_string(),
     };
-    let base = http::Uri::builder().scheme("https").authority(authority);
-    let mut config = kube::Config::new(base.path_and_query("/").build()?);
-    if connect.is_some() {
-        config.tls_server_name = url.host().map(str::to_owned);
-    }
-    config.root_cert = Some(roots);
-    config.default_retry = false;
-    config.connect_timeout = Some(PATIENCE);
-    config.read_timeout = Some(PATIENCE);
-    let request = http::Request::post(url.path())
-        .header(http::header::CONTENT_TYPE, "application/json")
-        .body(serde_json::to_vec(&review())?)?;
-    Ok(Client::try_from(config)?.request(request).await?)
+    let review = review();
+    let answer = call::post(&url, &authority, roots, &review);
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .with_context(|| format!("no answer within {PATIENCE:?}"))?
 }
 
 /// The creation of a resource group that nobody has, as a dry run.
@@ -188,6 +202,16 @@ mod tests {
         };
         let url = "https://guard.aso-guard.svc:443/validate";
         assert_eq!(url_of(&target), url);
+    }
+
+    #[rstest]
+    #[case("https://a.b.svc:443/validate", "https://a.b.svc:443/validate")]
+    #[case(
+        "https://a.b.svc:443/validate/0123456789",
+        "https://a.b.svc:443/validate/…"
+    )]
+    fn the_secret_part_of_a_path_is_not_shown(#[case] url: &str, #[case] shown: &str) {
+        assert_eq!(without_secret(url), shown);
     }
 
     #[rstest]
