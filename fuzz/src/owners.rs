@@ -96,10 +96,8 @@ fn check_resolution(cluster: &MemoryCluster, object: &ObjectFacts, found: &Resol
     }
     assert!(found.also.iter().all(|other| *other != found.identity));
     assert_ne!(found.stale_status.as_ref(), Some(&found.identity));
-    let pending = |why: &Unresolved| why.is_pending() && !why.reason().is_empty();
-    assert!(found.from_annotation.as_ref().is_none_or(pending));
-    if found.from_annotation.is_some() {
-        assert!(found.assumed);
+    if let Some((_, why)) = &found.witness {
+        assert!(!found.assumed && !why.reason().is_empty());
         return;
     }
     check_place(cluster, object, found);
@@ -124,7 +122,7 @@ fn check_place(cluster: &MemoryCluster, object: &ObjectFacts, found: &Resolution
     };
     let is_moved = owner.annotations.child_resource_id_override.is_some();
     if let Ok(above) = identity(cluster, &owner)
-        && above.from_annotation.is_none()
+        && above.witness.is_none()
         && !is_moved
     {
         assert!(

@@ -121,12 +121,13 @@ impl Guard {
     /// The object with its identities, where deleting it would delete its resource,
     /// and neither another copy nor a transfer depends on that.
     async fn look_at_peers(&self, object: Arc<ObjectFacts>) -> Result<Option<Doomed>, Stop> {
-        let resolved = resolve::resolve(&*self.cluster, &object, Trust::Known).await?;
-        if resolved.policy.policy != Policy::Manage || object.terminating {
+        let policy = resolve::effective_policy(&*self.cluster, &object, Trust::Known).await?;
+        if policy.policy != Policy::Manage || object.terminating {
             return Ok(None);
         }
         let copy = self.copy_of(&object);
-        let identities = resolved.identity.iter().flat_map(Resolution::identities);
+        let found = self.identity(&object).await?;
+        let identities = found.iter().flat_map(Resolution::identities);
         let identities: Vec<Identity> = identities.cloned().collect();
         for identity in &identities {
             let known = self.registry.claim(identity).await?;

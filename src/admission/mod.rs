@@ -3,6 +3,7 @@
 mod answers;
 mod family;
 mod guard;
+mod known;
 mod marks;
 mod metrics;
 mod plain;

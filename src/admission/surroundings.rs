@@ -133,11 +133,11 @@ impl Guard {
         object: Arc<ObjectFacts>,
         deletes: bool,
     ) -> (Touched, Result<(), Stop>) {
-        let resolution = match resolve::identity(&*self.cluster, &object, Trust::Known).await {
+        let resolution = match self.identity(&object).await {
             Ok(Ok(resolution)) => resolution,
             // What cannot be worked out now is found by the observer later.
             Ok(Err(_)) => return (Touched::new(), Ok(())),
-            Err(error) => return (Touched::new(), Err(error.into())),
+            Err(stop) => return (Touched::new(), Err(stop)),
         };
         let ask = Acquire {
             copy: self.copy_of(&object),

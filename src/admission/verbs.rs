@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::arm::{Identity, Unresolved};
+use crate::arm::{Identity, Resolution, Unresolved};
 use crate::claim::{Action, CopyRef};
 use crate::cluster::resolve::{self, Trust};
 use crate::object::ObjectFacts;
@@ -36,10 +36,10 @@ impl Guard {
             Ok(Ok(resolution)) => {
                 let outcome = self.go_live(case, &resolution, None).await;
                 let verdict = self.conclude(case, outcome).await;
-                if resolution.assumed {
-                    return verdict.noting(assumed(&resolution.identity));
+                match unsure(&resolution) {
+                    Some(words) => verdict.noting(words),
+                    None => verdict,
                 }
-                verdict
             }
         }
     }
@@ -83,7 +83,7 @@ impl Guard {
         if was_live && !wakes_delete && same_names(old, case.object) {
             return Ok(Ok(()));
         }
-        let resolution = match resolve::identity(&*self.cluster, case.object, Trust::Known).await? {
+        let resolution = match self.identity(case.object).await? {
             Ok(resolution) => resolution,
             Err(why) => return Ok(Err(why)),
         };
@@ -92,10 +92,11 @@ impl Guard {
             _ => Vec::new(),
         };
         let is_new = resolution.identities().any(|id| !held.contains(id));
-        if !is_new && !wakes_delete {
+        // A copy that was let in unresolved has no claim: it goes live by this change.
+        if !is_new && !wakes_delete && self.is_claimed(&case.copy, &resolution).await? {
             return Ok(Ok(()));
         }
-        if was_live && !wakes_delete {
+        if was_live && is_new && !wakes_delete {
             case.action = Action::Rename;
         }
         if deletes && moved_away {
@@ -129,8 +130,8 @@ impl Guard {
                 Err(stop) => self.stopped(case, stop).await,
             };
         }
-        match resolve::identity(&*self.cluster, case.object, Trust::Known).await {
-            Err(error) => self.stopped(case, Stop::Cluster(error)).await,
+        match self.identity(case.object).await {
+            Err(stop) => self.stopped(case, stop).await,
             Ok(Err(why)) => self.unresolved(case.standing, &why),
             Ok(Ok(resolution)) => {
                 let outcome = self.delete_resource(case, &resolution).await;
@@ -140,9 +141,17 @@ impl Guard {
     }
 }
 
-/// A word on an identity that rests on a guess.
-fn assumed(identity: &Identity) -> String {
-    format!("its owner is not there yet: checked as {identity}, and again when the owner comes")
+/// A word on an identity that was not computed, or rests on a guess.
+fn unsure(resolution: &Resolution) -> Option<String> {
+    let identity = &resolution.identity;
+    match &resolution.witness {
+        Some((witness, why)) => Some(format!("checked as {identity}, by {witness}: {why}")),
+        None => resolution.assumed.then(|| {
+            format!(
+                "its owner is not there yet: checked as {identity}, and again when the owner comes"
+            )
+        }),
+    }
 }
 
 /// What a parked copy takes with it: Kubernetes deletes its live children, and ASO

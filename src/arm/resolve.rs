@@ -47,12 +47,11 @@ pub struct Resolution {
     /// The resource that ASO writes to.
     pub identity: Identity,
     /// Whether the identity rests on a guess: an owner was missing and its
-    /// Kubernetes name was taken as its Azure name, or
-    /// [the annotation was believed](Self::from_annotation).
+    /// Kubernetes name was taken as its Azure name.
     pub assumed: bool,
-    /// Why the identity could not be computed, where it was taken from the
-    /// `resource-id` annotation instead.
-    pub from_annotation: Option<Unresolved>,
+    /// Where the identity could not be computed: what it was taken from instead, and
+    /// why it could not.
+    pub witness: Option<(Witness, Unresolved)>,
     /// Other resources that ASO may act on for this object: the `resource-id`
     /// annotation where it differs (ASO uses it for GET and DELETE), and a
     /// second stable name where ASO's versions differ.
@@ -64,7 +63,52 @@ pub struct Resolution {
     pub bad_annotation: Option<ArmIdError>,
 }
 
+/// What an object is known by where its identity cannot be computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// The `resource-id` annotation: ASO deletes what it names, whatever else it knows.
+    ResourceId,
+    /// `status.id`: what ASO last wrote to.
+    StatusId,
+    /// The claims that list the object as a copy.
+    Claims,
+}
+
+/// How messages name it: `its claim`.
+impl std::fmt::Display for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ResourceId => "its annotation resource-id",
+            Self::StatusId => "its status.id",
+            Self::Claims => "its claim",
+        })
+    }
+}
+
 impl Resolution {
+    /// What is known of an object by these identities alone, where there is one.
+    ///
+    /// # Errors
+    /// Why the identity cannot be computed, where there is none.
+    pub fn by(
+        witness: Witness,
+        identities: impl IntoIterator<Item = Identity>,
+        why: Unresolved,
+    ) -> Result<Self, Unresolved> {
+        let mut identities = identities.into_iter();
+        let Some(identity) = identities.next() else {
+            return Err(why);
+        };
+        Ok(Self {
+            identity,
+            assumed: false,
+            witness: Some((witness, why)),
+            also: identities.collect(),
+            stale_status: None,
+            bad_annotation: None,
+        })
+    }
+
     /// Every resource that ASO may act on for this object: the computed one, then
     /// what annotations and status name besides.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
@@ -119,17 +163,19 @@ pub fn resolve(
     let annotated = not_empty(object.annotations.resource_id.as_deref()).map(arm_id);
     match compute(kinds, object, owners, subscription) {
         Ok(found) => Ok(with_witnesses(object, found, annotated)),
-        Err(why) => match annotated {
-            Some(Ok(identity)) if why.is_pending() => Ok(Resolution {
-                stale_status: stale_status(object, &identity),
-                identity,
-                assumed: true,
-                from_annotation: Some(why),
-                also: Vec::new(),
-                bad_annotation: None,
-            }),
-            _ => Err(why),
-        },
+        // Whatever cannot be told of the spec, ASO acts on what the object is known by.
+        Err(why) => {
+            let status = object.status_id.as_deref().and_then(|id| arm_id(id).ok());
+            let Some(Ok(annotated)) = annotated else {
+                return Resolution::by(Witness::StatusId, status, why);
+            };
+            let also = status.filter(|status| *status != annotated);
+            Resolution::by(
+                Witness::ResourceId,
+                [annotated].into_iter().chain(also),
+                why,
+            )
+        }
     }
 }
 
@@ -185,7 +231,7 @@ fn with_witnesses(
         stale_status: stale_status(object, &identity),
         identity,
         assumed: found.assumed,
-        from_annotation: None,
+        witness: None,
         also,
         bad_annotation,
     }

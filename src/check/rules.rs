@@ -92,6 +92,15 @@ impl<'a> Checking<'a> {
                     let finding = Finding::new(Rule::ForeignResourceId, Level::Warning, message);
                     self.found.push(about(finding, &marks.resource_id));
                 }
+                // What would not resolve without what ASO wrote down is wrong all the same.
+                if let Some((_, why)) = &resolution.witness
+                    && !why.is_pending()
+                {
+                    let told = &mut self.no_subscription;
+                    let found = unresolved::find(manifest, why, told);
+                    self.found
+                        .extend(found.map(|(finding, place)| about(finding, place)));
+                }
                 let resolution = resolution.clone();
                 let policy = resolved.policy.policy;
                 self.claims.stand(copy, manifest, resolution, policy);

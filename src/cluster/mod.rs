@@ -95,6 +95,10 @@ pub trait FollowUp: Send + Sync {
         request: &RequestUid,
         deadline: Timestamp,
     );
+
+    /// The identities whose claims may list an object as a copy; `None` while that is
+    /// not known. It may be too many.
+    fn claims_of(&self, object: &ObjectKey) -> Option<Vec<Identity>>;
 }
 
 /// The cluster's API server could not be asked.

@@ -97,6 +97,12 @@ impl FollowUp for Observer {
         let over = self.stopwatch.note(object, request, deadline);
         self.queue.add_at(object.clone(), over + PAST);
     }
+
+    fn claims_of(&self, object: &ObjectKey) -> Option<Vec<Identity>> {
+        // Before the first comparison claims may be there that nobody here has seen.
+        let known = self.backlog().is_some();
+        known.then(|| self.ledger.identities(object))
+    }
 }
 
 impl Observer {
@@ -435,15 +441,13 @@ fn observation<'a>(
     let object = object.map(|(object, resolved)| {
         let policy = resolved.policy.policy;
         let held = match &resolved.identity {
-            Ok(resolution) => resolution
-                .identities()
-                .any(|one| one == identity)
-                .then_some(Held {
-                    policy,
-                    assumed: resolution.assumed,
-                }),
+            Ok(resolution) if resolution.identities().any(|one| one == identity) => Some(Held {
+                policy,
+                assumed: resolution.assumed,
+            }),
+            Ok(resolution) if resolution.witness.is_none() => None,
             // It cannot be worked out just now, and was a copy when it could: it still is.
-            Err(_) => known
+            _ => known
                 .and_then(|known| known.copies.get(copy))
                 .map(|held| Held {
                     policy,

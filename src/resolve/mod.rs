@@ -213,14 +213,20 @@ impl<'a> Resolving<'a> {
             .as_ref()
             .and_then(|known| known.as_deref().ok());
         let found = arm::resolve(self.kinds, self.object, &owners, known);
-        Ok(
-            found.map_err(|unresolved| match (unresolved, subscription) {
-                (Unresolved::NoSubscription { .. }, Some(Err(why))) => {
-                    Unresolved::NoCredential { why }
-                }
-                (unresolved, _) => unresolved,
-            }),
-        )
+        let Some(Err(without)) = subscription else {
+            return Ok(found);
+        };
+        let told = |unresolved| match unresolved {
+            Unresolved::NoSubscription { .. } => Unresolved::NoCredential { why: without },
+            unresolved => unresolved,
+        };
+        Ok(match found {
+            Err(unresolved) => Err(told(unresolved)),
+            Ok(mut found) => {
+                found.witness = found.witness.map(|(by, unresolved)| (by, told(unresolved)));
+                Ok(found)
+            }
+        })
     }
 
     /// The owners of the object, nearest first: up to its root, to the first one that is

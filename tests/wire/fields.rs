@@ -36,7 +36,7 @@ const ENVELOPE: [(&str, Type); 12] = [
 ];
 
 /// The fields of the objects.
-const OBJECT: [(&str, Type); 26] = [
+const OBJECT: [(&str, Type); 27] = [
     ("", Type::Object),
     ("/metadata", Type::Object),
     ("/metadata/name", Text),
@@ -54,6 +54,10 @@ const OBJECT: [(&str, Type); 26] = [
     ),
     (
         "/metadata/annotations/serviceoperator.azure.com~1credential-from",
+        Text,
+    ),
+    (
+        "/metadata/annotations/serviceoperator.azure.com~1operator-namespace",
         Text,
     ),
     (

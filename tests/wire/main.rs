@@ -48,5 +48,6 @@ mod tampered;
 mod told;
 mod transfers;
 mod trouble;
+mod unresolved;
 mod update;
 mod world;

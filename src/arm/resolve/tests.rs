@@ -245,7 +245,7 @@ fn resolves(#[case] object: ObjectFacts, #[case] expected: &str) {
     let plain = Resolution {
         identity: Identity::parse(expected).unwrap(),
         assumed: false,
-        from_annotation: None,
+        witness: None,
         also: Vec::new(),
         stale_status: None,
         bad_annotation: None,
@@ -503,7 +503,7 @@ fn assumes_the_name_of_a_missing_root(#[case] object: ObjectFacts, #[case] expec
     let found = resolve_in(&[], &object).unwrap();
     assert_eq!(found.identity.as_str(), expected);
     assert!(found.assumed);
-    assert_eq!(found.from_annotation, None);
+    assert_eq!(found.witness, None);
 }
 
 #[test]
@@ -557,26 +557,28 @@ fn an_annotation_is_never_a_synthetic_key() {
 #[case::missing_owner(child(SUBNET, "elsewhere"), "owner-missing")]
 #[case::unknown_kind(root("network.azure.com/Bridge/b"), "unknown-kind")]
 #[case::config(with(VNET, |it| { it.owner = Some(owner("rg")); it.azure_name_from_config = true; }), "name-pending")]
-fn the_annotation_speaks_where_nothing_else_does(
+#[case::contradiction(at(VNET, "far"), "bad-owner")]
+#[case::no_owner(root(VNET), "no-owner")]
+fn the_annotation_or_the_status_speaks_where_nothing_else_does(
     #[case] mut object: ObjectFacts,
     #[case] why: &str,
 ) {
     assert_eq!(resolve_in(&world(), &object).unwrap_err().reason(), why);
     object.annotations.resource_id = text(FAR_VNET);
     let found = resolve_in(&world(), &object).unwrap();
-    assert_eq!(found.identity.as_str(), FAR_VNET);
-    assert!(found.assumed);
-    assert_eq!(found.from_annotation.unwrap().reason(), why);
-}
+    let told = |found: Resolution| {
+        let (witness, unresolved) = found.witness.unwrap();
+        assert_eq!(unresolved.reason(), why);
+        (found.identity.as_str().to_owned(), witness)
+    };
+    assert!(!found.assumed);
+    assert_eq!(told(found), (FAR_VNET.to_owned(), Witness::ResourceId));
 
-#[test]
-fn the_annotation_does_not_mend_a_contradiction() {
-    let mut vnet = at(VNET, "far");
-    vnet.annotations.resource_id = text(FAR_VNET);
-    assert_eq!(
-        resolve_in(&world(), &vnet).unwrap_err().reason(),
-        "bad-owner"
-    );
+    // A bad annotation names nothing that could be deleted.
+    object.annotations.resource_id = text("vnet");
+    object.status_id = text(FAR_VNET);
+    let found = resolve_in(&world(), &object).unwrap();
+    assert_eq!(told(found), (FAR_VNET.to_owned(), Witness::StatusId));
 }
 
 const OVERRIDE: &str = "/subscriptions/made-by-the-alias";

@@ -1,0 +1,81 @@
+//! What an object stands for, to an admission: what can be worked out of it, or else
+//! what it is known by.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::arm::{Identity, Resolution, Unresolved, Witness};
+use crate::claim::{Copy, CopyRef};
+use crate::cluster::resolve::{self, Trust};
+use crate::object::{ObjectFacts, ObjectKey};
+use crate::registry::{Holding, RegistryError, Scope};
+
+use super::family::AT_ONCE;
+use super::guard::{Guard, Stop};
+
+impl Guard {
+    /// The resource that a stored object stands for. Where its identity cannot be worked out,
+    /// the claims that list it count: whatever became of its owner or its credential
+    /// since, ASO may act on what it acted on before.
+    ///
+    /// # Errors
+    /// The cluster or the registry did not answer. The inner error says why nothing at all is
+    /// known of it.
+    pub(super) async fn identity(
+        &self,
+        object: &ObjectFacts,
+    ) -> Result<Result<Resolution, Unresolved>, Stop> {
+        let found = resolve::identity(&*self.cluster, object, Trust::Known).await?;
+        let Err(why) = found else { return Ok(found) };
+        let claimed = self.claimed(&object.key).await?;
+        Ok(Resolution::by(Witness::Claims, claimed, why))
+    }
+
+    /// The identities whose claims list an object as a copy.
+    async fn claimed(&self, object: &ObjectKey) -> Result<Vec<Identity>, RegistryError> {
+        let copy = CopyRef {
+            member: self.member.clone(),
+            object: object.clone(),
+        };
+        let known = if let Some(identities) = self.follow_up.claims_of(object) {
+            let read = stream::iter(identities)
+                .map(|identity| async move { self.registry.claim(&identity).await })
+                .buffered(AT_ONCE);
+            let read: Vec<_> = read.try_collect().await?;
+            read.into_iter().flatten().collect()
+        } else {
+            let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
+            self.registry.claims(&scope).await?.records
+        };
+        let listing = known.into_iter().map(|known| known.record);
+        let listing = listing.filter(|record| record.copies.contains_key(&copy));
+        Ok(listing.map(|record| record.identity).collect())
+    }
+
+    /// Whether the claim of each resource that an object stands for has it as live.
+    ///
+    /// # Errors
+    /// The registry did not answer, and nobody here remembers those claims.
+    pub(super) async fn is_claimed(
+        &self,
+        copy: &CopyRef,
+        resolution: &Resolution,
+    ) -> Result<bool, RegistryError> {
+        for identity in resolution.identities() {
+            let known = match self.registry.claim(identity).await {
+                Ok(known) => known,
+                // ASO's own first write is not to wait for a registry, where it was acquired for.
+                Err(error) => match self.follow_up.claims_of(&copy.object) {
+                    Some(claims) if claims.contains(identity) => continue,
+                    _ => return Err(error),
+                },
+            };
+            let held = known
+                .as_ref()
+                .and_then(|known| known.record.copies.get(copy));
+            if !held.is_some_and(Copy::is_live) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
