@@ -45,14 +45,17 @@ pub async fn below_goes_by_whole_segments(registry: Arc<dyn Registry>) {
     );
     let elsewhere = place.id("/resourceGroups/rg10/providers/Microsoft.Sql/servers/s");
     let regional = place.id("/providers/Microsoft.Policy/assignments/p");
+    let on_it = place.id("/providers/Microsoft.Policy/assignments/p/providers/P.Q/t/x");
     register(
         &registry,
         &place,
         &[
             &group, &twin, &server, &database, &user, &nearly, &extension, &elsewhere, &regional,
+            &on_it,
         ],
     )
     .await;
+    assert_below(&registry, &regional, &[&on_it]).await;
 
     let in_server = [&database, &user, &extension];
     assert_below(&registry, &server, &in_server).await;
@@ -60,7 +63,7 @@ pub async fn below_goes_by_whole_segments(registry: Arc<dyn Registry>) {
     assert_below(&registry, &group, &in_group).await;
     assert_below(&registry, &twin, &[&elsewhere]).await;
     let mut in_subscription = in_group.to_vec();
-    in_subscription.extend([&group, &twin, &elsewhere, &regional]);
+    in_subscription.extend([&group, &twin, &elsewhere, &regional, &on_it]);
     assert_below(&registry, &place.id(""), &in_subscription).await;
     for leaf in [&user, &database, &place.id("/resourceGroups/rg")] {
         assert_below(&registry, leaf, &[]).await;

@@ -87,17 +87,7 @@ fn label_value(text: &str) -> String {
 pub(super) fn selector(scope: &Scope) -> String {
     match scope {
         Scope::All => String::new(),
-        Scope::Below(identity) => {
-            let Some(subscription) = identity.subscription() else {
-                return String::new();
-            };
-            let mut selector = format!("{SUBSCRIPTION_LABEL}={}", label_value(subscription));
-            if let Some(group) = identity.resource_group() {
-                // Writing to a String cannot fail.
-                let _ = write!(selector, ",{RESOURCE_GROUP_LABEL}={}", label_value(group));
-            }
-            selector
-        }
+        Scope::Below(identity) => below(identity),
         Scope::InConflict => format!("{CONFLICT_LABEL}=true"),
         Scope::Reserved(None) => TRANSFER_LABEL.to_owned(),
         Scope::Reserved(Some(transfer)) => format!("{TRANSFER_LABEL}={transfer}"),
@@ -109,6 +99,21 @@ pub(super) fn selector(scope: &Scope) -> String {
             format!("{MEMBER_LABEL_PREFIX}{member}={IN_FLIGHT}")
         }
     }
+}
+
+/// The label selector that finds (at least) the claims below an identity. What is below
+/// something outside of resource groups, or of subscriptions, is outside of them, too.
+fn below(identity: &Identity) -> String {
+    let one = |label: &str, value: Option<&str>| match value {
+        Some(value) => format!("{label}={}", label_value(value)),
+        None => format!("!{label}"),
+    };
+    let in_subscription = one(SUBSCRIPTION_LABEL, identity.subscription());
+    if identity.is_subscription() {
+        return in_subscription;
+    }
+    let in_group = one(RESOURCE_GROUP_LABEL, identity.resource_group());
+    format!("{in_subscription},{in_group}")
 }
 
 /// `rg-prod/storageAccounts/st1`: an identity without what all have in common.
@@ -449,4 +454,33 @@ pub(super) fn from_member(member: &Member) -> Result<MemberRecord, String> {
             },
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::in_a_group(
+        "/subscriptions/s/resourceGroups/RG/providers/P.Q/t/n",
+        "asoguard.io/subscription=s,asoguard.io/resource-group=rg"
+    )]
+    #[case::in_a_subscription(
+        "/subscriptions/s/providers/P.Q/t/n",
+        "asoguard.io/subscription=s,!asoguard.io/resource-group"
+    )]
+    #[case::a_subscription("/subscriptions/s", "asoguard.io/subscription=s")]
+    #[case::in_the_tenant(
+        "/providers/P.Q/t/n",
+        "!asoguard.io/subscription,!asoguard.io/resource-group"
+    )]
+    fn what_is_below_a_resource_is_listed_without_the_rest(
+        #[case] identity: &str,
+        #[case] expected: &str,
+    ) {
+        let scope = Scope::Below(identity.parse().unwrap());
+        assert_eq!(selector(&scope), expected);
+    }
 }
