@@ -1,18 +1,20 @@
 //! From what stopped a request to what its client is told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::arm::Unresolved;
-use crate::claim::{Heard, Reason, Refusal, Speaker, Words};
+use crate::claim::{Heard, Heartbeats, MemberName, NAMED, Reason, Refusal, Speaker, Words};
 use crate::object::POLICY_ANNOTATION;
 use crate::policy::Effective;
 use crate::registry::RegistryError;
 
 use super::guard::{Case, Guard, Stop};
-use super::standing::{Standing, refuse_spent};
+use super::standing::{Standing, refuse_spent, refuse_unproven};
 use super::verdict::{Objection, OnUnresolved, Verdict};
 
 /// How long a refusal waits to learn when its holder was last heard from.
@@ -43,6 +45,7 @@ impl Guard {
                 );
                 case.standing.cannot_know(&one.to_string(), &next)
             }
+            Stop::Unproven(refusal) => refuse_unproven(&self.objection(case, &refusal).await),
             Stop::Registry(error) => {
                 let next = "Try again once the registry answers; nothing was changed in Azure.";
                 case.standing.cannot_know(&error.to_string(), next)
@@ -55,7 +58,7 @@ impl Guard {
         let words = refusal.words(&Speaker {
             copy: &case.copy,
             action: case.action,
-            heard: self.heard(refusal).await,
+            heard: &self.heard(refusal).await,
         });
         Objection {
             reason: refusal.reason(),
@@ -64,16 +67,31 @@ impl Guard {
         }
     }
 
-    /// When the member in the way was last heard from. For a person only, so a
+    /// When the members in the way were last heard from. For a person only, so a
     /// registry that does not say, or not soon, is no trouble.
-    async fn heard(&self, refusal: &Refusal) -> Option<Heard> {
-        let member = &refusal.holder()?.copy.member;
-        if *member == self.member {
-            return None;
+    async fn heard(&self, refusal: &Refusal) -> Heartbeats {
+        let holders = refusal.holders();
+        let members: BTreeSet<&MemberName> = holders
+            .iter()
+            .take(NAMED)
+            .map(|holder| &holder.copy.member)
+            .filter(|member| **member != self.member)
+            .collect();
+        let all = join_all(members.into_iter().map(|member| self.last_heard(member))).await;
+        let mut heard: Heartbeats = all.into_iter().flatten().collect();
+        // Where this cluster has no record itself, one that is missing says nothing.
+        let forgotten = heard.values().any(Option::is_none);
+        if forgotten && !matches!(self.last_heard(&self.member).await, Some((_, Some(_)))) {
+            heard.retain(|_, last| last.is_some());
         }
+        heard
+    }
+
+    async fn last_heard(&self, member: &MemberName) -> Option<(MemberName, Option<Heard>)> {
         let answer = timeout(TO_LEARN, self.registry.member(member)).await;
-        let known = answer.ok()?.ok()??;
-        Some(Heard::since(known.record.heard, Timestamp::now()))
+        let known = answer.ok()?.ok()?;
+        let heard = known.map(|known| Heard::since(known.record.heard, Timestamp::now()));
+        Some((member.clone(), heard))
     }
 
     pub(super) fn unresolved(&self, standing: &Standing, why: &Unresolved) -> Verdict {
@@ -86,7 +104,7 @@ impl Guard {
                 let warning = format!("aso-guard {}", words.summary);
                 Verdict::warn(Reason::Unresolved, vec![warning])
             }
-            OnUnresolved::Deny => standing.on(&Objection {
+            OnUnresolved::Deny => standing.on_unknown(&Objection {
                 reason: Reason::Unresolved,
                 code: 403,
                 words,
@@ -103,7 +121,7 @@ impl Standing {
             next: vec![next.to_owned()],
             ..Words::default()
         };
-        self.on(&Objection {
+        self.on_unknown(&Objection {
             reason: Reason::RegistryUnavailable,
             code: 503,
             words,
@@ -111,10 +129,18 @@ impl Standing {
     }
 
     pub(super) fn too_late(&self, timeout: Duration) -> Verdict {
-        self.cannot_know(
-            &format!("no answer within {:.1} s", timeout.as_secs_f32()),
-            "Try again; if it stays so, see whether this cluster reaches the registry.",
-        )
+        let time = format!("{:.1} s", timeout.as_secs_f32());
+        match self.progress.words() {
+            Some(done) => self.cannot_know(
+                &format!("{time} were enough to look at {done}"),
+                "It is too much for one request: park or delete some of them first, and do the \
+                 rest in parts.",
+            ),
+            None => self.cannot_know(
+                &format!("no answer within {time}"),
+                "Try again; if it stays so, see whether this cluster reaches the registry.",
+            ),
+        }
     }
 
     pub(super) fn unreadable(&self, why: &str) -> Verdict {
@@ -123,7 +149,7 @@ impl Standing {
             next: vec!["Correct that field and try again.".to_owned()],
             ..Words::default()
         };
-        self.on(&Objection {
+        self.on_unknown(&Objection {
             reason: Reason::Unreadable,
             code: 400,
             words,

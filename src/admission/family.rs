@@ -1,97 +1,229 @@
 //! What a request means for the objects below the one it is about.
 
 use std::collections::HashSet;
+use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::arm::{Identity, Resolution};
-use crate::claim::{self, Acquire, CopyRef, Proof, Refusal};
+use crate::claim::{self, Acquire, Aim, CopyRef, Delete, Proof, Refusal};
+use crate::cluster::ClusterError;
 use crate::cluster::family::descendants;
 use crate::cluster::resolve::{self, Trust, View};
-use crate::object::ObjectFacts;
+use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::Policy;
 
 use super::guard::{Case, Guard, Stop};
-use super::protocol::Touched;
+use super::protocol::{Touched, delete_for};
 
 /// An object that would be deleted, and the resources that would go with it.
 type Doomed = (Arc<ObjectFacts>, Vec<Identity>);
 
-/// How many claims are read together.
+/// A live object that a request about its owner gives another identity.
+struct Renamed {
+    child: Arc<ObjectFacts>,
+    /// What it stands for after the request.
+    then: Resolution,
+    /// Whether it is being deleted, and that would be deleted in Azure.
+    deletes: bool,
+}
+
+/// How many claims are read or written together.
 pub(super) const AT_ONCE: usize = 16;
 
 impl Guard {
-    /// Acquires for the live objects that wait for this one as their owner, where it
-    /// gives them another identity than they have now.
-    pub(super) async fn wake_waiting(
+    /// Acquires for the live objects below this one that the request gives other
+    /// identities than they have: those that wait for it as their owner, and those that
+    /// its change renames. `before`: the object as it is, where it is there.
+    pub(super) async fn acquire_for_children(
         &self,
         case: &Case<'_>,
+        before: Option<&ObjectFacts>,
         touched: &mut Touched,
     ) -> Result<(), Stop> {
-        let waiting = descendants(&*self.cluster, &case.copy.object);
-        if waiting.is_empty() {
+        if before.is_some_and(|old| names_children_alike(old, case.object)) {
             return Ok(());
         }
-        let with_owner = View::of(&*self.cluster, Trust::Known).with(case.object.clone());
+        let renamed = self.renamed_by(case, before).await?;
+        case.standing.progress.begin(renamed.len());
+        let stopped = AtomicBool::new(false);
+        let mut outcomes = stream::iter(renamed)
+            .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
+            .map(|child| self.acquire_for_child(case, child, before.is_none()))
+            .buffered(AT_ONCE);
         let mut first = Ok(());
-        for child in waiting {
-            let policy = resolve::effective_policy(&*self.cluster, &child, Trust::Known).await?;
-            let Ok(then) = with_owner.identity(&child).await? else {
-                continue;
-            };
-            let now = resolve::identity(&*self.cluster, &child, Trust::Known).await?;
-            let same = now.is_ok_and(|now| now.identities().eq(then.identities()));
-            if same || !policy.policy.is_live() {
-                continue;
+        while let Some((more, outcome)) = outcomes.next().await {
+            case.standing.progress.step();
+            touched.extend(more);
+            if !case.goes_on_after(&outcome) {
+                stopped.store(true, Ordering::Relaxed);
             }
-            let ask = Acquire {
-                copy: self.copy_of(&child),
-                request: case.request.clone(),
-                proof: Proof::Owner,
-                deadline: case.deadline,
-                at: case.at,
-                by: case.by.clone(),
-                // It is, until the owner was seen in place.
-                assumed: true,
-            };
-            let acquired = self.acquire_all(case, &then, &ask, false, touched).await;
-            let acquired = acquired.map_err(|stop| match stop {
-                Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
-                    child: ask.copy,
-                    refusal: Box::new(refusal),
-                }),
-                stop => stop,
-            });
-            let goes_on = case.goes_on_after(&acquired);
-            first = first.and(acquired);
-            if !goes_on {
-                break;
-            }
+            first = first.and(outcome);
         }
         first
     }
 
-    /// Whether Kubernetes' garbage collector may delete what is below this object:
-    /// not where the delete of one of them would be refused. Gives those that are
-    /// live, and would be deleted in Azure.
-    pub(super) async fn look_at_garbage(
+    /// The live objects below this one that stand for something else after the request.
+    async fn renamed_by(
         &self,
         case: &Case<'_>,
-    ) -> Result<Vec<Arc<ObjectFacts>>, Stop> {
+        before: Option<&ObjectFacts>,
+    ) -> Result<Vec<Renamed>, Stop> {
+        let with = |object: Option<&ObjectFacts>| {
+            View::of(&*self.cluster, Trust::Known).with(&case.copy.object, object)
+        };
+        let (before, after) = (with(before), with(Some(case.object)));
+        let mut renamed = Vec::new();
+        for child in descendants(&*self.cluster, &case.copy.object) {
+            let policy = resolve::effective_policy(&*self.cluster, &child, Trust::Known)
+                .await?
+                .policy;
+            if !policy.is_live() {
+                continue;
+            }
+            let Ok(then) = after.identity(&child).await? else {
+                continue;
+            };
+            let now = before.identity(&child).await?;
+            if !now.is_ok_and(|now| now.identities().eq(then.identities())) {
+                renamed.push(Renamed {
+                    deletes: child.terminating && policy == Policy::Manage,
+                    child,
+                    then,
+                });
+            }
+        }
+        Ok(renamed)
+    }
+
+    /// `late`: its owner was not there until now.
+    async fn acquire_for_child(
+        &self,
+        case: &Case<'_>,
+        Renamed {
+            child,
+            then,
+            deletes,
+        }: Renamed,
+        late: bool,
+    ) -> (Touched, Result<(), Stop>) {
+        let copy = self.copy_of(&child);
+        let touched = self.touch(case, &copy, &then);
+        let ask = Acquire {
+            copy: copy.clone(),
+            request: case.request.clone(),
+            proof: Proof::Owner,
+            deadline: case.deadline,
+            at: case.at,
+            by: case.by.clone(),
+            // It is, until the owner was seen in place.
+            assumed: late || then.assumed,
+        };
+        let aim = if deletes {
+            let delete = Delete {
+                copy: copy.clone(),
+                proof: Proof::Owner,
+                ..delete_for(case, &child, true)
+            };
+            Aim::Wake(ask, delete)
+        } else {
+            Aim::Activate(ask)
+        };
+        let outcome = self.attempt(case, &then, aim).await;
+        let outcome = outcome.map_err(|stop| match stop {
+            Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
+                child: copy,
+                refusal: Box::new(refusal),
+            }),
+            stop => stop,
+        });
+        (touched, outcome)
+    }
+
+    /// Whether Kubernetes' garbage collector may delete what is below this object:
+    /// not where the delete of one of them would be refused.
+    pub(super) async fn look_at_garbage(&self, case: &Case<'_>) -> Result<(), Stop> {
+        if case.orphans {
+            return Ok(());
+        }
         let below = descendants(&*self.cluster, &case.copy.object);
-        self.look_at_deletes(below).await
+        self.look_at_deletes(case, below).await.map(drop)
+    }
+
+    /// Whether a delete that leaves the object's own resource alone leaves Azure alone:
+    /// not where live children go along. The registry is not needed for a yes.
+    pub(super) async fn look_at_live_children(&self, case: &Case<'_>) -> Result<(), Stop> {
+        if case.orphans {
+            return Ok(());
+        }
+        let live = self.live_below(&case.copy.object).await?;
+        if live.is_empty() || self.is_terminating(&case.copy.object.namespace).await? {
+            return Ok(());
+        }
+        let copies = live.iter().map(|child| self.copy_of(child));
+        let refusal = Refusal::TakesLiveChildren {
+            children: copies.collect(),
+        };
+        let mut known = Touched::new();
+        if case.standing.plea().is_some() {
+            known = self.known_claims(case.object).await?;
+            if known.is_empty() && case.standing.is_to_be_proven() {
+                return Err(Stop::Unproven(refusal));
+            }
+            for child in &live {
+                known.extend(self.known_claims(child).await?);
+            }
+        }
+        Err(self.overrule(case, &known, refusal).await)
+    }
+
+    /// The objects below this one whose resources would be deleted with them.
+    pub(super) async fn live_below(
+        &self,
+        root: &ObjectKey,
+    ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        let mut live = Vec::new();
+        for child in descendants(&*self.cluster, root) {
+            let policy = resolve::effective_policy(&*self.cluster, &child, Trust::Known).await?;
+            if policy.policy == Policy::Manage && !child.terminating {
+                live.push(child);
+            }
+        }
+        Ok(live)
+    }
+
+    /// Whether a namespace goes, with all that is in it, whoever goes first.
+    async fn is_terminating(&self, namespace: &str) -> Result<bool, Stop> {
+        Ok(self
+            .cluster
+            .namespace(namespace, Trust::Known)
+            .await?
+            .terminating)
+    }
+
+    /// The claims that have an object as a copy, if its resource can be worked out.
+    async fn known_claims(&self, object: &ObjectFacts) -> Result<Touched, Stop> {
+        let known = self.identity(object).await?;
+        let identities = known.iter().flat_map(Resolution::identities);
+        let copy = self.copy_of(object);
+        Ok(identities.map(|one| (copy.clone(), one.clone())).collect())
     }
 
     /// Whether each of these may be deleted along with what a request deletes. Gives
     /// those whose resources would be deleted in Azure.
     pub(super) async fn look_at_deletes(
         &self,
+        case: &Case<'_>,
         objects: Vec<Arc<ObjectFacts>>,
     ) -> Result<Vec<Arc<ObjectFacts>>, Stop> {
+        let progress = &case.standing.progress;
+        progress.begin(objects.len());
         let destructive: Vec<Option<Doomed>> = stream::iter(objects)
             .map(|object| self.look_at_peers(object))
             .buffered(AT_ONCE)
+            .inspect(|_| progress.step())
             .try_collect()
             .await?;
         let destructive: Vec<Doomed> = destructive.into_iter().flatten().collect();
@@ -144,6 +276,19 @@ impl Guard {
             object: object.key.clone(),
         }
     }
+}
+
+/// Whether nothing changed that the identities of an object's children are made of. The
+/// cheap check that spares looking for them.
+fn names_children_alike(old: &ObjectFacts, new: &ObjectFacts) -> bool {
+    let override_of = |object: &ObjectFacts| object.annotations.child_resource_id_override.clone();
+    let found_name = |object: &ObjectFacts| object.annotations.azure_name_from_config.clone();
+    old.azure_name == new.azure_name
+        && old.azure_name_from_config == new.azure_name_from_config
+        && old.owner == new.owner
+        && old.naming_convention == new.naming_convention
+        && found_name(old) == found_name(new)
+        && override_of(old) == override_of(new)
 }
 
 fn child_refused(child: CopyRef, refusal: Refusal) -> Refusal {

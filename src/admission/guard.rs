@@ -21,6 +21,10 @@ use super::verdict::{Mode, OnUnresolved, Verdict};
 /// The API group of CRDs.
 const CRD_GROUP: &str = "apiextensions.k8s.io";
 
+/// Which part of a verdict's time may go to what is only good to know: the namespace's
+/// mode, and registering a parked copy.
+pub(super) const PARTS: u32 = 5;
+
 /// Gives verdicts for one member.
 pub struct Guard {
     /// The member.
@@ -62,6 +66,8 @@ pub(super) struct Case<'a> {
     pub(super) at: Timestamp,
     pub(super) deadline: Timestamp,
     pub(super) dry_run: bool,
+    /// Whether a delete leaves what has the object as owner where it is.
+    pub(super) orphans: bool,
     pub(super) object: &'a ObjectFacts,
     pub(super) standing: &'a Standing,
 }
@@ -94,6 +100,9 @@ pub(super) enum Stop {
     Refused(Refusal),
     /// It was to be overridden, for a reason that this entry used up.
     Spent(Refusal, Box<Entry>),
+    /// It was to be overridden, for a reason of which no claim can tell whether it was
+    /// used up.
+    Unproven(Refusal),
     Registry(RegistryError),
     Cluster(ClusterError),
 }
@@ -123,9 +132,10 @@ impl Guard {
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
         let begun = Instant::now();
-        let standing = self.standing(request).await;
+        let over = tokio::time::Instant::now() + timeout;
+        let standing = self.standing(request, timeout / PARTS).await;
         let judged = self.verdict(request, &standing, timeout);
-        let judged = tokio::time::timeout(timeout, judged).await;
+        let judged = tokio::time::timeout_at(over, judged).await;
         let verdict = judged.unwrap_or_else(|_| standing.too_late(timeout));
         let verdict = standing.finish(request, verdict);
         self.tell(request, &verdict, begun.elapsed());
@@ -195,6 +205,7 @@ impl Guard {
                 .checked_add(self.settings.claim_deadline)
                 .unwrap_or(Timestamp::MAX),
             dry_run: request.dry_run == Some(true),
+            orphans: request.orphans(),
             object,
             standing,
         }

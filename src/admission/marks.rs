@@ -12,7 +12,7 @@ use super::verdict::{Mode, Objection, Verdict};
 
 impl Guard {
     /// The verdict on a change of the marks, where there is something against it.
-    pub(super) async fn judge_marks(
+    pub(super) fn judge_marks(
         &self,
         request: &Request<'_>,
         old: Option<&Namespace>,
@@ -24,7 +24,7 @@ impl Guard {
         let objection = self
             .against_mode(request, old, new)
             .or_else(|| self.against_override(request))?;
-        Some(self.standing_of_cluster(request).await.on(&objection))
+        Some(self.standing_of_cluster(request).on(&objection))
     }
 
     /// Whether a namespace would be guarded less than before. Whether it has objects

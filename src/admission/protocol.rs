@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 use tracing::{Instrument as _, debug, debug_span, warn};
 
@@ -17,38 +18,73 @@ use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{Put, RecordVersion, RegistryError, Scope, Versioned};
 
+use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
 
 /// How long a parked create waits at most for the copy to be registered.
 const TO_REGISTER: Duration = Duration::from_secs(1);
+
+/// How long a refusal waits at most for what the request wrote to be taken back.
+const TO_TAKE_BACK: Duration = Duration::from_secs(1);
 
 /// The copies that a request writes in claims: what is refused after all takes them back.
 pub(super) type Touched = Vec<(CopyRef, Identity)>;
 
 impl Guard {
     /// Acquires everything the object stands for, looks whether it is inside something
-    /// that is being deleted, and acquires for those that wait for it. `old` is the
-    /// object before an UPDATE.
+    /// that is being deleted, and acquires for its children. `old` is the object before
+    /// an UPDATE.
     pub(super) async fn go_live(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
         old: Option<&ObjectFacts>,
     ) -> Result<(), Stop> {
-        let mut touched = Touched::new();
-        let outcome = async {
-            let ask = acquire_for(case, resolution, old);
-            // A new resource has no record: writing one at once saves the read.
-            let blind = old.is_none();
-            let own = self
-                .acquire_all(case, resolution, &ask, blind, &mut touched)
-                .await;
-            if !case.goes_on_after(&own) {
-                return own;
-            }
-            own.and(self.wake_waiting(case, &mut touched).await)
+        let ask = acquire_for(case, resolution, old);
+        // A new resource has no record: writing one at once saves the read.
+        let aim = match old {
+            None => Aim::Create(ask),
+            Some(_) => Aim::Activate(ask),
+        };
+        self.go(case, resolution, old, aim).await
+    }
+
+    /// Makes a terminating copy's delete destructive: it is both an acquire and a delete.
+    pub(super) async fn wake(
+        &self,
+        case: &Case<'_>,
+        resolution: &Resolution,
+        old: &ObjectFacts,
+    ) -> Result<(), Stop> {
+        let ask = acquire_for(case, resolution, Some(old));
+        let aim = Aim::Wake(ask, delete_for(case, old, true));
+        self.go(case, resolution, Some(old), aim).await
+    }
+
+    async fn go(
+        &self,
+        case: &Case<'_>,
+        resolution: &Resolution,
+        old: Option<&ObjectFacts>,
+        aim: Aim,
+    ) -> Result<(), Stop> {
+        let mut touched = self.touch(case, &case.copy, resolution);
+        let mut outcome = self.attempt(case, resolution, aim).await;
+        if case.goes_on_after(&outcome) {
+            let children = self.acquire_for_children(case, old, &mut touched).await;
+            outcome = outcome.and(children);
         }
-        .await;
+        self.settle_accounts(case, touched, outcome).await
+    }
+
+    /// Acquires for the children of an object that acquires nothing itself.
+    pub(super) async fn name_children(
+        &self,
+        case: &Case<'_>,
+        old: Option<&ObjectFacts>,
+    ) -> Result<(), Stop> {
+        let mut touched = Touched::new();
+        let outcome = self.acquire_for_children(case, old, &mut touched).await;
         self.settle_accounts(case, touched, outcome).await
     }
 
@@ -67,7 +103,7 @@ impl Guard {
                 debug!(copy = %case.copy, "a parked copy is left to the observer to register");
             }
         }
-        let outcome = self.wake_waiting(case, &mut touched).await;
+        let outcome = self.acquire_for_children(case, None, &mut touched).await;
         self.settle_accounts(case, touched, outcome).await
     }
 
@@ -81,20 +117,6 @@ impl Guard {
             self.attempt(case, &resolution, Aim::Arrive(ask)).await?;
         }
         Ok(())
-    }
-
-    /// Makes a terminating copy's delete destructive: it is both an acquire and a delete.
-    pub(super) async fn wake(
-        &self,
-        case: &Case<'_>,
-        resolution: &Resolution,
-        old: &ObjectFacts,
-    ) -> Result<(), Stop> {
-        let ask = acquire_for(case, resolution, Some(old));
-        let aim = Aim::Wake(ask, delete_for(case, old, true));
-        let touched = self.touch(case, &case.copy, resolution);
-        let outcome = self.attempt(case, resolution, aim).await;
-        self.settle_accounts(case, touched, outcome).await
     }
 
     /// Marks everything the object stands for as being deleted, then looks for what
@@ -113,25 +135,6 @@ impl Guard {
         }
         .await;
         self.settle_accounts(case, touched, outcome).await
-    }
-
-    /// Acquires every identity of an object, then looks at what contains it. `blind`:
-    /// no record is expected, so none is read before the first write.
-    pub(super) async fn acquire_all(
-        &self,
-        case: &Case<'_>,
-        resolution: &Resolution,
-        ask: &Acquire,
-        blind: bool,
-        touched: &mut Touched,
-    ) -> Result<(), Stop> {
-        touched.extend(self.touch(case, &ask.copy, resolution));
-        let aim = if blind {
-            Aim::Create(ask.clone())
-        } else {
-            Aim::Activate(ask.clone())
-        };
-        self.attempt(case, resolution, aim).await
     }
 
     pub(super) async fn attempt(
@@ -227,63 +230,90 @@ impl Guard {
         touched: Touched,
         outcome: Result<(), Stop>,
     ) -> Result<(), Stop> {
-        if case.dry_run {
-            return outcome;
-        }
-        if !case.standing.lets_through() {
-            if let Err(Stop::Refused(_)) = outcome {
-                self.take_back(case, touched).await;
-            }
-            return outcome;
-        }
         match outcome {
-            Err(Stop::Refused(refusal)) => {
-                match self
-                    .remember(case.entries(&touched, Some(refusal.reason())))
-                    .await
-                {
-                    None => Err(Stop::Refused(refusal)),
-                    Some(spent) => {
-                        self.take_back(case, touched).await;
-                        Err(Stop::Spent(refusal, Box::new(spent)))
-                    }
+            Err(Stop::Refused(refusal)) if case.standing.lets_through() => {
+                let stop = self.overrule(case, &touched, refusal).await;
+                if !matches!(stop, Stop::Refused(_)) {
+                    self.take_back(case, touched).await;
                 }
+                Err(stop)
+            }
+            Err(Stop::Refused(refusal)) => {
+                self.take_back(case, touched).await;
+                Err(Stop::Refused(refusal))
             }
             // What was not needed is used up all the same: left over, it would let a
             // delete through that nobody thinks of now.
-            Ok(()) if case.action != Action::Delete => {
-                self.remember(case.entries(&touched, None)).await;
+            Ok(()) if case.action != Action::Delete && !case.dry_run => {
+                // A claim that could not be written is told of in the log.
+                let _ = self.remember(case.entries(&touched, None), false).await;
                 Ok(())
             }
             outcome => outcome,
         }
     }
 
-    async fn take_back(&self, case: &Case<'_>, touched: Touched) {
-        for (copy, identity) in touched {
-            let aim = Aim::TakeBack(copy, case.request.clone());
-            // What cannot be taken back now ends at its deadline.
-            let _ = self
-                .carry_out(&mut Attempt::new(aim, vec![identity], false))
-                .await;
+    /// What a refusal comes to that is let through: it stays one, to be told of, unless
+    /// the person's reason against it was used up before. What a person overrode is
+    /// remembered in these claims.
+    pub(super) async fn overrule(
+        &self,
+        case: &Case<'_>,
+        claims: &Touched,
+        refusal: Refusal,
+    ) -> Stop {
+        let proven = case.standing.is_to_be_proven();
+        if case.dry_run && !proven {
+            return Stop::Refused(refusal);
+        }
+        let entries = case.entries(claims, Some(refusal.reason()));
+        match self.remember(entries, case.dry_run).await {
+            Ok(Some(spent)) => Stop::Spent(refusal, Box::new(spent)),
+            Err(error) if proven => Stop::Registry(error),
+            Ok(None) | Err(_) => Stop::Refused(refusal),
         }
     }
 
-    /// Remembers in each claim that a person overrode a refusal. Gives the entry that
-    /// had used the person's reason up, where one has.
-    pub(super) async fn remember(&self, entries: Vec<(Entry, Identity)>) -> Option<Entry> {
+    async fn take_back(&self, case: &Case<'_>, touched: Touched) {
+        if case.dry_run {
+            return;
+        }
+        let take_back = async |(copy, identity)| {
+            let aim = Aim::TakeBack(copy, case.request.clone());
+            let _ = self
+                .carry_out(&mut Attempt::new(aim, vec![identity], false))
+                .await;
+        };
+        let all = stream::iter(touched).for_each_concurrent(AT_ONCE, take_back);
+        // What cannot be taken back now ends at its deadline.
+        let _ = timeout(TO_TAKE_BACK, all).await;
+    }
+
+    /// Remembers in each claim that a person overrode a refusal; a dry run only looks.
+    /// Gives the entry that had used the person's reason up, where one has.
+    ///
+    /// # Errors
+    /// A claim could not be read or written; the others were, unless one says that the
+    /// reason was used up.
+    pub(super) async fn remember(
+        &self,
+        entries: Vec<(Entry, Identity)>,
+        dry_run: bool,
+    ) -> Result<Option<Entry>, RegistryError> {
+        let mut outcome = Ok(None);
         for (entry, identity) in entries {
             let copy = entry.copy.clone();
             let aim = Aim::Remember(entry);
-            let mut attempt = Attempt::new(aim, vec![identity.clone()], false);
+            let mut attempt = Attempt::new(aim, vec![identity.clone()], dry_run);
             if let Err(error) = self.carry_out(&mut attempt).await {
                 warn!(%identity, %copy, %error, "an override is in no claim's history");
+                outcome = Err(error);
             }
             if let Some(spent) = attempt.spent() {
-                return Some(spent.clone());
+                return Ok(Some(spent.clone()));
             }
         }
-        None
+        outcome
     }
 }
 

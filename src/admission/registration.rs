@@ -47,6 +47,18 @@ pub const OF_ASO: &str = "defines-a-kind-of-aso";
 pub const EXEMPTIONS: [&str; 2] = ["not-an-exempt-user", "not-in-an-exempt-group"];
 /// The label by which namespaces are selected.
 pub const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
+/// The annotations that an object's children have their names from.
+const CHILDREN_ANNOTATIONS: [&str; 2] = [
+    AZURE_NAME_FROM_CONFIG_ANNOTATION,
+    CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
+];
+/// The fields of the spec that they have them from, and what stands for one that is not
+/// there, in CEL.
+const CHILDREN_FIELDS: [(&str, &str); 3] = [
+    ("azureName", "''"),
+    ("azureNameFromConfig", "{}"),
+    ("owner", "{}"),
+];
 
 /// Where the API server finds the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +120,7 @@ impl Registration<'_> {
                     WRITE_WEBHOOK,
                     &["CREATE", "UPDATE"],
                     self.on_write_failure,
-                    Some(vec![not_parked(), matters()]),
+                    Some(vec![live_or_names_children(), matters()]),
                 ),
                 self.parked_copies(),
                 self.webhook(DELETE_WEBHOOK, &["DELETE"], self.on_delete_failure, None),
@@ -212,19 +224,11 @@ impl Registration<'_> {
     fn namespaces(&self) -> ValidatingWebhook {
         let changes = [
             "request.operation == 'DELETE'".to_owned(),
-            format!(
-                "{} != {}",
-                annotation("object", POLICY_ANNOTATION),
-                annotation("oldObject", POLICY_ANNOTATION)
-            ),
+            changes_annotation(POLICY_ANNOTATION),
             changes_label(GUARDED_LABEL),
             changes_label(MODE_LABEL),
             // Nor may it say by itself that a refusal is overridden.
-            format!(
-                "{} != {}",
-                annotation("object", OVERRIDE_ANNOTATION),
-                annotation("oldObject", OVERRIDE_ANNOTATION)
-            ),
+            changes_annotation(OVERRIDE_ANNOTATION),
         ];
         let matters = MatchCondition {
             name: "deletes-or-changes-what-counts-inside".to_owned(),
@@ -355,12 +359,18 @@ pub fn of_aso<'a>(groups: impl Iterator<Item = &'a str>) -> MatchCondition {
 }
 
 /// A copy that is parked by its own annotation is let through, whether it is
-/// created so or becomes so: the safe steps do not depend on the webhook.
-fn not_parked() -> MatchCondition {
+/// created so or becomes so: the safe steps do not depend on the webhook. Unless it is an
+/// UPDATE by which live children of it would get other names.
+fn live_or_names_children() -> MatchCondition {
     let policy = annotation("object", POLICY_ANNOTATION);
+    let mut changes: Vec<String> = CHILDREN_ANNOTATIONS.map(changes_annotation).into();
+    changes.extend(CHILDREN_FIELDS.map(changes_field));
     MatchCondition {
-        name: "not-parked-by-its-own-annotation".to_owned(),
-        expression: format!("{policy} != 'skip'"),
+        name: "live-or-names-its-children".to_owned(),
+        expression: format!(
+            "{policy} != 'skip' ||\nrequest.operation == 'UPDATE' && (\n{})",
+            changes.join(" ||\n")
+        ),
     }
 }
 
@@ -379,33 +389,32 @@ fn matters() -> MatchCondition {
         POLICY_ANNOTATION,
         RESOURCE_ID_ANNOTATION,
         CREDENTIAL_FROM_ANNOTATION,
-        AZURE_NAME_FROM_CONFIG_ANNOTATION,
-        CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
     ];
-    let of_annotations = annotations.map(|key| {
-        format!(
-            "{} != {}",
-            annotation("object", key),
-            annotation("oldObject", key)
-        )
-    });
-    let fields = [
-        ("azureName", "''"),
-        ("azureNameFromConfig", "{}"),
-        ("owner", "{}"),
-        ("operatorSpec.?namingConvention", "''"),
-    ];
-    let of_fields = fields.map(|(field, default)| {
-        let value = |object: &str| format!("{object}.?spec.?{field}.orValue({default})");
-        format!("{} != {}", value("object"), value("oldObject"))
-    });
     let mut changes = vec!["request.operation != 'UPDATE'".to_owned()];
-    changes.extend(of_annotations);
-    changes.extend(of_fields);
+    let annotations = annotations.into_iter().chain(CHILDREN_ANNOTATIONS);
+    changes.extend(annotations.map(changes_annotation));
+    changes.extend(CHILDREN_FIELDS.map(changes_field));
+    changes.push(changes_field(("operatorSpec.?namingConvention", "''")));
     MatchCondition {
         name: "changes-policy-or-identity".to_owned(),
         expression: changes.join(" ||\n"),
     }
+}
+
+/// The CEL expression for a change of an annotation.
+fn changes_annotation(key: &str) -> String {
+    format!(
+        "{} != {}",
+        annotation("object", key),
+        annotation("oldObject", key)
+    )
+}
+
+/// The CEL expression for a change of a field of the spec, and what it is where it is
+/// not there.
+fn changes_field((field, default): (&str, &str)) -> String {
+    let value = |object: &str| format!("{object}.?spec.?{field}.orValue({default})");
+    format!("{} != {}", value("object"), value("oldObject"))
 }
 
 /// The CEL expression for a label, empty where it is not there.

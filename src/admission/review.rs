@@ -85,6 +85,9 @@ pub struct Request<'a> {
     /// Whether nothing will be stored.
     #[serde(default)]
     pub dry_run: Option<bool>,
+    /// The options of the request itself, such as `DeleteOptions`.
+    #[serde(borrow, default)]
+    options: Option<&'a RawValue>,
 }
 
 /// A group and a kind.
@@ -124,7 +127,17 @@ impl UserInfo<'_> {
     }
 }
 
-/// An object, as far as it says that a refusal is to be overridden.
+/// What a DELETE does about the objects that have its object as their owner.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct DeleteOptions<'a> {
+    #[serde(default)]
+    orphan_dependents: Option<bool>,
+    #[serde(borrow, default)]
+    propagation_policy: Option<Cow<'a, str>>,
+}
+
+/// An object, as far as it says something about the request itself.
 #[derive(Deserialize, Default)]
 struct Marked<'a> {
     #[serde(borrow, default, deserialize_with = "object")]
@@ -137,6 +150,8 @@ struct MarkedMetadata<'a> {
     name: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "optional_object")]
     annotations: Option<Mark<'a>>,
+    #[serde(borrow, default)]
+    finalizers: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +256,34 @@ impl Request<'_> {
             "DELETE" => old,
             _ => None,
         }
+    }
+
+    /// Whether a DELETE leaves what has its object as owner where it is
+    /// (`--cascade=orphan`), by the API server's own rule: what the options say, else
+    /// the first finalizer that says anything. What cannot be read says nothing.
+    pub fn orphans(&self) -> bool {
+        if *self.operation != *"DELETE" {
+            return false;
+        }
+        let options = self.options.map(RawValue::get);
+        let options: DeleteOptions<'_> = options
+            .and_then(|json| from_json(json).ok())
+            .unwrap_or_default();
+        if let Some(orphans) = options.orphan_dependents {
+            return orphans;
+        }
+        match options.propagation_policy.as_deref() {
+            Some("Orphan") => return true,
+            Some("Background" | "Foreground") => return false,
+            _ => {}
+        }
+        let old: Option<Marked<'_>> = self.old_object.and_then(|raw| from_json(raw.get()).ok());
+        let finalizers = old.and_then(|old| old.metadata.finalizers);
+        let finalizers: Vec<String> = finalizers
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default();
+        let mut told = finalizers.iter().map(String::as_str);
+        told.find(|one| matches!(*one, "orphan" | "foregroundDeletion")) == Some("orphan")
     }
 
     fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, ObjectError> {

@@ -2,11 +2,13 @@
 //! it, and if not, why.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::claim::{Deed, Why};
+use crate::cluster::NamespaceFacts;
 use crate::object::wire::Namespace;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
 use crate::resolve::Trust;
@@ -17,7 +19,7 @@ use super::privileges::Overrides;
 use super::review::Request;
 use super::verdict::{Mode, Objection, Pass, Verdict};
 
-/// How long the mode of a namespace is waited for that no watch has told of.
+/// How long a namespace is waited for at most that no watch has told of.
 const TO_LEARN: Duration = Duration::from_secs(2);
 
 /// How the guard stands to one request.
@@ -25,6 +27,37 @@ pub(super) struct Standing {
     footing: Footing,
     /// What to say besides, whatever the verdict is.
     note: Option<String>,
+    /// How far the verdict is.
+    pub(super) progress: Progress,
+}
+
+/// How far a verdict is in which many objects have a part.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    of: AtomicUsize,
+    done: AtomicUsize,
+}
+
+impl Progress {
+    /// So many objects more are to be looked at.
+    pub(super) fn begin(&self, objects: usize) {
+        self.of.fetch_add(objects, Ordering::Relaxed);
+    }
+
+    /// One of them was.
+    pub(super) fn step(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were, and of how many; `None` where it is not their number that takes
+    /// long.
+    pub(super) fn words(&self) -> Option<String> {
+        let (done, of) = (
+            self.done.load(Ordering::Relaxed),
+            self.of.load(Ordering::Relaxed),
+        );
+        (done > 0 && done < of).then(|| format!("{done} of the {of} objects that it is about"))
+    }
 }
 
 enum Footing {
@@ -47,6 +80,9 @@ pub(super) struct Plea {
     pub(super) by: Arc<str>,
     /// What is done, where that is not plain from the request itself.
     pub(super) deed: Option<Deed>,
+    /// Whether it counts only where the claim shows that the reason was not used up
+    /// before: in a delete, which finds the annotation on what is stored.
+    to_be_proven: bool,
 }
 
 impl Standing {
@@ -55,6 +91,7 @@ impl Standing {
         Self {
             footing,
             note: None,
+            progress: Progress::default(),
         }
     }
 
@@ -75,6 +112,20 @@ impl Standing {
             Footing::Override(plea) => Some(plea),
             _ => None,
         }
+    }
+
+    /// Whether the person's reason counts only where a claim shows that it was not used
+    /// up before.
+    pub(super) fn is_to_be_proven(&self) -> bool {
+        self.plea().is_some_and(|plea| plea.to_be_proven)
+    }
+
+    /// What an objection comes to that no claim speaks for.
+    pub(super) fn on_unknown(&self, objection: &Objection) -> Verdict {
+        if self.is_to_be_proven() {
+            return refuse_unproven(objection);
+        }
+        self.on(objection)
     }
 
     /// What an objection comes to.
@@ -143,26 +194,59 @@ pub(super) fn refuse_spent(objection: &Objection, spent: &crate::claim::Entry) -
     refuse(objection, Some(hint))
 }
 
+/// A refusal of a delete whose reason for overriding it may have been used up before.
+pub(super) fn refuse_unproven(objection: &Objection) -> Verdict {
+    let hint = format!(
+        "Whether the reason in {OVERRIDE_ANNOTATION} was used already cannot be looked up now, so \
+         it deletes nothing. Park the copy and delete it then: Azure is not touched. Or have its \
+         namespace's {MODE_LABEL} set to audit"
+    );
+    refuse(objection, Some(hint))
+}
+
 impl Guard {
-    /// How the guard stands to a request.
-    pub(super) async fn standing(&self, request: &Request<'_>) -> Standing {
+    /// How the guard stands to a request. `patience`: how long finding out may take.
+    pub(super) async fn standing(&self, request: &Request<'_>, patience: Duration) -> Standing {
         if self.exempts(request) {
             return Standing::of(Footing::Unjudged);
         }
-        let (mode, note) = self.mode_of(request).await;
+        let namespace = self.namespace_of(request, patience).await;
+        let (mode, note) = self.mode_of(request, namespace.as_ref());
         let footing = match mode {
             Mode::Off => Footing::Unjudged,
             Mode::Audit => Footing::Audit,
-            Mode::Enforce => self.will(request).await,
+            Mode::Enforce => self.will(request, namespace.as_ref()),
         };
-        Standing { footing, note }
+        Standing {
+            note,
+            ..Standing::of(footing)
+        }
+    }
+
+    /// The namespace that the object of a request is in; `None` where there is none, and
+    /// where it cannot be told in time.
+    async fn namespace_of(
+        &self,
+        request: &Request<'_>,
+        patience: Duration,
+    ) -> Option<NamespaceFacts> {
+        let name = request.in_namespace();
+        if request.is_about_namespace() || name.is_empty() {
+            return None;
+        }
+        let known = timeout(
+            patience.min(TO_LEARN),
+            self.cluster.namespace(&name, Trust::Known),
+        )
+        .await;
+        known.ok()?.ok()
     }
 
     /// How the guard stands to a change of what it is told itself: in the cluster's own
     /// mode, whatever the namespace's is.
-    pub(super) async fn standing_of_cluster(&self, request: &Request<'_>) -> Standing {
+    pub(super) fn standing_of_cluster(&self, request: &Request<'_>) -> Standing {
         Standing::of(match self.settings.mode {
-            Mode::Enforce => self.will(request).await,
+            Mode::Enforce => self.will(request, None),
             Mode::Audit | Mode::Off => Footing::Audit,
         })
     }
@@ -178,8 +262,13 @@ impl Guard {
             || request.user_info.is_in(&exempt.groups)
     }
 
-    /// The mode in force for a request, and a word on one that is none.
-    async fn mode_of(&self, request: &Request<'_>) -> (Mode, Option<String>) {
+    /// The mode in force for a request, and a word on one that is none. Of a namespace
+    /// that cannot be told of, the cluster's own mode is what there is to go by.
+    fn mode_of(
+        &self,
+        request: &Request<'_>,
+        namespace: Option<&NamespaceFacts>,
+    ) -> (Mode, Option<String>) {
         if request.is_about_namespace() {
             let (old, new) = request.both::<Namespace>().unwrap_or_default();
             let of = |one: Option<Namespace>| one.map(|one| self.mode_by(one.mode()));
@@ -192,15 +281,7 @@ impl Guard {
                 (None, None) => (self.settings.mode, None),
             };
         }
-        let namespace = request.in_namespace();
-        if namespace.is_empty() {
-            return (self.settings.mode, None);
-        }
-        match timeout(TO_LEARN, self.cluster.namespace(&namespace, Trust::Known)).await {
-            Ok(Ok(known)) => self.mode_by(known.mode.as_deref()),
-            // The cluster's own mode is what there is to go by.
-            Ok(Err(_)) | Err(_) => (self.settings.mode, None),
-        }
+        self.mode_by(namespace.and_then(|known| known.mode.as_deref()))
     }
 
     /// The mode that a namespace's label sets, and a word on a label that sets none.
@@ -232,11 +313,15 @@ impl Guard {
     }
 
     /// Where refusals block: whether this one is overridden, or could be.
-    async fn will(&self, request: &Request<'_>) -> Footing {
+    fn will(&self, request: &Request<'_>, namespace: Option<&NamespaceFacts>) -> Footing {
         let by: Arc<str> = plain::name(&request.user_info.username).into();
-        if let Some(why) = self.of_namespace(request).await {
-            let deed = Some(Deed::DeleteWithNamespace);
-            return Footing::Override(Plea { why, by, deed });
+        if let Some(why) = self.of_namespace(request, namespace) {
+            return Footing::Override(Plea {
+                why,
+                by,
+                deed: Some(Deed::DeleteWithNamespace),
+                to_be_proven: false,
+            });
         }
         let text = request.overriding();
         if !self.may_override(request) {
@@ -251,6 +336,10 @@ impl Guard {
                 why,
                 by,
                 deed: None,
+                // Nothing remembers what was done to a namespace or a CRD.
+                to_be_proven: *request.operation == *"DELETE"
+                    && !request.is_about_namespace()
+                    && !request.namespace.is_empty(),
             }),
         }
     }
@@ -272,21 +361,17 @@ impl Guard {
 
     /// What goes with its namespace: who overrode the refusal of that meant all of it.
     /// Else the namespace would be stuck, for good.
-    async fn of_namespace(&self, request: &Request<'_>) -> Option<Why> {
-        let namespace = request.in_namespace();
+    fn of_namespace(
+        &self,
+        request: &Request<'_>,
+        namespace: Option<&NamespaceFacts>,
+    ) -> Option<Why> {
         let off = self.privileges.overrides == Overrides::Off;
-        if off || *request.operation != *"DELETE" || namespace.is_empty() {
+        let namespace = namespace.filter(|known| known.terminating)?;
+        if off || *request.operation != *"DELETE" {
             return None;
         }
-        if request.is_about_namespace() {
-            return None;
-        }
-        let known = timeout(TO_LEARN, self.cluster.namespace(&namespace, Trust::Known)).await;
-        let known = known.ok()?.ok()?;
-        known
-            .terminating
-            .then_some(known.overriding)?
-            .and_then(|text| Why::new(&text))
+        Why::new(namespace.overriding.as_deref()?)
     }
 }
 

@@ -33,7 +33,7 @@ impl Guard {
             Err(error) => return standing.unreadable(&error.to_string()),
         };
         let marks = match &new {
-            Some(new) => self.judge_marks(request, old.as_ref(), new).await,
+            Some(new) => self.judge_marks(request, old.as_ref(), new),
             None => None,
         };
         match marks {
@@ -66,7 +66,7 @@ impl Guard {
             ("DELETE", _) => {
                 let case = self.case(request, standing, &facts, Action::Delete);
                 let objects = self.cluster.in_namespace(name);
-                let outcome = self.look_at_deletes(objects).await.map(drop);
+                let outcome = self.look_at_deletes(&case, objects).await.map(drop);
                 self.conclude(&case, outcome).await
             }
             ("UPDATE", Some(new)) => {
@@ -194,8 +194,8 @@ impl Guard {
         }
         let words = Words {
             summary: format!(
-                "deleting this CRD deletes all its objects, and with them their resources in \
-                 Azure: {}",
+                "deleting this CRD deletes all its objects and what they own, and with that \
+                 resources in Azure: {}",
                 some_of(&live)
             ),
             next: vec![format!(
@@ -235,7 +235,8 @@ impl Guard {
             {
                 let identities = resolution.identities();
                 let entries = identities.map(|one| (entry.clone(), one.clone()));
-                self.remember(entries.collect()).await;
+                // A claim that could not be written is told of in the log.
+                let _ = self.remember(entries.collect(), false).await;
             }
         };
         stream::iter(live)
@@ -243,6 +244,8 @@ impl Guard {
             .await;
     }
 
+    /// The live objects of a kind, and those below objects of the kind that would be
+    /// deleted in Azure with them.
     async fn live_of(
         &self,
         definition: &DefinitionSpec,
@@ -250,16 +253,17 @@ impl Guard {
         let (group, kind) = (&definition.group, &definition.names.kind);
         let mut live = Vec::new();
         for object in self.cluster.objects() {
-            if *object.key.group == **group
-                && *object.key.kind == **kind
-                && resolve::effective_policy(&*self.cluster, &object, Trust::Known)
-                    .await?
-                    .policy
-                    .is_live()
-            {
-                live.push(object);
+            if *object.key.group == **group && *object.key.kind == **kind {
+                let below = self.live_below(&object.key).await?;
+                let policy =
+                    resolve::effective_policy(&*self.cluster, &object, Trust::Known).await?;
+                live.extend(policy.policy.is_live().then_some(object));
+                live.extend(below);
             }
         }
+        // One below another of the kind was found twice.
+        live.sort_by(|one, other| one.key.cmp(&other.key));
+        live.dedup_by(|one, other| one.key == other.key);
         Ok(live)
     }
 }

@@ -1,20 +1,16 @@
 //! What CREATE, UPDATE and DELETE of an object come to.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::arm::{Identity, Resolution, Unresolved};
-use crate::claim::{Action, CopyRef};
+use crate::claim::Action;
 use crate::cluster::resolve::{self, Trust};
 use crate::object::ObjectFacts;
 use crate::policy::{Effective, Policy};
 
 use super::answers::on_policy;
-use super::guard::{Case, Guard, Stop};
+use super::guard::{Case, Guard, PARTS, Stop};
 use super::verdict::Verdict;
-
-/// Which part of a verdict's time may go to registering a parked copy.
-const PARTS: u32 = 5;
 
 impl Guard {
     /// `timeout`: how long the verdict may take.
@@ -32,7 +28,11 @@ impl Guard {
         }
         match resolve::identity(&*self.cluster, case.object, Trust::Known).await {
             Err(error) => self.stopped(case, Stop::Cluster(error)).await,
-            Ok(Err(why)) => self.unresolved(case.standing, &why),
+            // What its children are may be known all the same.
+            Ok(Err(why)) => match self.name_children(case, None).await {
+                Ok(()) => self.unresolved(case.standing, &why),
+                Err(stop) => self.stopped(case, stop).await,
+            },
             Ok(Ok(resolution)) => {
                 let outcome = self.go_live(case, &resolution, None).await;
                 let verdict = self.conclude(case, outcome).await;
@@ -56,7 +56,9 @@ impl Guard {
 
     async fn update_to(&self, mut case: Case<'_>, old: &ObjectFacts, now: &Effective) -> Verdict {
         if !now.policy.is_live() {
-            return Verdict::allow();
+            // A parked copy may be called what it likes; its live children may not.
+            let outcome = self.name_children(&case, Some(old)).await;
+            return self.conclude(&case, outcome).await;
         }
         match self.change(&mut case, old, now).await {
             Ok(Err(why)) => self.unresolved(case.standing, &why),
@@ -85,7 +87,7 @@ impl Guard {
         }
         let resolution = match self.identity(case.object).await? {
             Ok(resolution) => resolution,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return self.name_children(case, Some(old)).await.map(|()| Err(why)),
         };
         let held: Vec<Identity> = match (was_live, before.identity) {
             (true, Ok(old)) => old.identities().cloned().collect(),
@@ -94,7 +96,7 @@ impl Guard {
         let is_new = resolution.identities().any(|id| !held.contains(id));
         // A copy that was let in unresolved has no claim: it goes live by this change.
         if !is_new && !wakes_delete && self.is_claimed(&case.copy, &resolution).await? {
-            return Ok(Ok(()));
+            return self.name_children(case, Some(old)).await.map(Ok);
         }
         if was_live && is_new && !wakes_delete {
             case.action = Action::Rename;
@@ -123,12 +125,8 @@ impl Guard {
 
     async fn delete_as(&self, case: &Case<'_>, policy: Policy) -> Verdict {
         if policy != Policy::Manage {
-            return match self.look_at_garbage(case).await {
-                Ok(below) => taken_along(&case.copy, &below)
-                    .into_iter()
-                    .fold(Verdict::allow(), Verdict::noting),
-                Err(stop) => self.stopped(case, stop).await,
-            };
+            let outcome = self.look_at_live_children(case).await;
+            return self.conclude(case, outcome).await;
         }
         match self.identity(case.object).await {
             Err(stop) => self.stopped(case, stop).await,
@@ -152,20 +150,6 @@ fn unsure(resolution: &Resolution) -> Option<String> {
             )
         }),
     }
-}
-
-/// What a parked copy takes with it: Kubernetes deletes its live children, and ASO
-/// their resources.
-fn taken_along(copy: &CopyRef, live: &[Arc<ObjectFacts>]) -> Option<String> {
-    let first = live.first()?;
-    let more = match live.len() {
-        1 => String::new(),
-        many => format!(" and {} more", many - 1),
-    };
-    Some(format!(
-        "{} is parked, its children are not: {}{more} will be deleted in Azure",
-        copy.object, first.key
-    ))
 }
 
 /// Whether nothing changed that an identity is made of. The cheap check that keeps

@@ -37,4 +37,4 @@ pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
 pub use reserve::{
     Place, PlaceError, Reservation, TransferName, TransferNameError, reserve, unreserve,
 };
-pub use wording::{Action, Heard, Speaker, Words};
+pub use wording::{Action, Heard, Heartbeats, NAMED, Speaker, Words};

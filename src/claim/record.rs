@@ -89,8 +89,9 @@ pub enum Proof {
     /// An UPDATE or DELETE computed on this resourceVersion: it is over once the
     /// object has another one (stored, or dead by optimistic locking) or is gone.
     ResourceVersion(Arc<str>),
-    /// The CREATE of an owner that the copy waits for: it is over once the copy was
-    /// seen with its owner in place.
+    /// The CREATE of an owner that the copy waits for, or an UPDATE of one that renames
+    /// the copy: it is over once the copy was seen to be of the record's identity, with
+    /// its owner in place.
     Owner,
     /// Nothing: only the deadline ends it.
     Deadline,

@@ -84,6 +84,12 @@ pub enum Refusal {
         /// Why it may not be deleted.
         refusal: Box<Refusal>,
     },
+    /// The delete of a copy that leaves Azure alone, while Kubernetes' garbage collector
+    /// would delete live children with it, and ASO their resources.
+    TakesLiveChildren {
+        /// The children; at least one.
+        children: Vec<CopyRef>,
+    },
     /// A change that makes the delete of a terminating copy destructive, while
     /// other copies of the resource are there.
     WakesDelete {
@@ -155,6 +161,8 @@ pub enum Reason {
     WakesChild,
     /// A child would be deleted too, and may not be.
     ChildRefused,
+    /// Live children would be deleted with a copy that leaves Azure alone itself.
+    TakesLiveChildren,
     /// The change would turn a safe delete into a destructive one.
     WakesDelete,
     /// The identity could not be worked out.
@@ -186,6 +194,7 @@ impl Reason {
             Self::ChildrenDepend => "ChildrenDepend",
             Self::WakesChild => "WakesChild",
             Self::ChildRefused => "ChildRefused",
+            Self::TakesLiveChildren => "TakesLiveChildren",
             Self::WakesDelete => "WakesDelete",
             Self::Unresolved => "Unresolved",
             Self::KindInUse => "KindInUse",
@@ -211,22 +220,29 @@ impl Refusal {
             Self::ChildrenDepend { .. } => Reason::ChildrenDepend,
             Self::WakesChild { .. } => Reason::WakesChild,
             Self::ChildRefused { .. } => Reason::ChildRefused,
+            Self::TakesLiveChildren { .. } => Reason::TakesLiveChildren,
             Self::WakesDelete { .. } => Reason::WakesDelete,
         }
     }
 
-    /// The copy that stands in the way first: its member's last heartbeat is worth
+    /// The copies that stand in the way: their members' last heartbeats are worth
     /// telling.
-    pub fn holder(&self) -> Option<&Holder> {
+    pub fn holders(&self) -> Vec<&Holder> {
         match self {
             Self::LiveElsewhere { holder, .. }
             | Self::ForeignResourceId { holder, .. }
-            | Self::AncestorDeleting { holder, .. } => Some(holder),
-            Self::ReservedElsewhere { .. } | Self::TransferDepends { .. } => None,
-            Self::PeersDepend { peers, .. } | Self::WakesDelete { peers, .. } => peers.first(),
-            Self::ChildrenDepend { children, .. } => children.first().map(|child| &child.holder),
+            | Self::AncestorDeleting { holder, .. } => vec![holder],
+            Self::ReservedElsewhere { .. }
+            | Self::TransferDepends { .. }
+            | Self::TakesLiveChildren { .. } => Vec::new(),
+            Self::PeersDepend { peers, .. } | Self::WakesDelete { peers, .. } => {
+                peers.iter().collect()
+            }
+            Self::ChildrenDepend { children, .. } => {
+                children.iter().map(|child| &child.holder).collect()
+            }
             Self::WakesChild { refusal, .. } | Self::ChildRefused { refusal, .. } => {
-                refusal.holder()
+                refusal.holders()
             }
         }
     }

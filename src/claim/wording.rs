@@ -1,18 +1,22 @@
 //! What a person is told: what would go wrong, who holds the resource, what to type next.
 
+mod children;
 mod conflict;
 mod phrases;
 mod transfer;
 mod wakes;
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::arm::Identity;
 use crate::object::{POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION};
 
-use super::names::CopyRef;
-use super::refusal::{Dependent, Hold, Holder, Refusal};
-use phrases::{NAMED, clock, kubectl, named, park, place, resource, short, still};
+use super::names::{CopyRef, MemberName};
+use super::refusal::{Hold, Holder, Refusal};
+pub use phrases::NAMED;
+use phrases::{clock, free, kubectl, park, place, release, resource, short, still};
 
 /// Who speaks to whom about what: the request a refusal answers.
 #[derive(Clone, Debug)]
@@ -21,9 +25,13 @@ pub struct Speaker<'a> {
     pub copy: &'a CopyRef,
     /// What the request would do.
     pub action: Action,
-    /// When the holder's member was last heard from, where that is known.
-    pub heard: Option<Heard>,
+    /// When the members in the way were last heard from, as far as that is known.
+    pub heard: &'a Heartbeats,
 }
+
+/// When members were last heard from; `None` for one that has no record: it was
+/// forgotten.
+pub type Heartbeats = BTreeMap<MemberName, Option<Heard>>;
 
 /// What a request would do to its copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +151,7 @@ impl Refusal {
             } => ancestor_deleting(to, subject, identity, ancestor, holder),
             Self::PeersDepend { identity, peers } => peers_depend(to, subject, identity, peers),
             Self::ChildrenDepend { identity, children } => {
-                children_depend(to, subject, identity, children)
+                children::children_depend(to, subject, identity, children)
             }
             Self::WakesDelete { identity, peers } => {
                 wakes::wakes_delete(to, subject, identity, peers)
@@ -151,7 +159,8 @@ impl Refusal {
             Self::WakesChild { child, refusal } => {
                 let waits = match to.action {
                     Action::NamespacePolicy => "takes its policy from this namespace",
-                    _ => "waits for this owner",
+                    Action::Create => "waits for this owner",
+                    _ => "has its name from this owner",
                 };
                 let waits = format!("{} {waits}, and then", child.object);
                 refusal.about(&of_child(to, child, Action::Activate), Some(&waits))
@@ -160,12 +169,13 @@ impl Refusal {
                 let goes = format!("Kubernetes deletes {} too, and that", child.object);
                 refusal.about(&of_child(to, child, Action::Delete), Some(&goes))
             }
+            Self::TakesLiveChildren { children } => children::takes_live_children(to, children),
         }
     }
 }
 
 /// To whom a refusal is told that is about a child of the request's object.
-fn of_child<'a>(to: &Speaker<'_>, child: &'a CopyRef, action: Action) -> Speaker<'a> {
+fn of_child<'a>(to: &Speaker<'a>, child: &'a CopyRef, action: Action) -> Speaker<'a> {
     Speaker {
         copy: child,
         action,
@@ -200,17 +210,13 @@ fn live_elsewhere(
         }
         Hold::Pending(deadline) => {
             words.next.push(format!(
-                "Park that copy, then try again; if it never came to be, just wait: \
-                 {resource} is free by {}.",
+                "If it never came to be, just wait: {resource} is free by {}.",
                 clock(deadline)
             ));
-            words.next.push(park(to, &holder.copy));
+            words.next.extend(free(to, identity, &holder.copy));
         }
         Hold::Live | Hold::Parked | Hold::Arriving(_) => {
-            let park_it = "Park that copy first, then try again:";
-            words
-                .next
-                .extend([park_it.to_owned(), park(to, &holder.copy)]);
+            words.next.extend(free(to, identity, &holder.copy));
         }
     }
     if to.action == Action::Create && holder.hold != Hold::Deleting {
@@ -287,7 +293,7 @@ fn peers_depend(
         );
         next.extend(peers.iter().take(NAMED).map(|peer| {
             let delete = format!("delete {}", resource(&peer.copy.object));
-            kubectl(to, &peer.copy, &delete)
+            release(to, identity, &peer.copy).unwrap_or_else(|| kubectl(to, &peer.copy, &delete))
         }));
     }
     let arriving = peers.iter().filter_map(|peer| match peer.hold {
@@ -303,29 +309,6 @@ fn peers_depend(
     Words {
         summary: format!("{what} would delete {} in Azure", short(identity)),
         holders: still(to, peers),
-        next,
-        details: vec![format!("Resource: {identity}")],
-    }
-}
-
-fn children_depend(
-    to: &Speaker<'_>,
-    subject: Option<&str>,
-    identity: &Identity,
-    children: &[Dependent],
-) -> Words {
-    let what = subject.unwrap_or("deleting this copy");
-    let mut next = vec!["Delete or move those first.".to_owned()];
-    next.extend(leave_azure_alone(to, subject));
-    Words {
-        summary: format!(
-            "{what} would delete {} in Azure and what others hold inside",
-            short(identity)
-        ),
-        holders: named(to, children, |to, child| {
-            let place = place(to, &child.holder);
-            format!("{} is {place}", short(&child.identity))
-        }),
         next,
         details: vec![format!("Resource: {identity}")],
     }

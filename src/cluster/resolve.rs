@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::arm::{Resolution, Unresolved};
-use crate::object::ObjectFacts;
+use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::Effective;
 use crate::resolve::{Answer, Need, Question, Resolving, SETTINGS_SECRET};
 
@@ -29,11 +29,11 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The same with one object as it would be.
+    /// The same with one object as it would be; `None`: not there.
     #[must_use]
-    pub fn with(mut self, object: ObjectFacts) -> Self {
-        let need = Need::Owner(object.key.clone());
-        self.given(need, Answer::Owner(Some(Arc::new(object))));
+    pub fn with(mut self, key: &ObjectKey, object: Option<&ObjectFacts>) -> Self {
+        let answer = Answer::Owner(object.cloned().map(Arc::new));
+        self.given(Need::Owner(key.clone()), answer);
         self
     }
 

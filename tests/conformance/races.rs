@@ -168,7 +168,7 @@ pub async fn at_most_one_copy_goes_live(registry: Arc<dyn Registry>) {
             panic!("one copy goes live, and these did: {won:?}");
         };
         for refusal in lost.into_iter().filter_map(Result::err) {
-            assert_eq!(&refusal.holder().unwrap().copy, winner);
+            assert_eq!(&refusal.holders()[0].copy, winner);
         }
         let record = read(&registry, &place.group()).await.unwrap().record;
         let live: Vec<_> = record.live().map(|(copy, _)| copy).collect();

@@ -1,9 +1,11 @@
 //! Owners and children: what comes late, and what goes along.
 
+use serde_json::json;
+
 use crate::lab::object::Object;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::{eventually, eventually_refused};
+use crate::lab::wait::{PATIENCE, eventually, eventually_refused};
 use crate::shared_lab;
 
 fn account(story: &Story<'_>) -> Object {
@@ -64,40 +66,52 @@ async fn an_owner_that_would_wake_a_twin_is_refused_until_the_twin_is_parked() {
     .await;
 }
 
+/// A group was moved, and its account forgotten. Kubernetes deletes the account with its owner.
 #[tokio::test]
-async fn a_parked_owner_is_not_deleted_over_a_child_that_a_peer_depends_on() {
-    let story = Story::begin(shared_lab().await, "goes-along").await;
+async fn a_forgotten_child_is_not_deleted_with_its_parked_owner() {
+    let story = Story::begin(shared_lab().await, "forgotten").await;
     let (group, account) = (story.resource_group("rg"), account(&story));
     let stored = story.a.create(&group).await.admitted_silently().object;
     let owned = account.clone().owned_by(&stored);
     story.a.create(&owned).await.admitted_silently();
     story.a.set_policy(&group, "skip").await.admitted();
-    story
-        .b
-        .create(&group.clone().policy("skip"))
-        .await
-        .admitted();
-    story
-        .b
-        .create(&account.clone().policy("skip"))
-        .await
-        .admitted();
-
-    let refusal = eventually_refused(
-        "parked in cluster b as goes-along/StorageAccount/data",
-        async || story.a.dry_run().delete(&group).await,
-    )
-    .await;
-    assert_eq!(refusal.reason, "ChildRefused", "{refusal}");
-    refusal
-        .because("Kubernetes deletes goes-along/StorageAccount/data too")
-        .because("parked in cluster b as goes-along/StorageAccount/data");
-
-    // Without the peer it is allowed, with a word on what goes along.
-    story.b.delete(&account).await.admitted();
-    let answer = eventually("the peer to be gone", async || {
-        story.a.delete(&group).await.map_err(Into::into)
+    eventually("the group to be free", async || {
+        story.b.create(&group).await.map_err(Into::into)
     })
     .await;
-    answer.warning("goes-along/StorageAccount/data will be deleted in Azure");
+
+    let words = "forgotten/StorageAccount/data is live in this cluster (a)";
+    for _ in 0..2 {
+        let refusal = eventually_refused(words, async || story.a.delete(&group).await).await;
+        assert_eq!(refusal.reason, "TakesLiveChildren", "{refusal}");
+    }
+    // So it is in a delete of all.
+    let refusal = story.a.delete_all("ResourceGroup").await.refused();
+    refusal.because("TakesLiveChildren").because(words);
+
+    // Without its children it may go, and they stay.
+    story.a.delete_orphaning(&group).await.admitted_silently();
+    story.a.gone(&group, PATIENCE).await.unwrap();
+    let left = story.a.get(&account).await.admitted().object;
+    assert_eq!(left.text("/metadata/deletionTimestamp"), "");
+}
+
+/// The API server asks about it, though the owner is parked by its own annotation.
+#[tokio::test]
+async fn a_parked_owner_that_is_renamed_wakes_no_twin() {
+    let story = Story::begin(shared_lab().await, "renamed").await;
+    let (group, account) = (story.resource_group("rg"), account(&story));
+    let parked = group.clone().policy("skip");
+    story.a.create(&parked).await.admitted();
+    story.a.create(&account).await.admitted();
+    let elsewhere = story.resource_group_id("new");
+    let twin = Object::of("StorageAccount", "twin")
+        .azure_name(&story.azure_name("data"))
+        .owner_arm_id(&elsewhere);
+    story.b.create(&twin).await.admitted_silently();
+    let new = json!({"spec": {"azureName": story.azure_name("new")}});
+    let words = "renamed/StorageAccount/data has its name from this owner";
+    let refusal =
+        eventually_refused(words, async || story.a.patch(&group, new.clone()).await).await;
+    assert_eq!(refusal.reason, "WakesChild", "{refusal}");
 }

@@ -180,6 +180,12 @@ impl Kubectl {
         self.send("DELETE", &self.path(object), query, None).await
     }
 
+    /// `kubectl delete --wait=false --cascade=orphan`.
+    pub async fn delete_orphaning(&self, object: &Object) -> Outcome {
+        let query = "propagationPolicy=Orphan";
+        self.send("DELETE", &self.path(object), query, None).await
+    }
+
     /// `kubectl delete <kind> --all`, as one call for the whole collection.
     pub async fn delete_all(&self, kind: &str) -> Outcome {
         self.delete_collection(&Object::of(kind, "all")).await

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use aso_guard::admission::{Overrides, Privileges};
+use aso_guard::admission::{OnUnresolved, Overrides, Privileges, Settings};
 use aso_guard::claim::{Deed, Record};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::object::{Object, POLICY, dry, group, with};
+use super::object::{Object, POLICY, dry, group, object, with};
 use super::tampered::Trouble;
-use super::world::World;
+use super::world::{SETTINGS, World};
 
 const OVERRIDE: &str = "asoguard.io/override";
 const RG: &str = "/resourceGroups/rg";
@@ -240,6 +240,82 @@ async fn it_works_when_nobody_can_be_asked() {
         .overridden("RegistryUnavailable", "the hub is gone");
     world.registry.set(Trouble::Slow(Duration::from_millis(1)));
     assert_eq!(record(&world).await.live().count(), 1);
+}
+
+/// Whatever keeps it from being looked up.
+#[tokio::test]
+async fn a_reason_that_cannot_be_looked_up_deletes_nothing() {
+    let world = World::new();
+    world.b.create(&group("rg")).await;
+    let copy = group("rg").annotated(OVERRIDE, "moving");
+    world
+        .a
+        .ask(&copy.create())
+        .await
+        .overridden("LiveElsewhere", "moving");
+    let stored = world.a.store(&copy).await;
+    for trouble in [Trouble::Unreachable, Trouble::Hangs, Trouble::LosesAnswers] {
+        world.registry.set(trouble);
+        let answer = world.a.ask_within("1s", &stored.delete()).await;
+        let words = answer.refused(503, "RegistryUnavailable");
+        for said in [
+            "asoguard.io/override was used already cannot be looked up now",
+            "Park the copy and delete it then",
+            "asoguard.io/mode set to audit",
+        ] {
+            assert!(words.contains(said), "no {said:?} in: {words}");
+        }
+    }
+    // Of what nobody knows the resource, no claim can tell.
+    let deny = Settings {
+        on_unresolved: OnUnresolved::Deny,
+        ..SETTINGS
+    };
+    let world = World::with(deny);
+    let thing = object("new.azure.com", "Thing", "x", json!({}));
+    let thing = world.a.store(&thing.annotated(OVERRIDE, "moving")).await;
+    let answer = world.a.ask(&thing.delete()).await;
+    let words = answer.refused(403, "Unresolved");
+    assert!(words.contains("cannot be looked up now"), "{words}");
+}
+
+#[tokio::test]
+async fn what_goes_with_an_overridden_namespace_needs_no_registry() {
+    let world = World::new();
+    let stored = world.a.create(&group("rg")).await;
+    world.a.cluster.change_namespace("team", |known| {
+        known.overriding = Some("team is gone".into());
+        known.terminating = true;
+    });
+    world.registry.set(Trouble::Unreachable);
+    let armed = namespace().annotated(OVERRIDE, "team is gone");
+    for review in [armed.delete(), stored.delete()] {
+        let answer = world.a.ask(&review).await;
+        answer.overridden("RegistryUnavailable", "team is gone");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_knows_a_reason_that_was_used_up() {
+    let world = World::new();
+    world.b.create(&group("rg")).await;
+    let copy = group("rg").annotated(OVERRIDE, "moving");
+    world
+        .a
+        .ask(&copy.create())
+        .await
+        .overridden("LiveElsewhere", "moving");
+    let stored = world.a.store(&copy).await;
+    let before = record(&world).await;
+    for review in [dry(stored.delete()), stored.delete()] {
+        let answer = world.a.ask(&review).await;
+        let words = answer.refused(403, "PeersDepend");
+        assert!(words.contains("was used already, to create it"), "{words}");
+    }
+    let fresh = world.a.store(&stored.annotated(OVERRIDE, "really")).await;
+    let answer = world.a.ask(&dry(fresh.delete())).await;
+    answer.overridden("PeersDepend", "really");
+    assert_eq!(record(&world).await.history, before.history);
 }
 
 #[tokio::test]

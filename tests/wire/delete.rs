@@ -4,7 +4,7 @@ use aso_guard::claim::ClaimState;
 use rstest::rstest;
 use serde_json::json;
 
-use super::object::{DELETE, Object, account, group};
+use super::object::{DELETE, Object, RESOURCE_ID, account, group};
 use super::tampered::Trouble;
 use super::world::{SUBSCRIPTION, World};
 
@@ -137,27 +137,16 @@ async fn what_the_same_namespace_holds_inside_goes_along() {
 }
 
 #[tokio::test]
-async fn what_a_parked_parent_takes_along_is_told() {
-    let world = World::new();
-    world.a.create(&group("rg").policy("skip")).await;
-    let parent = group("rg").policy("skip");
-    for name in ["st1", "st2"] {
-        world.a.create(&account(name, "rg")).await;
-    }
-    let answer = world.a.ask(&parent.delete()).await;
-    assert!(answer.allowed, "{answer:?}");
-    assert!(
-        answer.warnings[0].contains("team/StorageAccount/st1 and 1 more will be deleted in Azure"),
-        "{answer:?}"
-    );
-}
-
-#[tokio::test]
 async fn what_may_not_be_deleted_is_not_deleted_through_its_parent() {
     let world = World::new();
-    let parent = world.a.create(&group("rg").policy("skip")).await;
-    world.a.create(&account("st", "rg")).await;
-    world.b.store(&rooted_account("rg").policy("skip")).await;
+    let parent = world.a.create(&group("rg")).await;
+    // It names another resource besides, and a peer has that.
+    let id = "/resourceGroups/other/providers/Microsoft.Storage/storageAccounts/st";
+    let id = format!("/subscriptions/{SUBSCRIPTION}{id}");
+    let foreign = account("st", "rg").annotated(RESOURCE_ID, &id);
+    world.a.store(&foreign).await;
+    let twin = rooted_account("other").policy("skip");
+    world.b.store(&twin).await;
     let answer = world.a.ask(&parent.delete()).await;
     let message = answer.refused(403, "ChildRefused");
     assert!(

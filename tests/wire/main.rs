@@ -5,6 +5,7 @@
 //! | [`create`], [`update`], [`delete`] | the verdicts, request by request |
 //! | [`surroundings`] | namespaces and CRDs |
 //! | [`arrive`] | CREATE of a parked copy |
+//! | [`children`] | what goes with an owner, and what its change makes of its children |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
 //! | [`transfers`] | what an open transfer allows, and what not |
@@ -28,6 +29,7 @@ mod answer;
 mod answered;
 mod arrive;
 mod break_glass;
+mod children;
 mod create;
 mod delete;
 mod fields;

@@ -7,10 +7,11 @@ use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts};
 use aso_guard::object::{ObjectFacts, ObjectKey};
+use aso_guard::registry::{MemberRecord, Registry as _, Unresolved};
 use aso_guard::resolve::{Secret, Trust};
 use async_trait::async_trait;
 use rstest::rstest;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::object::{account, group, object};
@@ -149,8 +150,8 @@ async fn a_write_whose_answer_was_lost_still_counts() {
     world.a.ask(&group("rg").create()).await.admitted();
 }
 
-/// A cluster whose API server answers nothing.
-struct Mute(MemoryCluster);
+/// A cluster whose API server answers nothing; of namespaces not even with an error, if so.
+struct Mute(MemoryCluster, bool);
 
 fn no_answer<T>(what: &str) -> Result<T, ClusterError> {
     Err(ClusterError {
@@ -190,6 +191,9 @@ impl Cluster for Mute {
     }
 
     async fn namespace(&self, name: &str, _trust: Trust) -> Result<NamespaceFacts, ClusterError> {
+        if self.1 {
+            return std::future::pending().await;
+        }
         no_answer(&format!("namespace {name}"))
     }
 
@@ -207,7 +211,7 @@ impl Cluster for Mute {
 async fn without_its_own_api_server_it_refuses_and_says_so() {
     let World { registry, .. } = World::new();
     let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
-    let mute = Arc::new(Mute(MemoryCluster::new(SUBSCRIPTION)));
+    let mute = Arc::new(Mute(MemoryCluster::new(SUBSCRIPTION), false));
     let member = Member::around("a", registry, SETTINGS, cluster, mute);
     let live = group("rg").policy("manage");
     for (review, what) in [
@@ -272,4 +276,57 @@ async fn a_claim_that_cannot_be_read_keeps_no_other_from_being_compared() {
     world.a.observer.show_conflicts().await.unwrap();
     world.a.observer.show_orphans().await.unwrap();
     assert_eq!(world.a.observer.compare().await.unwrap(), 1);
+}
+
+#[rstest]
+#[case("1s")]
+#[case("10s")]
+#[case("30s")]
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_cannot_be_told_of_holds_up_no_verdict(#[case] timeout: &str) {
+    let World { registry, .. } = World::new();
+    let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
+    let mute = Arc::new(Mute(MemoryCluster::new(SUBSCRIPTION), true));
+    let member = Member::around("a", registry.clone(), SETTINGS, cluster, mute);
+    registry.set(Trouble::Hangs);
+    let seconds: u64 = timeout.trim_end_matches('s').parse().unwrap();
+    let id = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg");
+    let rooted = account("st", "rg").with("/spec/owner", json!({"armId": id}));
+    for policy in ["", "manage"] {
+        let live = rooted.clone().policy(policy);
+        for review in [live.create(), live.delete()] {
+            let asked = Instant::now();
+            let answer = member.ask_within(timeout, &review).await;
+            answer.refused(503, "RegistryUnavailable");
+            let waited = asked.elapsed();
+            assert!(waited < Duration::from_secs(seconds), "{waited:?}");
+        }
+    }
+}
+
+/// Nobody there parks anything any more.
+#[tokio::test]
+async fn a_forgotten_clusters_copy_is_to_be_released_and_not_parked() {
+    let world = World::new();
+    world.b.create(&group("rg")).await;
+    let member = MemberRecord {
+        name: "a".parse().unwrap(),
+        cluster: "uid".into(),
+        version: "0.1.0".into(),
+        enrolling: false,
+        heard: jiff::Timestamp::now(),
+        unresolved: Unresolved::default(),
+    };
+    world.registry.put_member(&member, None).await.unwrap();
+    let answer = world.a.ask(&group("rg").create()).await;
+    let message = answer.refused(403, "LiveElsewhere");
+    for words in ["its cluster was forgotten", "Cluster b was forgotten"] {
+        assert!(message.contains(words), "{message}");
+    }
+    let command = format!(
+        "  aso-guard claims release '/subscriptions/{SUBSCRIPTION}/resourceGroups/rg' \
+         --copy b/team/ResourceGroup/rg --reason '<why>'"
+    );
+    assert!(message.contains(&command), "{message}");
+    assert!(!message.contains("--context b"), "{message}");
 }

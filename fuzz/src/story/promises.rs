@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aso_guard::arm::{Identity, Resolution};
 use aso_guard::claim::{ClaimState, Copy, CopyRef, RequestUid};
 use aso_guard::cluster::Cluster as _;
+use aso_guard::cluster::family::descendants;
 use aso_guard::cluster::resolve::{self, Trust};
 use aso_guard::object::ObjectFacts;
 use aso_guard::policy::Policy;
@@ -107,6 +108,23 @@ impl Story {
                 );
             }
         }
+    }
+
+    /// A delete that was admitted and leaves Azure alone takes no live child along.
+    pub(super) async fn check_children(&self, member: usize, object: &ObjectFacts) {
+        let destructive = self.policy(member, object).await == Policy::Manage;
+        let safe = destructive || object.terminating;
+        assert!(safe || !self.takes_live_children(member, object).await);
+    }
+
+    /// Whether a child would be deleted in Azure with this object.
+    pub(super) async fn takes_live_children(&self, member: usize, object: &ObjectFacts) -> bool {
+        for child in descendants(&*self.members[member].cluster, &object.key) {
+            if !child.terminating && self.policy(member, &child).await == Policy::Manage {
+                return true;
+            }
+        }
+        false
     }
 
     /// A refused request left nothing under way.

@@ -3,7 +3,7 @@
 use crate::claim::{CopyRef, Holder, Record};
 
 use super::phrases::{NAMED, named, park, park_from_anywhere, place, short};
-use super::{Action, Speaker};
+use super::{Action, Heartbeats, Speaker};
 
 impl CopyRef {
     /// The command that parks this copy, for somebody at no cluster in particular. `None`
@@ -26,7 +26,7 @@ impl Record {
         let to = Speaker {
             copy,
             action: Action::Activate,
-            heard: None,
+            heard: &Heartbeats::new(),
         };
         let peers: Vec<Holder> = self
             .live()
@@ -72,7 +72,7 @@ impl Record {
         let to = Speaker {
             copy,
             action: Action::Activate,
-            heard: None,
+            heard: &Heartbeats::new(),
         };
         let command = park(&to, copy).replace("=skip", "=manage");
         format!(

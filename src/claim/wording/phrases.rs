@@ -9,7 +9,7 @@ use crate::object::{ObjectKey, POLICY_ANNOTATION};
 use super::Speaker;
 
 /// How many peers or children a message names before it counts the rest.
-pub(super) const NAMED: usize = 3;
+pub const NAMED: usize = 3;
 
 /// The peers of a resource, a line each.
 pub(super) fn still(to: &Speaker<'_>, peers: &[Holder]) -> Vec<String> {
@@ -22,24 +22,14 @@ pub(super) fn still(to: &Speaker<'_>, peers: &[Holder]) -> Vec<String> {
     })
 }
 
-/// A line for each of the first few, and one that counts the rest. What is known
-/// of a member's heartbeat is known of the first one's.
+/// A line for each of the first few, and one that counts the rest.
 pub(super) fn named<T>(
     to: &Speaker<'_>,
     all: &[T],
     words: impl Fn(&Speaker<'_>, &T) -> String,
 ) -> Vec<String> {
-    let silent = Speaker {
-        heard: None,
-        ..to.clone()
-    };
-    let speakers = std::iter::once(to).chain(std::iter::repeat(&silent));
-    let mut lines: Vec<String> = all
-        .iter()
-        .zip(speakers)
-        .take(NAMED)
-        .map(|(one, to)| words(to, one))
-        .collect();
+    let first = all.iter().take(NAMED);
+    let mut lines: Vec<String> = first.map(|one| words(to, one)).collect();
     match all.len().saturating_sub(NAMED) {
         0 => {}
         more => lines.push(format!("and {more} more")),
@@ -71,8 +61,10 @@ pub(super) fn place(to: &Speaker<'_>, holder: &Holder) -> String {
     if !holder.by.is_empty() {
         notes.push(format!("by {}", plain(&holder.by)));
     }
-    if let (Some(heard), false) = (to.heard, here) {
-        notes.push(heard.words());
+    match to.heard.get(&holder.copy.member).filter(|_| !here) {
+        Some(Some(heard)) => notes.push(heard.words()),
+        Some(None) => notes.push("its cluster was forgotten".to_owned()),
+        None => {}
     }
     format!(
         "{how} in {cluster} as {} ({})",
@@ -100,6 +92,34 @@ pub(super) fn park(to: &Speaker<'_>, copy: &CopyRef) -> String {
         resource(&copy.object)
     );
     kubectl(to, copy, &annotate)
+}
+
+/// How the resource becomes free that a live copy holds.
+pub(super) fn free(to: &Speaker<'_>, identity: &Identity, copy: &CopyRef) -> [String; 2] {
+    match release(to, identity, copy) {
+        Some(command) => [
+            format!(
+                "Cluster {} was forgotten. If no ASO runs there any more, release what it held, \
+                 then try again:",
+                copy.member
+            ),
+            command,
+        ],
+        None => [
+            "Park that copy first, then try again:".to_owned(),
+            park(to, copy),
+        ],
+    }
+}
+
+/// The command that takes a copy out of its claim, where its member was forgotten:
+/// nobody is there who would see it parked or gone.
+pub(super) fn release(to: &Speaker<'_>, identity: &Identity, copy: &CopyRef) -> Option<String> {
+    let forgotten = to.heard.get(&copy.member).is_some_and(Option::is_none);
+    forgotten.then(|| {
+        let resource = identity.as_str().replace('\'', r"'\''");
+        format!("  aso-guard claims release '{resource}' --copy {copy} --reason '<why>'")
+    })
 }
 
 /// The same, whoever is told.

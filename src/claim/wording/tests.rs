@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::SignedDuration;
 use rstest::rstest;
 
+use super::super::refusal::Dependent;
 use super::super::testing::{account, account_copy, at, copy, group, reservation};
 use super::*;
 
@@ -29,21 +30,28 @@ fn holder(place: &str, hold: Hold) -> Holder {
     }
 }
 
-fn heard() -> Heard {
-    Heard::since(at(0), at(12))
+/// Every member but the forgotten one was heard from.
+fn heard() -> Heartbeats {
+    let heard = |name: &str| (copy(name).member, Some(Heard::since(at(0), at(12))));
+    let forgotten = (copy("gone").member, None);
+    ["b", "c", "d"]
+        .map(heard)
+        .into_iter()
+        .chain([forgotten])
+        .collect()
 }
 
 /// What `kubectl` prints of a refusal, in enforce mode and in audit mode.
-fn told(refusal: &Refusal, action: Action, from: &CopyRef, heard: Option<Heard>) -> String {
+fn told(refusal: &Refusal, action: Action, from: &CopyRef, heard: Option<Heartbeats>) -> String {
     let words = refusal.words(&Speaker {
         copy: from,
         action,
-        heard,
+        heard: &heard.unwrap_or_default(),
     });
     let warnings = words.warnings();
     let longest = warnings
         .iter()
-        .filter(|line| !line.starts_with("  kubectl"));
+        .filter(|line| !line.starts_with("  kubectl") && !line.starts_with("  aso-guard"));
     let longest = longest.map(String::len).max();
     let two_objects = matches!(
         refusal,
@@ -210,6 +218,45 @@ fn children_depend_on_what_would_be_deleted() {
     snapshot("children_depend", cases);
 }
 
+/// Nobody is there who could park anything.
+#[test]
+fn a_forgotten_cluster_is_in_the_way() {
+    let live = [Hold::Live, PENDING].map(|hold| Refusal::LiveElsewhere {
+        identity: group(),
+        holder: holder("gone", hold),
+        assumed: false,
+    });
+    let peers = Refusal::PeersDepend {
+        identity: group(),
+        peers: vec![holder("gone", Hold::Parked), holder("b", Hold::Parked)],
+    };
+    let cases = live.into_iter().map(|refusal| (Action::Create, refusal));
+    let cases = cases.chain([(Action::Delete, peers)]);
+    let cases = cases.map(|(action, refusal)| {
+        let text = told(&refusal, action, &copy("a"), Some(heard()));
+        (format!("{action:?}"), text)
+    });
+    snapshot("of_a_forgotten_cluster", cases);
+}
+
+#[test]
+fn live_children_would_go_along() {
+    let children = ["one", "two", "three", "four"].map(|name| CopyRef {
+        object: crate::object::ObjectKey {
+            name: name.into(),
+            ..account_copy("a").object
+        },
+        ..account_copy("a")
+    });
+    let cases = [1, 4].map(|count| {
+        let children = children[..count].to_vec();
+        let refusal = Refusal::TakesLiveChildren { children };
+        let text = told(&refusal, Action::Delete, &copy("a"), None);
+        (format!("{count}"), text)
+    });
+    snapshot("takes_live_children", cases);
+}
+
 #[test]
 fn a_child_is_in_the_way() {
     let child = account_copy("a");
@@ -251,7 +298,8 @@ fn a_child_is_in_the_way() {
     };
     let told = |refusal, action| told(&refusal, action, &copy("a"), Some(heard()));
     let cases = [
-        ("waits, live", told(wakes(live), Action::Create)),
+        ("waits, live", told(wakes(live.clone()), Action::Create)),
+        ("is renamed, live", told(wakes(live), Action::Rename)),
         ("waits, deleting", told(wakes(deleting), Action::Create)),
         ("goes too, peers", told(refused(parked), Action::Delete)),
         ("goes too, children", told(refused(inside), Action::Delete)),
@@ -369,6 +417,6 @@ fn every_refusal_has_a_token_and_names_who_stands_in_the_way() {
     ];
     for (refusal, token) in refusals {
         assert_eq!(refusal.reason().as_str(), token);
-        assert_eq!(refusal.holder(), Some(&first), "{token}");
+        assert_eq!(refusal.holders()[0], &first, "{token}");
     }
 }
