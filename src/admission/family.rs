@@ -237,9 +237,11 @@ impl Guard {
                 outer.push((self.copy_of(object), identity.clone()));
             }
         }
+        progress.begin(outer.len());
         stream::iter(outer)
             .map(|(copy, identity)| self.look_inside(copy, identity))
             .buffered(AT_ONCE)
+            .inspect(|_| progress.step())
             .try_collect::<()>()
             .await?;
         Ok(destructive.into_iter().map(|(object, _)| object).collect())

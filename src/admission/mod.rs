@@ -8,6 +8,7 @@ mod marks;
 mod metrics;
 mod plain;
 mod privileges;
+mod progress;
 mod protocol;
 pub mod registration;
 pub mod review;

@@ -2,7 +2,6 @@
 //! it, and if not, why.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -16,6 +15,7 @@ use crate::resolve::Trust;
 use super::guard::Guard;
 use super::plain;
 use super::privileges::Overrides;
+use super::progress::Progress;
 use super::review::Request;
 use super::verdict::{Mode, Objection, Pass, Verdict};
 
@@ -29,35 +29,6 @@ pub(super) struct Standing {
     note: Option<String>,
     /// How far the verdict is.
     pub(super) progress: Progress,
-}
-
-/// How far a verdict is in which many objects have a part.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    of: AtomicUsize,
-    done: AtomicUsize,
-}
-
-impl Progress {
-    /// So many objects more are to be looked at.
-    pub(super) fn begin(&self, objects: usize) {
-        self.of.fetch_add(objects, Ordering::Relaxed);
-    }
-
-    /// One of them was.
-    pub(super) fn step(&self) {
-        self.done.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many were, and of how many; `None` where it is not their number that takes
-    /// long.
-    pub(super) fn words(&self) -> Option<String> {
-        let (done, of) = (
-            self.done.load(Ordering::Relaxed),
-            self.of.load(Ordering::Relaxed),
-        );
-        (done > 0 && done < of).then(|| format!("{done} of the {of} objects that it is about"))
-    }
 }
 
 enum Footing {

@@ -87,7 +87,8 @@ async fn a_forgotten_child_is_not_deleted_with_its_parked_owner() {
     }
     // So it is in a delete of all.
     let refusal = story.a.delete_all("ResourceGroup").await.refused();
-    refusal.because("TakesLiveChildren").because(words);
+    assert_eq!(refusal.reason, "TakesLiveChildren", "{refusal}");
+    refusal.because(words);
 
     // Without its children it may go, and they stay.
     story.a.delete_orphaning(&group).await.admitted_silently();
