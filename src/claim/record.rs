@@ -98,7 +98,7 @@ pub enum Proof {
 }
 
 /// What a record says in one word; `kubectl get claims` shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClaimState {
     /// One live copy, seen stored.
     Live,

@@ -4,6 +4,7 @@
 //! compare-and-set, and each says only what a read in the right order showed.
 
 mod compare;
+mod retries;
 mod showing;
 #[cfg(test)]
 mod tests;
@@ -19,28 +20,29 @@ use tracing::{debug, warn};
 
 use crate::arm::Identity;
 use crate::claim::{
-    self, ClaimState, CopyRef, Held, MemberName, Observation, Observed, Record, RequestUid,
-    Sighting,
+    ClaimState, Copy, CopyRef, Look, LookAnswer, LookCall, Looked, MemberName, Record, RequestUid,
+    ResolvesTo, Sighting,
 };
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::registry::{Holding, Put, Registry, RegistryError, Scope};
+use crate::registry::{Holding, Put, RecordVersion, Registry, RegistryError, Scope};
 
+use retries::Retries;
 pub use showing::Show;
 use showing::Shown;
 
 use super::ledger::Ledger;
 use super::queue::Queue;
 use super::resolve::{self, Resolved, Trust};
-use super::stopwatch::Stopwatch;
+use super::stopwatch::{Stopwatch, Written};
 use super::{Cluster, ClusterError, FollowUp};
 
 /// How many objects are looked at together.
 const WORKERS: usize = 16;
 /// How often requests under way are looked for that another replica admitted.
 const SWEEP: Duration = Duration::from_secs(15);
-/// How long to wait before an object is looked at again after something failed.
+/// How long a worker waits after the registry did not answer.
 const RETRY: Duration = Duration::from_millis(250);
-/// How long a worker waits at most after one failure upon another.
+/// The same at most, where it did not answer time after time.
 const RETRY_MAX: Duration = Duration::from_secs(4);
 /// A deadline is over when the clock has passed it, not when it has reached it.
 const PAST: Duration = Duration::from_millis(20);
@@ -53,6 +55,7 @@ pub struct Observer {
     queue: Queue,
     ledger: Ledger,
     stopwatch: Stopwatch,
+    retries: Retries,
     /// What differed at the first comparison and was not looked at since; `None`
     /// before that.
     backlog: Mutex<Option<HashSet<ObjectKey>>>,
@@ -61,6 +64,9 @@ pub struct Observer {
 }
 
 /// Why an object could not be looked at; it is looked at again.
+///
+/// The error belongs to the object, and keeps no other from being looked at, unless it is an
+/// outage of the registry.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
     /// The registry did not do its part.
@@ -71,7 +77,17 @@ pub enum ObserveError {
     Cluster(#[from] ClusterError),
 }
 
-/// What a step on one claim of one object came to.
+impl ObserveError {
+    /// Whether no object can be looked at.
+    fn is_outage(&self) -> bool {
+        matches!(self, Self::Registry(RegistryError::Unavailable { .. }))
+    }
+}
+
+/// A look at one claim of one object of this cluster.
+type OneLook = Look<RecordVersion, Arc<ObjectFacts>>;
+
+/// What a look at one claim of one object came to.
 struct Step {
     /// What the object stands for now.
     stands_for: Vec<Identity>,
@@ -121,6 +137,7 @@ impl Observer {
             queue: Queue::default(),
             ledger: Ledger::default(),
             stopwatch: Stopwatch::new(limit),
+            retries: Retries::default(),
             backlog: Mutex::default(),
             show: Show::default(),
             shown: Shown::default(),
@@ -190,29 +207,42 @@ impl Observer {
             match self.look(&key).await {
                 Ok(()) => {
                     pause = RETRY;
-                    if let Some(backlog) = self.backlog().as_mut() {
-                        backlog.remove(&key);
-                        if backlog.is_empty() {
-                            // It may have been long.
-                            *backlog = HashSet::new();
-                        }
-                    }
+                    self.retries.succeeded(&key);
+                    self.caught_up_with(&key);
                 }
-                Err(error) => {
+                Err(error) if error.is_outage() => {
                     self.show.metrics.failures.inc();
-                    // An outage fails every object: it is told once, and asked after
-                    // ever less often.
+                    // It fails every object: it is told once, and asked after ever less often.
                     if pause == RETRY {
                         warn!(object = %key, %error, "could not bring the registry up to date; trying again");
                     }
                     self.queue.add_at(key.clone(), Instant::now() + RETRY);
-                    shutdown
-                        .run_until_cancelled(tokio::time::sleep(pause))
-                        .await;
+                    let rest = tokio::time::sleep(pause);
+                    shutdown.run_until_cancelled(rest).await;
                     pause = (pause * 2).min(RETRY_MAX);
+                }
+                Err(error) => {
+                    self.show.metrics.failures.inc();
+                    let (wait, is_first) = self.retries.failed(&key);
+                    if is_first {
+                        warn!(object = %key, %error, "could not bring what the registry says of an object up to date; trying again, with the others unhindered");
+                    }
+                    self.queue.add_at(key.clone(), Instant::now() + wait);
+                    self.caught_up_with(&key);
                 }
             }
             self.queue.done(&key);
+        }
+    }
+
+    /// An object was looked at, as far as that depends on others than itself.
+    fn caught_up_with(&self, key: &ObjectKey) {
+        if let Some(backlog) = self.backlog().as_mut() {
+            backlog.remove(key);
+            if backlog.is_empty() {
+                // It may have been long.
+                *backlog = HashSet::new();
+            }
         }
     }
 
@@ -255,9 +285,13 @@ impl Observer {
     /// Brings every claim that an object has, had or should have up to date.
     ///
     /// # Errors
-    /// The registry or the API server did not answer.
+    /// The registry or the API server did not do its part for one of them; the others are
+    /// up to date.
     pub async fn look(&self, key: &ObjectKey) -> Result<(), ObserveError> {
-        let mut todo = self.ledger.identities(key);
+        let identities = self.ledger.identities(key).into_iter();
+        let mut todo: Vec<_> = identities
+            .map(|identity| (identity.clone(), Look::new(self.copy(key), identity)))
+            .collect();
         if todo.is_empty() {
             todo = self.adopt(key).await?;
         }
@@ -265,8 +299,16 @@ impl Observer {
         let mut done: Vec<Identity> = Vec::new();
         let mut under_way = Vec::new();
         let mut recheck: Option<Instant> = None;
-        while let Some(identity) = todo.pop() {
-            let step = self.step(key, &identity).await?;
+        let mut failed = None;
+        while let Some((identity, look)) = todo.pop() {
+            done.push(identity.clone());
+            let step = match self.carry_out(key, look).await {
+                Ok(step) => step,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
             if step.held {
                 self.ledger.enter(key, &identity);
                 self.ledger.set_state(key, &identity, step.state);
@@ -275,142 +317,125 @@ impl Observer {
             }
             under_way.extend(step.under_way);
             recheck = recheck.into_iter().chain(step.recheck).min();
-            done.push(identity);
-            for identity in step.stands_for {
-                if !done.contains(&identity) && !todo.contains(&identity) {
-                    todo.push(identity);
+            for other in step.stands_for {
+                if !done.contains(&other) && todo.iter().all(|(known, _)| *known != other) {
+                    todo.push((other.clone(), Look::new(self.copy(key), other)));
                 }
             }
+        }
+        if let Some(at) = recheck {
+            self.queue.add_at(key.clone(), at);
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         self.stopwatch.keep_only(key, &under_way, began);
         self.ledger.set_expecting(key, recheck.is_some());
         self.ledger.close(key);
-        if let Some(at) = recheck {
-            self.queue.add_at(key.clone(), at);
-        }
         Ok(())
     }
 
-    /// Makes claims for an object that has none, from what is known of it, and gives
-    /// those that somebody else has a record of, to be looked at in full.
-    ///
-    /// What is known may be out of date. That is safe where there is no record yet:
-    /// an activation would have made one, and this write would fail.
-    async fn adopt(&self, key: &ObjectKey) -> Result<Vec<Identity>, ObserveError> {
+    /// The looks that make claims for an object that has none.
+    async fn adopt(&self, key: &ObjectKey) -> Result<Vec<(Identity, OneLook)>, ObserveError> {
         let Some(object) = self.cluster.object(key, Trust::Known).await? else {
             self.show_gone(key);
             return Ok(Vec::new());
         };
-        let resolved = resolve::resolve(&*self.cluster, &object, Trust::Known).await?;
-        self.show_resolution(&object, &resolved);
-        let copy = self.copy(key);
-        let mut taken = Vec::new();
-        for identity in stands_for(&resolved) {
-            let seen = observation(
-                &copy,
-                Timestamp::now(),
-                Some((&object, &resolved)),
-                &identity,
-                None,
-            );
-            let Observed {
-                record, changed, ..
-            } = claim::observe(None, &identity, &seen);
-            if changed && self.registry.put_claim(&record, None).await? != Put::Conflict {
-                debug!(%identity, %copy, "registered");
-                self.ledger.enter(key, &identity);
-                self.ledger.set_state(key, &identity, record.state());
-            } else {
-                taken.push(identity);
-            }
-        }
-        Ok(taken)
+        let resolved = self.resolve(&object, Trust::Known).await?;
+        self.show_resolution(key, &object.uid, &resolved);
+        let (resolved, now) = (ResolvesTo::from(&resolved), Timestamp::now());
+        let identities = resolved.identities.clone().into_iter();
+        let looks = identities.map(|identity| {
+            let (copy, sighting, resolved) =
+                (self.copy(key), Sighting::from(&*object), resolved.clone());
+            let look = Look::adopting(copy, identity.clone(), sighting, resolved, now);
+            (identity, look)
+        });
+        Ok(looks.collect())
     }
 
-    /// One claim of one object: read the record, then the object, then write on
-    /// condition that the record is the same.
+    /// Makes the calls of a look at one claim of one object.
     ///
-    /// In between, deadlines are judged by this process's own clock: the claim core
-    /// sees them as the stopwatch shows them, and they are stored as they were written.
-    async fn step(&self, key: &ObjectKey, identity: &Identity) -> Result<Step, ObserveError> {
+    /// Deadlines are judged by this process's own clock: the look sees them as the stopwatch
+    /// shows them, and they are stored as they were written.
+    async fn carry_out(&self, key: &ObjectKey, mut look: OneLook) -> Result<Step, ObserveError> {
         let copy = self.copy(key);
-        loop {
-            let known = self.registry.claim(identity).await?;
-            let (judged_at, this_moment) = (Timestamp::now(), Instant::now());
-            let (mut record, version) = known.map(|known| (known.record, known.version)).unzip();
-            let shown = record
-                .as_mut()
-                .and_then(|record| record.copies.get_mut(&copy))
-                .map(|held| self.stopwatch.show(key, held, judged_at));
-            let object = self.cluster.object(key, Trust::Store).await?;
-            let resolved = match &object {
-                Some(object) => {
-                    let held = record
-                        .as_ref()
-                        .is_some_and(|record| record.copies.contains_key(&copy));
-                    Some(self.resolve_now(object, held.then_some(identity)).await?)
+        let (mut written, mut resolved) = (None, None);
+        let looked = loop {
+            let answer = match look.call() {
+                LookCall::Claim(identity) => {
+                    let mut known = self.registry.claim(identity).await?;
+                    let now = Timestamp::now();
+                    let record = known.as_mut().map(|known| &mut known.record);
+                    let held = record.and_then(|record| record.copies.get_mut(&copy));
+                    written = held.map(|held| self.stopwatch.show(key, held, now));
+                    LookAnswer::Claim(known.map(|known| (known.record, known.version)), now)
                 }
-                None => None,
+                LookCall::Uids => LookAnswer::Uids(self.ledger.uids(key)),
+                LookCall::Object => {
+                    let object = self.cluster.object(key, Trust::Store).await?;
+                    if object.is_none() {
+                        self.show_gone(key);
+                    }
+                    LookAnswer::Object(object.map(|object| (Sighting::from(&*object), object)))
+                }
+                LookCall::Resolve(object, trust) => {
+                    let now = self.resolve(object, trust).await?;
+                    let answer = LookAnswer::Resolved(ResolvesTo::from(&now));
+                    resolved = Some((object.uid.clone(), now));
+                    answer
+                }
+                LookCall::Put(record, version) => {
+                    let record = as_written(record, &copy, written.as_ref());
+                    match self.registry.put_claim(&record, version).await? {
+                        Put::Conflict => LookAnswer::Conflict,
+                        Put::Stored(_) => LookAnswer::Stored,
+                    }
+                }
+                LookCall::Done(looked) => break looked.clone(),
             };
-            let uids = self.ledger.uids(key);
-            let pair = object.as_deref().zip(resolved.as_ref());
-            match pair {
-                Some((object, resolved)) => self.show_resolution(object, resolved),
-                None => self.show_gone(key),
-            }
-            let mut seen = observation(&copy, judged_at, pair, identity, record.as_ref());
-            seen.seen_uids = &uids;
-            let Observed {
-                record: mut next,
-                changed,
-                recheck,
-            } = claim::observe(record.as_ref(), identity, &seen);
-            let mut under_way = Vec::new();
-            if let Some(held) = next.copies.get_mut(&copy) {
-                if let Some(written) = shown {
-                    written.restore(held);
-                }
-                let requests = held.in_flight();
-                under_way.extend(requests.map(|one| (one.request.clone(), one.deadline)));
-            }
-            if changed && self.registry.put_claim(&next, version.as_ref()).await? == Put::Conflict {
-                continue;
-            }
-            if changed {
-                debug!(%identity, %copy, state = next.state().as_str(), "brought up to date");
-            }
-            let (before, now) = (record.as_ref().map(Record::state), next.state());
-            if before != Some(now) && [before, Some(now)].contains(&Some(ClaimState::Conflict)) {
-                self.shown.news.notify_one();
-            }
-            return Ok(Step {
-                state: now,
-                stands_for: resolved.as_ref().map_or_else(Vec::new, stands_for),
-                held: next.copies.contains_key(&copy),
-                under_way,
-                recheck: recheck.map(|at| this_moment + span(judged_at, at) + PAST),
-            });
+            look.answer(answer);
+        };
+        if let Some((uid, resolved)) = resolved {
+            self.show_resolution(key, &uid, &resolved);
+        }
+        Ok(self.step(&copy, looked, written.as_ref()))
+    }
+
+    /// What a look came to, for all that is known of the object.
+    fn step(&self, copy: &CopyRef, looked: Looked, written: Option<&Written>) -> Step {
+        let record = as_written(&looked.record, copy, written);
+        let (before, now) = (looked.before, record.state());
+        if looked.changed {
+            let identity = &record.identity;
+            debug!(%identity, %copy, state = now.as_str(), "brought up to date");
+        }
+        if before != Some(now) && [before, Some(now)].contains(&Some(ClaimState::Conflict)) {
+            self.shown.news.notify_one();
+        }
+        let held = record.copies.get(copy);
+        let under_way = held.into_iter().flat_map(Copy::in_flight);
+        Step {
+            held: held.is_some(),
+            state: now,
+            under_way: under_way
+                .map(|one| (one.request.clone(), one.deadline))
+                .collect(),
+            recheck: looked
+                .recheck
+                .zip(written)
+                .map(|(at, written)| written.moment(at) + PAST),
+            stands_for: looked.stands_for,
         }
     }
 
-    /// What an object is that was just read. `held`: an identity whose record has it as
-    /// a copy.
-    ///
-    /// A copy is released on nothing less than what the store says, so what would release
-    /// this one is read from there too: a policy that parks it from outside, and owners and
-    /// a credential that make it another resource than it was.
-    async fn resolve_now(
-        &self,
-        object: &ObjectFacts,
-        held: Option<&Identity>,
-    ) -> Result<Resolved, ClusterError> {
-        let cluster = &*self.cluster;
-        let mut resolved = resolve::resolve(cluster, object, Trust::KnownUnlessParked).await?;
-        let leaves = |held| resolved.identity.is_ok() && !stands_for(&resolved).contains(held);
-        if held.is_some_and(leaves) {
-            resolved.identity = resolve::identity(cluster, object, Trust::Store).await?;
+    /// What an object resolves to, by what is known or by what is stored.
+    async fn resolve(&self, object: &ObjectFacts, trust: Trust) -> Result<Resolved, ClusterError> {
+        let resolved = resolve::resolve(&*self.cluster, object, trust).await;
+        if let Err(error) = &resolved {
+            self.show_unresolved(&object.key, &object.uid, &error.to_string());
         }
-        Ok(resolved)
+        resolved
     }
 
     fn copy(&self, key: &ObjectKey) -> CopyRef {
@@ -421,56 +446,11 @@ impl Observer {
     }
 }
 
-/// Every identity an object stands for: a copy of each.
-fn stands_for(resolved: &Resolved) -> Vec<Identity> {
-    let known = resolved.identity.as_ref();
-    known.map_or_else(
-        |_| Vec::new(),
-        |resolution| resolution.identities().cloned().collect(),
-    )
-}
-
-/// What an object that was read is to one identity.
-fn observation<'a>(
-    copy: &'a CopyRef,
-    judged_at: Timestamp,
-    object: Option<(&ObjectFacts, &Resolved)>,
-    identity: &Identity,
-    known: Option<&Record>,
-) -> Observation<'a> {
-    let object = object.map(|(object, resolved)| {
-        let policy = resolved.policy.policy;
-        let held = match &resolved.identity {
-            Ok(resolution) if resolution.identities().any(|one| one == identity) => Some(Held {
-                policy,
-                assumed: resolution.assumed,
-            }),
-            Ok(resolution) if resolution.witness.is_none() => None,
-            // It cannot be worked out just now, and was a copy when it could: it still is.
-            _ => known
-                .and_then(|known| known.copies.get(copy))
-                .map(|held| Held {
-                    policy,
-                    assumed: held.assumed,
-                }),
-        };
-        Sighting {
-            uid: (&*object.uid).into(),
-            resource_version: (&*object.resource_version).into(),
-            terminating: object.terminating,
-            busy: object.annotations.busy && !policy.is_live(),
-            held,
-        }
-    });
-    Observation {
-        copy,
-        judged_at,
-        object,
-        seen_uids: &[],
+/// A record with the deadlines of a copy as they were written.
+fn as_written(record: &Record, copy: &CopyRef, written: Option<&Written>) -> Record {
+    let mut record = record.clone();
+    if let (Some(written), Some(held)) = (written, record.copies.get_mut(copy)) {
+        written.restore(held);
     }
-}
-
-/// How long it is from one time to a later one.
-fn span(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+    record
 }

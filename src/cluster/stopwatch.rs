@@ -37,7 +37,13 @@ struct Known {
 
 /// A copy's deadlines as they are written, while it shows them by this process's clock.
 #[derive(Debug)]
-pub struct Written(Vec<(InFlight, Timestamp)>);
+pub struct Written {
+    deadlines: Vec<(InFlight, Timestamp)>,
+    /// When they were shown: by the clock that they are shown by, and by the one that only
+    /// goes forward.
+    now: Timestamp,
+    this_moment: Instant,
+}
 
 impl Stopwatch {
     /// For requests that are under way for no longer than `limit`.
@@ -77,14 +83,18 @@ impl Stopwatch {
     /// new in it is under way now.
     pub fn show(&self, object: &ObjectKey, copy: &mut Copy, now: Timestamp) -> Written {
         let this_moment = Instant::now();
-        let mut written = Vec::new();
+        let mut deadlines = Vec::new();
         for request in copy.in_flight_mut() {
             let as_written = request.deadline;
             let over = self.note(object, &request.request, as_written);
             request.deadline = shift(now, this_moment, over);
-            written.push((request.clone(), as_written));
+            deadlines.push((request.clone(), as_written));
         }
-        Written(written)
+        Written {
+            deadlines,
+            now,
+            this_moment,
+        }
     }
 
     /// Forgets all requests on an object but these, and those that came after
@@ -112,10 +122,16 @@ impl Stopwatch {
 }
 
 impl Written {
+    /// When a deadline that is shown is over.
+    pub fn moment(&self, shown: Timestamp) -> Instant {
+        let ahead = Duration::try_from(shown.duration_since(self.now));
+        self.this_moment + ahead.unwrap_or_default()
+    }
+
     /// Puts the deadlines that are written back in their places.
     pub fn restore(&self, copy: &mut Copy) {
         for request in copy.in_flight_mut() {
-            let known = self.0.iter().find(|(shown, _)| shown == request);
+            let known = self.deadlines.iter().find(|(shown, _)| shown == request);
             if let Some((_, written)) = known {
                 request.deadline = *written;
             }

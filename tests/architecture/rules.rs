@@ -8,7 +8,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("object", &[]),
     ("policy", &[]),
     ("arm", &["object"]),
-    ("claim", &["arm", "object", "policy"]),
+    ("claim", &["resolve", "arm", "object", "policy"]),
     ("resolve", &["arm", "object", "policy"]),
     ("check", &["resolve", "claim", "arm", "object", "policy"]),
     ("transfer", &["claim", "arm", "object", "policy"]),

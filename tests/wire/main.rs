@@ -14,6 +14,7 @@
 //! | [`break_glass`] | refusals that are overridden |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`stale`] | a replica whose watches are behind |
+//! | [`apart`] | an object that cannot be looked at, and the others |
 //! | [`round_trips`] | how often the registry is asked |
 //! | [`hostile`], [`fields`], [`names`] | bad input, over real TLS |
 //! | [`fuzz`] | input that nobody thought of; `tests/properties` has more |
@@ -27,6 +28,7 @@
 mod answer;
 #[path = "../../fuzz/src/answer.rs"]
 mod answered;
+mod apart;
 mod arrive;
 mod break_glass;
 mod children;

@@ -1,6 +1,6 @@
 //! A replica whose watches are behind: it remembers what is no longer so.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
@@ -17,10 +17,15 @@ use super::world::{Member, SETTINGS, SUBSCRIPTION, World, facts, key};
 
 const OTHER: &str = "00000000-0000-0000-0000-000000000002";
 
+/// The secret that nobody may read.
+pub const FORBIDDEN: &str = "forbidden";
+
 /// What is remembered, and what is stored.
-struct Behind {
-    remembered: MemoryCluster,
-    stored: Arc<MemoryCluster>,
+pub struct Behind {
+    pub remembered: MemoryCluster,
+    pub stored: Arc<MemoryCluster>,
+    /// What happens between an answer to a read and its arrival, once.
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Behind {
@@ -47,7 +52,16 @@ impl Cluster for Behind {
         key: &ObjectKey,
         trust: Trust,
     ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
-        self.by(trust).object(key, trust).await
+        let answer = self.by(trust).object(key, trust).await;
+        let meanwhile = self
+            .meanwhile
+            .lock()
+            .unwrap()
+            .take_if(|_| trust == Trust::Store);
+        if let Some(happen) = meanwhile {
+            happen();
+        }
+        answer
     }
 
     fn objects(&self) -> Vec<Arc<ObjectFacts>> {
@@ -72,12 +86,18 @@ impl Cluster for Behind {
         name: &str,
         trust: Trust,
     ) -> Result<Secret, ClusterError> {
+        if name == FORBIDDEN {
+            return Err(ClusterError {
+                what: format!("secret {FORBIDDEN}"),
+                why: "connection reset by peer".to_owned(),
+            });
+        }
         self.by(trust).secret(namespace, name, trust).await
     }
 }
 
 /// A replica of cluster `a` that remembers these objects alone.
-fn replica(world: &World, remembered: &[&Object]) -> (Arc<Behind>, Observer) {
+pub fn replica(world: &World, remembered: &[&Object]) -> (Arc<Behind>, Observer) {
     let memory = MemoryCluster::new(SUBSCRIPTION);
     for object in remembered {
         memory.store(facts(object));
@@ -85,6 +105,7 @@ fn replica(world: &World, remembered: &[&Object]) -> (Arc<Behind>, Observer) {
     let behind = Arc::new(Behind {
         remembered: memory,
         stored: world.a.cluster.clone(),
+        meanwhile: Mutex::default(),
     });
     let member = "a".parse().unwrap();
     let observer = Observer::new(
@@ -190,4 +211,23 @@ async fn an_owner_that_is_gone_releases_nothing() {
         "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net"
     );
     is_held(&world.b, &subnet(json!({"owner": {"armId": id}}))).await;
+}
+
+/// The API server's answer is "not there"; then it stores what was admitted, and the event of
+/// that is quicker than the answer: they come on different connections.
+#[tokio::test]
+async fn what_is_stored_while_not_there_is_on_its_way_releases_nothing() {
+    let world = World::new();
+    let group = group("rg");
+    world.a.ask(&group.create()).await.admitted();
+    let (behind, observer) = replica(&world, &[]);
+    let (stored, observer) = (behind.stored.clone(), Arc::new(observer));
+    let (told, created) = (observer.clone(), group.clone());
+    *behind.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        let stored = stored.store(facts(&created));
+        told.changed(&stored.key, &stored.uid, true);
+    }));
+    looks(&observer, &group).await;
+    assert!(world.a.cluster.stored(&key(&group)).is_some());
+    is_held(&world.b, &super::object::group("rg")).await;
 }

@@ -3,16 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::arm::Identity;
 use crate::claim::Copy;
-use crate::cluster::resolve::{self, Resolved, Trust};
+use crate::cluster::resolve::{Resolved, Trust};
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::registry::{Holding, Scope};
+use crate::registry::{Holding, RegistryError, Scope};
 
-use super::{ObserveError, Observer};
+use super::Observer;
 
 /// How often everything is compared with the registry.
 const COMPARE: Duration = Duration::from_mins(10);
@@ -71,11 +72,12 @@ impl Observer {
     /// and takes up what differs. Gives how many objects that is.
     ///
     /// Nothing is believed for ever: this puts right a claim that was deleted by
-    /// hand, or a registry restored from an old backup.
+    /// hand, or a registry restored from an old backup. An object that cannot be
+    /// resolved is shown, and tried again on its own.
     ///
     /// # Errors
-    /// The registry or the API server did not answer.
-    pub async fn compare(&self) -> Result<usize, ObserveError> {
+    /// The registry did not answer.
+    pub async fn compare(&self) -> Result<usize, RegistryError> {
         let differing = self.differing().await?;
         let count = differing.len();
         // The order is another one in each replica.
@@ -89,7 +91,7 @@ impl Observer {
 
     /// The objects, and what is claimed to be one, of which the claims don't say what
     /// the cluster says. Claims pass by page by page, and are not kept.
-    async fn differing(&self) -> Result<HashSet<ObjectKey>, ObserveError> {
+    async fn differing(&self) -> Result<HashSet<ObjectKey>, RegistryError> {
         let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
         let objects = self.cluster.objects();
         let objects: HashMap<&ObjectKey, &ObjectFacts> =
@@ -113,8 +115,9 @@ impl Observer {
                     };
                     self.ledger.enter(key, &identity);
                     self.ledger.set_state(key, &identity, state);
-                    let resolved = resolve::resolve(&*self.cluster, object, Trust::Known).await?;
-                    if agrees(object, &resolved, &identity, &held) {
+                    // One that cannot be resolved is told of below.
+                    let resolved = self.resolve(object, Trust::Known).await.ok();
+                    if resolved.is_none_or(|one| agrees(object, &one, &identity, &held)) {
                         *agreeing.entry(key).or_default() += 1;
                     } else {
                         differing.insert((*key).clone());
@@ -125,8 +128,13 @@ impl Observer {
             page = self.registry.claims_page(&scope, Some(&at)).await?;
         }
         for (key, object) in &objects {
-            let resolved = resolve::resolve(&*self.cluster, object, Trust::Known).await?;
-            self.show_resolution(object, &resolved);
+            let Ok(resolved) = self.resolve(object, Trust::Known).await else {
+                // By its own clock, so that it keeps nobody waiting.
+                let wait = self.retries.failed(key).0;
+                self.queue.add_at((*key).clone(), Instant::now() + wait);
+                continue;
+            };
+            self.show_resolution(key, &object.uid, &resolved);
             let Ok(resolution) = &resolved.identity else {
                 continue;
             };

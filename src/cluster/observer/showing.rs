@@ -22,7 +22,7 @@ use crate::claim::{MemberName, Record};
 use crate::cluster::Parking;
 use crate::cluster::metrics::Metrics;
 use crate::cluster::resolve::Resolved;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::ObjectKey;
 use crate::registry::RegistryError;
 use crate::telemetry::{Notice, Notices, Severity, Silent};
 
@@ -177,30 +177,26 @@ impl Observer {
     }
 
     /// Tells of an object whose resource cannot be worked out, once, and when it can.
-    pub(super) fn show_resolution(&self, object: &ObjectFacts, resolved: &Resolved) {
-        let uid: Arc<str> = (&*object.uid).into();
+    pub(super) fn show_resolution(&self, object: &ObjectKey, uid: &str, resolved: &Resolved) {
         match &resolved.identity {
-            Err(why) => {
-                let before = self
-                    .shown
-                    .state()
-                    .unresolved
-                    .insert(object.key.clone(), uid.clone());
-                if before.is_none_or(|before| before != uid) {
-                    let words = format!(
-                        "cannot tell which Azure resource this is, so nobody guards it: {why}"
-                    );
-                    let news = News::warning("Unresolved", words);
-                    self.tell(&object.key, Some(&uid), news);
-                }
-            }
+            Err(why) => self.show_unresolved(object, uid, &why.to_string()),
             Ok(resolution) => {
-                if self.shown.state().unresolved.remove(&object.key).is_some() {
+                if self.shown.state().unresolved.remove(object).is_some() {
                     let words = format!("it is {}", resolution.identity);
-                    let news = News::normal("Resolved", words);
-                    self.tell(&object.key, Some(&uid), news);
+                    self.tell(object, Some(&uid.into()), News::normal("Resolved", words));
                 }
             }
+        }
+    }
+
+    pub(super) fn show_unresolved(&self, object: &ObjectKey, uid: &str, why: &str) {
+        let uid: Arc<str> = uid.into();
+        let unresolved = &mut self.shown.state().unresolved;
+        let before = unresolved.insert(object.clone(), uid.clone());
+        if before.is_none_or(|before| before != uid) {
+            let words =
+                format!("cannot tell which Azure resource this is, so nobody guards it: {why}");
+            self.tell(object, Some(&uid), News::warning("Unresolved", words));
         }
     }
 

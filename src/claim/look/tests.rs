@@ -1,0 +1,240 @@
+use rstest::rstest;
+
+use super::super::testing::{Story, at, copy, creating, group, of_version, sighting};
+use super::super::{Proof, testing::activating};
+use super::*;
+use crate::policy::Policy::{Manage, Skip};
+
+type Subject = Look<u32, &'static str>;
+
+/// A look at the copy of the group in `a`.
+fn look() -> Subject {
+    Look::new(copy("a"), group())
+}
+
+/// The object as an API server tells of it.
+fn object(policy: Policy) -> LookAnswer<u32, &'static str> {
+    let read = Sighting {
+        held: None,
+        ..sighting(policy)
+    };
+    LookAnswer::Object(Some((read, "the object")))
+}
+
+fn claim(story: &Story) -> LookAnswer<u32, &'static str> {
+    LookAnswer::Claim(story.0.clone().map(|record| (record, 7)), at(10))
+}
+
+fn resolved(policy: Policy, is_own_policy: bool) -> LookAnswer<u32, &'static str> {
+    LookAnswer::Resolved(ResolvesTo {
+        identities: vec![group()],
+        is_complete: true,
+        assumed: false,
+        policy,
+        is_own_policy,
+    })
+}
+
+/// `is_complete`: else it cannot be worked out.
+fn resolved_to_nothing(is_complete: bool) -> LookAnswer<u32, &'static str> {
+    LookAnswer::Resolved(ResolvesTo {
+        identities: Vec::new(),
+        is_complete,
+        assumed: false,
+        policy: Manage,
+        is_own_policy: false,
+    })
+}
+
+/// The calls that a look asks for, where these are the answers, and what it then is.
+fn calls(answers: impl IntoIterator<Item = LookAnswer<u32, &'static str>>) -> (String, Subject) {
+    let mut look = look();
+    let mut calls = vec![name(&look)];
+    for answer in answers {
+        look.answer(answer);
+        calls.push(name(&look));
+    }
+    (calls.join(", "), look)
+}
+
+fn name(look: &Subject) -> &'static str {
+    match look.call() {
+        LookCall::Claim(_) => "claim",
+        LookCall::Uids => "uids",
+        LookCall::Object => "object",
+        LookCall::Resolve(_, Trust::Store) => "resolve from the store",
+        LookCall::Resolve(..) => "resolve",
+        LookCall::Put(..) => "put",
+        LookCall::Done(_) => "done",
+    }
+}
+
+fn live_in_a() -> Story {
+    Story::default().found(&copy("a"), Manage)
+}
+
+fn no_uids() -> LookAnswer<u32, &'static str> {
+    LookAnswer::Uids(Vec::new())
+}
+
+#[test]
+fn the_record_comes_first_then_the_uids_then_the_object() {
+    let parked = [
+        claim(&live_in_a()),
+        no_uids(),
+        object(Skip),
+        resolved(Skip, true),
+        LookAnswer::Stored,
+    ];
+    let (calls, _) = calls(parked);
+    assert_eq!(calls, "claim, uids, object, resolve, put, done");
+}
+
+#[test]
+fn what_says_what_the_claim_says_is_not_written() {
+    let same = [
+        claim(&live_in_a()),
+        no_uids(),
+        object(Manage),
+        resolved(Manage, false),
+    ];
+    assert_eq!(calls(same).0, "claim, uids, object, resolve, done");
+    let gone = [
+        claim(&Story::default()),
+        no_uids(),
+        LookAnswer::Object(None),
+    ];
+    assert_eq!(calls(gone).0, "claim, uids, object, done");
+}
+
+#[test]
+fn an_answer_to_another_call_changes_nothing() {
+    let (calls, _) = calls([
+        no_uids(),
+        claim(&live_in_a()),
+        LookAnswer::Object(None),
+        no_uids(),
+        LookAnswer::Stored,
+        LookAnswer::Object(None),
+    ]);
+    assert_eq!(calls, "claim, claim, uids, uids, object, object, put");
+}
+
+#[rstest]
+#[case::parked_from_outside(resolved(Skip, false))]
+#[case::another_resource_than_it_was(resolved_to_nothing(true))]
+fn what_would_release_a_copy_is_worked_out_from_the_store(
+    #[case] known: LookAnswer<u32, &'static str>,
+) {
+    let (calls, look) = calls([
+        claim(&live_in_a()),
+        no_uids(),
+        object(Manage),
+        known,
+        resolved(Manage, false),
+    ]);
+    assert_eq!(
+        calls,
+        "claim, uids, object, resolve, resolve from the store, done"
+    );
+    let LookCall::Done(looked) = look.call() else {
+        panic!("not done");
+    };
+    assert_eq!(
+        (&looked.record, looked.changed),
+        (live_in_a().record(), false)
+    );
+}
+
+#[test]
+fn what_cannot_be_worked_out_is_what_it_was() {
+    let answers = || [no_uids(), object(Manage), resolved_to_nothing(false)];
+    let (_, was_held) = calls([claim(&live_in_a())].into_iter().chain(answers()));
+    assert!(matches!(was_held.call(), LookCall::Done(looked) if !looked.changed));
+    let (_, was_not) = calls([claim(&Story::default())].into_iter().chain(answers()));
+    assert!(matches!(was_not.call(), LookCall::Done(looked) if looked.record.is_empty()));
+}
+
+#[test]
+fn where_somebody_was_quicker_it_begins_again() {
+    let gone = |story| [claim(story), no_uids(), LookAnswer::Object(None)];
+    let story = live_in_a();
+    let quicker = story
+        .clone()
+        .acquires(&activating(&copy("a"), "r", Proof::Deadline, 10));
+    let (calls, look) = calls(
+        gone(&story)
+            .into_iter()
+            .chain([LookAnswer::Conflict])
+            .chain(gone(&quicker)),
+    );
+    assert_eq!(calls, "claim, uids, object, put, claim, uids, object, put");
+    let LookCall::Put(record, version) = look.call() else {
+        panic!("nothing is written");
+    };
+    assert!(record.copies[&copy("a")].is_live(), "one is under way");
+    assert_eq!(version, Some(&7));
+}
+
+#[rstest]
+#[case::seen_before_the_object_was_read(&["uid-1"], true)]
+#[case::never_seen(&[], false)]
+fn a_create_is_over_by_the_uids_that_were_seen_before_the_object_was_read(
+    #[case] uids: &[&str],
+    #[case] over: bool,
+) {
+    let story = Story::default().acquires(&creating(&copy("a"), "r", "uid-1", 0));
+    let uids = uids.iter().map(|&uid| uid.into()).collect();
+    let (calls, _) = calls([
+        claim(&story),
+        LookAnswer::Uids(uids),
+        LookAnswer::Object(None),
+    ]);
+    assert_eq!(calls.ends_with("put"), over, "{calls}");
+}
+
+#[test]
+fn deadlines_are_judged_when_the_record_was_read() {
+    let story = Story::default().acquires(&activating(&copy("a"), "r", of_version("0"), 0));
+    let known = story.0.clone().map(|record| (record, 7));
+    for (second, is_over) in [(90, false), (91, true)] {
+        let answers = [
+            LookAnswer::Claim(known.clone(), at(second)),
+            no_uids(),
+            LookAnswer::Object(Some((
+                Sighting {
+                    resource_version: "0".into(),
+                    ..sighting(Skip)
+                },
+                "the object",
+            ))),
+            resolved(Skip, true),
+        ];
+        let (_, look) = calls(answers);
+        let LookCall::Put(record, _) = look.call() else {
+            panic!("nothing is written");
+        };
+        assert_eq!(record.copies[&copy("a")].acquiring.is_empty(), is_over);
+    }
+}
+
+#[test]
+fn what_is_remembered_is_written_where_there_is_no_record_and_else_the_look_begins_anew() {
+    let remembered = ResolvesTo {
+        identities: vec![group()],
+        is_complete: true,
+        assumed: true,
+        policy: Skip,
+        is_own_policy: false,
+    };
+    let mut look = Subject::adopting(copy("a"), group(), sighting(Skip), remembered, at(0));
+    let LookCall::Put(record, None) = look.call() else {
+        panic!("nothing is written");
+    };
+    assert!(record.copies[&copy("a")].assumed);
+    let mut adopted = look.clone();
+    adopted.answer(LookAnswer::Stored);
+    assert_eq!(name(&adopted), "done");
+    look.answer(LookAnswer::Conflict);
+    assert_eq!(name(&look), "claim");
+}
