@@ -73,6 +73,7 @@ fn caught(property: &'static str, bounds: Bounds, rules: Rules, left: Budget) {
 #[rstest]
 #[case::release_on_observation(Rules { release_on_observation: false, ..Rules::ALL }, MOVE, budget(1, 1, 0, 0, 0))]
 #[case::record_before_object(Rules { record_before_object: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
+#[case::uids_before_object(Rules { uids_before_object: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]
 #[case::deadline_before_object(Rules { deadline_before_object: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
 #[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
 #[case::deadline_covers_request(Rules { deadline_covers_request: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]

@@ -119,7 +119,7 @@ fn ended(protocol: &Protocol, mut world: World) -> World {
         world = world.after(&protocol.rules, step);
     }
     while !world.looks.is_empty() {
-        world = world.after(&protocol.rules, Step::GoOn(0, false));
+        world = world.after(&protocol.rules, Step::GoOn(0, 0));
     }
     world
 }
@@ -210,6 +210,7 @@ fn the_protocol_holds_where_some_is_let_through_by_force() {
 #[rstest::rstest]
 #[case::release_on_observation(Rules { release_on_observation: false, ..Rules::ALL })]
 #[case::record_before_object(Rules { record_before_object: false, ..Rules::ALL })]
+#[case::uids_before_object(Rules { uids_before_object: false, ..Rules::ALL })]
 #[case::deadline_before_object(Rules { deadline_before_object: false, ..Rules::ALL })]
 #[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL })]
 #[case::compare(Rules { compare: false, ..Rules::ALL })]

@@ -1,16 +1,17 @@
-//! The observers: read the record and judge deadlines, read the object, write on
-//! condition that the record is the same. In the order of
-//! `aso_guard::cluster::observer`.
+//! The observers: they make the calls that [`claim::Look`](aso_guard::claim::Look) asks for,
+//! one by one.
 
 use std::sync::Arc;
 
-use aso_guard::claim::{Copy, Held, Observation, Observed, Proof, Record, Sighting, observe};
+use aso_guard::claim::{
+    Copy, Look as Machine, LookAnswer, LookCall, Proof, Record, ResolvesTo, Sighting,
+};
 
 use super::places::{ALL, PLACES, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::Sight;
-use super::world::{Look, LookStep, Object, World, bit, numbers};
+use super::world::{Early, Look, Object, World, bit, numbers};
 use super::{name, time};
 
 /// Longer than anything waits.
@@ -21,18 +22,69 @@ const ROUNDS: usize = 4;
 impl World {
     /// A replica begins to look at a copy.
     pub fn begin_look(&mut self, rules: &Rules, place: Place) {
-        let step = if rules.record_before_object {
-            LookStep::Record {
-                judged: self.clock(place),
-                known: self.claim(place).cloned(),
-            }
-        } else {
-            LookStep::Object(self.object(place))
-        };
-        self.add_look(Look { place, step });
+        let machine = Machine::new(place.copy().clone(), place.identity().clone());
+        let mut look = Look::new(place, machine);
+        self.make_call(rules, &mut look, 0);
+        self.carry_on(rules, look);
     }
 
-    fn add_look(&mut self, look: Look) {
+    /// A replica that has no claim of a copy makes one from what its cache says,
+    /// which may be long out of date when the write arrives.
+    pub fn adopt(&mut self, rules: &Rules, place: Place) {
+        if let Some(object) = self.object(place) {
+            self.note(Sight::Adopted);
+            let machine = Machine::adopting(
+                place.copy().clone(),
+                place.identity().clone(),
+                sighting(object),
+                resolves_to(place, object),
+                time(self.clock(place)),
+            );
+            self.carry_on(rules, Look::new(place, machine));
+        }
+    }
+
+    /// A look goes on with its next call, to which there may be more than one answer.
+    pub fn go_on_looking(&mut self, rules: &Rules, at: usize, choice: usize) {
+        let mut look = (*self.looks.remove(at)).clone();
+        if let LookCall::Put(next, _) = look.machine.call() {
+            let next = next.clone();
+            self.put_looked(rules, &look, &next);
+        } else {
+            self.make_call(rules, &mut look, choice);
+            self.carry_on(rules, look);
+        }
+    }
+
+    /// How many answers there may be to a look's next call: which of the uids that were
+    /// stored the replica has heard of by now, for its watch may be late.
+    pub fn answers(&self, look: &Look) -> usize {
+        match look.machine.call() {
+            LookCall::Uids => 1 << self.awaited(look).len(),
+            _ => 1,
+        }
+    }
+
+    /// Makes those calls at once whose answer nothing can change, and keeps the look for
+    /// what is left of it.
+    fn carry_on(&mut self, rules: &Rules, mut look: Look) {
+        while Self::is_foregone(rules, &look) {
+            self.make_call(rules, &mut look, 0);
+        }
+        match look.machine.call() {
+            LookCall::Done(looked) => {
+                let next = looked.record.clone();
+                self.note_ends(&look, &next);
+                return;
+            }
+            LookCall::Put(next, _) => {
+                let next = next.clone();
+                self.note_ends(&look, &next);
+                look.read = None;
+                look.judged = 0;
+            }
+            _ => {}
+        }
         if self.looks.iter().any(|other| other.place == look.place) {
             self.note(Sight::TwoReplicas);
         }
@@ -40,51 +92,71 @@ impl World {
         self.looks.sort();
     }
 
-    /// A replica that has no claim of a copy makes one from what its cache says,
-    /// which may be long out of date when the write arrives.
-    pub fn adopt(&mut self, rules: &Rules, place: Place) {
-        if let Some(object) = self.object(place) {
-            let judged = self.clock(place);
-            self.note(Sight::Adopted);
-            self.conclude(rules, place, judged, None, Some(object), false);
+    fn is_foregone(rules: &Rules, look: &Look) -> bool {
+        match look.machine.call() {
+            LookCall::Uids => {
+                let in_order = rules.uids_before_object || look.early.is_read();
+                in_order && rules.match_proof && pending(look).is_empty()
+            }
+            LookCall::Object => look.early.is_read(),
+            LookCall::Resolve(..) => true,
+            LookCall::Claim(_) | LookCall::Put(..) | LookCall::Done(_) => false,
         }
     }
 
-    /// A look goes on. `remembers`: whether the replica knows every uid that was
-    /// stored under the copy's name; else it knows none.
-    pub fn go_on_looking(&mut self, rules: &Rules, at: usize, remembers: bool) {
-        let Look { place, step } = (*self.looks.remove(at)).clone();
-        match step {
-            LookStep::Record { judged, known } => {
-                let object = self.object(place);
-                if rules.deadline_before_object {
-                    self.conclude(rules, place, judged, known, object, remembers);
+    /// Makes a look's next call, or one that is made too early where a rule is taken out.
+    fn make_call(&mut self, rules: &Rules, look: &mut Look, choice: usize) {
+        let place = look.place;
+        let answer = match look.machine.call() {
+            LookCall::Claim(_) => {
+                let claim = self.claim(place).cloned();
+                if !rules.deadline_before_object && !look.early_claim.is_read() {
+                    look.early_claim = Early::Read(claim);
+                    return;
+                }
+                let object_first = !rules.deadline_before_object || !rules.record_before_object;
+                if object_first && !look.early.is_read() {
+                    look.early = Early::Read(self.object(place));
+                    return;
+                }
+                let known = look.early_claim.take_or(claim);
+                look.rests_on_record = known.is_some();
+                look.judged = self.clock(place);
+                look.read.clone_from(&known);
+                let judged = if rules.deadlines_end { look.judged } else { 0 };
+                let known = known.map(|record| (given(rules, place, &record), ()));
+                LookAnswer::Claim(known, time(judged))
+            }
+            LookCall::Uids => {
+                if !rules.uids_before_object && !look.early.is_read() {
+                    look.early = Early::Read(self.object(place));
+                    return;
+                }
+                if rules.match_proof {
+                    LookAnswer::Uids(self.heard_of(look, choice))
                 } else {
-                    let step = LookStep::Both { known, object };
-                    self.add_look(Look { place, step });
+                    look.early = Early::Read(self.object(place));
+                    let is_live = self.object(place).is_some_and(|object| object.is_live());
+                    LookAnswer::Uids(if is_live { pending(look) } else { Vec::new() })
                 }
             }
-            LookStep::Object(object) => {
-                let known = self.claim(place).cloned();
-                self.conclude(rules, place, self.clock(place), known, object, remembers);
+            LookCall::Object => {
+                let object = look.early.take_or(self.object(place));
+                LookAnswer::Object(object.map(|object| (sighting(object), object)))
             }
-            LookStep::Both { known, object } => {
-                let seen = self.seen(place, remembers);
-                let judged = self.clock(place);
-                let observed = look(rules, place, judged, known.as_ref(), object, &seen);
-                if observed.changed {
-                    self.put_looked(rules, place, &observed.record, known.is_none());
-                }
-            }
-            LookStep::Put { next, creates } => self.put_looked(rules, place, &next, creates),
-        }
+            LookCall::Resolve(object, _) => LookAnswer::Resolved(resolves_to(place, *object)),
+            LookCall::Put(..) | LookCall::Done(_) => return,
+        };
+        look.machine.answer(answer);
     }
 
-    /// A replica writes what it made of its look.
-    fn put_looked(&mut self, rules: &Rules, place: Place, next: &Record, creates: bool) {
+    /// A replica writes what it made of its look. One that was not quick enough looks
+    /// again, as any other one may.
+    fn put_looked(&mut self, rules: &Rules, look: &Look, next: &Record) {
+        let place = look.place;
         let live = |record: &Record| record.copies.get(place.copy()).is_some_and(Copy::is_live);
         let was_live = self.claim(place).is_some_and(|record| live(record));
-        if !self.put(rules, next, !creates) {
+        if !self.put(rules, next, look.rests_on_record) {
             self.note(Sight::Outrun);
         } else if was_live && !live(next) {
             self.note(Sight::Released);
@@ -97,81 +169,64 @@ impl World {
         self.looks.remove(at);
     }
 
-    fn conclude(
-        &mut self,
-        rules: &Rules,
-        place: Place,
-        judged: u16,
-        known: Option<Sealed<Record>>,
-        object: Option<Object>,
-        remembers: bool,
-    ) {
-        let seen = self.seen(place, remembers);
-        let observed = look(rules, place, judged, known.as_ref(), object, &seen);
-        self.note_ends(place, judged, known.as_deref(), &observed.record);
-        if observed.changed {
-            let next = Sealed::new(observed.record);
-            let creates = known.is_none();
-            let step = LookStep::Put { next, creates };
-            self.add_look(Look { place, step });
-        }
-    }
-
     /// Notes how the requests ended that an observer ended.
-    fn note_ends(&mut self, place: Place, judged: u16, known: Option<&Record>, next: &Record) {
-        let Some(before) = known.and_then(|record| record.copies.get(place.copy())) else {
+    fn note_ends(&mut self, look: &Look, next: &Record) {
+        let copy = look.place.copy();
+        let Some(before) = look
+            .read
+            .as_ref()
+            .and_then(|record| record.copies.get(copy))
+        else {
             return;
         };
-        let after = next.copies.get(place.copy());
+        let after = next.copies.get(copy);
         for request in before.in_flight() {
             let mut left = after.into_iter().flat_map(Copy::in_flight);
-            let is_left = left.any(|one| one == request);
-            if !is_left {
-                let late = time(judged) > request.deadline;
-                self.note(if late { Sight::Expired } else { Sight::Proven });
+            if !left.any(|one| one == request) {
+                let late = time(look.judged) > request.deadline;
+                self.noted
+                    .note(if late { Sight::Expired } else { Sight::Proven });
             }
         }
     }
 
-    fn seen(&self, place: Place, remembers: bool) -> Vec<Arc<str>> {
-        let bits = if remembers {
-            self.seen_uids[place as usize]
-        } else {
-            0
-        };
-        numbers(place, bits).map(|uid| name(uid).into()).collect()
+    /// The uids that a look waits for, and that were stored by now.
+    fn awaited(&self, look: &Look) -> Vec<Arc<str>> {
+        let seen = numbers(look.place, self.seen_uids[look.place as usize]);
+        let seen: Vec<String> = seen.map(name).collect();
+        let mut awaited = pending(look);
+        awaited.retain(|uid| seen.iter().any(|one| **one == **uid));
+        awaited
     }
 
-    /// Whether it makes a difference to a look what uids the replica remembers.
-    pub fn memory_matters(&self, look: &Look) -> bool {
-        let known = match &look.step {
-            LookStep::Record { known, .. } | LookStep::Both { known, .. } => known.as_ref(),
-            LookStep::Object(_) => self.claim(look.place),
-            LookStep::Put { .. } => None,
-        };
-        let copy = known.and_then(|record| record.copies.get(look.place.copy()));
-        let seen = self.seen(look.place, true);
-        let mut in_flight = copy.into_iter().flat_map(Copy::in_flight);
-        in_flight.any(|request| matches!(&request.proof, Proof::Uid(uid) if seen.contains(uid)))
+    /// Some of them.
+    fn heard_of(&self, look: &Look, choice: usize) -> Vec<Arc<str>> {
+        let awaited = self.awaited(look).into_iter().enumerate();
+        let heard = awaited.filter(|(at, _)| choice >> at & 1 == 1);
+        heard.map(|(_, uid)| uid).collect()
     }
 
     /// Forgets the uids that nothing waits for any more.
     pub fn forget(&mut self) {
-        let looked_at = self.looks.iter().filter_map(|look| match &look.step {
-            LookStep::Record { known, .. } | LookStep::Both { known, .. } => known.as_ref(),
-            LookStep::Put { next, .. } => Some(next),
-            LookStep::Object(_) => None,
-        });
-        let records = self.claims.iter().flatten().chain(looked_at);
         let mut wanted = [0; PLACES];
-        for place in ALL {
-            let copies = records
-                .clone()
-                .filter_map(|one| one.copies.get(place.copy()));
-            for request in copies.flat_map(Copy::in_flight) {
-                if let Proof::Uid(uid) = &request.proof {
-                    wanted[place as usize] |= uid.parse().map_or(0, bit);
+        let mut want = |record: &Record| {
+            for place in ALL {
+                let copy = record.copies.get(place.copy());
+                for request in copy.into_iter().flat_map(Copy::in_flight) {
+                    if let Proof::Uid(uid) = &request.proof {
+                        wanted[place as usize] |= uid.parse().map_or(0, bit);
+                    }
                 }
+            }
+        };
+        self.claims.iter().flatten().for_each(|record| want(record));
+        for look in &self.looks {
+            look.read.iter().for_each(|record| want(record));
+            if let Early::Read(Some(record)) = &look.early_claim {
+                want(record);
+            }
+            if let LookCall::Put(next, _) = look.machine.call() {
+                want(next);
             }
         }
         for request in &self.requests {
@@ -195,7 +250,7 @@ impl World {
                 }
                 world.begin_look(rules, place);
                 while !world.looks.is_empty() {
-                    world.go_on_looking(rules, 0, false);
+                    world.go_on_looking(rules, 0, 0);
                 }
             }
             if world.claims == before {
@@ -207,52 +262,68 @@ impl World {
     }
 }
 
-/// What an observer makes of what it read, with the rules that hold.
-fn look(
-    rules: &Rules,
-    place: Place,
-    judged: u16,
-    known: Option<&Sealed<Record>>,
-    object: Option<Object>,
-    seen_uids: &[Arc<str>],
-) -> Observed {
-    let judged = if rules.deadlines_end { judged } else { 0 };
-    let seen = Observation {
-        copy: place.copy(),
-        judged_at: time(judged),
-        object: object.map(|object| Sighting {
-            uid: name(object.uid).into(),
-            resource_version: name(object.version).into(),
-            terminating: object.terminating,
-            busy: false,
-            held: Some(Held {
-                policy: object.policy,
-                assumed: false,
-            }),
-        }),
-        seen_uids,
-    };
-    let record = known.map(|record| &**record);
-    if rules.keep_pending && rules.match_proof {
-        return observe(record, place.identity(), &seen);
-    }
-    let mut changed_rules = record.cloned();
-    let copy = changed_rules
-        .as_mut()
-        .and_then(|record| record.copies.get_mut(place.copy()));
-    if let Some(copy) = copy {
-        if !rules.keep_pending || object.is_some_and(|object| object.is_live()) {
-            copy.acquiring.clear();
-            copy.arriving.clear();
-        } else {
-            for request in copy.acquiring.iter_mut().chain(&mut copy.arriving) {
-                request.proof = Proof::Deadline;
-            }
+impl Look {
+    fn new(place: Place, machine: Machine<(), Object>) -> Self {
+        Self {
+            place,
+            machine,
+            rests_on_record: false,
+            read: None,
+            judged: 0,
+            early_claim: Early::Unread,
+            early: Early::Unread,
         }
     }
-    let observed = observe(changed_rules.as_ref(), place.identity(), &seen);
-    Observed {
-        changed: record.map_or(observed.changed, |record| *record != observed.record),
-        ..observed
+
+    /// Whether its write can be stored only where there is the record that it read.
+    pub fn rests_on_a_record(&self) -> bool {
+        self.rests_on_record || matches!(self.early_claim, Early::Read(Some(_)))
+    }
+}
+
+/// The uids of the creates under way in what a look has read.
+fn pending(look: &Look) -> Vec<Arc<str>> {
+    let record = look.read.as_ref();
+    let copy = record.and_then(|record| record.copies.get(look.place.copy()));
+    let in_flight = copy.into_iter().flat_map(Copy::in_flight);
+    let uids = in_flight.filter_map(|request| match &request.proof {
+        Proof::Uid(uid) => Some(uid.clone()),
+        _ => None,
+    });
+    uids.collect()
+}
+
+/// The record as it is given to a look: as it is, unless a rule is taken out.
+fn given(rules: &Rules, place: Place, record: &Record) -> Record {
+    let mut record = record.clone();
+    if !rules.keep_pending
+        && let Some(copy) = record.copies.get_mut(place.copy())
+    {
+        for request in copy.acquiring.iter_mut().chain(&mut copy.arriving) {
+            // No object has it, so the request is over.
+            request.proof = Proof::ResourceVersion("".into());
+        }
+    }
+    record
+}
+
+/// An object as an observer reads it.
+fn sighting(object: Object) -> Sighting {
+    Sighting {
+        uid: name(object.uid).into(),
+        resource_version: name(object.version).into(),
+        terminating: object.terminating,
+        busy: false,
+        held: None,
+    }
+}
+
+fn resolves_to(place: Place, object: Object) -> ResolvesTo {
+    ResolvesTo {
+        identities: vec![place.identity().clone()],
+        is_complete: true,
+        assumed: false,
+        policy: object.policy,
+        is_own_policy: true,
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::places::{ALL, PLACES, resource_of};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::world::{Kind, LookStep, Phase, World, bit};
+use super::world::{Kind, Phase, World, bit};
 
 impl World {
     /// Makes a call. A put is a write even where it changes nothing.
@@ -61,14 +61,8 @@ impl World {
     /// it is tried: so it is over now, which keeps versions out of the state. What
     /// rests on there being no record can, once there is none again.
     fn outdate(&mut self, at: usize) {
-        self.looks.retain(|look| {
-            let rests_on_a_record = match &look.step {
-                LookStep::Record { known, .. } | LookStep::Both { known, .. } => known.is_some(),
-                LookStep::Put { creates, .. } => !creates,
-                LookStep::Object(_) => false,
-            };
-            look.place.resource() != at || !rests_on_a_record
-        });
+        self.looks
+            .retain(|look| look.place.resource() != at || !look.rests_on_a_record());
         let numbers: Vec<u16> = self.requests.iter().map(|request| request.number).collect();
         for number in numbers {
             if self.is_about_to_replace(number, at) {

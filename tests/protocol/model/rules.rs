@@ -8,6 +8,8 @@ pub struct Rules {
     pub release_on_observation: bool,
     /// The observer reads the record before the object.
     pub record_before_object: bool,
+    /// The observer asks which uids were seen before it reads the object.
+    pub uids_before_object: bool,
     /// The observer judges deadlines before it reads the object; else when it writes.
     pub deadline_before_object: bool,
     /// A pending acquire is kept until it is settled; else until the copy is looked at.
@@ -36,6 +38,7 @@ impl Rules {
     pub const ALL: Self = Self {
         release_on_observation: true,
         record_before_object: true,
+        uids_before_object: true,
         deadline_before_object: true,
         keep_pending: true,
         match_proof: true,

@@ -1,6 +1,6 @@
 //! What can happen next.
 
-use aso_guard::claim::{Answer, Record};
+use aso_guard::claim::{Answer, LookCall, Record};
 use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
@@ -8,7 +8,7 @@ use super::places::{ALL, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::{Noted, Sight};
-use super::world::{Kind, LookStep, Object, Phase, Word, World};
+use super::world::{Kind, Object, Phase, Word, World};
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,8 +50,8 @@ pub enum Step {
     Look(Place),
     /// A replica without a claim for the copy makes one from its cache.
     Adopt(Place),
-    /// A look goes on; `true`: the replica remembers which uids it saw.
-    GoOn(usize, bool),
+    /// A look goes on with its next call, and has one of the answers that there may be.
+    GoOn(usize, usize),
     /// The replica dies over its look.
     Crash(usize),
 }
@@ -91,11 +91,9 @@ impl World {
             if at > 0 && self.looks[at - 1] == *look {
                 continue;
             }
-            steps.push(Step::GoOn(at, false));
-            if self.memory_matters(look) {
-                steps.push(Step::GoOn(at, true));
-            }
-            if matches!(look.step, LookStep::Put { .. }) {
+            let answers = 0..self.answers(look);
+            steps.extend(answers.map(|choice| Step::GoOn(at, choice)));
+            if matches!(look.machine.call(), LookCall::Put(..)) {
                 steps.push(Step::Crash(at));
             }
         }
@@ -216,7 +214,7 @@ impl World {
                 world.left.adoptions -= 1;
                 world.adopt(rules, place);
             }
-            Step::GoOn(at, remembers) => world.go_on_looking(rules, at, remembers),
+            Step::GoOn(at, choice) => world.go_on_looking(rules, at, choice),
             Step::Crash(at) => world.drop_look(at),
             Step::Collect(place) => {
                 world.left.acts -= 1;

@@ -1,7 +1,7 @@
 //! The state of the model: what the API servers and the registry have stored, and
 //! what is under way.
 
-use aso_guard::claim::{Attempt, Record};
+use aso_guard::claim::{Attempt, Look as Machine, Record};
 use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
@@ -153,27 +153,38 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Look {
     pub place: Place,
-    pub step: LookStep,
+    pub machine: Machine<(), Object>,
+    /// Whether it read a record; else its write can be stored where there is none.
+    pub rests_on_record: bool,
+    /// The record that it read, until that makes no difference any more.
+    pub read: Option<Sealed<Record>>,
+    /// When deadlines were judged, by the cluster's clock.
+    pub judged: u16,
+    /// The claim, read before deadlines are judged: only where that rule is taken out.
+    pub early_claim: Early<Sealed<Record>>,
+    /// The object, read too early: only where a rule is taken out.
+    pub early: Early<Object>,
 }
 
-/// How far a look is.
+/// What was read before its turn, if it was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum LookStep {
-    /// The record was read, with deadlines judged at that time.
-    Record {
-        judged: u16,
-        known: Option<Sealed<Record>>,
-    },
-    /// The object was read first: only where that rule is taken out.
-    Object(Option<Object>),
-    /// Both were read, and deadlines are not judged yet: only where that rule is
-    /// taken out.
-    Both {
-        known: Option<Sealed<Record>>,
-        object: Option<Object>,
-    },
-    /// The outcome is to be written. `creates`: where there was no record.
-    Put { next: Sealed<Record>, creates: bool },
+pub enum Early<T> {
+    Unread,
+    Read(Option<T>),
+}
+
+impl<T> Early<T> {
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Read(_))
+    }
+
+    /// What was read, or else what is there now.
+    pub fn take_or(&mut self, now: Option<T>) -> Option<T> {
+        match std::mem::replace(self, Self::Unread) {
+            Self::Read(then) => then,
+            Self::Unread => now,
+        }
+    }
 }
 
 impl World {
