@@ -113,6 +113,26 @@ async fn a_secret_that_is_missing_is_told_and_nothing_else_is_tried() {
     refusal.because("live in cluster b as credential-from/ResourceGroup/rg");
 }
 
+/// As `clusterctl move` leaves them: the objects first.
+#[tokio::test]
+async fn a_secret_that_comes_after_its_objects_is_taken_up_in_seconds() {
+    let story = Story::begin(shared_lab().await, "credential-late").await;
+    let from = "serviceoperator.azure.com/credential-from";
+    // A name that the guard may read, and may not.
+    let (readable, unreadable) = ("aso-controller-settings", "somebody-elses");
+    let group = story.resource_group("rg").annotated(from, readable);
+    let answer = story.b.create(&group).await.admitted();
+    answer.warning("names the secret aso-controller-settings");
+    let other = story.resource_group("other").annotated(from, unreadable);
+    let answer = story.b.create(&other).await.admitted();
+    answer.warning("may not be read");
+
+    let secret = Object::credential(readable, THEIRS);
+    story.b.create(&secret).await.admitted();
+    let in_b = "b/credential-late/ResourceGroup/rg";
+    claim(&story, THEIRS, Some(("Live", in_b))).await;
+}
+
 /// Warnings, refusals, logs, metrics, Events and claims; `shown` has the same where nobody asks
 /// the guards.
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use crate::cluster::family;
 use crate::cluster::observer::Observer;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::{ObjectFacts, ObjectKey, not_empty};
 
 use super::KubeCluster;
 
@@ -22,6 +22,9 @@ impl KubeCluster {
     /// it broke off, or a kind was installed, nobody else would tell the observer.
     pub(super) fn stored(&self, object: ObjectFacts, listed: bool) {
         let (object, before) = self.store.put(object);
+        if let Some(name) = not_empty(object.annotations.credential_from.as_deref()) {
+            self.credentials.name(name);
+        }
         let Some(observer) = self.observer() else {
             return;
         };

@@ -4,15 +4,19 @@
 //! policy and the target namespaces.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use kube::api::{ApiResource, ObjectMeta};
 use kube::{Api, Client};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+use tracing::warn;
 
 use super::watched::{SecretData, WatchedSecret};
 use super::{CredentialSettings, call};
 use crate::cluster::ClusterError;
+use crate::object::CREDENTIAL_FROM_ANNOTATION;
 use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET, Secret, SecretFacts, Trust};
 
 /// How long a secret that was found missing is taken to be missing, if no watch says
@@ -20,12 +24,26 @@ use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET, Secret, SecretFacts, Tru
 /// global credential would cost a call for each object else.
 const LATELY: Duration = Duration::from_secs(5);
 
+/// How many names of secrets are watched: each is a connection.
+const MOST_NAMES: usize = 64;
+
+/// The names of secrets that objects name as their credential.
+#[derive(Default)]
+struct Names {
+    watched: HashSet<Box<str>>,
+    unwatched: Vec<Box<str>>,
+}
+
 /// What is known of ASO's secrets.
 pub(super) struct Credentials {
     client: Client,
     settings: CredentialSettings,
     /// The secrets that are watched, by `namespace/name`.
     known: RwLock<HashMap<String, SecretFacts>>,
+    /// The names of the secrets that are watched wherever they are, and of those that are
+    /// to be.
+    names: Mutex<Names>,
+    named: Notify,
     /// What was found of secrets lately, and when, by `namespace/name`.
     lately: RwLock<HashMap<String, (Instant, Secret)>>,
 }
@@ -56,6 +74,8 @@ impl Credentials {
             client,
             settings,
             known: RwLock::default(),
+            names: Mutex::default(),
+            named: Notify::new(),
             lately: RwLock::default(),
         }
     }
@@ -68,6 +88,44 @@ impl Credentials {
     /// The namespaces of the ASOs.
     pub(super) fn operators(&self) -> Arc<[Arc<str>]> {
         self.settings.operators.clone()
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is as good.
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the secrets of a name watched that an object names as its credential.
+    pub(super) fn name(&self, name: &str) {
+        let mut names = self.names();
+        if names.watched.contains(name) || self.is_always_watched(name) {
+            return;
+        }
+        if names.watched.len() == MOST_NAMES {
+            warn!(
+                secret = name,
+                "too many names of secrets in {CREDENTIAL_FROM_ANNOTATION}: a secret of this name \
+                 that comes after its objects is seen up to ten minutes later"
+            );
+            return;
+        }
+        names.watched.insert(name.into());
+        names.unwatched.push(name.into());
+        self.named.notify_one();
+    }
+
+    fn is_always_watched(&self, name: &str) -> bool {
+        name == NAMESPACE_SECRET || !self.reads_secrets()
+    }
+
+    /// Until another name is to be watched.
+    pub(super) fn named(&self) -> Notified<'_> {
+        self.named.notified()
+    }
+
+    /// The names that are to be watched from now on.
+    pub(super) fn take_unwatched(&self) -> Vec<Box<str>> {
+        std::mem::take(&mut self.names().unwatched)
     }
 
     /// Keeps what a watched secret says, and tells whether it changed.
@@ -132,7 +190,10 @@ impl Credentials {
         let lasts = match found {
             // Of an ASO that is not among those that are watched.
             Secret::Found(_) => name == SETTINGS_SECRET,
-            Secret::Missing => [NAMESPACE_SECRET, SETTINGS_SECRET].contains(&name),
+            Secret::Missing => {
+                [NAMESPACE_SECRET, SETTINGS_SECRET].contains(&name)
+                    || self.names().watched.contains(name)
+            }
             Secret::Unreadable(_) => true,
         };
         if lasts {
@@ -161,8 +222,8 @@ impl Credentials {
             match api.get_opt(name).await {
                 Err(kube::Error::Api(status)) if status.code == 403 => {
                     Ok(Secret::Unreadable(format!(
-                        "the secret {name} in namespace {namespace} may not be read; grant \
-                         aso-guard get on it (the chart's rbac.secretNames)"
+                        "the secret {name} in namespace {namespace} may not be read; grant aso-guard \
+                         get, list and watch on secrets of that name (the chart's rbac.secretNames)"
                     )))
                 }
                 found => found.map(|found| {

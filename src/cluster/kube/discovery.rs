@@ -25,6 +25,8 @@ pub(super) struct Installed {
     resources: HashMap<String, HashMap<String, ApiResource>>,
     /// The CRDs, by plural and group, whose kinds it does not serve now.
     unserved: HashSet<String>,
+    /// The groups whose kinds have storage versions as ASO's have.
+    like_asos: BTreeSet<String>,
 }
 
 impl Installed {
@@ -32,6 +34,7 @@ impl Installed {
     pub(super) async fn discover(client: &Client) -> Result<Self, ClusterError> {
         let groups = call("its API groups", client.list_api_groups_aggregated()).await?;
         let mut resources: HashMap<String, HashMap<String, ApiResource>> = HashMap::new();
+        let mut like_asos = BTreeSet::new();
         for group in groups.items {
             let name = group
                 .metadata
@@ -43,22 +46,30 @@ impl Installed {
             let kinds = resources.entry(name.clone()).or_default();
             for version in &group.versions {
                 add_version(kinds, &name, version);
+                if version.version.as_deref().is_some_and(is_storage) {
+                    like_asos.insert(name.clone());
+                }
             }
         }
         Ok(Self {
             resources,
             unserved: HashSet::new(),
+            like_asos,
         })
     }
 
     /// The same, squared with the CRDs there are, by plural and group: what was installed
-    /// `before` and has its CRD still is installed, served or not.
+    /// `before` and has its CRD still is installed, served or not, and what has none is not.
     ///
     /// An API server that has just started serves CRDs' kinds a while after all else. To take
-    /// them for uninstalled would be to take all their objects for gone.
+    /// them for uninstalled would be to take all their objects for gone. And it goes on to
+    /// serve a kind for a while whose CRD is gone, and all its objects with it.
     pub(super) fn with_crds(mut self, crds: &HashSet<String>, before: &Self) -> Self {
         let served: HashSet<String> = self.all().map(crd_name).collect();
         self.unserved = crds.difference(&served).cloned().collect();
+        for kinds in self.resources.values_mut() {
+            kinds.retain(|_, resource| crds.contains(&crd_name(resource)));
+        }
         for resource in before.all() {
             if self.unserved.contains(&crd_name(resource)) {
                 let kinds = self.resources.entry(resource.group.clone()).or_default();
@@ -85,11 +96,13 @@ impl Installed {
     }
 
     /// The API groups of the installed kinds that are ASO's: other groups, such as those of
-    /// AKS, have names like theirs.
+    /// AKS, have names like theirs. What is ASO's is so whether the guard can tell its
+    /// resources in Azure or not: what nobody can place has to be shown.
     pub(super) fn groups(&self, kinds: &Kinds) -> BTreeSet<String> {
+        let is_known = |one: &ApiResource| kinds.get(&one.group, &one.kind).is_some();
         self.all()
-            .filter(|resource| kinds.get(&resource.group, &resource.kind).is_some())
-            .map(|resource| resource.group.clone())
+            .filter(|one| is_known(one) || self.like_asos.contains(&one.group))
+            .map(|one| one.group.clone())
             .collect()
     }
 
@@ -219,6 +232,15 @@ mod tests {
                 .get("resources.azure.com", "ResourceGroup")
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_kind_whose_crd_is_gone_is_not_installed_however_long_it_is_served() {
+        let resource_group = ("resources.azure.com", "ResourceGroup");
+        let before = serving(&[resource_group]).with_crds(&crds(&[GROUPS]), &Installed::default());
+        let now = serving(&[resource_group]).with_crds(&crds(&[]), &before);
+        assert!(now.get("resources.azure.com", "ResourceGroup").is_none());
+        assert!(now.is_complete() && now.groups(&Kinds::builtin()).is_empty());
     }
 
     #[test]

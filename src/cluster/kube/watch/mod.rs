@@ -3,9 +3,10 @@
 
 mod crds;
 mod kinds;
+mod secrets;
 mod synced;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,9 +26,8 @@ use tracing::{info, warn};
 use crate::cluster::observer::Observer;
 use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET};
 
-use super::credentials::secrets;
 use super::discovery::{self, Installed};
-use super::watched::{WatchedSecret, is_guarded, namespace_of};
+use super::watched::{is_guarded, namespace_of};
 use super::{KubeCluster, store};
 use crds::WantedCrds;
 use kinds::Watched;
@@ -82,6 +82,7 @@ impl Watches {
             for operator in &*self.cluster.credentials.operators() {
                 first.push(self.watch_secrets(Some(operator), SETTINGS_SECRET));
             }
+            self.watch_named_secrets();
         }
         let wanted = self.watch_crds();
         first.push(wanted.synced.clone());
@@ -172,19 +173,12 @@ impl Watches {
             stays
         });
         let resources: Vec<ApiResource> = installed.all().cloned().collect();
-        let kinds = cluster.kinds.load();
-        let groups = installed.groups(&kinds);
+        let groups = installed.groups(&cluster.kinds.load());
         cluster.installed.store(Arc::new(installed));
-        cluster.groups.send_if_modified(|known| {
-            let changed = *known != groups;
-            *known = groups;
-            changed
-        });
-        // Of groups with names like ASO's, such as those of AKS, no kind is known.
-        let of_aso = |group: &str| kinds.groups().any(|known| known == group);
+        // Of groups with names like ASO's, such as those of AKS, nothing is watched.
         for resource in resources
             .into_iter()
-            .filter(|resource| of_aso(&resource.group))
+            .filter(|resource| groups.contains(&resource.group))
         {
             let name = discovery::crd_name(&resource);
             if wanted.contains(&name) && !self.kinds.contains_key(&name) {
@@ -192,6 +186,11 @@ impl Watches {
                 self.kinds.insert(name, watched);
             }
         }
+        cluster.groups.send_if_modified(|known| {
+            let changed = *known != groups;
+            *known = groups;
+            changed
+        });
     }
 
     fn watch_namespaces(&mut self) -> Arc<Synced> {
@@ -213,48 +212,6 @@ impl Watches {
                 }
                 Event::Delete(namespace) => cluster.store.remove_namespace(&namespace.name_any()),
                 Event::Init | Event::InitDone => {}
-            },
-        )
-    }
-
-    fn watch_secrets(&mut self, namespace: Option<&str>, name: &str) -> Arc<Synced> {
-        let cluster = self.cluster.clone();
-        let resource = secrets();
-        let api: Api<WatchedSecret> = match namespace {
-            Some(namespace) => Api::namespaced_with(cluster.client.clone(), namespace, &resource),
-            None => Api::all_with(cluster.client.clone(), &resource),
-        };
-        let only = format!("metadata.name={name}");
-        let config = watcher::Config::default().fields(&only).page_size(PAGE);
-        let (name, within) = (name.to_owned(), namespace.map(str::to_owned));
-        let mut listed = HashSet::new();
-        self.follow(
-            watcher(api, config).default_backoff(),
-            "secrets",
-            move |event| match event {
-                Event::Init => listed.clear(),
-                Event::InitApply(secret) | Event::Apply(secret) => {
-                    let namespace = secret.metadata.namespace.clone().unwrap_or_default();
-                    listed.insert(namespace.clone());
-                    if cluster.credentials.put(secret) {
-                        cluster.reconsider_credential(&namespace);
-                    }
-                }
-                Event::InitDone => {
-                    for namespace in
-                        cluster
-                            .credentials
-                            .keep_only(&name, within.as_deref(), &listed)
-                    {
-                        cluster.reconsider_credential(&namespace);
-                    }
-                }
-                Event::Delete(secret) => {
-                    if cluster.credentials.remove(&secret.metadata) {
-                        let namespace = secret.metadata.namespace.unwrap_or_default();
-                        cluster.reconsider_credential(&namespace);
-                    }
-                }
             },
         )
     }

@@ -28,6 +28,13 @@ fn nothing() -> Value {
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": []})
 }
 
+fn missing() -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404,
+        "reason": "NotFound", "message": "not found", "details": {},
+    })
+}
+
 fn resource_groups() -> Value {
     let resource = json!({
         "resource": "resourcegroups",
@@ -50,6 +57,7 @@ fn watches(answers: &Arc<Answers>) -> Watches {
             let body = match path {
                 "/apis" => answers.groups.lock().unwrap().clone(),
                 path if path.ends_with("/rg") => answers.object.lock().unwrap().clone(),
+                path if path.contains("/customresourcedefinitions/") => missing(),
                 _ => std::future::pending().await,
             };
             let status = if body["code"] == 404 { 404 } else { 200 };
@@ -92,6 +100,56 @@ async fn an_api_server_that_starts_again_has_no_object_taken_for_gone() {
 }
 
 #[tokio::test]
+async fn an_api_server_that_serves_a_kind_on_after_its_crd_is_gone_keeps_no_object() {
+    let answers = Arc::new(Answers::default());
+    let mut watches = watches(&answers);
+    *answers.groups.lock().unwrap() = resource_groups();
+    watches.follow_kinds(&WantedCrds::of(&[CRD])).await;
+    let object = crate::object::ObjectFacts::named(key());
+    watches.cluster.stored(object, false);
+
+    watches.follow_kinds(&WantedCrds::of(&[])).await;
+    assert_eq!(watches.cluster.objects().len(), 0);
+    let read = watches.cluster.object(&key(), Trust::Store).await;
+    assert_eq!(read.unwrap(), None);
+}
+
+/// The kinds of groups that no table has, the CRDs of which say nothing.
+fn unknown_kinds() -> Value {
+    let resource = json!({
+        "resource": "things",
+        "responseKind": {"group": "", "version": "", "kind": "Thing"},
+        "scope": "Namespaced",
+        "verbs": ["get", "list", "watch"],
+    });
+    let version = |name: &str| json!({"version": name, "resources": [resource]});
+    let group =
+        |name: &str, versions: Value| json!({"metadata": {"name": name}, "versions": versions});
+    let mut list = nothing();
+    list["items"] = json!([
+        group(
+            "new.azure.com",
+            json!([version("v20300101"), version("v20300101storage")])
+        ),
+        group("aks.azure.com", json!([version("v1")])),
+    ]);
+    list
+}
+
+#[tokio::test]
+async fn what_is_asos_is_watched_although_nobody_can_tell_what_it_is_in_azure() {
+    let answers = Arc::new(Answers::default());
+    let mut watches = watches(&answers);
+    *answers.groups.lock().unwrap() = unknown_kinds();
+    let crds = ["things.new.azure.com", "things.aks.azure.com"];
+    watches.follow_kinds(&WantedCrds::of(&crds)).await;
+    let watched: Vec<&String> = watches.kinds.keys().collect();
+    assert_eq!(watched, ["things.new.azure.com"]);
+    let groups = watches.cluster.groups().borrow().clone();
+    assert_eq!(groups.into_iter().collect::<Vec<_>>(), ["new.azure.com"]);
+}
+
+#[tokio::test]
 async fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
     let answers = Arc::new(Answers::default());
     let mut watches = watches(&answers);
@@ -109,10 +167,7 @@ async fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
 
     *answers.groups.lock().unwrap() = resource_groups();
     watches.follow_kinds(&WantedCrds::of(&[CRD])).await;
-    let mut missing = json!({
-        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404,
-        "reason": "NotFound", "message": "not found", "details": {},
-    });
+    let mut missing = missing();
     *answers.object.lock().unwrap() = missing.clone();
     watches
         .cluster
