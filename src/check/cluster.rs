@@ -268,6 +268,7 @@ impl Cluster {
             subscription: subscription.or_else(shared),
             default_policy: stated.default_policy.clone().or(written.default_policy),
             target_namespaces: written.target_namespaces,
+            outrun: false,
         };
         (facts != SecretFacts::default()).then_some(facts)
     }

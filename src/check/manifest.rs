@@ -289,6 +289,7 @@ impl Reading<'_> {
                 subscription: value("AZURE_SUBSCRIPTION_ID").map(|(text, _)| text),
                 default_policy,
                 target_namespaces: value("AZURE_TARGET_NAMESPACES").map(|(text, _)| text),
+                outrun: false,
             },
             default_policy_at,
         };

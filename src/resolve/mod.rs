@@ -89,6 +89,9 @@ pub struct SecretFacts {
     pub default_policy: Option<Arc<str>>,
     /// `AZURE_TARGET_NAMESPACES`, as written.
     pub target_namespaces: Option<Arc<str>>,
+    /// Of an ASO's settings as the store has them: whether that ASO started before they
+    /// were last written. It reads them at its start, so it acts by older ones.
+    pub outrun: bool,
 }
 
 /// What an object is to the guard.
@@ -197,7 +200,10 @@ impl<'a> Resolving<'a> {
             return Ok(found);
         }
         let settings = self.settings(trust)?;
-        let default = settings.and_then(|settings| settings.default_policy.as_deref());
+        // Of a default that ASO may not follow yet, `manage` is assumed: of all policies it
+        // allows ASO the most.
+        let followed = settings.filter(|settings| !settings.outrun);
+        let default = followed.and_then(|settings| settings.default_policy.as_deref());
         Ok(policy::effective(own, namespace, default))
     }
 

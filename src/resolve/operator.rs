@@ -105,6 +105,13 @@ impl Resolving<'_> {
             )
         };
         let settings = self.settings_of(&operator, self.trust)?;
+        if let Secret::Found(SecretFacts { outrun: true, .. }) = settings {
+            return Ok(Err(format!(
+                "ASO in namespace {operator} started before its secret {SETTINGS_SECRET} was last \
+                 written, so it may use another subscription; restart it: kubectl -n {operator} \
+                 rollout restart deployment azureserviceoperator-controller-manager"
+            )));
+        }
         Ok(subscription_of(
             settings,
             &operator,

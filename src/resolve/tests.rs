@@ -294,3 +294,17 @@ fn an_aso_that_only_the_annotation_names_counts_if_it_has_settings() {
     let known = known.secret(settings("capz-system"), of_subscription("its own"));
     assert_eq!(known.subscription(&[ASO], &object).unwrap(), "its own");
 }
+
+#[test]
+fn settings_that_aso_has_not_read_park_nothing_and_tell_no_subscription() {
+    let outrun = SecretFacts {
+        outrun: true,
+        default_policy: Some("skip".into()),
+        ..of_subscription("s")
+    };
+    let known = Known::default().secret(settings(ASO), outrun);
+    let (policy, _) = known.policy(&group(), Trust::Store);
+    assert_eq!(policy, Manage);
+    let why = known.subscription(&[ASO], &group()).unwrap_err();
+    assert!(why.contains("rollout restart"), "{why}");
+}

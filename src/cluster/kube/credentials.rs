@@ -14,7 +14,7 @@ use tokio::sync::futures::Notified;
 use tracing::warn;
 
 use super::watched::{SecretData, WatchedSecret};
-use super::{CredentialSettings, call};
+use super::{CredentialSettings, call, restarts};
 use crate::cluster::ClusterError;
 use crate::object::CREDENTIAL_FROM_ANNOTATION;
 use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET, Secret, SecretFacts, Trust};
@@ -65,6 +65,7 @@ pub(super) fn facts_of(data: Option<SecretData>) -> SecretFacts {
         subscription: text(data.subscription),
         default_policy: text(data.default_policy),
         target_namespaces: text(data.target_namespaces),
+        outrun: false,
     }
 }
 
@@ -180,13 +181,13 @@ impl Credentials {
             }));
         }
         if trust == Trust::Store {
-            return self.get(namespace, name).await;
+            return self.get_with_restarts(namespace, name).await;
         }
         let id = format!("{namespace}/{name}");
         if let Some(known) = self.recall(&id) {
             return Ok(known);
         }
-        let found = self.get(namespace, name).await?;
+        let (_, found) = self.get(namespace, name).await?;
         let lasts = match found {
             // Of an ASO that is not among those that are watched.
             Secret::Found(_) => name == SETTINGS_SECRET,
@@ -214,24 +215,40 @@ impl Credentials {
         (since.elapsed() < LATELY).then(|| secret.clone())
     }
 
-    async fn get(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
+    /// A secret as the store has it; of an ASO's settings also whether it has read them.
+    async fn get_with_restarts(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
+        let (meta, mut found) = self.get(namespace, name).await?;
+        if let Secret::Found(facts) = &mut found
+            && name == SETTINGS_SECRET
+            && self
+                .settings
+                .operators
+                .iter()
+                .any(|operator| **operator == *namespace)
+        {
+            facts.outrun = restarts::is_outrun(&self.client, namespace, &meta).await?;
+        }
+        Ok(found)
+    }
+
+    async fn get(&self, namespace: &str, name: &str) -> Result<(ObjectMeta, Secret), ClusterError> {
         let resource = secrets();
         let api: Api<WatchedSecret> =
             Api::namespaced_with(self.client.clone(), namespace, &resource);
         let answer = async {
-            match api.get_opt(name).await {
+            Ok(match api.get_opt(name).await {
                 Err(kube::Error::Api(status)) if status.code == 403 => {
-                    Ok(Secret::Unreadable(format!(
+                    let why = format!(
                         "the secret {name} in namespace {namespace} may not be read; grant aso-guard \
                          get, list and watch on secrets of that name (the chart's rbac.secretNames)"
-                    )))
+                    );
+                    (ObjectMeta::default(), Secret::Unreadable(why))
                 }
-                found => found.map(|found| {
-                    found.map_or(Secret::Missing, |secret| {
-                        Secret::Found(facts_of(secret.data))
-                    })
-                }),
-            }
+                found => match found? {
+                    None => (ObjectMeta::default(), Secret::Missing),
+                    Some(found) => (found.metadata, Secret::Found(facts_of(found.data))),
+                },
+            })
         };
         call(&format!("secret {namespace}/{name}"), answer).await
     }
@@ -240,4 +257,95 @@ impl Credentials {
 fn id_of(secret: &ObjectMeta) -> String {
     let part = |part: &Option<String>| part.clone().unwrap_or_default();
     format!("{}/{}", part(&secret.namespace), part(&secret.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+    use tower::service_fn;
+
+    use super::*;
+
+    const WRITTEN: &str = "2026-03-01T12:00:00Z";
+
+    /// An API server with ASO's settings, written at a time, and its pods; `None`: nobody may
+    /// list them.
+    fn credentials(pods: Option<&[&str]>) -> Credentials {
+        let pods = pods.map(|pods| {
+            let pod = |created: &&str| json!({"metadata": {"creationTimestamp": created}});
+            pods.iter().map(pod).collect::<Vec<Value>>()
+        });
+        let client = service_fn(move |request: Request<Body>| {
+            let (code, body) = match (request.uri().path().ends_with("/pods"), &pods) {
+                (false, _) => (200, settings()),
+                (true, Some(pods)) => (200, json!({"metadata": {}, "items": pods})),
+                (true, None) => (403, forbidden()),
+            };
+            let response = Response::builder().status(code);
+            let response = response.body(Body::from(body.to_string().into_bytes()));
+            std::future::ready(response)
+        });
+        let settings = CredentialSettings {
+            operators: ["aso".into()].into(),
+            subscription: None,
+        };
+        Credentials::new(Client::new(client, "default"), settings)
+    }
+
+    fn settings() -> Value {
+        json!({"metadata": {
+            "name": SETTINGS_SECRET, "namespace": "aso",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "managedFields": [
+                {"manager": "helm", "time": "2026-01-01T00:00:00Z"},
+                {"manager": "kubectl", "time": WRITTEN},
+            ],
+        }})
+    }
+
+    fn forbidden() -> Value {
+        json!({
+            "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403,
+            "reason": "Forbidden", "message": "no",
+        })
+    }
+
+    async fn is_outrun(pods: Option<&[&str]>) -> bool {
+        let credentials = credentials(pods);
+        let found = credentials.find("aso", SETTINGS_SECRET, Trust::Store).await;
+        let Secret::Found(facts) = found.unwrap() else {
+            panic!("it is there");
+        };
+        facts.outrun
+    }
+
+    #[tokio::test]
+    async fn an_aso_that_runs_since_before_its_settings_were_written_has_not_read_them() {
+        let (before, after) = ("2026-03-01T11:59:59Z", "2026-03-01T12:00:01Z");
+        assert!(is_outrun(Some(&[before])).await);
+        assert!(is_outrun(Some(&[after, before])).await);
+        assert!(is_outrun(Some(&[WRITTEN])).await);
+        assert!(!is_outrun(Some(&[after])).await);
+    }
+
+    #[tokio::test]
+    async fn without_pods_to_be_seen_the_settings_are_believed() {
+        assert!(!is_outrun(Some(&[])).await);
+        assert!(!is_outrun(None).await);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_watched_once_and_only_so_many_are() {
+        let credentials = credentials(None);
+        credentials.name(NAMESPACE_SECRET);
+        assert!(credentials.take_unwatched().is_empty());
+        for name in 0..MOST_NAMES + 9 {
+            credentials.name(&format!("secret-{name}"));
+            credentials.name("secret-0");
+        }
+        assert_eq!(credentials.take_unwatched().len(), MOST_NAMES);
+        assert!(credentials.take_unwatched().is_empty());
+    }
 }

@@ -4,6 +4,7 @@ mod changes;
 mod credentials;
 mod discovery;
 mod labels;
+mod restarts;
 mod store;
 pub mod survey;
 mod watch;
