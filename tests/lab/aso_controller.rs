@@ -204,7 +204,8 @@ impl Controller {
         Ok(controller)
     }
 
-    async fn prepare(
+    /// One that does not run yet, and whose webhooks are not registered.
+    pub async fn prepare(
         plan: &Plan,
         cluster: &ControlPlane,
         azure: &Azure,

@@ -22,7 +22,7 @@ use crate::object::{ObjectFacts, ObjectKey, wire};
 use crate::resolve::{self, Answer, Need, Question, Resolving};
 use crate::transfer::copy::Surroundings;
 
-use super::fault::{Fault, patiently};
+use super::fault::{Fault, once, patiently};
 use super::served::Served;
 
 /// Who it is in the objects' managed fields.
@@ -375,7 +375,12 @@ impl End {
             dry_run,
         };
         let name = object.name_any();
-        let created = patiently(&name, async || api.create(&params, &object).await).await?;
+        let call = async || api.create(&params, &object).await;
+        let created = if dry_run {
+            once(&name, call).await?
+        } else {
+            patiently(&name, call).await?
+        };
         self.read(resource, created)
             .ok_or_else(|| unreadable(&name))
     }

@@ -42,14 +42,9 @@ pub(super) async fn patiently<T>(
 ) -> Result<T, Fault> {
     let mut pause = PAUSE;
     for attempt in 1.. {
-        let fault = match tokio::time::timeout(TIMEOUT, call()).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(kube::Error::Api(status))) => Fault {
-                code: Some(status.code),
-                words: status.message.clone(),
-            },
-            Ok(Err(error)) => Fault::new(format!("{what}: {error}")),
-            Err(_) => Fault::new(format!("{what}: no answer within {TIMEOUT:?}")),
+        let fault = match once(what, &call).await {
+            Ok(answer) => return Ok(answer),
+            Err(fault) => fault,
         };
         if attempt == ATTEMPTS || !is_passing(&fault) {
             return Err(fault);
@@ -58,6 +53,25 @@ pub(super) async fn patiently<T>(
         pause *= 2;
     }
     Err(Fault::new(format!("{what}: not tried")))
+}
+
+/// Makes a call.
+///
+/// # Errors
+/// It was refused, or there was no answer.
+pub(super) async fn once<T>(
+    what: &str,
+    call: impl AsyncFn() -> kube::Result<T>,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(TIMEOUT, call()).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(kube::Error::Api(status))) => Err(Fault {
+            code: Some(status.code),
+            words: status.message.clone(),
+        }),
+        Ok(Err(error)) => Err(Fault::new(format!("{what}: {error}"))),
+        Err(_) => Err(Fault::new(format!("{what}: no answer within {TIMEOUT:?}"))),
+    }
 }
 
 /// Whether another attempt may go better.

@@ -1,0 +1,95 @@
+//! The two mistakes that ASO's guide warns of: with aso-guard, and what they cost without.
+
+use tokio::time::sleep;
+
+use crate::lab::azure::diary::Entry;
+use crate::lab::story::Story;
+use crate::lab::verdict::Verdict;
+use crate::lab::wait::{PATIENCE, eventually};
+use crate::team;
+use crate::world::{SYNC, guarded, unguarded};
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn a_second_live_copy_is_refused_and_azure_hears_nothing_of_it() {
+    let world = guarded().await;
+    let story = Story::begin(&world.lab, "twins").await;
+    let resources = team::resources(&story);
+    team::applied(&story.a, &resources).await;
+    let refused = story.b.apply(&resources[0]).await.refused();
+    assert!(refused.message.contains("cluster a"), "{refused}");
+    // What the others stand for cannot be told without their owner: they may be let through, and
+    // ASO sends nothing for them.
+    for one in &resources[1..] {
+        let _ = story.b.apply(one).await;
+    }
+    sleep(2 * SYNC).await;
+    let diary = world.diary(&story);
+    assert!(diary.calls().all(|call| call.who == "aso-a"), "{diary}");
+    world.ends_well(&story, &[]).await;
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn without_a_guard_two_live_copies_write_by_turns() {
+    let world = unguarded().await;
+    let story = Story::begin(&world.lab, "twins").await;
+    let resources = team::resources(&story);
+    team::applied(&story.a, &resources).await;
+    team::applied(&story.b, &resources).await;
+    sleep(3 * SYNC).await;
+    let diary = world.diary(&story);
+    assert!(diary.switches().len() > resources.len(), "{diary}");
+    // Nothing of it is seen in either status.
+    for person in [&story.a, &story.b] {
+        for one in &resources {
+            team::ready(person, one).await;
+        }
+    }
+    println!("without a guard, twins: {}", diary.summary());
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn tidying_up_what_a_peer_has_taken_over_is_refused_and_deletes_nothing_in_azure() {
+    let world = guarded().await;
+    let story = Story::begin(&world.lab, "tidy").await;
+    let resources = team::resources(&story);
+    team::applied(&story.a, &resources).await;
+    team::parked(&story.a, &resources).await;
+    team::taken_over(&story.b, &world.azure, &story, &resources).await;
+    // The copies in a are taken for what counts, and woken to be deleted properly.
+    for one in &resources {
+        story.a.clear_policy(one).await.refused();
+    }
+    // The copies in b are taken for leftovers.
+    for one in resources.iter().rev() {
+        story.b.delete(one).await.refused();
+    }
+    world.ends_well(&story, &[]).await;
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn without_a_guard_tidying_up_deletes_in_azure_what_the_peer_still_has() {
+    let world = unguarded().await;
+    let story = Story::begin(&world.lab, "tidy").await;
+    let resources = team::resources(&story);
+    let (group, id) = (&resources[0], story.resource_group_id("rg"));
+    team::applied(&story.a, &resources).await;
+    // Skip was forgotten.
+    team::applied(&story.b, &resources).await;
+    story.a.delete(group).await.admitted();
+    story.a.gone(group, PATIENCE).await.unwrap();
+    let diary = world.diary(&story);
+    let by_a = |call: &&Entry| call.who == "aso-a" && call.path.eq_ignore_ascii_case(&id);
+    let deletes = diary.of("DELETE").into_iter().filter(by_a);
+    assert_eq!(deletes.count(), 1, "{diary}");
+    // And b makes it again, empty at first.
+    eventually("b to make the group again", async || {
+        anyhow::ensure!(world.azure.get(&id).is_some(), "it is gone");
+        Ok(())
+    })
+    .await;
+    println!("without a guard, tidy: {}", diary.summary());
+}
