@@ -55,12 +55,7 @@ async fn waiting(directory: &Path, more: &[&str]) -> Child {
     let mut guard = Command::new(GUARD);
     guard
         .current_dir(directory)
-        .args([
-            "serve",
-            "--cluster=it",
-            "--shutdown-notice=1s",
-            "--listen=127.0.0.1:0",
-        ])
+        .args(["serve", "--cluster=it", "--listen=127.0.0.1:0"])
         .args(["--kubeconfig", &kubeconfig, "--ops-listen", &ops])
         .args(more)
         .stdout(Stdio::null())
@@ -116,8 +111,9 @@ async fn certificates(directory: &Path) {
 async fn it_ends_while_its_api_server_does_not_answer() {
     let directory = tempfile::tempdir().unwrap();
     certificates(directory.path()).await;
-    let own = ["--tls-self-signed", "--tls-name=localhost"];
-    for more in [&own[..], &[]] {
+    let notice = "--shutdown-notice=1s";
+    let own = [notice, "--tls-self-signed", "--tls-name=localhost"];
+    for more in [&own[..], &[notice]] {
         let guard = waiting(directory.path(), more).await;
         signal(&guard, "TERM").await;
         ends_within(guard, ENDS).await;

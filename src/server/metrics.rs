@@ -1,6 +1,6 @@
 //! What is counted of clients that are turned away before anybody judges what they ask.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -13,11 +13,11 @@ pub struct Metrics {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Rejected {
-    reason: Reason,
+    reason: &'static str,
 }
 
 /// Why a client was turned away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// Too many connections.
     Connections,
@@ -41,7 +41,7 @@ impl Metrics {
             Reason::Room,
             Reason::Slow,
         ] {
-            let _ = self.rejected.get_or_create(&Rejected { reason });
+            let _ = self.counter(reason);
         }
         registry.register(
             "rejected_calls",
@@ -51,6 +51,44 @@ impl Metrics {
     }
 
     pub(super) fn rejected(&self, reason: Reason) {
-        self.rejected.get_or_create(&Rejected { reason }).inc();
+        self.counter(reason).inc();
+    }
+
+    fn counter(&self, reason: Reason) -> Counter {
+        let reason = match reason {
+            Reason::Connections => "connections",
+            Reason::Large => "large",
+            Reason::Path => "path",
+            Reason::Room => "room",
+            Reason::Slow => "slow",
+        };
+        self.rejected.get_or_create_owned(&Rejected { reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_is_there_from_the_start_as_alerts_name_it() {
+        let metrics = Metrics::default();
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        metrics.rejected(Reason::Path);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for (reason, count) in [
+            ("connections", 0),
+            ("large", 0),
+            ("path", 1),
+            ("room", 0),
+            ("slow", 0),
+        ] {
+            let line = format!("rejected_calls_total{{reason=\"{reason}\"}} {count}\n");
+            assert!(text.contains(&line), "{line} is not in {text}");
+        }
     }
 }
