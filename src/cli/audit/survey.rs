@@ -139,7 +139,9 @@ async fn secrets(
     for name in SECRETS {
         add(survey.secrets(name).await);
     }
-    add(survey.named_secrets(objects).await);
+    for secret in survey.named_secrets(objects).await {
+        add(secret.map(|secret| vec![secret]));
+    }
     let found = found.into_iter().map(|secret| Secret {
         namespace: secret.namespace.into(),
         name: secret.name.into(),

@@ -127,14 +127,12 @@ impl Survey {
         Ok(found)
     }
 
-    /// The secrets that these objects name as their credential.
-    ///
-    /// # Errors
-    /// The API server did not answer, or does not let them be read.
+    /// The secrets that these objects name as their credential; of each that the API server
+    /// does not let be read, the error.
     pub async fn named_secrets(
         &self,
         objects: &[ObjectFacts],
-    ) -> Result<Vec<SecretSeen>, ClusterError> {
+    ) -> Vec<Result<SecretSeen, ClusterError>> {
         let mut names: Vec<(&str, &str)> = objects
             .iter()
             .filter_map(|object| {
@@ -151,10 +149,10 @@ impl Survey {
                 Api::namespaced_with(self.client.clone(), namespace, &resource);
             let what =
                 format!("secret {namespace}/{name}, which {CREDENTIAL_FROM_ANNOTATION} names");
-            let secret = super::call(&what, api.get_opt(name)).await?;
-            found.extend(secret.map(SecretSeen::of));
+            let secret = super::call(&what, api.get_opt(name)).await.transpose();
+            found.extend(secret.map(|secret| secret.map(SecretSeen::of)));
         }
-        Ok(found)
+        found
     }
 }
 
