@@ -93,7 +93,7 @@ impl fmt::Display for Source {
 
 /// A value that ASO doesn't know, and so passes over. It shows as what it is: a
 /// `skip ` that was meant to protect does not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UnknownPolicy {
     /// The value, as written.
     pub value: Box<str>,
@@ -109,7 +109,7 @@ impl fmt::Display for UnknownPolicy {
 }
 
 /// The policy that holds for an object, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Effective {
     /// The policy that ASO follows.
     pub policy: Policy,

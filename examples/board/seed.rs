@@ -182,6 +182,7 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         enrolling,
         heard: now - SignedDuration::from_mins(minutes) - SignedDuration::from_secs(4),
         unresolved: Unresolved::default(),
+        policy_changes: Vec::new(),
     };
     let unresolved = Unresolved {
         count: 1,

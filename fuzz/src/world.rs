@@ -6,12 +6,14 @@ use std::time::Duration;
 use aso_guard::admission::review::{self, parse};
 use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings};
 use aso_guard::claim::{MemberName, Record};
+use aso_guard::cluster::member::{Membership, Report};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::memory::MemoryRegistry;
 use aso_guard::registry::{Registry as _, Scope};
 use aso_guard::telemetry::Silent;
+use futures::FutureExt as _;
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -49,6 +51,13 @@ impl Member {
     /// An empty cluster.
     pub fn new(name: &str, registry: &Arc<Registry>) -> Self {
         let name: MemberName = name.parse().unwrap();
+        let membership = Membership {
+            name: name.clone(),
+            cluster: name.as_str().into(),
+        };
+        let report = Report::default();
+        let joined = membership.write(&**registry, &report).now_or_never();
+        joined.unwrap().unwrap();
         let cluster = Arc::new(MemoryCluster::new("s1"));
         let observer = Observer::new(name.clone(), registry.clone(), cluster.clone(), DEADLINE);
         let observer = Arc::new(observer);

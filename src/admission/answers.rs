@@ -14,6 +14,7 @@ use crate::policy::Effective;
 use crate::registry::RegistryError;
 
 use super::guard::{Case, Guard, Stop};
+use super::inherited::under_change;
 use super::standing::{Standing, refuse_spent, refuse_unproven};
 use super::verdict::{Objection, OnUnresolved, Verdict};
 
@@ -51,15 +52,19 @@ impl Guard {
                 case.standing.cannot_know(&error.to_string(), next)
             }
             Stop::Cluster(error) => case.standing.cannot_know(&error.to_string(), "Try again."),
+            Stop::Unknown(why, next) => case.standing.cannot_know(&why, &next),
         }
     }
 
     async fn objection(&self, case: &Case<'_>, refusal: &Refusal) -> Objection {
-        let words = refusal.words(&Speaker {
+        let mut words = refusal.words(&Speaker {
             copy: &case.copy,
             action: case.action,
             heard: &self.heard(refusal).await,
         });
+        if let Some(change) = &case.change {
+            words.next.insert(0, under_change(change));
+        }
         Objection {
             reason: refusal.reason(),
             code: 403,

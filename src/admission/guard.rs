@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::claim::{Action, CopyRef, Deed, Entry, MemberName, Reason, Refusal, RequestUid};
+use crate::claim::{
+    Action, CopyRef, Deed, Entry, MemberName, PolicyChange, Reason, Refusal, RequestUid,
+};
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::{Registry, RegistryError};
@@ -70,6 +72,10 @@ pub(super) struct Case<'a> {
     pub(super) orphans: bool,
     pub(super) object: &'a ObjectFacts,
     pub(super) standing: &'a Standing,
+    /// Whether the copy was registered already.
+    pub(super) registered: bool,
+    /// The change of the namespace's policy that the copy is judged by.
+    pub(super) change: Option<PolicyChange>,
 }
 
 impl Case<'_> {
@@ -105,6 +111,8 @@ pub(super) enum Stop {
     Unproven(Refusal),
     Registry(RegistryError),
     Cluster(ClusterError),
+    /// It cannot be known, for this reason; and what to do next.
+    Unknown(String, String),
 }
 
 impl From<Refusal> for Stop {
@@ -208,6 +216,8 @@ impl Guard {
             orphans: request.orphans(),
             object,
             standing,
+            registered: false,
+            change: None,
         }
     }
 }

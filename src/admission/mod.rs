@@ -1,8 +1,10 @@
 //! The webhook: AdmissionReview in, verdict out.
 
 mod answers;
+mod awakening;
 mod family;
 mod guard;
+mod inherited;
 mod known;
 mod marks;
 mod metrics;

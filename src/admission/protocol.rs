@@ -96,7 +96,7 @@ impl Guard {
         patience: Duration,
     ) -> Result<(), Stop> {
         let mut touched = Touched::new();
-        if !case.dry_run {
+        if !case.dry_run && !case.registered {
             let registering = self.register(case, &mut touched);
             let registered = timeout(patience.min(TO_REGISTER), registering).await;
             if !matches!(registered, Ok(Ok(()))) {
@@ -164,7 +164,7 @@ impl Guard {
         Ok(attempt.outcome())
     }
 
-    async fn make(
+    pub(super) async fn make(
         &self,
         call: Call<'_, RecordVersion>,
     ) -> Result<Answer<RecordVersion>, RegistryError> {
@@ -274,7 +274,7 @@ impl Guard {
         }
     }
 
-    async fn take_back(&self, case: &Case<'_>, touched: Touched) {
+    pub(super) async fn take_back(&self, case: &Case<'_>, touched: Touched) {
         if case.dry_run {
             return;
         }
@@ -352,11 +352,17 @@ fn records(known: impl IntoIterator<Item = Versioned<Record>>) -> Vec<Record> {
     known.into_iter().map(|known| known.record).collect()
 }
 
-fn acquire_for(case: &Case<'_>, resolution: &Resolution, old: Option<&ObjectFacts>) -> Acquire {
+pub(super) fn acquire_for(
+    case: &Case<'_>,
+    resolution: &Resolution,
+    old: Option<&ObjectFacts>,
+) -> Acquire {
     Acquire {
         copy: case.copy.clone(),
         request: case.request.clone(),
         proof: match old {
+            // The change may be stored long after this request.
+            _ if case.change.is_some() => Proof::Deadline,
             Some(old) => of_version(old),
             None if case.object.uid.is_empty() => Proof::Deadline,
             None => Proof::Uid((&*case.object.uid).into()),
@@ -380,7 +386,10 @@ pub(super) fn delete_for(case: &Case<'_>, stored: &ObjectFacts, wakes: bool) -> 
         },
         wakes,
         request: case.request.clone(),
-        proof: of_version(stored),
+        proof: match case.change {
+            Some(_) => Proof::Deadline,
+            None => of_version(stored),
+        },
         deadline: case.deadline,
         at: case.at,
         by: case.by.clone(),

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 
-use crate::claim::{Acquire, Action, Aim, Deed, Delete, Entry, Proof, Reason, Refusal, Words};
+use crate::claim::{Action, Deed, Entry, PolicyChange, Reason, Words};
 use crate::cluster::ClusterError;
-use crate::cluster::resolve::{self, Trust, View};
+use crate::cluster::resolve::{self, Trust};
 use crate::object::wire::{Definition, DefinitionSpec, Namespace};
 use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
-use crate::policy::Policy;
+use crate::registry::policy_changes;
 
 use super::family::AT_ONCE;
-use super::guard::{Case, Guard, Stop};
-use super::protocol::{Touched, delete_for};
+use super::guard::{Case, Guard};
+use super::protocol::Touched;
 use super::review::Request;
 use super::standing::Standing;
 use super::verdict::{Objection, Verdict};
@@ -83,95 +83,31 @@ impl Guard {
         if old.is_guarded() && !new.is_guarded() && !objects.is_empty() {
             return keeps_its_label(case.standing, old.name(), &objects);
         }
+        let policies = (old.policy(), new.policy());
+        let change = PolicyChange {
+            namespace: old.name().into(),
+            resource_version: old.resource_version().into(),
+            request: case.request.clone(),
+            policy: new.policy().map(Arc::from),
+        };
+        if policies.0 == policies.1 {
+            return Verdict::allow();
+        }
         let mut touched = Touched::new();
         let outcome = self
-            .change_policies(case, &objects, (old.policy(), new.policy()), &mut touched)
+            .change_policy(case, &change, policies.0, &mut touched)
             .await;
         let outcome = self.settle_accounts(case, touched, outcome).await;
+        if outcome.is_err() && !case.standing.lets_through() && !case.dry_run {
+            // What cannot be taken back now is over by its deadline.
+            let requests = [case.request.clone()];
+            let _ = policy_changes::remove(&*self.registry, &self.member, &requests).await;
+        }
         self.conclude(case, outcome).await
     }
+}
 
-    /// Acquires for every object that another policy of its namespace makes live.
-    async fn change_policies(
-        &self,
-        case: &Case<'_>,
-        objects: &[Arc<ObjectFacts>],
-        (old, new): (Option<&str>, Option<&str>),
-        all_touched: &mut Touched,
-    ) -> Result<(), Stop> {
-        let namespace = &case.copy.object.name;
-        let under =
-            |policy| View::of(&*self.cluster, Trust::Known).with_namespace(namespace, policy);
-        let (old, new) = (under(old), under(new));
-        let mut woken: Vec<(Arc<ObjectFacts>, bool)> = Vec::new();
-        for object in objects {
-            let before = old.policy(object).await?.policy;
-            let now = new.policy(object).await?.policy;
-            let deletes = object.terminating && now == Policy::Manage;
-            if now.is_live() && !before.is_live() || deletes && before != now {
-                woken.push((object.clone(), deletes));
-            }
-        }
-        let outcomes: Vec<(Touched, Result<(), Stop>)> = stream::iter(woken)
-            .map(|(object, deletes)| self.wake_by_namespace(case, object, deletes))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        let mut all = Ok(());
-        for (touched, outcome) in outcomes {
-            all_touched.extend(touched);
-            all = all.and(outcome);
-        }
-        all
-    }
-
-    /// Acquires for an object that becomes live. `deletes`: it is being deleted, and
-    /// its resource would be from now on.
-    async fn wake_by_namespace(
-        &self,
-        case: &Case<'_>,
-        object: Arc<ObjectFacts>,
-        deletes: bool,
-    ) -> (Touched, Result<(), Stop>) {
-        let resolution = match self.identity(&object).await {
-            Ok(Ok(resolution)) => resolution,
-            // What cannot be worked out now is found by the observer later.
-            Ok(Err(_)) => return (Touched::new(), Ok(())),
-            Err(stop) => return (Touched::new(), Err(stop)),
-        };
-        let ask = Acquire {
-            copy: self.copy_of(&object),
-            request: case.request.clone(),
-            // The object itself does not change, so nothing of it shows the end.
-            proof: Proof::Deadline,
-            deadline: case.deadline,
-            at: case.at,
-            by: case.by.clone(),
-            assumed: resolution.assumed,
-        };
-        let child = ask.copy.clone();
-        let touched = self.touch(case, &child, &resolution);
-        let aim = if deletes {
-            let delete = Delete {
-                copy: child.clone(),
-                proof: Proof::Deadline,
-                ..delete_for(case, &object, true)
-            };
-            Aim::Wake(ask, delete)
-        } else {
-            Aim::Activate(ask)
-        };
-        let outcome = self.attempt(case, &resolution, aim).await;
-        let outcome = outcome.map_err(|stop| match stop {
-            Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
-                child,
-                refusal: Box::new(refusal),
-            }),
-            stop => stop,
-        });
-        (touched, outcome)
-    }
-
+impl Guard {
     /// The verdict on the deletion of a CRD: Kubernetes would delete every object of
     /// the kind, and ASO their resources.
     pub(super) async fn judge_definition(

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::arm::{Identity, Resolution, Unresolved};
-use crate::claim::Action;
-use crate::cluster::resolve::{self, Trust};
+use crate::claim::{Action, Relies};
+use crate::cluster::resolve::{self, Resolved, Trust};
 use crate::object::ObjectFacts;
-use crate::policy::{Effective, Policy};
+use crate::policy::{Effective, Policy, Source};
 
 use super::answers::on_policy;
 use super::guard::{Case, Guard, PARTS, Stop};
@@ -14,10 +14,13 @@ use super::verdict::Verdict;
 
 impl Guard {
     /// `timeout`: how long the verdict may take.
-    pub(super) async fn create(&self, case: Case<'_>, timeout: Duration) -> Verdict {
-        match resolve::effective_policy(&*self.cluster, case.object, Trust::Known).await {
+    pub(super) async fn create(&self, mut case: Case<'_>, timeout: Duration) -> Verdict {
+        match self
+            .policy_in_force(&mut case, Relies::OnParked, None)
+            .await
+        {
             Ok(policy) => on_policy(&policy, self.create_as(&case, policy.policy, timeout).await),
-            Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
+            Err(stop) => self.stopped(&case, stop).await,
         }
     }
 
@@ -44,13 +47,14 @@ impl Guard {
         }
     }
 
-    pub(super) async fn update(&self, case: Case<'_>, old: &ObjectFacts) -> Verdict {
-        match resolve::effective_policy(&*self.cluster, case.object, Trust::Known).await {
+    pub(super) async fn update(&self, mut case: Case<'_>, old: &ObjectFacts) -> Verdict {
+        let relies = Relies::OnParked;
+        match self.policy_in_force(&mut case, relies, Some(old)).await {
             Ok(policy) => {
                 let verdict = self.update_to(case, old, &policy).await;
                 on_policy(&policy, verdict)
             }
-            Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
+            Err(stop) => self.stopped(&case, stop).await,
         }
     }
 
@@ -76,20 +80,22 @@ impl Guard {
         now: &Effective,
     ) -> Result<Result<(), Unresolved>, Stop> {
         let before = resolve::resolve(&*self.cluster, old, Trust::Known).await?;
-        let was_live = before.policy.policy.is_live();
+        let was_live = self.was_live(&before, old, case.object).await?;
         // What is being deleted, or is deleted next, takes along what it stands for after this.
         let moved_away = case.object.annotations.moved_away && !case.object.terminating;
         let goes = case.object.terminating || moved_away;
         let deletes = goes && now.policy == Policy::Manage;
         let wakes_delete = deletes && before.policy.policy != Policy::Manage;
-        if was_live && !wakes_delete && same_names(old, case.object) {
+        // The claim may be given up before a change of the namespace makes the copy live.
+        let is_covered = was_live && case.change.is_none();
+        if is_covered && !wakes_delete && same_names(old, case.object) {
             return Ok(Ok(()));
         }
         let resolution = match self.identity(case.object).await? {
             Ok(resolution) => resolution,
             Err(why) => return self.name_children(case, Some(old)).await.map(|()| Err(why)),
         };
-        let held: Vec<Identity> = match (was_live, before.identity) {
+        let held: Vec<Identity> = match (is_covered, before.identity) {
             (true, Ok(old)) => old.identities().cloned().collect(),
             _ => Vec::new(),
         };
@@ -112,14 +118,33 @@ impl Guard {
         Ok(Ok(()))
     }
 
-    pub(super) async fn delete(&self, case: Case<'_>) -> Verdict {
+    /// Whether a copy was live before an UPDATE. One that was so by what it inherits, and is
+    /// no longer, is believed from the store alone.
+    async fn was_live(
+        &self,
+        before: &Resolved,
+        old: &ObjectFacts,
+        new: &ObjectFacts,
+    ) -> Result<bool, Stop> {
+        let known = &before.policy;
+        let changes = old.annotations.policy != new.annotations.policy;
+        if !changes || !known.policy.is_live() || known.source == Source::Object {
+            return Ok(known.policy.is_live());
+        }
+        let stored = resolve::effective_policy(&*self.cluster, old, Trust::Store);
+        Ok(stored.await?.policy.is_live())
+    }
+
+    pub(super) async fn delete(&self, mut case: Case<'_>) -> Verdict {
         // A second DELETE of a terminating object changes nothing: the first one counted.
         if case.object.terminating {
             return Verdict::allow();
         }
-        match resolve::effective_policy(&*self.cluster, case.object, Trust::Known).await {
+        let stored = case.object;
+        let relies = Relies::OnKept;
+        match self.policy_in_force(&mut case, relies, Some(stored)).await {
             Ok(policy) => on_policy(&policy, self.delete_as(&case, policy.policy).await),
-            Err(error) => self.stopped(&case, Stop::Cluster(error)).await,
+            Err(stop) => self.stopped(&case, stop).await,
         }
     }
 

@@ -15,6 +15,7 @@ mod arrive;
 mod attempt;
 mod delete;
 mod history;
+mod inherited;
 mod look;
 mod names;
 mod newcomer;
@@ -31,6 +32,10 @@ pub use arrive::arrive;
 pub use attempt::{Aim, Answer, Attempt, Call};
 pub use delete::{Delete, dependents, mark_by_force, mark_deleting, others_depend};
 pub use history::{Deed, Entry, MAX_HISTORY, MAX_REASON, Why};
+pub use inherited::{
+    Arrival, ArrivalAnswer, ArrivalCall, Arrived, Awakening, AwakeningAnswer, AwakeningCall,
+    Inherited, PolicyChange, Relies, Woken,
+};
 pub use look::{Look, LookAnswer, LookCall, Looked, ResolvesTo};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
 pub use observe::{Held, Observation, Observed, Sighting, observe};

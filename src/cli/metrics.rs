@@ -63,6 +63,7 @@ mod tests {
             enrolling: false,
             heard: Timestamp::UNIX_EPOCH,
             unresolved: Unresolved::default(),
+            policy_changes: Vec::new(),
         }]);
         let served = Served::default();
         served.set(&Arc::new(certificate.unwrap()));

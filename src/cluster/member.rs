@@ -98,6 +98,9 @@ impl Membership {
                         .filter(|before| (before.count > 0) == (report.unresolved > 0))
                         .map_or(now, |before| before.since),
                 },
+                policy_changes: known
+                    .as_ref()
+                    .map_or_else(Vec::new, |known| known.record.policy_changes.clone()),
             };
             let version = known.as_ref().map(|known| &known.version);
             if registry.put_member(&record, version).await? != Put::Conflict {

@@ -71,9 +71,14 @@ impl MemoryCluster {
         self.change_namespace(namespace, |known| known.policy = policy.map(Arc::from));
     }
 
-    /// Changes what a namespace says.
+    /// Changes what a namespace says, at a new resourceVersion.
     pub fn change_namespace(&self, namespace: &str, change: impl FnOnce(&mut NamespaceFacts)) {
-        change(self.state().namespaces.entry(namespace.into()).or_default());
+        let mut state = self.state();
+        state.version += 1;
+        let version = state.version.to_string().into();
+        let known = state.namespaces.entry(namespace.into()).or_default();
+        change(known);
+        known.resource_version = version;
     }
 
     /// Sets ASO's `DEFAULT_RECONCILE_POLICY`.
@@ -161,6 +166,10 @@ impl Cluster for MemoryCluster {
     async fn namespace(&self, name: &str, _trust: Trust) -> Result<NamespaceFacts, ClusterError> {
         let known = self.state().namespaces.get(name).cloned();
         Ok(known.unwrap_or_default())
+    }
+
+    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        Ok(self.in_namespace(namespace))
     }
 
     async fn secret(

@@ -52,6 +52,10 @@ pub trait Cluster: Send + Sync {
     /// one that is not there says nothing.
     async fn namespace(&self, name: &str, trust: Trust) -> Result<NamespaceFacts, ClusterError>;
 
+    /// The objects of a namespace as the API server's store has them now: quorum reads,
+    /// one of each kind.
+    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError>;
+
     /// A secret with a credential, or with an ASO's settings. One that may not be read
     /// is no error: it says nothing of others.
     async fn secret(
@@ -65,6 +69,8 @@ pub trait Cluster: Send + Sync {
 /// What a namespace says about the objects in it, as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceFacts {
+    /// Its resourceVersion; empty where it is not there.
+    pub resource_version: Arc<str>,
     /// ASO's policy annotation.
     pub policy: Option<Arc<str>>,
     /// The guard's mode label.

@@ -4,12 +4,13 @@
 //! compare-and-set, and each says only what a read in the right order showed.
 
 mod compare;
+mod policies;
 mod retries;
 mod showing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,9 @@ pub struct Observer {
     /// What differed at the first comparison and was not looked at since; `None`
     /// before that.
     backlog: Mutex<Option<HashSet<ObjectKey>>>,
+    /// When each change of a namespace's policy was first seen under way.
+    changes: Mutex<HashMap<RequestUid, Instant>>,
+    limit: Duration,
     show: Show,
     shown: Shown,
 }
@@ -139,6 +143,8 @@ impl Observer {
             stopwatch: Stopwatch::new(limit),
             retries: Retries::default(),
             backlog: Mutex::default(),
+            changes: Mutex::default(),
+            limit,
             show: Show::default(),
             shown: Shown::default(),
         }
@@ -257,6 +263,9 @@ impl Observer {
             }
             if let Err(error) = self.sweep().await {
                 warn!(%error, "could not look for requests under way");
+            }
+            if let Err(error) = self.settle_policy_changes().await {
+                warn!(%error, "could not look for changes of namespaces' policies");
             }
         }
     }

@@ -164,9 +164,12 @@ pub struct Namespace {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct NamespaceMetadata {
     #[serde(default)]
     name: Box<str>,
+    #[serde(default)]
+    resource_version: Option<Box<str>>,
     #[serde(default, deserialize_with = "optional_object")]
     annotations: Option<NamespaceAnnotations>,
     #[serde(default, deserialize_with = "optional_object")]
@@ -191,6 +194,11 @@ impl Namespace {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.metadata.name
+    }
+
+    /// Its resourceVersion; empty where it has none.
+    pub fn resource_version(&self) -> &str {
+        self.metadata.resource_version.as_deref().unwrap_or("")
     }
 
     /// Its policy annotation.

@@ -4,6 +4,7 @@ mod error;
 pub mod kubernetes;
 pub mod memory;
 pub mod metered;
+pub mod policy_changes;
 mod read_only;
 mod record;
 pub mod transfers;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record, TransferName};
+use crate::claim::{MemberName, PolicyChange, Record, TransferName};
 
 use super::Unreadable;
 
@@ -120,6 +120,8 @@ pub struct MemberRecord {
     pub heard: Timestamp,
     /// What of its own nobody can place.
     pub unresolved: Unresolved,
+    /// The changes of its namespaces' policies that may be under way.
+    pub policy_changes: Vec<PolicyChange>,
 }
 
 /// The objects of a member whose Azure resource cannot be worked out. No claim shows

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use aso_guard::arm::Identity;
 use aso_guard::claim::Stored;
-use aso_guard::claim::{Acquire, Copy, CopyRef, InFlight, MemberName, Proof, Record, RequestUid};
+use aso_guard::claim::{
+    Acquire, Copy, CopyRef, InFlight, MemberName, PolicyChange, Proof, Record, RequestUid,
+};
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::{
@@ -124,6 +126,20 @@ pub fn member_record(name: MemberName) -> MemberRecord {
             some: vec!["team/ResourceGroup/rg".to_owned()],
             since: at("2026-03-01T11:00:00Z"),
         },
+        policy_changes: vec![
+            PolicyChange {
+                namespace: "team".into(),
+                resource_version: "7".into(),
+                request: RequestUid::new("r1"),
+                policy: Some("manage".into()),
+            },
+            PolicyChange {
+                namespace: "other".into(),
+                resource_version: "".into(),
+                request: RequestUid::new("r2"),
+                policy: None,
+            },
+        ],
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`surroundings`] | namespaces and CRDs |
 //! | [`arrive`] | CREATE of a parked copy |
 //! | [`children`] | what goes with an owner, and what its change makes of its children |
+//! | [`inherited`] | copies that their namespace parks, while it changes |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
 //! | [`transfers`] | what an open transfer allows, and what not |
@@ -37,6 +38,7 @@ mod delete;
 mod fields;
 mod fuzz;
 mod hostile;
+mod inherited;
 mod modes;
 mod names;
 mod namespace_modes;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use aso_guard::claim::Deed;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::registry::{MemberRecord, Registry as _, Unresolved};
+use aso_guard::registry::Registry as _;
 use aso_guard::telemetry::{Notice, Severity};
-use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use rstest::rstest;
@@ -368,17 +367,6 @@ async fn a_live_copy_of_a_cluster_that_is_no_member_any_more_is_told_of() {
     let world = World::that_parks();
     world.a.store(&group("rg").policy("skip")).await;
     world.b.store(&group("rg")).await;
-    for name in ["a", "b"] {
-        let member = MemberRecord {
-            name: name.parse().unwrap(),
-            cluster: name.into(),
-            version: "0".into(),
-            enrolling: false,
-            heard: Timestamp::now(),
-            unresolved: Unresolved::default(),
-        };
-        world.registry.put_member(&member, None).await.unwrap();
-    }
     let found = async || {
         world.a.observer.show_members().await.unwrap();
         world.a.observer.compare().await.unwrap();

@@ -80,6 +80,10 @@ impl Cluster for Behind {
         self.by(trust).namespace(name, trust).await
     }
 
+    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        self.stored.list(namespace).await
+    }
+
     async fn secret(
         &self,
         namespace: &str,
@@ -96,17 +100,22 @@ impl Cluster for Behind {
     }
 }
 
-/// A replica of cluster `a` that remembers these objects alone.
-pub fn replica(world: &World, remembered: &[&Object]) -> (Arc<Behind>, Observer) {
+/// Cluster `a` for a replica that remembers these objects alone.
+pub fn behind(world: &World, remembered: &[&Object]) -> Arc<Behind> {
     let memory = MemoryCluster::new(SUBSCRIPTION);
     for object in remembered {
         memory.store(facts(object));
     }
-    let behind = Arc::new(Behind {
+    Arc::new(Behind {
         remembered: memory,
         stored: world.a.cluster.clone(),
         meanwhile: Mutex::default(),
-    });
+    })
+}
+
+/// A replica of cluster `a` that remembers these objects alone.
+pub fn replica(world: &World, remembered: &[&Object]) -> (Arc<Behind>, Observer) {
+    let behind = behind(world, remembered);
     let member = "a".parse().unwrap();
     let observer = Observer::new(
         member,

@@ -7,7 +7,7 @@ use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts};
 use aso_guard::object::{ObjectFacts, ObjectKey};
-use aso_guard::registry::{MemberRecord, Registry as _, Unresolved};
+use aso_guard::registry::Registry as _;
 use aso_guard::resolve::{Secret, Trust};
 use async_trait::async_trait;
 use rstest::rstest;
@@ -197,6 +197,10 @@ impl Cluster for Mute {
         no_answer(&format!("namespace {name}"))
     }
 
+    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        no_answer(&format!("namespace {namespace}"))
+    }
+
     async fn secret(
         &self,
         namespace: &str,
@@ -309,15 +313,9 @@ async fn a_namespace_that_cannot_be_told_of_holds_up_no_verdict(#[case] timeout:
 async fn a_forgotten_clusters_copy_is_to_be_released_and_not_parked() {
     let world = World::new();
     world.b.create(&group("rg")).await;
-    let member = MemberRecord {
-        name: "a".parse().unwrap(),
-        cluster: "uid".into(),
-        version: "0.1.0".into(),
-        enrolling: false,
-        heard: jiff::Timestamp::now(),
-        unresolved: Unresolved::default(),
-    };
-    world.registry.put_member(&member, None).await.unwrap();
+    let b = "b".parse().unwrap();
+    let version = world.registry.member(&b).await.unwrap().unwrap().version;
+    world.registry.remove_member(&b, &version).await.unwrap();
     let answer = world.a.ask(&group("rg").create()).await;
     let message = answer.refused(403, "LiveElsewhere");
     for words in ["its cluster was forgotten", "Cluster b was forgotten"] {

@@ -10,11 +10,13 @@ use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::{Observer, Show};
 use aso_guard::cluster::{self, Cluster};
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
-use aso_guard::registry::Registry;
 use aso_guard::registry::memory::MemoryRegistry;
+use aso_guard::registry::{MemberRecord, Registry, Unresolved};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use futures::FutureExt as _;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -55,7 +57,12 @@ impl World {
 
     /// A world where cluster `a` is guarded like this.
     pub fn with(settings: Settings) -> Self {
-        let registry = Arc::new(Tampered::new(Arc::new(MemoryRegistry::new())));
+        let inner = MemoryRegistry::new();
+        for name in ["a", "b"] {
+            let joined = inner.put_member(&member(name), None).now_or_never();
+            joined.unwrap().unwrap();
+        }
+        let registry = Arc::new(Tampered::new(Arc::new(inner)));
         Self {
             a: Member::new("a", registry.clone(), settings),
             b: Member::new("b", registry.clone(), SETTINGS),
@@ -235,6 +242,19 @@ impl Member {
     pub async fn update(&self, old: &Object, new: &Object) -> Object {
         self.ask(&old.update(new)).await.admitted();
         self.store(new).await
+    }
+}
+
+/// The record of a member that is there.
+pub fn member(name: &str) -> MemberRecord {
+    MemberRecord {
+        name: name.parse().unwrap(),
+        cluster: name.into(),
+        version: "0".into(),
+        enrolling: false,
+        heard: Timestamp::now(),
+        unresolved: Unresolved::default(),
+        policy_changes: Vec::new(),
     }
 }
 

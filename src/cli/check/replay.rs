@@ -15,6 +15,7 @@ use crate::admission::review::{self, Request};
 use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, Verdict};
 use crate::check::{Cluster, Finding, Level, Mark, Place, Rule};
 use crate::claim::{CopyRef, MemberName, Record};
+use crate::cluster::member::{Membership, Report};
 use crate::cluster::memory::{MemoryCluster, credential};
 use crate::cluster::observer::Observer;
 use crate::object::wire::Namespace;
@@ -125,6 +126,11 @@ impl Stage {
         records: &[Record],
     ) -> anyhow::Result<Self> {
         let registry = Arc::new(MemoryRegistry::new());
+        let membership = Membership {
+            name: member.clone(),
+            cluster: "".into(),
+        };
+        membership.write(&*registry, &Report::default()).await?;
         for record in records {
             registry.put_claim(record, None).await?;
         }

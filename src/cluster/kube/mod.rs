@@ -4,6 +4,7 @@ mod changes;
 mod credentials;
 mod discovery;
 mod labels;
+mod listed;
 mod restarts;
 mod store;
 pub mod survey;
@@ -247,6 +248,10 @@ impl Cluster for KubeCluster {
             return Ok(known);
         }
         self.read_namespace(name).await
+    }
+
+    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        self.list_stored(namespace).await
     }
 
     async fn secret(

@@ -140,6 +140,7 @@ pub(super) fn is_guarded(meta: &ObjectMeta) -> bool {
 pub(super) fn namespace_of(meta: &ObjectMeta) -> NamespaceFacts {
     let annotation = |key| Some(meta.annotations.as_ref()?.get(key)?.as_str().into());
     NamespaceFacts {
+        resource_version: meta.resource_version.as_deref().unwrap_or("").into(),
         policy: annotation(POLICY_ANNOTATION),
         mode: meta
             .labels

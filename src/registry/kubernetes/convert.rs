@@ -4,6 +4,7 @@ mod transfer;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::api::ObjectMeta;
@@ -11,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::arm::Identity;
 use crate::claim::{
-    ClaimState, Copy, CopyRef, Deed, Entry, InFlight, MemberName, Proof, Record, RequestUid,
-    Reservation, Stored, Why,
+    ClaimState, Copy, CopyRef, Deed, Entry, InFlight, MemberName, PolicyChange, Proof, Record,
+    RequestUid, Reservation, Stored, Why,
 };
 use crate::object::ObjectKey;
 use crate::policy::Policy;
@@ -20,7 +21,7 @@ use crate::registry::{Holding, MemberRecord, RecordVersion, Scope, Unresolved};
 
 use super::crd::{
     Claim, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, ClaimTransfer,
-    Condition, Member, MemberSpec, MemberState, MemberStatus, MemberUnresolved,
+    Condition, Member, MemberPolicyChange, MemberSpec, MemberState, MemberStatus, MemberUnresolved,
 };
 
 pub(super) use transfer::{from_transfer, patch_transfer, to_transfer};
@@ -398,6 +399,7 @@ pub(super) fn to_member(member: &MemberRecord, version: Option<&RecordVersion>) 
                 some: member.unresolved.some.clone(),
                 since: member.unresolved.since,
             }),
+            policy_changes: member.policy_changes.iter().map(to_change).collect(),
         },
         status: Some(MemberStatus {
             conditions: vec![unresolved(&member.unresolved)],
@@ -453,7 +455,26 @@ pub(super) fn from_member(member: &Member) -> Result<MemberRecord, String> {
                 since: found.since,
             },
         ),
+        policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
     })
+}
+
+fn to_change(change: &PolicyChange) -> MemberPolicyChange {
+    MemberPolicyChange {
+        namespace: change.namespace.to_string(),
+        resource_version: change.resource_version.to_string(),
+        request: change.request.as_str().to_owned(),
+        policy: change.policy.as_deref().map(str::to_owned),
+    }
+}
+
+fn from_change(change: &MemberPolicyChange) -> PolicyChange {
+    PolicyChange {
+        namespace: change.namespace.as_str().into(),
+        resource_version: change.resource_version.as_str().into(),
+        request: RequestUid::new(&change.request),
+        policy: change.policy.as_deref().map(Arc::from),
+    }
 }
 
 #[cfg(test)]

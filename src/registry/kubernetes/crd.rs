@@ -248,6 +248,24 @@ pub struct MemberSpec {
     /// nobody guards them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unresolved: Option<MemberUnresolved>,
+    /// Admitted changes of its namespaces' policies that may yet be stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy_changes: Vec<MemberPolicyChange>,
+}
+
+/// A change of a namespace's policy, in a member's record.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberPolicyChange {
+    /// The namespace.
+    pub namespace: String,
+    /// The change is over once the namespace has another resourceVersion.
+    pub resource_version: String,
+    /// The uid of the AdmissionRequest.
+    pub request: String,
+    /// The namespace's policy annotation after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// The objects of a member that nobody can place.
