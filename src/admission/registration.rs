@@ -34,8 +34,11 @@ pub const PARKED_WEBHOOK: &str = "parked.asoguard.io";
 pub const DELETE_WEBHOOK: &str = "delete.asoguard.io";
 /// The webhook for namespaces that have ASO objects.
 pub const NAMESPACE_WEBHOOK: &str = "namespace.asoguard.io";
-/// The webhook for namespaces with a mode of their own that have no ASO objects yet.
+/// The webhook for the mode and the policy of namespaces that have no ASO objects yet.
 pub const MODE_WEBHOOK: &str = "mode.asoguard.io";
+/// Where a namespace's annotations and labels can be changed.
+pub const NAMESPACE_RESOURCES: [&str; 3] =
+    ["namespaces", "namespaces/status", "namespaces/finalize"];
 /// The webhook for the deletion of ASO's CRDs.
 pub const CRD_WEBHOOK: &str = "crd.asoguard.io";
 /// How long a create of a parked copy waits for an answer that cannot refuse it, in seconds.
@@ -235,7 +238,7 @@ impl Registration<'_> {
             expression: changes.join(" ||\n"),
         };
         let operations = ["UPDATE", "DELETE"];
-        let rule = rule(&[""], &["v1"], &["namespaces"], &operations, "Cluster");
+        let rule = rule(&[""], &["v1"], &NAMESPACE_RESOURCES, &operations, "Cluster");
         let guarded = (GUARDED_LABEL.to_owned(), "true".to_owned());
         ValidatingWebhook {
             object_selector: Some(LabelSelector {
@@ -251,38 +254,18 @@ impl Registration<'_> {
         }
     }
 
-    /// Of the namespaces that the webhook above is not asked about, only those with the
-    /// guard's mode label, and only when it is set, changed or taken away.
+    /// Of the namespaces that the webhook above is not asked about, only those whose mode
+    /// is set, changed or taken away, and those whose policy changes: their first object
+    /// may be on its way.
     fn modes(&self) -> ValidatingWebhook {
-        let unguarded = |object: &str| format!("{} != 'true'", label(object, GUARDED_LABEL));
-        let sets_mode = MatchCondition {
-            name: "sets-the-mode".to_owned(),
-            expression: format!(
-                "request.operation == 'CREATE' ||\n({} && {} && {})",
-                unguarded("object"),
-                unguarded("oldObject"),
-                changes_label(MODE_LABEL)
-            ),
-        };
         let operations = ["CREATE", "UPDATE"];
-        let rule = rule(&[""], &["v1"], &["namespaces"], &operations, "Cluster");
-        let has_mode = LabelSelectorRequirement {
-            key: MODE_LABEL.to_owned(),
-            operator: "Exists".to_owned(),
-            values: None,
-        };
-        ValidatingWebhook {
-            object_selector: Some(LabelSelector {
-                match_expressions: Some(vec![has_mode]),
-                ..LabelSelector::default()
-            }),
-            ..self.asked(
-                MODE_WEBHOOK,
-                rule,
-                self.on_write_failure,
-                Some(vec![sets_mode]),
-            )
-        }
+        let rule = rule(&[""], &["v1"], &NAMESPACE_RESOURCES, &operations, "Cluster");
+        self.asked(
+            MODE_WEBHOOK,
+            rule,
+            self.on_write_failure,
+            Some(vec![sets_mode_or_policy()]),
+        )
     }
 
     /// Only ASO's CRDs: others do not depend on the guard.
@@ -346,6 +329,22 @@ fn rule(
         operations: owned(operations),
         resources: owned(resources),
         scope: Some(scope.to_owned()),
+    }
+}
+
+/// What of a namespace without ASO objects is worth a question.
+pub fn sets_mode_or_policy() -> MatchCondition {
+    let unguarded = |object: &str| format!("{} != 'true'", label(object, GUARDED_LABEL));
+    MatchCondition {
+        name: "sets-mode-or-policy".to_owned(),
+        expression: format!(
+            "request.operation == 'CREATE' ? {} != '' :\n{} && {} &&\n({} ||\n{})",
+            label("object", MODE_LABEL),
+            unguarded("object"),
+            unguarded("oldObject"),
+            changes_label(MODE_LABEL),
+            changes_annotation(POLICY_ANNOTATION)
+        ),
     }
 }
 

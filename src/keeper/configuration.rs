@@ -1,6 +1,7 @@
 //! The webhook configuration: which CAs it trusts, where it has API servers call, and what to
-//! change in it. Only `caBundle`, the path and the lists of API groups are ever touched, each
-//! by itself: AKS rewrites configurations that are replaced as a whole.
+//! change in it. Only `caBundle`, the path, the lists of API groups, and what an older version
+//! asked about namespaces are ever touched, each by itself: AKS rewrites configurations that
+//! are replaced as a whole.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +14,14 @@ use serde_json::{Value, json};
 
 use super::plan::Ca;
 use crate::admission::registration::{
-    self, CRD_WEBHOOK, DELETE_WEBHOOK, NO_ENFORCER, PARKED_WEBHOOK, PATH, WEBHOOK_SUFFIX,
-    WRITE_WEBHOOK,
+    self, CRD_WEBHOOK, DELETE_WEBHOOK, MODE_WEBHOOK, NAMESPACE_RESOURCES, NAMESPACE_WEBHOOK,
+    NO_ENFORCER, PARKED_WEBHOOK, PATH, WEBHOOK_SUFFIX, WRITE_WEBHOOK,
 };
 use crate::server::path::{PathEnd, PathSecret};
+
+/// The match condition of a version that was not asked about the policy of a namespace
+/// without ASO objects.
+const SETS_MODE: &str = "sets-the-mode";
 
 /// The configuration, as read.
 pub(super) struct Configuration(pub(super) ValidatingWebhookConfiguration);
@@ -73,6 +78,7 @@ impl Configuration {
             operations.extend(self.point_to(secret));
         }
         operations.extend(self.follow(wanted.groups));
+        operations.extend(self.cover_namespaces());
         if operations.is_empty() {
             return None;
         }
@@ -143,6 +149,39 @@ impl Configuration {
                     let path = format!("/webhooks/{at}/matchConditions/{condition_at}/expression");
                     let expression = registration::of_aso(all.iter().map(String::as_str));
                     operations.push(replace(&path, &expression.expression));
+                }
+            }
+        }
+        operations
+    }
+
+    /// Has a configuration of an older version ask about all that can be changed of a
+    /// namespace: through its subresources, and before its first object is seen.
+    fn cover_namespaces(&self) -> Vec<Value> {
+        let mut operations = Vec::new();
+        for (at, webhook) in self.webhooks() {
+            let is_mode = webhook.name == MODE_WEBHOOK;
+            if !is_mode && webhook.name != NAMESPACE_WEBHOOK {
+                continue;
+            }
+            for (rule_at, rule) in webhook.rules.iter().flatten().enumerate() {
+                let mut resources = rule.resources.clone().unwrap_or_default();
+                let lacks = |one: &&str| !resources.iter().any(|held| held == one || held == "*/*");
+                let lacking: Vec<&str> = NAMESPACE_RESOURCES.into_iter().filter(lacks).collect();
+                if !lacking.is_empty() {
+                    let path = format!("/webhooks/{at}/rules/{rule_at}/resources");
+                    resources.extend(lacking.into_iter().map(str::to_owned));
+                    operations.push(replace(&path, &resources));
+                }
+            }
+            for (condition_at, condition) in webhook.match_conditions.iter().flatten().enumerate() {
+                if is_mode && condition.name == SETS_MODE {
+                    let wanted = registration::sets_mode_or_policy();
+                    let path = format!("/webhooks/{at}/matchConditions/{condition_at}");
+                    operations.push(replace(&format!("{path}/name"), &wanted.name));
+                    operations.push(replace(&format!("{path}/expression"), &wanted.expression));
+                    let path = format!("/webhooks/{at}/objectSelector");
+                    operations.push(json!({"op": "add", "path": path, "value": {}}));
                 }
             }
         }

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::configuration::{Configuration, Wanted};
 use super::plan::{Ca, Generation};
 use crate::admission::Exempt;
-use crate::admission::registration::{CRD_WEBHOOK, FailurePolicy, Registration, Target};
+use crate::admission::registration::{
+    CRD_WEBHOOK, FailurePolicy, MODE_WEBHOOK, NAMESPACE_WEBHOOK, Registration, Target,
+};
 use crate::server::path::PathSecret;
 
 const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -210,6 +213,48 @@ fn a_group_that_is_installed_is_asked_about() {
         groups: &none,
     };
     assert_eq!(after.patch(&wanted, now), None);
+}
+
+/// As an older version printed it.
+#[test]
+fn an_older_configuration_is_asked_about_all_of_a_namespace() {
+    let now = Timestamp::now();
+    let (groups, newer) = (BTreeSet::new(), configuration(&["storage.azure.com"]));
+    let wanted = Wanted {
+        trust: None,
+        path: None,
+        groups: &groups,
+    };
+    assert_eq!(newer.patch(&wanted, now), None);
+    let mut older = configuration(&["storage.azure.com"]);
+    for webhook in older.0.webhooks.iter_mut().flatten() {
+        if [NAMESPACE_WEBHOOK, MODE_WEBHOOK].contains(&&*webhook.name) {
+            webhook.rules.as_mut().unwrap()[0].resources = Some(vec!["namespaces".to_owned()]);
+        }
+        if webhook.name == MODE_WEBHOOK {
+            let condition = &mut webhook.match_conditions.as_mut().unwrap()[0];
+            "sets-the-mode".clone_into(&mut condition.name);
+            condition.expression = "true".to_owned();
+            webhook.object_selector = Some(LabelSelector {
+                match_labels: Some([("a".to_owned(), "b".to_owned())].into()),
+                ..LabelSelector::default()
+            });
+        }
+    }
+    let patch = older.patch(&wanted, now).unwrap();
+    let after = patched(&older, &patch);
+    assert_eq!(after.patch(&wanted, now), None);
+    for webhook in after.0.webhooks.iter().flatten() {
+        let found = newer.0.webhooks.iter().flatten();
+        let same = found
+            .into_iter()
+            .find(|one| one.name == webhook.name)
+            .unwrap();
+        assert_eq!(webhook.rules, same.rules, "{}", webhook.name);
+        assert_eq!(webhook.match_conditions, same.match_conditions);
+        let selects = webhook.object_selector.clone().unwrap_or_default();
+        assert_eq!(selects, same.object_selector.clone().unwrap_or_default());
+    }
 }
 
 #[test]

@@ -167,6 +167,18 @@ impl Store {
             .collect()
     }
 
+    /// Remembers whether a namespace has the guard's label.
+    pub(super) fn set_guarded(&self, namespace: &str, guarded: bool) {
+        if let Some(known) = write(&self.namespaces).get_mut(namespace) {
+            known.guarded = guarded;
+        }
+    }
+
+    /// Forgets all namespaces but these.
+    pub(super) fn keep_namespaces(&self, these: &HashSet<String>) {
+        write(&self.namespaces).retain(|name, _| these.contains(&**name));
+    }
+
     /// Forgets a namespace.
     pub(super) fn remove_namespace(&self, namespace: &str) {
         write(&self.namespaces).remove(namespace);
@@ -236,6 +248,18 @@ mod tests {
         assert!(!store.put_namespace("a", with(Some("skip"))));
         assert_eq!(store.namespace("a").unwrap().policy, Some("skip".into()));
         assert_eq!(store.namespace("b"), None);
+    }
+
+    #[test]
+    fn a_namespace_that_a_new_list_lacks_is_gone() {
+        let store = Store::default();
+        for name in ["stays", "gone"] {
+            store.put_namespace(name, Namespace::default());
+            store.put(ObjectFacts::named(ObjectKey::new("g", "K", name, "x")));
+        }
+        store.keep_namespaces(&HashSet::from(["stays".to_owned()]));
+        assert_eq!(store.namespace("gone"), None);
+        assert_eq!(store.labels_due(), [("stays".to_owned(), true)]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod kinds;
 mod secrets;
 mod synced;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -197,11 +197,16 @@ impl Watches {
         let cluster = self.cluster.clone();
         let api: Api<PartialObjectMeta<Namespace>> = Api::all(cluster.client.clone());
         let config = watcher::Config::default().page_size(PAGE);
+        let mut listed = HashSet::new();
         self.follow(
             watcher(api, config).default_backoff(),
             "namespaces",
             move |event| match event {
+                Event::Init => listed.clear(),
+                // What was deleted while the watch was broken is told of by nothing else.
+                Event::InitDone => cluster.store.keep_namespaces(&listed),
                 Event::Apply(namespace) | Event::InitApply(namespace) => {
+                    listed.insert(namespace.name_any());
                     let known = store::Namespace {
                         facts: namespace_of(&namespace.metadata),
                         guarded: is_guarded(&namespace.metadata),
@@ -211,7 +216,6 @@ impl Watches {
                     }
                 }
                 Event::Delete(namespace) => cluster.store.remove_namespace(&namespace.name_any()),
-                Event::Init | Event::InitDone => {}
             },
         )
     }
