@@ -4,7 +4,7 @@
 //! three kinds that the faults use, and knows of claims only what their columns and copies say.
 //! Whatever it finds is wrong once nothing is under way any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::lab::crds::{self, SUBSCRIPTION};
@@ -14,7 +14,8 @@ use crate::lab::verdict::Refusal;
 use crate::lab::wait::until;
 use crate::trial::Trial;
 
-const KINDS: [&str; 3] = ["ResourceGroup", "StorageAccount", "UserAssignedIdentity"];
+/// The kinds that the faults use.
+pub const KINDS: [&str; 3] = ["ResourceGroup", "StorageAccount", "UserAssignedIdentity"];
 /// Where the claims are on the hub.
 pub const CLAIMS: &str = "/apis/asoguard.io/v1alpha1/claims";
 
@@ -23,6 +24,8 @@ pub const CLAIMS: &str = "/apis/asoguard.io/v1alpha1/claims";
 pub struct Seen {
     /// Every object of both clusters, by its cluster's name.
     objects: Vec<(&'static str, Object)>,
+    /// The namespaces of both that park what is in them, each after its cluster's name.
+    parking: BTreeSet<(&'static str, String)>,
     /// Every claim of the hub, by its ARM ID in lower case.
     claims: BTreeMap<String, Vec<Object>>,
 }
@@ -30,13 +33,20 @@ pub struct Seen {
 impl Seen {
     /// Reads both clusters and the hub.
     pub async fn now(trial: &Trial) -> Result<Self, Refusal> {
-        let mut objects = Vec::new();
+        let (mut objects, mut parking) = (Vec::new(), BTreeSet::new());
         for (cluster, person) in [("a", &trial.a.person), ("b", &trial.b.person)] {
             let stored = stored(person).await?;
             objects.extend(stored.into_iter().map(|object| (cluster, object)));
+            let mut namespaces = person.list_path("/api/v1/namespaces").await?;
+            namespaces.retain(|namespace| namespace.annotation(POLICY) == Some("skip"));
+            let names = namespaces
+                .iter()
+                .map(|namespace| namespace.name().to_owned());
+            parking.extend(names.map(|name| (cluster, name)));
         }
         let mut seen = Self {
             objects,
+            parking,
             claims: BTreeMap::new(),
         };
         for claim in trial.hub.list_path(CLAIMS).await? {
@@ -82,10 +92,13 @@ impl Seen {
         let mut resources: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
         for (cluster, object) in &self.objects {
             let id = self.arm_id(cluster, object).to_lowercase();
-            resources
-                .entry(id)
-                .or_default()
-                .push(Stored { cluster, object });
+            let namespace = object.text("/metadata/namespace").to_owned();
+            let is_parked_by_namespace = self.parking.contains(&(*cluster, namespace));
+            resources.entry(id).or_default().push(Stored {
+                cluster,
+                object,
+                is_parked_by_namespace,
+            });
         }
         resources
     }
@@ -184,12 +197,14 @@ impl Seen {
 struct Stored<'a> {
     cluster: &'a str,
     object: &'a Object,
+    is_parked_by_namespace: bool,
 }
 
 impl Stored<'_> {
     fn policy(&self) -> &str {
         match self.object.annotation(POLICY) {
             Some(policy @ ("skip" | "detach-on-delete")) => policy,
+            None if self.is_parked_by_namespace => "skip",
             _ => "manage",
         }
     }
@@ -236,18 +251,15 @@ pub async fn stored(person: &Kubectl) -> Result<Vec<Object>, Refusal> {
     Ok(objects)
 }
 
-/// Waits until the checker finds nothing; what it still finds at the end fails the test.
-pub async fn settles(trial: &Trial, within: Duration) -> Seen {
+/// Waits until the checker finds nothing. Otherwise, what it still finds at the end.
+pub async fn settles(trial: &Trial, within: Duration) -> Result<Seen, String> {
     let settled = until("the claims to be the truth", within, async || {
         let seen = Seen::now(trial).await?;
         let findings = seen.findings();
         anyhow::ensure!(findings.is_empty(), "{}", findings.join("\n"));
         Ok(seen)
     });
-    match settled.await {
-        Ok(seen) => seen,
-        Err(error) => panic!("{error:#}"),
-    }
+    settled.await.map_err(|error| format!("{error:#}"))
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::diary::Diary;
-use crate::held::Held;
 use crate::lab::guard::Plan;
 use crate::lab::object::Object;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::{eventually, until};
+use crate::second_webhook::SecondWebhook;
 use crate::shifted_clock::ShiftedClock;
 use crate::table::conclude;
 use crate::traffic::{self, Resource};
@@ -106,13 +106,13 @@ async fn a_replica_with_a_fast_clock_waits_for_what_is_yet_to_be_stored() {
     trial.guard([&apart, &plan()], [&registry, &registry]).await;
     let fast = &trial.a.guard().replicas()[1];
     fast.process.kill();
-    let held = Held::in_a(&trial).await;
+    let second = SecondWebhook::of(&trial.a).await;
     let (a, b) = (&trial.a.person, &trial.b.person);
     let resource = Resource {
         id: trial.resource_group_id("held"),
         copy: trial.resource_group("held"),
     };
-    held.begin();
+    second.hold();
     let twin = async {
         trial.claim_becomes(&resource.id, "Pending").await;
         fast.start_again().await.unwrap();
@@ -124,7 +124,7 @@ async fn a_replica_with_a_fast_clock_waits_for_what_is_yet_to_be_stored() {
     };
     let (created, ()) = futures::join!(a.create(&resource.copy), twin);
     created.admitted();
-    held.end();
+    second.release();
     let fault = "a create held before the store, while a replica an hour ahead starts";
     let resources = [resource];
     conclude(&trial, fault, &resources, &Diary::default(), DEADLINE * 4).await;

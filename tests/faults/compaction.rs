@@ -101,7 +101,7 @@ async fn an_api_server_that_starts_again_has_nothing_released() {
         }
         versions
     };
-    checker::settles(&trial, DEADLINE * 4).await;
+    checker::settles(&trial, DEADLINE * 4).await.unwrap();
     let before = versions().await;
     for _ in 0..2 {
         trial.a.plane.stop();

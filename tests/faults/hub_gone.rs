@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::eventually;
+use crate::load::{BUSY, Conditions};
 use crate::table::conclude;
 use crate::traffic;
 use crate::trial::{DEADLINE, Trial, plan};
 
 const SEED: u64 = 3;
 
+#[rstest]
+#[case::calm(Conditions::Calm)]
+#[case::under_load(BUSY)]
 #[tokio::test]
-async fn without_the_hub_only_the_safe_steps_are_admitted() {
-    let trial = Trial::guarded("hub-gone", &plan()).await;
+async fn without_the_hub_only_the_safe_steps_are_admitted(#[case] conditions: Conditions) {
+    let trial = Trial::guarded_in(conditions, SEED, "hub-gone", &plan()).await;
     let resources = traffic::resources(&trial, 8);
     let stop = CancellationToken::new();
     let outage = async {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +10,7 @@ use crate::diary::Diary;
 use crate::lab::guard;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::eventually;
+use crate::load::{BUSY, Conditions};
 use crate::proxy::{Proxy, Weather};
 use crate::table::{conclude, say};
 use crate::traffic::{self, Resource};
@@ -16,9 +18,13 @@ use crate::trial::{DEADLINE, Trial, plan};
 
 const SEED: u64 = 4;
 
+#[rstest]
+#[case::calm(Conditions::Calm)]
+#[case::under_load(BUSY)]
 #[tokio::test]
-async fn a_line_that_delays_cuts_and_loses() {
+async fn a_line_that_delays_cuts_and_loses(#[case] conditions: Conditions) {
     let mut trial = Trial::begin("hub-slow").await;
+    trial.put_in(conditions, SEED).await;
     let (to_a, to_b) = (
         Proxy::to_hub(&trial, "a").await,
         Proxy::to_hub(&trial, "b").await,

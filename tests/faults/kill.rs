@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +10,7 @@ use crate::diary::Diary;
 use crate::lab::guard::{self, Replica};
 use crate::lab::verdict::{Outcome, Verdict};
 use crate::lab::wait::eventually;
+use crate::load::{BUSY, Conditions};
 use crate::proxy::{Proxy, Weather};
 use crate::random::Random;
 use crate::table::conclude;
@@ -20,9 +22,12 @@ const TIMES: usize = 8;
 /// How often a replica is given the chance to die in time.
 const ATTEMPTS: usize = 5;
 
+#[rstest]
+#[case::calm(Conditions::Calm)]
+#[case::under_load(BUSY)]
 #[tokio::test]
-async fn replicas_are_killed_at_random_while_both_clusters_work() {
-    let trial = Trial::guarded("kill", &plan()).await;
+async fn replicas_are_killed_at_random_while_both_clusters_work(#[case] conditions: Conditions) {
+    let trial = Trial::guarded_in(conditions, SEED, "kill", &plan()).await;
     let resources = traffic::resources(&trial, 12);
     let stop = CancellationToken::new();
     let kill = async {

@@ -3,18 +3,25 @@
 
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::load::{BUSY, Conditions};
 use crate::table::conclude;
 use crate::traffic;
 use crate::trial::{DEADLINE, Trial, plan};
 
 const SEED: u64 = 2;
 
+#[rstest]
+#[case::calm(Conditions::Calm)]
+#[case::under_load(BUSY)]
 #[tokio::test]
-async fn one_of_two_replicas_stands_still_for_longer_than_the_deadline() {
-    let trial = Trial::guarded("pause", &plan()).await;
+async fn one_of_two_replicas_stands_still_for_longer_than_the_deadline(
+    #[case] conditions: Conditions,
+) {
+    let trial = Trial::guarded_in(conditions, SEED, "pause", &plan()).await;
     let resources = traffic::resources(&trial, 12);
     let stop = CancellationToken::new();
     let stand_still = async {

@@ -7,7 +7,6 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::diary::Diary;
-use crate::held::Held;
 use crate::kill::warm_up;
 use crate::lab::aso::FINALIZER;
 use crate::lab::guard::{self, Replica};
@@ -15,6 +14,7 @@ use crate::lab::object::Object;
 use crate::lab::verdict::{Outcome, Verdict};
 use crate::lab::wait::eventually;
 use crate::proxy::{Proxy, Weather};
+use crate::second_webhook::SecondWebhook;
 use crate::table::conclude;
 use crate::traffic::Resource;
 use crate::trial::{DEADLINE, Trial, plan};
@@ -105,9 +105,9 @@ async fn a_replica_dies_after_its_yes_and_before_the_store() {
     a.create(&deleted.copy).await.admitted();
     trial.claim_becomes(&woken.id, "Parked").await;
     trial.claim_becomes(&deleted.id, "Live").await;
-    let held = Held::in_a(&trial).await;
+    let second = SecondWebhook::of(&trial.a).await;
     let before = verdicts(of_a(&trial)).await.unwrap();
-    held.begin();
+    second.hold();
 
     let requests = async {
         let outcomes = futures::join!(
@@ -140,7 +140,7 @@ async fn a_replica_dies_after_its_yes_and_before_the_store() {
         }
     };
     let ((), ()) = futures::join!(requests, death);
-    held.end();
+    second.release();
     let fault = "kill -9 between yes and store: of a create, an un-skip, a delete";
     conclude(&trial, fault, &resources, &Diary::default(), DEADLINE * 3).await;
     for resource in [created, woken] {

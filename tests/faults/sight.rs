@@ -9,10 +9,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::checker::Seen;
-use crate::held::second_webhook;
 use crate::lab::guard::Plan;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::{eventually, until};
+use crate::second_webhook::registration;
 use crate::traffic::{self, Resource};
 use crate::trial::{Trial, plan};
 
@@ -68,7 +68,7 @@ async fn what_blocks_the_safe_steps_and_what_stays_stuck_is_seen() {
         sleep(Duration::from_secs(2)).await;
         // Nobody answers there, and nothing goes without an answer.
         let nobody = json!({"url": "https://127.0.0.1:9/validate"});
-        let webhook = second_webhook(&nobody, trial.name, &["CREATE", "UPDATE"]);
+        let webhook = registration(&nobody, trial.name, &["CREATE", "UPDATE"]);
         trial.a.person.apply(&webhook).await.admitted();
         sleep(Duration::from_secs(4)).await;
         stop.cancel();

@@ -1,28 +1,18 @@
 //! People at work while something breaks: one for each copy in each cluster. They create, park,
 //! wake and delete, the two of a resource without regard for each other.
 
-use std::time::{Duration, Instant};
-
 use futures::future::join_all;
 use serde_json::json;
-use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::checker::Seen;
-use crate::diary::{Delete, Diary, Stay, What};
+use crate::diary::Diary;
 use crate::lab::aso::FINALIZER;
-use crate::lab::crds::SUBSCRIPTION;
-use crate::lab::kubectl::Kubectl;
-use crate::lab::object::{Object, POLICY};
-use crate::lab::verdict::{Outcome, Refusal};
-use crate::random::Random;
+use crate::lab::crds::{self, SUBSCRIPTION};
+use crate::lab::object::Object;
+use crate::lab::timeline::about;
+use crate::person::{Habit, Person};
 use crate::trial::Trial;
-
-/// Longer than a request without answer may still be under way: the API servers' request
-/// timeout, and some.
-const SURELY_OVER: Duration = Duration::from_secs(6);
-/// How long somebody who created a parked copy waits for it to show in the claim.
-const REGISTERED: Duration = Duration::from_secs(15);
 
 /// A resource that both clusters have something to do with.
 #[derive(Clone)]
@@ -60,18 +50,52 @@ pub fn resources(trial: &Trial, number: usize) -> Vec<Resource> {
         .collect()
 }
 
-/// Everybody works until told to stop. What they did, in all.
+/// So many resource groups of a test, without finalizers: they come and go at once.
+pub fn groups(trial: &Trial, number: usize) -> Vec<Resource> {
+    let names = (0..number).map(|at| format!("group-{at}"));
+    names
+        .map(|name| Resource {
+            id: trial.resource_group_id(&name),
+            copy: trial.resource_group(&name),
+        })
+        .collect()
+}
+
+impl Resource {
+    /// The order of events of it.
+    pub fn story(&self, trial: &Trial) -> String {
+        let copy = about(crds::kind(self.copy.kind()).plural, self.copy.name());
+        let events = trial.timeline.of(&[&copy, &self.id]);
+        format!("--- the order of events of {}\n{events}", self.id)
+    }
+}
+
+/// Everybody does everything until told to stop. What they did, in all.
 pub async fn work(
     trial: &Trial,
     resources: &[Resource],
     seed: u64,
     stop: &CancellationToken,
 ) -> Diary {
+    work_by(Habit::Everything, trial, resources, seed, stop).await
+}
+
+/// Everybody does what is their habit until told to stop. What they did, in all.
+pub async fn work_by(
+    habit: Habit,
+    trial: &Trial,
+    resources: &[Resource],
+    seed: u64,
+    stop: &CancellationToken,
+) -> Diary {
+    trial
+        .timeline
+        .note("", format!("the seed of the people is {seed}"));
     let mut people = Vec::new();
     for resource in resources {
         for (cluster, kubectl) in [("a", &trial.a.person), ("b", &trial.b.person)] {
             let seed = seed + 1_000 * people.len() as u64;
-            people.push(Person::new(trial, resource, cluster, kubectl, seed).work(stop));
+            people.push(Person::new(trial, resource, cluster, kubectl, habit, seed).work(stop));
         }
     }
     let mut all = Diary::default();
@@ -79,267 +103,6 @@ pub async fn work(
         all.add(diary);
     }
     all
-}
-
-/// What a copy is, as the person who looks after it knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Absent,
-    Parked,
-    Manage,
-    Detach,
-    /// Deleted, and held by the finalizer.
-    Terminating,
-}
-
-/// What a person does to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
-    Create,
-    CreateParked,
-    Park,
-    Wake,
-    Detach,
-    Delete,
-    LetGo,
-}
-
-/// What came of it.
-enum End {
-    Done,
-    /// It was not done, and never will be.
-    Not,
-    /// Nobody knows; it may yet be done.
-    Unknown,
-}
-
-struct Person<'t> {
-    trial: &'t Trial,
-    resource: &'t Resource,
-    cluster: &'static str,
-    kubectl: &'t Kubectl,
-    random: Random,
-    state: State,
-    live: Option<Instant>,
-    stored: Option<(What, Instant)>,
-    diary: Diary,
-}
-
-impl<'t> Person<'t> {
-    fn new(
-        trial: &'t Trial,
-        resource: &'t Resource,
-        cluster: &'static str,
-        kubectl: &'t Kubectl,
-        seed: u64,
-    ) -> Self {
-        Self {
-            trial,
-            resource,
-            cluster,
-            kubectl,
-            random: Random::new(seed),
-            state: State::Absent,
-            live: None,
-            stored: None,
-            diary: Diary::default(),
-        }
-    }
-
-    async fn work(mut self, stop: &CancellationToken) -> Diary {
-        while !stop.is_cancelled() {
-            let deed = self.choose();
-            self.perform(deed).await;
-            let rest = self.random.millis(50, 500);
-            // Whoever is told to stop needs no rest.
-            let _ = timeout(rest, stop.cancelled()).await;
-        }
-        if self.state == State::Terminating {
-            self.perform(Deed::LetGo).await;
-        }
-        let now = Instant::now();
-        self.no_longer_live(now);
-        self.no_longer_stored(now);
-        self.diary
-    }
-
-    fn choose(&mut self) -> Deed {
-        let deeds: &[Deed] = match self.state {
-            State::Absent => &[Deed::Create, Deed::Create, Deed::Create, Deed::CreateParked],
-            State::Parked => &[Deed::Wake, Deed::Delete, Deed::Delete],
-            State::Manage => &[Deed::Park, Deed::Delete, Deed::Delete, Deed::Detach],
-            State::Detach => &[Deed::Park, Deed::Delete],
-            State::Terminating => &[Deed::LetGo],
-        };
-        self.random.one_of(deeds)
-    }
-
-    async fn perform(&mut self, deed: Deed) {
-        let sent = Instant::now();
-        let outcome = self.ask(deed).await;
-        match self.end_of(deed, outcome) {
-            End::Not => {}
-            End::Done => self.done(deed, sent).await,
-            End::Unknown => {
-                self.no_longer_live(sent);
-                self.no_longer_stored(sent);
-                sleep(SURELY_OVER).await;
-                self.look().await;
-            }
-        }
-    }
-
-    async fn ask(&self, deed: Deed) -> Outcome {
-        let copy = &self.resource.copy;
-        match deed {
-            Deed::Create => self.kubectl.create(copy).await,
-            Deed::CreateParked => self.kubectl.create(&copy.clone().policy("skip")).await,
-            Deed::Park => self.kubectl.set_policy(copy, "skip").await,
-            Deed::Wake => self.kubectl.clear_policy(copy).await,
-            Deed::Detach => self.kubectl.set_policy(copy, "detach-on-delete").await,
-            Deed::Delete => self.kubectl.delete(copy).await,
-            Deed::LetGo => {
-                let none = json!({"metadata": {"finalizers": null}});
-                self.kubectl.patch(copy, none).await
-            }
-        }
-    }
-
-    fn end_of(&mut self, deed: Deed, outcome: Outcome) -> End {
-        let Err(refusal) = outcome else {
-            return End::Done;
-        };
-        let by_the_guard = refusal.message.contains("denied the request");
-        let not_asked = refusal.message.contains("failed calling webhook");
-        let needs_no_leave = match deed {
-            Deed::Create | Deed::Wake => false,
-            // The guard must be there: it looks at what a delete takes along.
-            Deed::Delete => self.state != State::Manage && by_the_guard && refusal.code == 403,
-            Deed::Detach => by_the_guard && refusal.code == 403,
-            Deed::Park | Deed::CreateParked | Deed::LetGo => by_the_guard || not_asked,
-        };
-        if needs_no_leave {
-            let (cluster, copy) = (self.cluster, &self.resource.copy);
-            let blocked = format!("{deed:?} of {copy} in {cluster}: {refusal}");
-            self.diary.blocked.push(blocked);
-        }
-        if by_the_guard || not_asked {
-            End::Not
-        } else {
-            End::Unknown
-        }
-    }
-
-    async fn done(&mut self, deed: Deed, sent: Instant) {
-        let now = Instant::now();
-        match deed {
-            Deed::Create | Deed::Wake => {
-                self.state = State::Manage;
-                self.live = Some(now);
-                if deed == Deed::Create {
-                    self.stored = Some((What::Stored, now));
-                }
-            }
-            Deed::CreateParked => {
-                self.state = State::Parked;
-                self.is_young(now).await;
-            }
-            Deed::Park => {
-                self.state = State::Parked;
-                self.no_longer_live(sent);
-            }
-            Deed::Detach => self.state = State::Detach,
-            Deed::Delete => {
-                if self.state == State::Manage {
-                    self.diary.deletes.push(Delete {
-                        resource: self.resource.id.clone(),
-                        cluster: self.cluster,
-                        sent,
-                        answered: now,
-                    });
-                }
-                let finalizers = self.resource.copy.0["metadata"]["finalizers"].as_array();
-                if finalizers.is_some_and(|list| !list.is_empty()) {
-                    self.state = State::Terminating;
-                } else {
-                    self.gone(sent);
-                }
-            }
-            Deed::LetGo => self.gone(sent),
-        }
-    }
-
-    /// A copy that was created parked is known to the guards when the claim shows it.
-    async fn is_young(&mut self, since: Instant) {
-        self.stored = Some((What::Young, since));
-        let copy = &self.resource.copy;
-        let name = format!("{}/{}/{copy}", self.cluster, self.trial.name);
-        while since.elapsed() < REGISTERED {
-            let seen = self.trial.hub_claim(&self.resource.id).await;
-            if seen.is_some_and(|claim| claim.0["status"].to_string().contains(&name)) {
-                self.no_longer_stored(Instant::now());
-                self.stored = Some((What::Stored, Instant::now()));
-                return;
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// Looks what became of a request without answer.
-    async fn look(&mut self) {
-        let object = loop {
-            match self.kubectl.get(&self.resource.copy).await {
-                Ok(answer) => break answer.object,
-                Err(Refusal { code: 404, .. }) => {
-                    self.state = State::Absent;
-                    return;
-                }
-                Err(_) => sleep(Duration::from_millis(200)).await,
-            }
-        };
-        let now = Instant::now();
-        let terminating = !object.text("/metadata/deletionTimestamp").is_empty();
-        self.state = match object.annotation(POLICY) {
-            _ if terminating => State::Terminating,
-            Some("skip") => State::Parked,
-            Some("detach-on-delete") => State::Detach,
-            _ => State::Manage,
-        };
-        if matches!(self.state, State::Manage | State::Detach) {
-            self.live = Some(now);
-            self.stored = Some((What::Stored, now));
-        } else if self.state == State::Parked {
-            self.is_young(now).await;
-        }
-    }
-
-    fn gone(&mut self, sent: Instant) {
-        self.state = State::Absent;
-        self.no_longer_live(sent);
-        self.no_longer_stored(sent);
-    }
-
-    fn no_longer_live(&mut self, until: Instant) {
-        if let Some(from) = self.live.take() {
-            self.stay(What::Live, from, until);
-        }
-    }
-
-    fn no_longer_stored(&mut self, until: Instant) {
-        if let Some((what, from)) = self.stored.take() {
-            self.stay(what, from, until);
-        }
-    }
-
-    fn stay(&mut self, what: What, from: Instant, until: Instant) {
-        self.diary.stays.push(Stay {
-            resource: self.resource.id.clone(),
-            cluster: self.cluster,
-            what,
-            from,
-            until,
-        });
-    }
 }
 
 /// Resources that are live nowhere and that nobody may have: a line each. Asked by dry run,

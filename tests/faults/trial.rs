@@ -2,12 +2,15 @@
 //! at a time, each with guards of its own in front of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinSet;
 
 use crate::GUARD;
+use crate::api_proxy::{ApiProxy, Delays};
 use crate::checker;
 use crate::lab::control_plane::ControlPlane;
 use crate::lab::crds::SUBSCRIPTION;
@@ -16,8 +19,11 @@ use crate::lab::hub;
 use crate::lab::kubectl::Kubectl;
 use crate::lab::object::Object;
 use crate::lab::report::{Mark, report};
+use crate::lab::timeline::Timeline;
 use crate::lab::wait::{eventually, until};
 use crate::lab::world::{self, Lab, Shared};
+use crate::load::{Conditions, Load};
+use crate::second_webhook::SecondWebhook;
 
 /// How long an admitted request may be under way: longer than the API servers' 5 s.
 pub const DEADLINE: Duration = Duration::from_secs(8);
@@ -27,6 +33,9 @@ const MEMBER: &str = "<member>";
 
 /// How long it may take to put away what the test before left.
 const TIDY: Duration = Duration::from_mins(2);
+
+/// How many of the last events are shown of a test that failed.
+const LAST: usize = 120;
 
 /// What a webhook of a test's own is registered as.
 pub const SECOND_WEBHOOK: &str = "second";
@@ -43,6 +52,11 @@ pub struct Trial {
     pub hub: Kubectl,
     /// The control planes.
     pub lab: &'static Lab,
+    /// The order of events.
+    pub timeline: Arc<Timeline>,
+    planned: Option<(&'static [Delays], u64)>,
+    load: Option<Load>,
+    following: JoinSet<()>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -52,6 +66,8 @@ pub struct Side {
     pub plane: &'static ControlPlane,
     /// Somebody who works in the test's namespace.
     pub person: Kubectl,
+    /// What its guard talks to instead of the API server, from its next start on.
+    proxy: Option<Arc<ApiProxy>>,
     guard: Option<Guard>,
     marks: Vec<Mark>,
 }
@@ -69,7 +85,18 @@ pub fn plan() -> Plan {
 impl Trial {
     /// Waits for its turn, and starts guards as planned in front of both clusters.
     pub async fn guarded(name: &'static str, plan: &Plan) -> Self {
+        Self::guarded_in(Conditions::Calm, 0, name, plan).await
+    }
+
+    /// The same in other conditions; `seed` is that of the load.
+    pub async fn guarded_in(
+        conditions: Conditions,
+        seed: u64,
+        name: &'static str,
+        plan: &Plan,
+    ) -> Self {
         let mut trial = Self::begin(name).await;
+        trial.put_in(conditions, seed).await;
         let registry = trial.registry();
         trial.guard([plan, plan], [&registry, &registry]).await;
         trial
@@ -77,7 +104,42 @@ impl Trial {
 
     /// Starts guards in front of A and B, each with its plan and its registry.
     pub async fn guard(&mut self, [in_a, in_b]: [&Plan; 2], [of_a, of_b]: [&str; 2]) {
-        futures::join!(self.a.put_guard(in_a, of_a), self.b.put_guard(in_b, of_b));
+        let (a, b) = (self.a.put_guard(in_a, of_a), self.b.put_guard(in_b, of_b));
+        futures::join!(a, b);
+        if let Some((delays, seed)) = self.planned.take() {
+            self.load = Some(Box::pin(self.begin_load(delays, seed)).await);
+        }
+    }
+
+    /// Puts it in these conditions, which begin when the guards have started.
+    pub async fn put_in(&mut self, conditions: Conditions, seed: u64) {
+        if let Conditions::Busy(delays) = conditions {
+            self.put_proxies(seed).await;
+            self.planned = Some((delays, seed));
+        }
+    }
+
+    async fn begin_load(&self, delays: &'static [Delays], seed: u64) -> Load {
+        let (a, b) = futures::join!(SecondWebhook::of(&self.a), SecondWebhook::of(&self.b));
+        let proxies = [&self.a, &self.b].map(|side| side.proxy().clone());
+        Load::begin(seed, [a, b], proxies, delays)
+    }
+
+    /// Puts a proxy between each API server and the guard that is yet to be started.
+    pub async fn put_proxies(&mut self, seed: u64) {
+        self.timeline
+            .note("", format!("the seed of the proxies is {seed}"));
+        for side in [&mut self.a, &mut self.b] {
+            match ApiProxy::start(side.plane, seed, &self.timeline).await {
+                Ok(proxy) => side.proxy = Some(Arc::new(proxy)),
+                Err(error) => panic!("the proxy of {}: {error:#}", side.name()),
+            }
+        }
+    }
+
+    /// Whether it is under load.
+    pub fn is_busy(&self) -> bool {
+        self.load.is_some()
     }
 
     /// Waits for its turn. There are no guards yet.
@@ -89,7 +151,7 @@ impl Trial {
             api_server_args: vec!["--request-timeout=5s".to_owned()],
             ..world::Plan::default()
         };
-        let lab = LAB.get(plan).await;
+        let lab = Box::pin(LAB.get(plan)).await;
         let (a, b) = (&lab.a.control_plane, &lab.b.control_plane);
         for plane in [a, b, lab.hub()] {
             make_whole(plane).await;
@@ -100,15 +162,29 @@ impl Trial {
             b: Side::new(b, name).await,
             hub: person(lab.hub(), "default").await,
             lab,
+            timeline: Arc::default(),
+            planned: None,
+            load: None,
+            following: JoinSet::new(),
             _turn: turn,
         };
         if let Err(error) = trial.prepare().await {
             panic!("preparing {name}: {error:#}");
         }
         // Whoever tidied up is not counted with those who work here.
+        let timeline = &trial.timeline;
         for side in [&mut trial.a, &mut trial.b] {
-            side.person = person(side.plane, name).await;
+            side.person = person(side.plane, name)
+                .await
+                .noted_in(timeline, side.plane.name());
+            timeline.follow(
+                &mut trial.following,
+                side.name(),
+                &checker::KINDS,
+                &side.person,
+            );
         }
+        timeline.follow(&mut trial.following, "the hub", &["Claim"], &trial.hub);
         trial
     }
 
@@ -180,6 +256,7 @@ impl Side {
         Self {
             plane,
             person: person(plane, namespace).await,
+            proxy: None,
             guard: None,
             marks: Vec::new(),
         }
@@ -193,6 +270,10 @@ impl Side {
     /// Starts a guard, in place of one that there may be, and registers it.
     pub async fn put_guard(&mut self, plan: &Plan, registry: &str) {
         self.guard = None;
+        let plan = &Plan {
+            api_server: self.proxy.as_ref().map(|proxy| proxy.server()),
+            ..plan.clone()
+        };
         let started = async {
             let registry = registry.replace(MEMBER, self.name());
             let guard = Guard::start(plan, self.plane, &registry).await?;
@@ -211,6 +292,14 @@ impl Side {
         }
     }
 
+    /// The proxy between it and its guard. Fails the test if there is none.
+    pub fn proxy(&self) -> &Arc<ApiProxy> {
+        match &self.proxy {
+            Some(proxy) => proxy,
+            None => panic!("cluster {} has no proxy", self.name()),
+        }
+    }
+
     /// Its guard. Fails the test if there is none.
     pub fn guard(&self) -> &Guard {
         match &self.guard {
@@ -222,10 +311,12 @@ impl Side {
 
 impl Drop for Trial {
     fn drop(&mut self) {
+        self.following.abort_all();
         if std::thread::panicking() {
             let mut marks = std::mem::take(&mut self.a.marks);
             marks.append(&mut self.b.marks);
             eprintln!("{}", report(self.lab, self.name, &marks));
+            eprintln!("--- the last events\n{}", self.timeline.last(LAST));
         }
     }
 }

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::control_plane::{ControlPlane, install};
-use super::kubeconfig;
+use super::kubeconfig::{self, Server};
 use super::kubectl::Kubectl;
 use super::object::Object;
 use super::wait::until;
@@ -25,11 +25,13 @@ const SECONDS: u32 = 24 * 3600;
 const NOTICED: Duration = Duration::from_secs(30);
 
 /// A kubeconfig for the guard of this cluster: `registry` says whether the claims are here too,
-/// `parks` whether it is to park newcomers.
+/// `parks` whether it is to park newcomers, `through` which server it is to talk to, if not the
+/// cluster's own.
 pub async fn member(
     cluster: &ControlPlane,
     registry: bool,
     parks: bool,
+    through: Option<&Server>,
 ) -> anyhow::Result<PathBuf> {
     let topology = match (registry, parks) {
         (true, false) => "one-cluster",
@@ -39,7 +41,7 @@ pub async fn member(
     };
     let rendered = rendered(topology)?;
     let wanted = rendered.into_iter().filter(allows);
-    account(cluster, "guard", wanted.collect(), "/api/v1/namespaces").await
+    account(cluster, through, wanted.collect(), "/api/v1/namespaces").await
 }
 
 /// A token for a service account.
@@ -83,7 +85,7 @@ fn allows(object: &Object) -> bool {
 
 async fn account(
     cluster: &ControlPlane,
-    file: &str,
+    through: Option<&Server>,
     objects: Vec<Object>,
     may_list: &str,
 ) -> anyhow::Result<PathBuf> {
@@ -92,8 +94,9 @@ async fn account(
     install(&admin, &[namespace]).await?;
     install(&admin, &objects).await?;
     let token = token(&admin, NAME, NAME).await?;
-    let path = cluster.directory().join(format!("{file}.kubeconfig"));
+    let path = cluster.directory().join("guard.kubeconfig");
     let entry = cluster.entry_with_token(&token);
+    let entry = through.map_or_else(|| entry.clone(), |server| entry.through(server));
     kubeconfig::write(&path, &[entry])?;
     let guard = Kubectl::new(&path, NAME).await?;
     until(

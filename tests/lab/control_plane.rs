@@ -10,7 +10,7 @@ use rcgen::KeyPair;
 
 use super::binaries;
 use super::http;
-use super::kubeconfig::{self, Entry};
+use super::kubeconfig::{self, Entry, Server};
 use super::kubectl::Kubectl;
 use super::object::Object;
 use super::pki::{Authority, Pair};
@@ -163,6 +163,14 @@ impl ControlPlane {
         Ok(path)
     }
 
+    /// The API server.
+    pub fn server(&self) -> Server {
+        Server {
+            url: self.server.clone(),
+            authority: self.authority.pem(),
+        }
+    }
+
     /// Where etcd listens, for plain HTTP.
     pub fn etcd_port(&self) -> u16 {
         self.etcd_port
@@ -185,7 +193,13 @@ pub async fn install(kubectl: &Kubectl, objects: &[Object]) -> anyhow::Result<()
     let (crds, others): (Vec<&Object>, Vec<&Object>) = objects
         .iter()
         .partition(|object| object.kind() == "CustomResourceDefinition");
-    try_join_all(crds.iter().map(|crd| kubectl.apply(crd))).await?;
+    let stored = crds.iter().map(|crd| async move {
+        until(&format!("{crd} to be stored"), READY, async || {
+            Ok(kubectl.apply(crd).await.map(drop)?)
+        })
+        .await
+    });
+    try_join_all(stored).await?;
     for crd in crds {
         until(&format!("{crd} to be established"), READY, async || {
             let stored = kubectl.get(crd).await?.object;

@@ -10,6 +10,7 @@ use futures::future::try_join_all;
 use super::account;
 use super::control_plane::ControlPlane;
 use super::http;
+use super::kubeconfig::Server;
 use super::pki::Authority;
 use super::ports;
 use super::process::{Process, output};
@@ -46,6 +47,8 @@ pub struct Plan {
     pub environment_of_last: Vec<(String, String)>,
     /// More flags for `webhook`.
     pub webhook_args: Vec<String>,
+    /// What it talks to, where that is not its cluster's API server itself.
+    pub api_server: Option<Server>,
 }
 
 impl Plan {
@@ -62,6 +65,7 @@ impl Plan {
             environment: Vec::new(),
             environment_of_last: Vec::new(),
             webhook_args: Vec::new(),
+            api_server: None,
         }
     }
 
@@ -113,7 +117,8 @@ impl Guard {
     ) -> anyhow::Result<Self> {
         let directory = cluster.directory();
         let parks = plan.args.iter().any(|arg| arg == "park");
-        let kubeconfig = account::member(cluster, registry == "kubernetes:", parks).await?;
+        let (registry_here, through) = (registry == "kubernetes:", plan.api_server.as_ref());
+        let kubeconfig = account::member(cluster, registry_here, parks, through).await?;
         let authority = Authority::new("lab guard")?;
         let tls = authority.server()?.write(directory, "guard")?;
         let ca_file = directory.join("guard-ca.pem");

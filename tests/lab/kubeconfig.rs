@@ -43,6 +43,27 @@ impl Entry {
             ..self.clone()
         }
     }
+
+    /// The same user's way in, through another server.
+    #[must_use]
+    pub fn through(&self, server: &Server) -> Self {
+        Self {
+            cluster: json!({
+                "server": server.url,
+                "certificate-authority-data": base64(&server.authority),
+            }),
+            ..self.clone()
+        }
+    }
+}
+
+/// Where else an API server can be reached: a proxy in front of it.
+#[derive(Clone)]
+pub struct Server {
+    /// Its address, such as `https://127.0.0.1:1234`.
+    pub url: String,
+    /// The certificate, PEM, that its own is signed by.
+    pub authority: String,
 }
 
 /// Writes a kubeconfig whose current context is the first entry's.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::kubeconfig;
 use super::object::{Object, POLICY};
+use super::timeline::{Timeline, about_path};
 use super::verdict::{Answer, Outcome, Refusal, Tally};
 use super::wait::{PATIENCE, until};
 
@@ -35,6 +36,8 @@ pub struct Kubectl {
     /// Whose name this person acts in: a user, and the user's group.
     name: Option<(String, String)>,
     tally: Arc<Tally>,
+    /// Where this person's writes are noted, and who it is there.
+    noted: Option<(Arc<Timeline>, String)>,
 }
 
 impl Kubectl {
@@ -47,6 +50,7 @@ impl Kubectl {
             tries_again: false,
             name: None,
             tally: Arc::default(),
+            noted: None,
         })
     }
 
@@ -63,6 +67,15 @@ impl Kubectl {
     /// What became of this person's requests so far.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// The same person, whose writes are noted.
+    #[must_use]
+    pub fn noted_in(&self, timeline: &Arc<Timeline>, who: &str) -> Self {
+        Self {
+            noted: Some((timeline.clone(), who.to_owned())),
+            ..self.clone()
+        }
     }
 
     /// The same person in another namespace.
@@ -260,9 +273,23 @@ impl Kubectl {
             return Box::pin(self.insist(method, path, &query, body)).await;
         }
         self.tally.begin();
+        let annotations = body.map_or(&Value::Null, |(_, body)| &body["metadata"]["annotations"]);
+        self.note(method, path, body, &format!("asks: {annotations}"));
         let outcome = Box::pin(self.insist(method, path, query, body)).await;
         self.tally.count(&outcome);
+        let answer = match &outcome {
+            Ok(answer) => format!("stored, uid {}", answer.object.uid()),
+            Err(refusal) => refusal.to_string().lines().next().unwrap_or("").to_owned(),
+        };
+        self.note(method, path, body, &format!("is answered: {answer}"));
         outcome
+    }
+
+    fn note(&self, method: &str, path: &str, body: Option<(&str, &Value)>, what: &str) {
+        if let Some((timeline, who)) = &self.noted {
+            let about = about_path(method, path, body.map(|(_, body)| body));
+            timeline.note(&about, format!("somebody in {who}, {method} {what}"));
+        }
     }
 
     /// Asks, and asks again for a while where that is this person's way.

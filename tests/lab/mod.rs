@@ -18,6 +18,7 @@
 //! | [`world`] | the whole lab: clusters `a` and `b`, and a hub |
 //! | [`azure`], [`aso_controller`] | ASO itself, and the Azure that it writes to |
 //! | [`thief`] | what a stolen credential of a member is tried on |
+//! | [`timeline`] | the order of events |
 //! | [`aso`], [`story`], [`report`] | what a test tells: who does what, and what there is to see when it fails |
 
 #![allow(
@@ -52,6 +53,7 @@ pub mod report;
 pub mod service;
 pub mod story;
 pub mod thief;
+pub mod timeline;
 pub mod verdict;
 pub mod wait;
 pub mod webhook;

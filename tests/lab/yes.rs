@@ -4,8 +4,8 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aso_guard::server::readiness::Readiness;
@@ -17,7 +17,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::pki::Authority;
@@ -26,8 +27,17 @@ use super::pki::Authority;
 pub struct Yes {
     address: SocketAddr,
     ca_file: PathBuf,
-    pause: Arc<AtomicU64>,
+    thinking: Arc<Thinking>,
     _end: DropGuard,
+}
+
+type Pauses = Box<dyn FnMut() -> Duration + Send>;
+
+struct Thinking {
+    pause: Mutex<Pauses>,
+    /// Tells those who think that the pause is another one now.
+    changed: Notify,
+    asked: AtomicUsize,
 }
 
 impl Yes {
@@ -42,9 +52,13 @@ impl Yes {
         let config = ServerConfig::new((Ipv4Addr::LOCALHOST, 0).into());
         let server = HttpsServer::bind(config, Arc::new(certificate), Readiness::new()).await?;
         let address = server.local_addr();
-        let pause = Arc::new(AtomicU64::new(0));
-        let millis = pause.clone();
-        let answer = move |body: Bytes| say_yes(body, millis.clone());
+        let thinking = Arc::new(Thinking {
+            pause: Mutex::new(Box::new(|| Duration::ZERO)),
+            changed: Notify::new(),
+            asked: AtomicUsize::new(0),
+        });
+        let thinks = thinking.clone();
+        let answer = move |body: Bytes| say_yes(body, thinks.clone());
         let router = Router::new().route("/validate", post(answer));
         let shutdown = CancellationToken::new();
         let end = shutdown.clone();
@@ -55,15 +69,25 @@ impl Yes {
         Ok(Self {
             address,
             ca_file,
-            pause,
+            thinking,
             _end: shutdown.drop_guard(),
         })
     }
 
-    /// How long it thinks from now on.
+    /// How long it thinks from now on. What it thinks about already is answered at once.
     pub fn set_pause(&self, pause: Duration) {
-        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        self.pause.store(millis, Ordering::Relaxed);
+        self.set_pauses(move || pause);
+    }
+
+    /// How long it thinks from now on, anew for each question.
+    pub fn set_pauses(&self, pause: impl FnMut() -> Duration + Send + 'static) {
+        *self.thinking.pause() = Box::new(pause);
+        self.thinking.changed.notify_waiters();
+    }
+
+    /// How often it was asked so far.
+    pub fn asked(&self) -> usize {
+        self.thinking.asked.load(Ordering::Relaxed)
     }
 
     /// Where the API server finds it.
@@ -77,8 +101,18 @@ impl Yes {
     }
 }
 
-async fn say_yes(body: Bytes, millis: Arc<AtomicU64>) -> Response {
-    sleep(Duration::from_millis(millis.load(Ordering::Relaxed))).await;
+impl Thinking {
+    fn pause(&self) -> MutexGuard<'_, Pauses> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn say_yes(body: Bytes, thinking: Arc<Thinking>) -> Response {
+    thinking.asked.fetch_add(1, Ordering::Relaxed);
+    let changed = thinking.changed.notified();
+    let pause = (*thinking.pause())();
+    // At the end of either it is time.
+    let _ = timeout(pause, changed).await;
     let review: Value = serde_json::from_slice(&body).unwrap_or_default();
     let answer = json!({
         "apiVersion": "admission.k8s.io/v1",

@@ -60,6 +60,16 @@ fn a_second_live_copy_is_found() {
 }
 
 #[test]
+fn what_its_namespace_parks_is_parked() {
+    let mut seen = sound();
+    seen.objects[1] = ("b", object("2"));
+    seen.parking.insert(("b", "ns".to_owned()));
+    assert_eq!(seen.findings(), Vec::<String>::new());
+    seen.parking = [("a", "ns".to_owned())].into();
+    finds(&seen, "is not what the claim");
+}
+
+#[test]
 fn a_copy_that_the_claim_does_not_know_is_found() {
     let mut seen = sound();
     let only_a = json!([copy("a", "1", "manage")]);
