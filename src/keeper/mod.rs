@@ -240,7 +240,13 @@ impl Keeper {
         for _ in 0..STEPS {
             // Before the Secret: whoever changes the configuration on condition of this
             // version then knows of every CA and path that was in use when it came to be.
-            let configuration = self.configuration().await?;
+            let configuration = match self.configuration().await {
+                Ok(configuration) => configuration,
+                Err(error) => {
+                    self.paths.without_configuration().await;
+                    return Err(error);
+                }
+            };
             // The API groups do not have to wait for a Secret.
             let (turn, failed) = match self.turn(configuration.as_ref()).await {
                 Ok(None) => continue,

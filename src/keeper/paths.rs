@@ -91,6 +91,16 @@ impl PathKeeper {
         (plan.point_to.filter(|_| may), pause)
     }
 
+    /// Where the configuration cannot be read, a path of somebody's file is taken all the same:
+    /// who wrote the file wrote the configuration.
+    pub(super) async fn without_configuration(&self) {
+        if let PathSource::File(path) = &self.source
+            && let Ok(secret) = read_file(path.clone()).await
+        {
+            self.paths.take_too(&Some(secret));
+        }
+    }
+
     /// A look is over, whatever came of it.
     pub(super) fn looked(&mut self) {
         if let Some(known) = self.known.take() {
@@ -104,4 +114,34 @@ async fn read_file(path: PathBuf) -> Result<PathSecret, KeeperError> {
     let text = text.map_err(|error| error.to_string());
     let secret = text.and_then(|text| text.trim().parse().map_err(|error| format!("{error}")));
     secret.map_err(|why| KeeperError::PathFile { path, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::post;
+    use http::Request;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::server::metrics::Metrics;
+    use crate::server::readiness::Readiness;
+
+    #[tokio::test]
+    async fn the_path_of_a_file_is_taken_whether_or_not_the_configuration_can_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("path");
+        let secret = PathSecret::random();
+        std::fs::write(&file, format!("{}\n", secret.reveal())).unwrap();
+        let paths = Paths::plain("/validate");
+        let known = Readiness::new().wait_for("the path");
+        let keeper = PathKeeper::new(PathSource::File(file), None, paths.clone(), known);
+        keeper.without_configuration().await;
+        let router = Router::new().route("/validate", post(|| async { "yes" }));
+        let router = paths.before(router, Metrics::default());
+        let request = Request::post(secret.below("/validate"));
+        let request = request.body(Body::empty()).unwrap();
+        assert_eq!(router.oneshot(request).await.unwrap().status(), 200);
+    }
 }

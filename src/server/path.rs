@@ -101,6 +101,15 @@ impl Paths {
         self.taken.store(Arc::new(ends));
     }
 
+    /// From now on, takes calls there too.
+    pub fn take_too(&self, end: &PathEnd) {
+        self.taken.rcu(|taken| {
+            let mut taken = BTreeSet::clone(taken);
+            taken.insert(end.clone());
+            taken
+        });
+    }
+
     /// Whether calls are taken there. How long that takes says nothing of a secret but its length.
     fn takes(&self, path: &str) -> bool {
         let end = match path.strip_prefix(self.base) {
@@ -222,6 +231,15 @@ mod tests {
         let paths = Paths::plain("/validate");
         paths.take(taken.iter().cloned().collect());
         assert_eq!(status(&paths, path).await, expected, "{path}");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_taken_too_leaves_the_others() {
+        let paths = Paths::plain("/validate");
+        paths.take_too(&Some(secret(SECRET)));
+        assert_eq!(status(&paths, "/validate").await, 200);
+        let path = secret(SECRET).below("/validate");
+        assert_eq!(status(&paths, &path).await, 200);
     }
 
     #[test]

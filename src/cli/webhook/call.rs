@@ -18,6 +18,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// No answer of a guard is larger, in bytes.
@@ -47,23 +48,17 @@ pub(super) async fn post(
         .header(header::HOST, host)
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(serde_json::to_vec(review)?)))?;
-    let answered = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect();
-        let body = body.await.map_err(anyhow::Error::from_boxed)?.to_bytes();
-        if !status.is_success() {
-            bail!("{status}: {}", String::from_utf8_lossy(&body).trim());
-        }
-        Ok(serde_json::from_slice(&body)?)
-    };
-    tokio::select! {
-        answered = answered => answered,
-        ended = connection => {
-            ended?;
-            bail!("the connection ended without an answer")
-        }
+    // An answer may be the last of its connection.
+    let connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ANSWER_LIMIT).collect();
+    let body = body.await.map_err(anyhow::Error::from_boxed)?.to_bytes();
+    drop(connection);
+    if !status.is_success() {
+        bail!("{status}: {}", String::from_utf8_lossy(&body).trim());
     }
+    Ok(serde_json::from_slice(&body)?)
 }
 
 fn config(roots: Vec<CertificateDer<'static>>) -> anyhow::Result<ClientConfig> {
