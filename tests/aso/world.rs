@@ -101,14 +101,14 @@ impl World {
     }
 
     /// The properties of every diary, after ASO had time for what it would still do: nobody
-    /// deleted but what the story let be deleted, and no resource had two writers.
-    pub async fn ends_well(&self, story: &Story<'_>, deleted: &[&str]) {
+    /// deleted but what the story `wanted` to be deleted, and no resource had two writers.
+    pub async fn ends_well(&self, story: &Story<'_>, wanted: &[&str]) {
         sleep(2 * SYNC).await;
         let diary = self.diary(story);
         let deletes = diary.of("DELETE");
         let unwanted = deletes
             .iter()
-            .filter(|call| !deleted.iter().any(|id| id.eq_ignore_ascii_case(&call.path)));
+            .filter(|call| !wanted.iter().any(|id| id.eq_ignore_ascii_case(&call.path)));
         assert_eq!(unwanted.count(), 0, "DELETE in Azure:\n{diary}");
         assert_eq!(diary.switches(), [], "two writers:\n{diary}");
         println!("{}: {}", story.a.namespace(), diary.summary());
@@ -121,7 +121,7 @@ async fn shared(
     guarded: bool,
 ) -> &'static World {
     let start = async || {
-        let started = World::start(name, guarded).await;
+        let started = Box::pin(World::start(name, guarded)).await;
         started.map_err(|error| format!("{error:#}"))
     };
     match world.get_or_init(start).await {
