@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::arm::Unresolved;
 use crate::claim::{Heard, Heartbeats, MemberName, NAMED, Reason, Refusal, Speaker, Words};
 use crate::object::POLICY_ANNOTATION;
+use crate::object::text::quoted;
 use crate::policy::Effective;
 use crate::registry::RegistryError;
 
@@ -42,7 +43,8 @@ impl Guard {
                 let next = format!(
                     "Other resources are not affected. Where the registry is, look at it, and mend \
                      it: kubectl edit {}s.asoguard.io {}",
-                    one.kind, one.name
+                    one.kind,
+                    quoted(&one.name)
                 );
                 case.standing.cannot_know(&one.to_string(), &next)
             }

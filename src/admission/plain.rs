@@ -2,6 +2,8 @@
 //!
 //! They quote names from objects, and those may hold anything.
 
+use crate::object::text::{is_unprintable, printable};
+
 /// The longest warning line, in characters, where words allow it. API servers cut
 /// warnings off that are long and many.
 const WIDTH: usize = 120;
@@ -23,7 +25,7 @@ pub(super) fn message(text: &str) -> String {
 
 /// A user's name, which is kept and shown to others.
 pub(super) fn name(text: &str) -> String {
-    clip(text, NAME, |_| false)
+    printable(text, NAME)
 }
 
 /// A warning, as the lines to send.
@@ -64,7 +66,7 @@ fn break_of(line: &str) -> Option<usize> {
 fn clip(text: &str, longest: usize, keep: impl Fn(char) -> bool) -> String {
     let seen = |c: char| match c {
         c if keep(c) => c,
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c if is_unprintable(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     };
     let mut chars = text.chars().map(seen);

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Proof, Record};
 use crate::claim::{MemberName, TransferName};
+use crate::object::text::quoted;
 use crate::registry::{MemberRecord, Standing};
 use crate::transfer::{Stage, Transfer};
 
@@ -308,23 +309,6 @@ fn release_command(record: &Record, copy: &CopyRef) -> String {
     )
 }
 
-/// A text as one word of a shell's line: names in Azure and in claims may hold anything.
-pub(super) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
-    let seen = |c: char| {
-        if c.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    };
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    let seen: String = text.chars().map(seen).collect();
-    format!("'{}'", seen.replace('\'', "'\\''"))
-}
-
 /// A request under way.
 pub(super) struct Request {
     pub(super) what: &'static str,
@@ -420,19 +404,5 @@ mod tests {
     #[case(1_234_567, "1,234,567")]
     fn numbers_are_told_in_threes(#[case] number: usize, #[case] shown: &str) {
         assert_eq!(count(number), shown);
-    }
-
-    #[rstest]
-    #[case(
-        "/subscriptions/s/resourceGroups/rg",
-        "/subscriptions/s/resourceGroups/rg"
-    )]
-    #[case("", "''")]
-    #[case("a b", "'a b'")]
-    #[case("$(reboot)", "'$(reboot)'")]
-    #[case("it's", r"'it'\''s'")]
-    #[case("a\nb", "'a\u{fffd}b'")]
-    fn what_is_pasted_into_a_shell_stays_one_word(#[case] text: &str, #[case] word: &str) {
-        assert_eq!(quoted(text), word);
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::object::text::{is_unprintable, printable};
+
 use super::names::CopyRef;
 use super::record::Record;
 
@@ -21,13 +23,10 @@ impl Why {
     /// A reason as written, without the space around it; `None` where nothing is
     /// left of it. What nobody can see is replaced.
     pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let seen = |c: char| if c.is_control() { ' ' } else { c };
-        let mut kept: String = text.chars().take(MAX_REASON).map(seen).collect();
-        if text.chars().nth(MAX_REASON).is_some() {
-            kept.push('…');
-        }
-        (!text.is_empty()).then(|| Self(kept.into()))
+        let blank = |c: char| if is_unprintable(c) { ' ' } else { c };
+        let seen: String = text.chars().map(blank).collect();
+        let seen = seen.trim();
+        (!seen.is_empty()).then(|| Self(printable(seen, MAX_REASON).into()))
     }
 
     /// The reason as text.
@@ -184,7 +183,8 @@ mod tests {
     #[case("", None)]
     #[case(" \t\n", None)]
     #[case("  hub is gone ", Some("hub is gone"))]
-    #[case("a\nb\u{7f}", Some("a b "))]
+    #[case("a\nb\u{7f}", Some("a b"))]
+    #[case("\u{7f}\u{a0}\u{200b}", None)]
     fn a_reason_says_something(#[case] text: &str, #[case] why: Option<&str>) {
         assert_eq!(Why::new(text).as_ref().map(Why::as_str), why);
     }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::object::ObjectKey;
+use crate::object::text::{is_dns_label, is_dns_subdomain, is_kind, printable};
 
 /// The name of a member: a cluster that runs aso-guard against the registry.
 ///
@@ -39,18 +40,6 @@ impl FromStr for MemberName {
     }
 }
 
-/// Whether a text is a DNS label (RFC 1123): what names of objects, namespaces and
-/// labels' values have in common.
-pub(super) fn is_dns_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let ends = |b: Option<&u8>| b.is_some_and(|&b| b != b'-');
-    let bytes = text.as_bytes();
-    bytes.len() <= 63
-        && bytes.iter().all(|&b| inner(b))
-        && ends(bytes.first())
-        && ends(bytes.last())
-}
-
 impl fmt::Display for MemberName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -67,6 +56,34 @@ pub struct CopyRef {
 }
 
 impl CopyRef {
+    /// A copy by its names, as a record of the registry holds them.
+    ///
+    /// # Errors
+    /// One of them is no name in Kubernetes, such as nothing that is there could have; for a
+    /// person.
+    pub fn read(
+        member: &str,
+        namespace: &str,
+        group: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Self, String> {
+        let fit = |what: &str, text: &str, fits: bool| {
+            let wrong = || format!("{what} {:?} is no name in Kubernetes", printable(text, 80));
+            fits.then_some(()).ok_or_else(wrong)
+        };
+        fit("namespace", namespace, is_dns_label(namespace))?;
+        fit("group", group, is_dns_subdomain(group))?;
+        fit("kind", kind, is_kind(kind))?;
+        fit("name", name, is_dns_subdomain(name))?;
+        Ok(Self {
+            member: member
+                .parse()
+                .map_err(|error: MemberNameError| error.to_string())?,
+            object: ObjectKey::new(group, kind, namespace, name),
+        })
+    }
+
     /// Whether both copies are in the same namespace of the same cluster.
     pub fn shares_namespace(&self, other: &Self) -> bool {
         self.member == other.member && self.object.namespace == other.object.namespace

@@ -9,7 +9,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::names::{CopyRef, MemberName, is_dns_label};
+use crate::object::text::is_dns_label;
+
+use super::names::{CopyRef, MemberName};
 use super::record::Record;
 
 /// The name of a transfer: a DNS label (RFC 1123), for it becomes a label's value.

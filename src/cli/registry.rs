@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use kube::Client;
 
+use crate::object::text::quoted;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::{Registry, RegistryError, RegistryUrl, Unreadable};
 
@@ -85,7 +86,10 @@ pub(super) fn all_were_read(unreadable: &[Unreadable]) -> Result<(), Stop> {
     }
     if let Some(first) = unreadable.first() {
         let (kind, name) = (first.kind, &first.name);
-        words += &format!("\nSee what it says: kubectl get {kind}s.asoguard.io {name} -o yaml");
+        words += &format!(
+            "\nSee what it says: kubectl get {kind}s.asoguard.io {} -o yaml",
+            quoted(name)
+        );
     }
     Err(Stop::Failed(words))
 }
@@ -131,10 +135,10 @@ impl RegistryArgs {
     pub(super) fn flags(&self) -> String {
         let mut flags = String::new();
         if self.registry != "kubernetes:" {
-            flags += &format!(" --registry '{}'", self.registry);
+            flags += &format!(" --registry {}", quoted(&self.registry));
         }
         if let Some(path) = &self.kubeconfig {
-            flags += &format!(" --kubeconfig {}", path.display());
+            flags += &format!(" --kubeconfig {}", quoted(&path.display().to_string()));
         }
         flags
     }

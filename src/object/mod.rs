@@ -2,6 +2,7 @@
 //! claim protocol ever look at.
 
 pub mod json;
+pub mod text;
 pub mod wire;
 
 use std::fmt;

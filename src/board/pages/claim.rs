@@ -4,8 +4,9 @@ use askama::Template;
 
 use crate::arm::Identity;
 use crate::board::query::link;
-use crate::board::shown::{Badge, CopyShown, Request, Told, quoted, transfer_link};
+use crate::board::shown::{Badge, CopyShown, Request, Told, transfer_link};
 use crate::claim::{ClaimState, Record, Reservation};
+use crate::object::text::quoted;
 use crate::transfer::stage;
 
 use super::{Frame, Look, Section, Shown, Trouble};

@@ -4,12 +4,16 @@ use jiff::Timestamp;
 
 use crate::arm::Identity;
 use crate::claim::{CopyRef, Hold, Holder};
+use crate::object::text::{printable, quoted};
 use crate::object::{ObjectKey, POLICY_ANNOTATION};
 
 use super::Speaker;
 
 /// How many peers or children a message names before it counts the rest.
 pub const NAMED: usize = 3;
+/// How much of a user's name is told, in characters. The API server drops warnings that have
+/// control characters, whatever an identity provider put in it.
+const NAME: usize = 250;
 
 /// The peers of a resource, a line each.
 pub(super) fn still(to: &Speaker<'_>, peers: &[Holder]) -> Vec<String> {
@@ -59,7 +63,7 @@ pub(super) fn place(to: &Speaker<'_>, holder: &Holder) -> String {
     };
     let mut notes = vec![format!("since {}", clock(holder.since))];
     if !holder.by.is_empty() {
-        notes.push(format!("by {}", plain(&holder.by)));
+        notes.push(format!("by {}", printable(&holder.by, NAME)));
     }
     match to.heard.get(&holder.copy.member).filter(|_| !here) {
         Some(Some(heard)) => notes.push(heard.words()),
@@ -71,14 +75,6 @@ pub(super) fn place(to: &Speaker<'_>, holder: &Holder) -> String {
         holder.copy.object,
         notes.join(", ")
     )
-}
-
-/// A user's name as part of a line, whatever an identity provider put in it: the
-/// API server drops warnings that have control characters.
-fn plain(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 pub(super) fn clock(at: Timestamp) -> String {
@@ -127,7 +123,7 @@ pub(super) fn park_from_anywhere(copy: &CopyRef) -> String {
     format!(
         "kubectl --context {} -n {} annotate --overwrite {} {POLICY_ANNOTATION}=skip",
         copy.member,
-        copy.object.namespace,
+        quoted(&copy.object.namespace),
         resource(&copy.object)
     )
 }
@@ -138,12 +134,13 @@ pub(super) fn kubectl(to: &Speaker<'_>, copy: &CopyRef, rest: &str) -> String {
     } else {
         format!(" --context {}", copy.member)
     };
-    format!("  kubectl{context} -n {} {rest}", copy.object.namespace)
+    let namespace = quoted(&copy.object.namespace);
+    format!("  kubectl{context} -n {namespace} {rest}")
 }
 
 /// `resourcegroup.resources.azure.com/rg`: how kubectl takes a kind that other
 /// groups may have too.
 pub(super) fn resource(object: &ObjectKey) -> String {
     let kind = object.kind.to_ascii_lowercase();
-    format!("{kind}.{}/{}", object.group, object.name)
+    quoted(&format!("{kind}.{}/{}", object.group, object.name))
 }

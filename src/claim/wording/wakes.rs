@@ -3,6 +3,7 @@
 use crate::arm::Identity;
 use crate::claim::Holder;
 use crate::object::POLICY_ANNOTATION;
+use crate::object::text::quoted;
 
 use super::phrases::{short, still};
 use super::{Action, Speaker, Words};
@@ -47,6 +48,9 @@ pub(super) fn park_namespace(to: &Speaker<'_>) -> Vec<String> {
         "It takes off all annotations. Park the namespace too, which it leaves alone, and let it \
          try again:"
             .to_owned(),
-        format!("  kubectl annotate --overwrite namespace {namespace} {POLICY_ANNOTATION}=skip"),
+        format!(
+            "  kubectl annotate --overwrite namespace {} {POLICY_ANNOTATION}=skip",
+            quoted(namespace)
+        ),
     ]
 }

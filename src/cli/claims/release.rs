@@ -13,6 +13,7 @@ use crate::registry::{Put, Versioned};
 
 use crate::cli::registry::{RegistryArgs, Stop};
 use crate::cli::terminal::Style;
+use crate::object::text::{printable, quoted};
 
 use super::{find, show};
 
@@ -90,7 +91,8 @@ fn moved_on(known: &Versioned<Record>, seen: Option<&String>) -> Stop {
     Stop::Failed(format!(
         "the claim on {} has changed meanwhile{was}; nothing was released. Look again: \
          aso-guard claims show {}",
-        known.record.identity, known.record.identity
+        known.record.identity,
+        quoted(known.record.identity.as_str())
     ))
 }
 
@@ -108,7 +110,10 @@ fn chosen(record: &Record, named: Option<&str>) -> Result<CopyRef, Stop> {
             record.identity
         ))),
         _ => {
-            let all = record.copies.keys().map(|copy| format!("  --copy {copy}"));
+            let all = record
+                .copies
+                .keys()
+                .map(|copy| format!("  --copy {}", quoted(&copy.to_string())));
             let all: Vec<String> = all.collect();
             Err(Stop::Usage(format!(
                 "--copy: say which of its copies to release:\n{}",
@@ -128,9 +133,11 @@ fn ask(
     if !std::io::stdin().is_terminal() {
         return Err(Stop::Usage(format!(
             "nobody is here to be asked; if this is what you want, say so: aso-guard claims \
-             release '{}' --copy {copy} --reason '{}' --version {version} --yes{}",
-            known.record.identity,
-            args.reason.replace('\'', "'\\''"),
+             release {} --copy {} --reason {} --version {} --yes{}",
+            quoted(known.record.identity.as_str()),
+            quoted(&copy.to_string()),
+            quoted(&args.reason),
+            quoted(version.as_str()),
             args.registry.flags()
         )));
     }
@@ -148,12 +155,16 @@ fn ask(
     }
 }
 
+/// The longest name of a person that is kept, in characters.
+const ACTOR: usize = 200;
+
 /// Who does it, as well as is known here.
 pub(in crate::cli) fn actor(stated: Option<&str>) -> String {
     let environment = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    stated
+    let actor = stated
         .map(str::to_owned)
         .or_else(|| environment("USER"))
         .or_else(|| environment("LOGNAME"))
-        .unwrap_or_else(|| "somebody at a terminal".to_owned())
+        .unwrap_or_else(|| "somebody at a terminal".to_owned());
+    printable(&actor, ACTOR)
 }

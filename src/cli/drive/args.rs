@@ -12,6 +12,7 @@ use crate::claim::{MemberName, Place};
 use crate::cli::config::client_config;
 use crate::cli::registry::Stop;
 use crate::cluster::kube::CredentialSettings;
+use crate::object::text::quoted;
 use crate::registry::{MemberRecord, Registry, Standing};
 
 use super::end::End;
@@ -107,7 +108,8 @@ impl EndsArgs {
             ("to-subscription", self.to_subscription.clone()),
         ];
         let given = given.into_iter();
-        let given = given.filter_map(|(flag, value)| Some(format!(" --{flag} '{}'", value?)));
+        let given =
+            given.filter_map(|(flag, value)| Some(format!(" --{flag} {}", quoted(&value?))));
         given.collect()
     }
 }
@@ -131,10 +133,10 @@ async fn open(
     let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
     let mut kubectl = "kubectl".to_owned();
     if let Some(path) = kubeconfig {
-        kubectl += &format!(" --kubeconfig {}", path.display());
+        kubectl += &format!(" --kubeconfig {}", quoted(&path.display().to_string()));
     }
     if let Some(context) = &context {
-        kubectl += &format!(" --context {context}");
+        kubectl += &format!(" --context {}", quoted(context));
     }
     kubectl += &format!(" -n {}", place.namespace);
     End::open(client, place.clone(), kubectl, credentials)

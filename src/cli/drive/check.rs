@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::claim::CopyRef;
 use crate::object::ObjectKey;
+use crate::object::text::quoted;
 use crate::transfer::copy::{self, Tool};
 use crate::transfer::{Stage, Step, Trouble, stage};
 
@@ -80,7 +81,7 @@ fn claim(scene: &Scene, item: &Item, found: &mut Obstacles) {
         found.advise(Rule::OtherTransfer, key, words, advice);
     } else if at.source.is_none() && item.source.is_some() {
         let words = format!("its claim does not know the copy in {}", scene.from.place);
-        let advice = format!("aso-guard claims show '{}'", item.identity);
+        let advice = format!("aso-guard claims show {}", quoted(item.identity.as_str()));
         found.advise(Rule::Unregistered, key, words, advice);
     }
     match (at.stage, &at.elsewhere) {
@@ -89,7 +90,7 @@ fn claim(scene: &Scene, item: &Item, found: &mut Obstacles) {
                 Some(copy) => format!("it is live in cluster {} as {}", copy.member, copy.object),
                 None => "it is live in several places".to_owned(),
             };
-            let advice = format!("aso-guard claims show '{}'", item.identity);
+            let advice = format!("aso-guard claims show {}", quoted(item.identity.as_str()));
             found.advise(Rule::Elsewhere, key, words, advice);
         }
         (Stage::Deleting, _) => {
@@ -285,7 +286,7 @@ fn references(scene: &Scene, key: &ObjectKey, object: &Value, found: &mut Obstac
                     } else {
                         "secret"
                     },
-                    reference.name
+                    quoted(&reference.name)
                 );
                 let words = format!("it reads {words}, which {to} does not have");
                 found.advise(Rule::Reference, key, words, advice);

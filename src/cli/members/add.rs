@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::claim::MemberName;
 use crate::cli::Outcome;
+use crate::object::text::quoted;
 
 /// The namespace of the members' service accounts.
 const NAMESPACE: &str = "aso-guard-members";
@@ -164,7 +165,7 @@ async fn make(args: &AddArgs, hub: &Path, out: &Path) -> anyhow::Result<()> {
          \x20 kubectl -n {NAMESPACE} delete secret {}",
         out.display(),
         issued.expiration_timestamp.0,
-        out.display(),
+        quoted(&out.display().to_string()),
         token_name(name)
     );
     Ok(())
