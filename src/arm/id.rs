@@ -2,18 +2,20 @@
 //!
 //! Every ARM ID is a list of pairs: `subscriptions/<id>`, `resourceGroups/<name>`,
 //! then for each provider `providers/<namespace>` and one `<type>/<name>` per
-//! level. Azure compares them without regard to ASCII case.
+//! level. Azure compares them [without regard to case](fold).
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// The longest ARM ID that is accepted, in bytes. Azure's own are far shorter;
+use crate::object::text::is_unprintable;
+
+/// The longest ARM ID that is accepted, in characters. Azure's own are far shorter;
 /// the bound keeps records and messages small whatever somebody writes.
 pub const MAX_LEN: usize = 2048;
 
 /// A well-formed ARM ID of a subscription, a resource group or a resource. It
-/// keeps its spelling, and compares without regard to ASCII case.
+/// keeps its spelling, and compares [without regard to case](fold).
 #[derive(Clone, Debug)]
 pub struct ArmId(Box<str>);
 
@@ -24,7 +26,7 @@ pub enum ArmIdError {
     #[error("it is empty")]
     Empty,
     /// Longer than [`MAX_LEN`].
-    #[error("it is {0} bytes long, and an ARM ID has at most {MAX_LEN}")]
+    #[error("it is {0} characters long, and an ARM ID has at most {MAX_LEN}")]
     TooLong(usize),
     /// Doesn't begin with a slash.
     #[error("{0} does not begin with a slash")]
@@ -83,9 +85,9 @@ impl ArmId {
         &self.0
     }
 
-    /// The ID in lower case: equal IDs have equal keys.
+    /// The ID in one case: equal IDs have equal keys.
     pub fn key(&self) -> String {
-        self.0.to_ascii_lowercase()
+        folded(&self.0)
     }
 
     /// The subscription, where the ID has one.
@@ -104,7 +106,7 @@ impl ArmId {
         let mut words = Vec::new();
         for pair in Pairs::of(&self.0) {
             match pair.level {
-                Level::Start => {}
+                Level::Start | Level::Tenant => {}
                 Level::Subscription => words = vec!["Microsoft.Resources", "subscriptions"],
                 Level::ResourceGroup => words = vec!["Microsoft.Resources", "resourceGroups"],
                 Level::Provider => words = vec![pair.value],
@@ -123,7 +125,7 @@ impl fmt::Display for ArmId {
 
 impl PartialEq for ArmId {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        same_name(&self.0, &other.0)
     }
 }
 
@@ -151,6 +153,7 @@ impl Hash for ArmId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Start,
+    Tenant,
     Subscription,
     ResourceGroup,
     Provider,
@@ -163,13 +166,14 @@ impl Level {
         let provider = word.eq_ignore_ascii_case("providers");
         match self {
             Self::Start if word.eq_ignore_ascii_case("subscriptions") => Some(Self::Subscription),
+            Self::Start if word.eq_ignore_ascii_case("tenants") => Some(Self::Tenant),
             Self::Subscription if word.eq_ignore_ascii_case("resourceGroups") => {
                 Some(Self::ResourceGroup)
             }
             Self::Provider if provider => None,
             _ if provider => Some(Self::Provider),
             Self::Provider | Self::Resource => Some(Self::Resource),
-            Self::Start | Self::Subscription | Self::ResourceGroup => None,
+            Self::Start | Self::Tenant | Self::Subscription | Self::ResourceGroup => None,
         }
     }
 }
@@ -222,9 +226,7 @@ pub(super) fn check(text: &str) -> Result<(), ArmIdError> {
     if text.is_empty() {
         return Err(ArmIdError::Empty);
     }
-    if text.len() > MAX_LEN {
-        return Err(ArmIdError::TooLong(text.len()));
-    }
+    check_length(text)?;
     let Some(path) = text.strip_prefix('/') else {
         return Err(ArmIdError::NotAbsolute(shown(text)));
     };
@@ -245,10 +247,20 @@ pub(super) fn check(text: &str) -> Result<(), ArmIdError> {
             .ok_or_else(|| ArmIdError::Incomplete(shown(text)))?;
         check_segment(value).map_err(in_segment)?;
     }
-    if level == Level::Provider {
+    if matches!(level, Level::Provider | Level::Tenant) {
         return Err(ArmIdError::Incomplete(shown(text)));
     }
     Ok(())
+}
+
+pub(super) fn check_length(text: &str) -> Result<(), ArmIdError> {
+    if text.len() <= MAX_LEN {
+        return Ok(());
+    }
+    match text.chars().count() {
+        long if long > MAX_LEN => Err(ArmIdError::TooLong(long)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether `text` can be one segment of an ARM ID: a resource's name, or part of its type.
@@ -275,7 +287,7 @@ pub(super) fn check_name(text: &str) -> Result<(), SegmentError> {
     if text.trim().len() != text.len() {
         return Err(SegmentError::Space);
     }
-    match text.chars().find(|&c| c == '/' || c.is_control()) {
+    match text.chars().find(|&c| c == '/' || is_unprintable(c)) {
         Some(c) => Err(SegmentError::Character(c)),
         None => Ok(()),
     }
@@ -291,12 +303,84 @@ pub(super) fn value_at(id: &str, level: Level) -> Option<&str> {
         .map(|pair| pair.value)
 }
 
+/// A character in the case that names in Azure are compared in.
+///
+/// Azure says of names that they are [to be compared without regard to case][rules], and a
+/// resource group's may have letters of any script in it. ARM is a .NET service, where that
+/// comparison of identifiers is `OrdinalIgnoreCase`: character by character, by Unicode's
+/// simple mapping to upper case, in no language's way. [.NET leaves out][dotnet] `İ`, `ı` and
+/// `ſ`, so that nothing but an ASCII letter is ever equal to an ASCII letter.
+///
+/// ASCII letters are put in lower case here: that is as good for comparing, and what claims
+/// have been named by.
+///
+/// [rules]: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+/// [dotnet]: https://github.com/dotnet/runtime/pull/55520
+pub fn fold(c: char) -> char {
+    if c.is_ascii() {
+        return c.to_ascii_lowercase();
+    }
+    let mut upper = c.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(one), None) if !one.is_ascii() => one,
+        // The full mapping has several characters; the simple one may have one all the same.
+        (Some(_), Some(_)) => simple_upper(c),
+        _ => c,
+    }
+}
+
+/// Unicode's simple mapping to upper case, of the Greek letters that have another full one.
+fn simple_upper(c: char) -> char {
+    let beyond = match c {
+        '\u{1f80}'..='\u{1f87}' | '\u{1f90}'..='\u{1f97}' | '\u{1fa0}'..='\u{1fa7}' => 8,
+        '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => 9,
+        _ => 0,
+    };
+    char::from_u32(u32::from(c) + beyond).unwrap_or(c)
+}
+
+/// A text in the case that names in Azure are compared in: see [`fold`].
+pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.chars().map(fold).collect()
+}
+
+/// Whether Azure takes two names for the same: see [`fold`].
+pub fn same_name(a: &str, b: &str) -> bool {
+    if a.is_ascii() || b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
+    }
+    a.chars().map(fold).eq(b.chars().map(fold))
+}
+
+/// What follows a prefix in a text, by the same comparison.
+pub(super) fn rest_after<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    if text.is_ascii() && prefix.is_ascii() {
+        let (start, rest) = text.split_at_checked(prefix.len())?;
+        return start.eq_ignore_ascii_case(prefix).then_some(rest);
+    }
+    let mut chars = text.chars();
+    let mut prefix = prefix.chars();
+    prefix
+        .all(|wanted| chars.next().is_some_and(|c| fold(c) == fold(wanted)))
+        .then_some(chars.as_str())
+}
+
 pub(super) fn folded_cmp(a: &str, b: &str) -> Ordering {
-    let fold = |byte: u8| byte.to_ascii_lowercase();
-    a.bytes().map(fold).cmp(b.bytes().map(fold))
+    if a.is_ascii() && b.is_ascii() {
+        let fold = |byte: u8| byte.to_ascii_lowercase();
+        return a.bytes().map(fold).cmp(b.bytes().map(fold));
+    }
+    a.chars().map(fold).cmp(b.chars().map(fold))
 }
 
 pub(super) fn folded_hash<H: Hasher>(text: &str, state: &mut H) {
+    if !text.is_ascii() {
+        text.chars().for_each(|c| state.write_u32(fold(c).into()));
+        return;
+    }
     for chunk in text.as_bytes().chunks(64) {
         let mut folded = [0; 64];
         let folded = &mut folded[..chunk.len()];

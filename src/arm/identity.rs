@@ -9,14 +9,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::id::{
-    ArmId, ArmIdError, Level, Pairs, check, check_name, folded_cmp, folded_hash, shown, value_at,
-    without_last_slash,
+    ArmId, ArmIdError, Level, Pairs, check, check_length, check_name, folded, folded_cmp,
+    folded_hash, rest_after, same_name, shown, value_at, without_last_slash,
 };
 
 /// The resource's ARM ID, or a synthetic key below one: `<owner's ID>#<kind>/<name>`
 /// for what ASO manages inside a resource, such as a database user.
 ///
-/// It keeps its spelling; equality, order and hash ignore ASCII case.
+/// What is in no subscription is in a tenant, of which its ARM ID says nothing:
+/// `/tenants/<tenant>/providers/…` is that resource in one [tenant](Identity::in_tenant).
+///
+/// It keeps its spelling; equality, order and hash are [without regard to case](super::fold).
 #[derive(Clone, Debug)]
 pub struct Identity {
     text: Arc<str>,
@@ -49,9 +52,25 @@ impl Identity {
         &self.text
     }
 
-    /// The identity in lower case: equal identities have equal keys.
+    /// The identity in one case: equal identities have equal keys.
     pub fn key(&self) -> String {
-        self.text.to_ascii_lowercase()
+        folded(&self.text)
+    }
+
+    /// The same in a tenant, where it is in no subscription, and in no tenant yet: two
+    /// tenants may have an alias of the same name. Tenants of all clouds have IDs of their
+    /// own, so nothing needs to be said of the cloud.
+    ///
+    /// # Errors
+    /// The tenant's ID is no name.
+    pub fn in_tenant(&self, tenant: &str) -> Result<Self, ArmIdError> {
+        let is_elsewhere = Pairs::of(self.arm_id())
+            .next()
+            .is_some_and(|first| first.level != Level::Provider);
+        if is_elsewhere {
+            return Ok(self.clone());
+        }
+        Self::parse(&format!("/tenants/{tenant}{}", self.text))
     }
 
     /// The subscription it lies in, if it does.
@@ -81,7 +100,9 @@ impl Identity {
     /// key: its owner, and what contains that.
     pub fn ancestors(&self) -> Vec<Self> {
         let mut above: Vec<Self> = Pairs::of(self.arm_id())
-            .filter(|pair| pair.level != Level::Provider && pair.end < self.text.len())
+            .filter(|pair| {
+                !matches!(pair.level, Level::Provider | Level::Tenant) && pair.end < self.text.len()
+            })
             .map(|pair| Self {
                 text: self.text[..pair.end].into(),
                 arm: pair.end,
@@ -93,11 +114,9 @@ impl Identity {
 
     /// Whether it lies strictly inside `other`, by whole segments.
     pub fn is_below(&self, other: &Self) -> bool {
-        let (inner, outer) = (self.text.as_bytes(), other.text.as_bytes());
-        other.arm == outer.len()
-            && outer.len() <= self.arm
-            && matches!(inner.get(outer.len()), Some(b'/' | b'#'))
-            && inner[..outer.len()].eq_ignore_ascii_case(outer)
+        let is_below =
+            |rest: &str| rest.starts_with(['/', '#']) && self.text.len() - rest.len() <= self.arm;
+        other.arm == other.text.len() && rest_after(&self.text, &other.text).is_some_and(is_below)
     }
 
     /// Whether it is a subscription, rather than something in one.
@@ -131,10 +150,7 @@ fn check_inside(text: &str, inside: &str) -> Result<(), ArmIdError> {
         id: shown(text),
         problem,
     })?;
-    if text.len() > super::id::MAX_LEN {
-        return Err(ArmIdError::TooLong(text.len()));
-    }
-    Ok(())
+    check_length(text)
 }
 
 impl From<ArmId> for Identity {
@@ -162,7 +178,7 @@ impl fmt::Display for Identity {
 
 impl PartialEq for Identity {
     fn eq(&self, other: &Self) -> bool {
-        self.text.eq_ignore_ascii_case(&other.text)
+        same_name(&self.text, &other.text)
     }
 }
 
@@ -282,6 +298,46 @@ mod tests {
     #[case("/subscriptions/s/#User/a", "\"/subscriptions/s/\": a name is empty")]
     fn refuses(#[case] text: &str, #[case] why: &str) {
         assert_eq!(Identity::parse(text).unwrap_err().to_string(), why);
+    }
+
+    #[rstest]
+    #[case("GRÜN", "grün", true)]
+    #[case("ДОМ", "дом", true)]
+    #[case("ᾳ", "ᾼ", true)]
+    #[case("ǆ", "ǅ", true)]
+    #[case("ⱥ", "Ⱥ", true)]
+    #[case("straße", "STRASSE", false)]
+    #[case("ﬁ", "FI", false)]
+    #[case("I", "ı", false)]
+    #[case("i", "İ", false)]
+    #[case("s", "ſ", false)]
+    #[case("k", "\u{212a}", false)]
+    fn names_are_compared_as_dotnet_does(#[case] a: &str, #[case] b: &str, #[case] same: bool) {
+        let group = |name: &str| id(&format!("/subscriptions/s/resourceGroups/rg-{name}"));
+        let (a, b) = (group(a), group(b));
+        assert_eq!(a == b, same);
+        assert_eq!(a.cmp(&b) == Ordering::Equal, same);
+        assert_eq!(a.key() == b.key(), same);
+        assert_eq!(HashSet::from([a.clone()]).contains(&b), same);
+        let inside = id(&format!("{b}/providers/P/t/n"));
+        assert_eq!(inside.is_below(&a), same);
+        assert!(inside.is_below(&b) && inside.ancestors().contains(&b));
+    }
+
+    #[test]
+    fn what_is_in_no_subscription_may_be_in_a_tenant() {
+        let alias = id("/providers/Microsoft.Subscription/aliases/dev");
+        let [one, two] = ["t1", "t2"].map(|tenant| alias.in_tenant(tenant).unwrap());
+        assert_eq!(
+            one.as_str(),
+            "/tenants/t1/providers/Microsoft.Subscription/aliases/dev"
+        );
+        assert_ne!(one, two);
+        assert_eq!((one.name(), one.ancestors().len()), ("dev", 0));
+        assert_eq!(one.in_tenant("t2").unwrap(), one);
+        assert_eq!(id(SUBNET).in_tenant("t1").unwrap(), id(SUBNET));
+        assert!(alias.in_tenant("a/b").is_err());
+        assert!("/tenants/t1".parse::<Identity>().is_err());
     }
 
     #[test]

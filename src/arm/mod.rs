@@ -13,7 +13,7 @@ mod name;
 pub mod resolve;
 pub mod unresolved;
 
-pub use id::{ArmId, ArmIdError};
+pub use id::{ArmId, ArmIdError, fold, folded, same_name};
 pub use identity::Identity;
 pub use kinds::{Kind, Kinds, Naming, Scope};
 pub use learn::{CrdFacts, LearnError, learn};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use crate::arm::Identity;
+use crate::arm::{Identity, folded};
 use crate::claim::{ClaimState, CopyRef, MemberName, Record};
 use crate::registry::{Cursor, Holding, ReadOnly, RegistryError, Scope, Versioned};
 
@@ -213,7 +213,7 @@ impl Search {
 
     /// Whether a record is meant.
     fn covers(&self, record: &Record) -> bool {
-        let text = self.text.to_ascii_lowercase();
+        let text = folded(&self.text);
         let key = record.identity.key();
         let named = |copy: &CopyRef| copy.object.name.to_ascii_lowercase().contains(&text);
         let of_text = if text.starts_with('/') {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::arm::Identity;
+use crate::arm::{Identity, same_name};
 use crate::object::ObjectKey;
 
 /// Which of a namespace's resources are moved: all that is said has to hold, and where
@@ -42,7 +42,7 @@ impl Selection {
                 .iter()
                 .any(|top| identity == top || identity.is_below(top)))
             && any(&self.resource_groups, &|wanted| {
-                group.is_some_and(|group| group.eq_ignore_ascii_case(wanted))
+                group.is_some_and(|group| same_name(group, wanted))
             })
             && any(&self.kinds, &kind)
     }

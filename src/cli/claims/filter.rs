@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::arm::Identity;
+use crate::arm::{Identity, same_name};
 use crate::claim::{ClaimState, CopyRef, MemberName, Record};
 use crate::registry::{Holding, Listed, Registry, RegistryError, Scope};
 
@@ -120,7 +120,7 @@ impl Filter {
         let same = |wanted: &Option<String>, is: Option<&str>| {
             wanted
                 .as_deref()
-                .is_none_or(|wanted| is.is_some_and(|is| is.eq_ignore_ascii_case(wanted)))
+                .is_none_or(|wanted| is.is_some_and(|is| same_name(is, wanted)))
         };
         // Member and namespace have to be those of one copy.
         let of_copy = |copy: &CopyRef| {

@@ -10,7 +10,7 @@ pub(super) use release::actor;
 
 use clap::{Args, Subcommand};
 
-use crate::arm::Identity;
+use crate::arm::{self, Identity};
 use crate::claim::Record;
 use crate::registry::{Registry, Scope, Versioned};
 
@@ -58,7 +58,7 @@ async fn find(
         let found = registry.claim(&identity).await?;
         return found.ok_or_else(|| Stop::Failed(format!("there is no claim on {identity}")));
     }
-    let end = format!("/{}", named.trim_start_matches('/').to_ascii_lowercase());
+    let end = format!("/{}", arm::folded(named.trim_start_matches('/')));
     let mut found = registry.claims(&Scope::All).await?.records;
     found.retain(|known| known.record.identity.key().ends_with(&end));
     found.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
