@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aso_guard::arm::id::MAX_LEN;
-use aso_guard::arm::{ArmId, Identity};
+use aso_guard::arm::{ArmId, Identity, folded};
 
 use super::assert_readable;
 
@@ -45,7 +45,7 @@ fn check_arm_id(line: &str, id: &ArmId) {
     let text = line.strip_suffix('/').unwrap_or(line);
     assert_eq!(id.as_str(), text);
     assert_eq!(id.to_string(), text);
-    assert!(text.len() <= MAX_LEN);
+    assert!(text.chars().count() <= MAX_LEN);
     assert_eq!(ArmId::parse(text).as_ref(), Ok(id));
     let shouted = ArmId::parse(&text.to_ascii_uppercase()).unwrap();
     assert_eq!((&shouted, shouted.key()), (id, id.key()));
@@ -72,7 +72,7 @@ fn check_identity(line: &str, identity: &Identity) {
     assert!(line.strip_suffix('/').unwrap_or(line) == text || line == text);
     let again: Identity = text.parse().unwrap();
     assert_eq!((again.as_str(), &again), (text, identity));
-    assert_eq!(identity.key(), text.to_ascii_lowercase());
+    assert_eq!(identity.key(), folded(text));
     let shouted: Identity = text.to_ascii_uppercase().parse().unwrap();
     assert_eq!((&shouted, shouted.key()), (identity, identity.key()));
     let json = serde_json::to_string(identity).unwrap();

@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
 
+use crate::object::text::is_unprintable;
+
 /// Colours, by what they say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paint {
@@ -103,7 +105,7 @@ pub(super) fn wants_colour() -> bool {
 pub(super) fn plain(text: &str) -> String {
     let seen = |c: char| match c {
         '\n' => c,
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c if is_unprintable(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     };
     text.chars().map(seen).collect()

@@ -8,7 +8,6 @@ use aso_guard::claim::{
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::{Put, Registry};
-use jiff::Timestamp;
 
 use super::fixtures::{Place, at, identity, member_record, parked, read, refused, request, store};
 
@@ -24,7 +23,7 @@ fn eloquent(place: &Place) -> Record {
         })
     };
     let endless = InFlight {
-        deadline: Timestamp::MAX,
+        deadline: at("2999-12-31T23:59:59.999999999Z"),
         ..request("r3", Proof::ResourceVersion("7".into()))
     };
     let copies = [

@@ -22,6 +22,7 @@ mod credentials;
 mod deletes;
 mod driven;
 mod family;
+mod grammar;
 mod groups;
 mod late;
 mod members;

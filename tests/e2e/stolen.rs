@@ -15,7 +15,9 @@ use crate::lab::verdict::Verdict;
 use crate::lab::wait::eventually;
 use crate::shared_lab;
 
-async fn thief(story: &Story<'_>) -> Thief {
+/// A thief with the credential of member `b`, who knows of a claim that is live in `a` and parked
+/// in `b`.
+pub async fn thief(story: &Story<'_>) -> Thief {
     let kubeconfig = hub::member_kubeconfig(story.lab.hub(), "b");
     let group = story.resource_group("rg");
     story.a.create(&group).await.admitted();

@@ -106,7 +106,7 @@ fn deed(member: &str, deed: &str) -> Value {
 
 impl Thief {
     async fn on_the_shared_claim(&self, table: &mut Table) {
-        let changes: [(&str, fn(&mut Value)); 14] = [
+        let changes: [(&str, fn(&mut Value)); 19] = [
             ("take a peer's copy away", |claim| {
                 let copies = claim["status"]["copies"].as_array_mut().unwrap();
                 copies.retain(|copy| copy["member"] == "b");
@@ -151,6 +151,21 @@ impl Thief {
             }),
             ("say that a request of the peer is under way", |claim| {
                 claim["metadata"]["labels"]["member.asoguard.io/a"] = json!("in-flight");
+            }),
+            ("say that it is in conflict", |claim| {
+                claim["metadata"]["labels"]["asoguard.io/conflict"] = json!("true");
+            }),
+            ("say that nobody reconciles it", |claim| {
+                claim["metadata"]["labels"]["asoguard.io/orphaned"] = json!("true");
+            }),
+            ("say that it is free", |claim| {
+                claim["status"]["state"] = json!("Free");
+            }),
+            ("have a tool of GitOps remove it", |claim| {
+                claim["metadata"]["labels"]["app.kubernetes.io/instance"] = json!("shop");
+            }),
+            ("have another remove it", |claim| {
+                claim["metadata"]["annotations"] = json!({"argocd.argoproj.io/tracking-id": "x"});
             }),
             ("say that the peer released it", |claim| {
                 claim["status"]["history"] = json!([deed("a", "release")]);
@@ -206,7 +221,7 @@ impl Thief {
     }
 
     async fn on_new_claims(&self, table: &mut Table) {
-        let changes: [(&str, fn(&mut Value)); 9] = [
+        let changes: [(&str, fn(&mut Value)); 18] = [
             ("claim a resource in a peer's name", |claim| {
                 claim["status"]["copies"][0]["member"] = json!("a");
                 claim["metadata"]["labels"] = json!({
@@ -226,6 +241,37 @@ impl Thief {
             }),
             ("a claim with a time that no member can read", |claim| {
                 claim["status"]["copies"][0]["since"] = json!("2026-01-01T00:00:00");
+            }),
+            ("a claim with a time of a zone that is none", |claim| {
+                claim["status"]["lastHeard"] = json!("2026-01-01T00:00:00+99:99");
+            }),
+            ("a claim of a time that no member can read", |claim| {
+                claim["status"]["copies"][0]["since"] = json!("9999-12-31T23:59:59Z");
+            }),
+            ("a claim that says nothing", |claim| {
+                claim.as_object_mut().unwrap().remove("status");
+            }),
+            ("an identity that nobody can see", |claim| {
+                let id = claim["spec"]["identity"].as_str().unwrap();
+                claim["spec"]["identity"] = json!(format!("{id}/providers/P/t/a\u{85}b"));
+            }),
+            ("an identity without a type", |claim| {
+                let id = claim["spec"]["identity"].as_str().unwrap();
+                claim["spec"]["identity"] = json!(format!("{id}/providers/P/providers/x"));
+            }),
+            ("an identity that has no end", |claim| {
+                let id = claim["spec"]["identity"].as_str().unwrap();
+                let name = "n".repeat(3000);
+                claim["spec"]["identity"] = json!(format!("{id}/providers/P/t/{name}"));
+            }),
+            ("a name that is a command in a shell", |claim| {
+                claim["status"]["copies"][0]["name"] = json!("x;`id`");
+            }),
+            ("a namespace that is one in a terminal", |claim| {
+                claim["status"]["copies"][0]["namespace"] = json!("\u{1b}[2J");
+            }),
+            ("a number that no member can read", |claim| {
+                claim["status"]["copies"][0]["newcomer"] = json!(4_294_967_296_u64);
             }),
             ("a claim under a member name that is none", |claim| {
                 claim["status"]["copies"][0]["member"] = json!("b ");

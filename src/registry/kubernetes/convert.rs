@@ -12,10 +12,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::arm::Identity;
 use crate::claim::{
-    ClaimState, Copy, CopyRef, Deed, Entry, InFlight, MemberName, PolicyChange, Proof, Record,
-    RequestUid, Reservation, Stored, Why,
+    ClaimState, Copy, CopyRef, Deed, Entry, InFlight, PolicyChange, Proof, Record, RequestUid,
+    Reservation, Stored, Why,
 };
-use crate::object::ObjectKey;
+use crate::object::text::printable;
 use crate::policy::Policy;
 use crate::registry::{Holding, MemberRecord, RecordVersion, Scope, Unresolved};
 
@@ -36,6 +36,8 @@ const TRANSFER_LABEL: &str = "asoguard.io/transfer";
 const ORPHANED_LABEL: &str = "asoguard.io/orphaned";
 /// Followed by a member's name; the value says whether a request of it is under way.
 const MEMBER_LABEL_PREFIX: &str = "member.asoguard.io/";
+/// The longest text that is taken over from a record, in characters.
+const NAME: usize = 256;
 const IN_FLIGHT: &str = "in-flight";
 const SETTLED: &str = "settled";
 
@@ -314,27 +316,23 @@ fn from_reservation(held: &ClaimTransfer) -> Result<Reservation, String> {
 }
 
 fn from_entry(entry: &ClaimEntry) -> Result<Entry, String> {
-    let member: MemberName = entry
-        .member
-        .parse()
-        .map_err(|error| format!("status.history.member: {error}"))?;
-    let object = ObjectKey::new(&entry.group, &entry.kind, &entry.namespace, &entry.name);
+    let (member, namespace) = (&entry.member, &entry.namespace);
+    let copy = CopyRef::read(member, namespace, &entry.group, &entry.kind, &entry.name);
     Ok(Entry {
         at: entry.at,
-        by: entry.by.as_str().into(),
-        copy: CopyRef { member, object },
+        by: person(&entry.by),
+        copy: copy.map_err(|why| format!("status.history: {why}"))?,
         deed: Deed::from_word(&entry.deed)
             .ok_or_else(|| format!("status.history.deed: {:?} is none", entry.deed))?,
         why: Why::new(&entry.why).ok_or("status.history.why is empty")?,
-        against: entry.against.as_str().into(),
+        against: printable(&entry.against, NAME).into(),
     })
 }
 
 fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, Copy), String> {
-    let member: MemberName = copy
-        .member
-        .parse()
-        .map_err(|error| format!("status.copies.member: {error}"))?;
+    let (member, namespace) = (&copy.member, &copy.namespace);
+    let named = CopyRef::read(member, namespace, &copy.group, &copy.kind, &copy.name)
+        .map_err(|why| format!("status.copies: {why}"))?;
     let stored = match &copy.stored {
         None => None,
         Some(stored) => Some(Stored {
@@ -352,10 +350,14 @@ fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, Copy), String> {
         assumed: copy.assumed,
         newcomer: copy.newcomer,
         since: copy.since,
-        by: copy.by.as_str().into(),
+        by: person(&copy.by),
     };
-    let object = ObjectKey::new(&copy.group, &copy.kind, &copy.namespace, &copy.name);
-    Ok((CopyRef { member, object }, held))
+    Ok((named, held))
+}
+
+/// A person's name as it is shown: administrators may have written anything.
+fn person(name: &str) -> Arc<str> {
+    printable(name, NAME).into()
 }
 
 fn policy(text: &str) -> Result<Policy, String> {
@@ -439,7 +441,7 @@ pub(super) fn from_member(member: &Member) -> Result<MemberRecord, String> {
     Ok(MemberRecord {
         name: name.parse().map_err(|error| format!("{error}"))?,
         cluster: member.spec.cluster.as_str().into(),
-        version: member.spec.version.as_str().into(),
+        version: printable(&member.spec.version, NAME).into(),
         enrolling: member.spec.state == MemberState::Enrolling,
         heard: member.spec.last_heard,
         // A record of before there was such a thing says nothing of it.
@@ -451,7 +453,11 @@ pub(super) fn from_member(member: &Member) -> Result<MemberRecord, String> {
             },
             |found| Unresolved {
                 count: found.count,
-                some: found.some.clone(),
+                some: found
+                    .some
+                    .iter()
+                    .map(|one| printable(one, 2 * NAME))
+                    .collect(),
                 since: found.since,
             },
         ),

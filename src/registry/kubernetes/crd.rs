@@ -5,6 +5,7 @@
 //! status is **not** a subresource, and its `metadata.resourceVersion` is the
 //! version of compare-and-set.
 
+mod grammar;
 mod transfer;
 
 use jiff::Timestamp;
@@ -306,5 +307,6 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     for version in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions) {
         version.subresources = None;
     }
+    crds.iter_mut().for_each(grammar::tighten);
     crds
 }

@@ -197,7 +197,7 @@ fn read_status(transfer: &mut Transfer, status: &crd::TransferStatus) -> Result<
 fn from_entry(entry: &crd::TransferEntry) -> Result<Entry, String> {
     Ok(Entry {
         at: entry.at,
-        by: entry.by.as_str().into(),
+        by: super::person(&entry.by),
         deed: Deed::from_word(&entry.deed)
             .ok_or_else(|| format!("status.history.deed: {:?} is none", entry.deed))?,
         why: entry.why.as_deref().and_then(Why::new),
