@@ -86,7 +86,12 @@ pub async fn start(
     loop {
         let known = registry.transfer(&wanted.name).await?;
         let (mut next, version) = match known {
-            None => (wanted.clone(), None),
+            None => {
+                // What one of that name has left, somebody may be about to give free: then it
+                // is not there to be given free any more once this one reserves it.
+                give_free(registry, &wanted.name).await?;
+                (wanted.clone(), None)
+            }
             Some(known) => (continued(known.record, wanted)?, Some(known.version)),
         };
         next.remember(entry.clone());
@@ -189,7 +194,7 @@ pub async fn open(
     .await;
     if let Err(TransferError::Over { .. }) = &opened {
         // Whoever ended it may have been done before the last claim was reserved here.
-        tidy_one(registry, name).await?;
+        give_free(registry, name).await?;
     }
     Ok(Opened {
         transfer: opened?,
@@ -227,10 +232,11 @@ pub async fn close(
     }
     give_free(registry, name).await?;
     let finished = change(registry, name, |known| {
-        Ok(Transfer {
-            phase: Phase::Finished,
-            ..known.clone()
-        })
+        let mut next = known.clone();
+        if known.phase == Phase::Closing {
+            next.phase = Phase::Finished;
+        }
+        Ok(next)
     })
     .await;
     match finished {
@@ -287,21 +293,13 @@ pub async fn tidy(registry: &dyn Registry, member: &MemberName) -> Result<usize,
     let names: BTreeSet<TransferName> = ours.collect();
     let mut freed = 0;
     for name in names {
-        match tidy_one(registry, &name).await {
+        match give_free(registry, &name).await {
             // Whether it is over, nobody can tell; the others are another matter.
             Err(RegistryError::Corrupt(_)) => {}
             outcome => freed += outcome?,
         }
     }
     Ok(freed)
-}
-
-async fn tidy_one(registry: &dyn Registry, name: &TransferName) -> Result<usize, RegistryError> {
-    let known = registry.transfer(name).await?;
-    if known.is_some_and(|known| known.record.reserves()) {
-        return Ok(0);
-    }
-    give_free(registry, name).await
 }
 
 /// An entry of the history, made now.
@@ -400,33 +398,42 @@ async fn reserve_one(
     Ok(None)
 }
 
-/// Gives all claims of a transfer free, and gives how many.
+/// Gives all claims of a transfer free that is over or gone, and gives how many.
+///
+/// Whether it is over is asked **after** the claims were read, and a claim that was changed
+/// since is read again before that is: one may have been declared under its name meanwhile,
+/// and what that reserved is not free.
 async fn give_free(registry: &dyn Registry, name: &TransferName) -> Result<usize, RegistryError> {
-    let claims = reserved(registry, name).await?.records;
-    let freed = stream::iter(claims)
-        .map(|known| free_one(registry, known, name))
-        .buffer_unordered(AT_ONCE);
-    let freed: Vec<()> = freed.try_collect().await?;
-    Ok(freed.len())
+    let mut freed = 0;
+    loop {
+        let claims = reserved(registry, name).await?.records;
+        let known = registry.transfer(name).await?;
+        if known.is_some_and(|known| known.record.reserves()) {
+            return Ok(freed);
+        }
+        let puts = stream::iter(claims)
+            .map(|known| free_one(registry, known, name))
+            .buffer_unordered(AT_ONCE);
+        let puts: Vec<bool> = puts.try_collect().await?;
+        let free = puts.iter().filter(|&&is_free| is_free).count();
+        freed += free;
+        if free == puts.len() {
+            return Ok(freed);
+        }
+    }
 }
 
+/// Whether it could: not where the claim was changed since it was read.
 async fn free_one(
     registry: &dyn Registry,
     known: Versioned<Record>,
     name: &TransferName,
-) -> Result<(), RegistryError> {
-    let identity = known.record.identity.clone();
-    let mut now = Some(known);
-    while let Some(known) = now {
-        let Some(next) = unreserve(&known.record, name) else {
-            return Ok(());
-        };
-        if registry.put_claim(&next, Some(&known.version)).await? != Put::Conflict {
-            return Ok(());
-        }
-        now = registry.claim(&identity).await?;
-    }
-    Ok(())
+) -> Result<bool, RegistryError> {
+    let Some(next) = unreserve(&known.record, name) else {
+        return Ok(true);
+    };
+    let put = registry.put_claim(&next, Some(&known.version)).await?;
+    Ok(put != Put::Conflict)
 }
 
 /// Which of these are being deleted, or inside of what is.

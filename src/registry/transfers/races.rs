@@ -1,4 +1,5 @@
-//! Opening a transfer against a delete, in every order that their calls can come in.
+//! Opening a transfer against a delete, and what is left of one against another of its name, in
+//! every order that their calls can come in.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -14,7 +15,7 @@ use super::*;
 
 /// How many turns are tried in every order: as many calls as both make. What is left is the
 /// first one's, to its end.
-const TURNS: u32 = 11;
+const TURNS: u32 = 13;
 
 /// A registry whose every call waits for its turn.
 struct ByTurns(MemoryRegistry);
@@ -84,6 +85,7 @@ impl Registry for ByTurns {
         &self,
         name: &TransferName,
     ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
+        next_turn().await;
         self.0.transfer(name).await
     }
 
@@ -201,12 +203,69 @@ async fn one_of_the_two_always_sees_the_other() {
             let told = doomed == [INSIDE.parse().unwrap()];
             assert!(
                 !is_admitted || told,
-                "{deleted} at {schedule:011b}: {doomed:?}"
+                "{deleted} at {schedule:013b}: {doomed:?}"
             );
         }
         assert!(
             admitted > 0 && admitted < all,
             "{admitted} of {all} came first"
         );
+    }
+}
+
+/// Who takes away what is left of a transfer.
+#[derive(Clone, Copy, Debug)]
+enum Broom {
+    Tidy,
+    Close,
+}
+
+/// A transfer's record was deleted while its claims were reserved. One sweeps up after it, one
+/// declares it again under its name. Gives what the claim says then, and what it should: `None`
+/// where the new one was closed.
+async fn declared_again(schedule: u32, broom: Broom) -> (Option<Reservation>, Option<Reservation>) {
+    let registry = ByTurns(registry(&["rg"]).await);
+    let wanted = wanted("t");
+    opened_on(&registry.0, &wanted).await;
+    let known = registry.0.transfer(&wanted.name).await.unwrap().unwrap();
+    let removed = registry.0.remove_transfer(&wanted.name, &known.version);
+    removed.await.unwrap();
+    let sweep = async {
+        match broom {
+            Broom::Tidy => drop(tidy(&registry, &wanted.from.member).await.unwrap()),
+            Broom::Close => close(&registry, &wanted.name, None).await.unwrap(),
+        }
+    };
+    let declare = async {
+        let said = entry(Deed::Start, "alice", None);
+        start(&registry, &wanted, &said).await?;
+        open(&registry, &wanted.name, &|_| true).await
+    };
+    let ((), opened) = by_turns(schedule, sweep, declare);
+    let is_open = match opened {
+        Ok(_) => true,
+        Err(TransferError::Over { .. }) => false,
+        Err(error) => panic!("{error}"),
+    };
+    // One that was opened may be closed since.
+    let known = registry.0.transfer(&wanted.name).await.unwrap().unwrap();
+    let reserves = known.record.reserves();
+    assert!(matches!(broom, Broom::Close) || is_open && reserves);
+    let claim = registry.0.claim(&super::tests::identity("rg")).await;
+    (
+        claim.unwrap().unwrap().record.reserved,
+        reserves.then(|| wanted.reservation()),
+    )
+}
+
+/// Whatever the order: what is open is reserved.
+#[rstest::rstest]
+#[case(Broom::Tidy)]
+#[case(Broom::Close)]
+#[tokio::test]
+async fn what_is_declared_again_under_its_name_keeps_what_it_reserved(#[case] broom: Broom) {
+    for schedule in 0..1 << TURNS {
+        let (says, should) = declared_again(schedule, broom).await;
+        assert_eq!(says, should, "{schedule:013b}");
     }
 }

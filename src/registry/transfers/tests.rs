@@ -8,7 +8,7 @@ use crate::transfer::{Selection, Stage};
 
 use super::*;
 
-fn identity(name: &str) -> Identity {
+pub(super) fn identity(name: &str) -> Identity {
     format!("/subscriptions/s/resourceGroups/{name}")
         .parse()
         .unwrap()
