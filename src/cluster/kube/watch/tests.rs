@@ -143,8 +143,8 @@ async fn what_is_asos_is_watched_although_nobody_can_tell_what_it_is_in_azure() 
     *answers.groups.lock().unwrap() = unknown_kinds();
     let crds = ["things.new.azure.com", "things.aks.azure.com"];
     watches.follow_kinds(&WantedCrds::of(&crds)).await;
-    let watched: Vec<&String> = watches.kinds.keys().collect();
-    assert_eq!(watched, ["things.new.azure.com"]);
+    let kinds: Vec<&String> = watches.kinds.keys().collect();
+    assert_eq!(kinds, ["things.new.azure.com"]);
     let groups = watches.cluster.groups().borrow().clone();
     assert_eq!(groups.into_iter().collect::<Vec<_>>(), ["new.azure.com"]);
 }
