@@ -10,12 +10,17 @@ use crate::claim::{
     Woken,
 };
 use crate::cluster::resolve::{self, Trust};
+use crate::object::POLICY_ANNOTATION;
 use crate::registry::{Holding, Scope, policy_changes};
 use crate::resolve::{SETTINGS_SECRET, Secret};
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
 use super::protocol::{Touched, delete_for};
+
+/// How many objects one change of a namespace's policy may wake: each costs some calls on
+/// the registry, and all have to end before the API server gives up.
+const MAX_WOKEN: usize = 2000;
 
 impl Guard {
     /// Acquires for every copy that another policy of its namespace makes live: `before`
@@ -37,9 +42,15 @@ impl Guard {
             let answer = self.look_for_woken(call).await?;
             awakening.answer(answer);
         }
-        let outcomes: Vec<(Touched, Result<(), Stop>)> = stream::iter(awakening.into_woken())
+        let woken = awakening.into_woken();
+        if woken.len() > MAX_WOKEN && !case.standing.lets_through() {
+            return Err(too_many(woken.len()));
+        }
+        case.standing.progress.begin(woken.len());
+        let outcomes: Vec<(Touched, Result<(), Stop>)> = stream::iter(woken)
             .map(|woken| self.wake_by_namespace(case, woken))
             .buffered(AT_ONCE)
+            .inspect(|_| case.standing.progress.step())
             .collect()
             .await;
         let mut all = Ok(());
@@ -160,6 +171,18 @@ impl Guard {
             (None, None) => None,
         })
     }
+}
+
+/// Nothing was written yet: a part of them would be held for nothing.
+fn too_many(woken: usize) -> Stop {
+    let why = format!(
+        "this would wake {woken} objects, more than the {MAX_WOKEN} that can be acquired for at once"
+    );
+    let next = format!(
+        "Annotate the objects themselves with {POLICY_ANNOTATION}: skip, change the namespace, and \
+         take that off again in parts."
+    );
+    Stop::Unknown(why, next)
 }
 
 /// A registry that does not keep the change cannot show it to whoever creates a copy.

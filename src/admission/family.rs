@@ -1,14 +1,13 @@
 //! What a request means for the objects below the one it is about.
 
-use std::collections::HashSet;
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 
-use crate::arm::{Identity, Resolution};
-use crate::claim::{self, Acquire, Aim, CopyRef, Delete, Proof, Refusal};
+use crate::arm::Resolution;
+use crate::claim::{Acquire, Aim, CopyRef, Delete, Proof, Refusal};
 use crate::cluster::ClusterError;
 use crate::cluster::family::descendants;
 use crate::cluster::resolve::{self, Trust, View};
@@ -16,10 +15,8 @@ use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::Policy;
 
 use super::guard::{Case, Guard, Stop};
+use super::policies::Policies;
 use super::protocol::{Touched, delete_for};
-
-/// An object that would be deleted, and the resources that would go with it.
-type Doomed = (Arc<ObjectFacts>, Vec<Identity>);
 
 /// A live object that a request about its owner gives another identity.
 struct Renamed {
@@ -149,7 +146,8 @@ impl Guard {
             return Ok(());
         }
         let below = descendants(&*self.cluster, &case.copy.object);
-        self.look_at_deletes(case, below).await.map(drop)
+        let policies = Policies::of(&*self.cluster);
+        self.look_at_deletes(case, below, policies).await.map(drop)
     }
 
     /// Whether a delete that leaves the object's own resource alone leaves Azure alone:
@@ -158,7 +156,8 @@ impl Guard {
         if case.orphans {
             return Ok(());
         }
-        let live = self.live_below(&case.copy.object).await?;
+        let mut policies = Policies::of(&*self.cluster);
+        let live = self.live_below(&case.copy.object, &mut policies).await?;
         if live.is_empty() || self.is_terminating(&case.copy.object.namespace).await? {
             return Ok(());
         }
@@ -183,11 +182,11 @@ impl Guard {
     pub(super) async fn live_below(
         &self,
         root: &ObjectKey,
+        policies: &mut Policies<'_>,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let mut live = Vec::new();
         for child in descendants(&*self.cluster, root) {
-            let policy = resolve::effective_policy(&*self.cluster, &child, Trust::Known).await?;
-            if policy.policy == Policy::Manage && !child.terminating {
+            if !child.terminating && policies.get(&child).await? == Policy::Manage {
                 live.push(child);
             }
         }
@@ -211,67 +210,6 @@ impl Guard {
         Ok(identities.map(|one| (copy.clone(), one.clone())).collect())
     }
 
-    /// Whether each of these may be deleted along with what a request deletes. Gives
-    /// those whose resources would be deleted in Azure.
-    pub(super) async fn look_at_deletes(
-        &self,
-        case: &Case<'_>,
-        objects: Vec<Arc<ObjectFacts>>,
-    ) -> Result<Vec<Arc<ObjectFacts>>, Stop> {
-        let progress = &case.standing.progress;
-        progress.begin(objects.len());
-        let destructive: Vec<Option<Doomed>> = stream::iter(objects)
-            .map(|object| self.look_at_peers(object))
-            .buffered(AT_ONCE)
-            .inspect(|_| progress.step())
-            .try_collect()
-            .await?;
-        let destructive: Vec<Doomed> = destructive.into_iter().flatten().collect();
-        let all = destructive.iter().flat_map(|(_, identities)| identities);
-        let all: HashSet<&Identity> = all.collect();
-        // What is inside another one of them is looked at with that one.
-        let outermost = |identity: &Identity| !identity.ancestors().iter().any(|a| all.contains(a));
-        let mut outer: Vec<(CopyRef, Identity)> = Vec::new();
-        for (object, identities) in &destructive {
-            for identity in identities.iter().filter(|identity| outermost(identity)) {
-                outer.push((self.copy_of(object), identity.clone()));
-            }
-        }
-        progress.begin(outer.len());
-        stream::iter(outer)
-            .map(|(copy, identity)| self.look_inside(copy, identity))
-            .buffered(AT_ONCE)
-            .inspect(|_| progress.step())
-            .try_collect::<()>()
-            .await?;
-        Ok(destructive.into_iter().map(|(object, _)| object).collect())
-    }
-
-    async fn look_inside(&self, copy: CopyRef, identity: Identity) -> Result<(), Stop> {
-        let depend = self.dependents(&identity, &copy).await?;
-        Ok(depend.map_err(|refusal| child_refused(copy, refusal))?)
-    }
-
-    /// The object with its identities, where deleting it would delete its resource,
-    /// and neither another copy nor a transfer depends on that.
-    async fn look_at_peers(&self, object: Arc<ObjectFacts>) -> Result<Option<Doomed>, Stop> {
-        let policy = resolve::effective_policy(&*self.cluster, &object, Trust::Known).await?;
-        if policy.policy != Policy::Manage || object.terminating {
-            return Ok(None);
-        }
-        let copy = self.copy_of(&object);
-        let found = self.identity(&object).await?;
-        let identities = found.iter().flat_map(Resolution::identities);
-        let identities: Vec<Identity> = identities.cloned().collect();
-        for identity in &identities {
-            let known = self.registry.claim(identity).await?;
-            let claimed = known.as_ref().map(|known| &known.record);
-            claim::others_depend(claimed, identity, &copy)
-                .map_err(|refusal| child_refused(copy.clone(), refusal))?;
-        }
-        Ok(Some((object, identities)))
-    }
-
     pub(super) fn copy_of(&self, object: &ObjectFacts) -> CopyRef {
         CopyRef {
             member: self.member.clone(),
@@ -291,11 +229,4 @@ fn names_children_alike(old: &ObjectFacts, new: &ObjectFacts) -> bool {
         && old.naming_convention == new.naming_convention
         && found_name(old) == found_name(new)
         && override_of(old) == override_of(new)
-}
-
-fn child_refused(child: CopyRef, refusal: Refusal) -> Refusal {
-    Refusal::ChildRefused {
-        child,
-        refusal: Box::new(refusal),
-    }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod awakening;
+mod doomed;
 mod family;
 mod guard;
 mod inherited;
@@ -9,6 +10,7 @@ mod known;
 mod marks;
 mod metrics;
 mod plain;
+mod policies;
 mod privileges;
 mod progress;
 mod protocol;

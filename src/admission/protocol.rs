@@ -10,8 +10,8 @@ use tracing::{Instrument as _, debug, debug_span, warn};
 
 use crate::arm::{Identity, Resolution};
 use crate::claim::{
-    self, Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Delete, Entry, Proof, Reason,
-    Record, Refusal, Stored,
+    Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Delete, Entry, Proof, Reason, Record,
+    Refusal, Stored,
 };
 use crate::cluster::resolve::{self, Trust};
 use crate::object::ObjectFacts;
@@ -186,21 +186,6 @@ impl Guard {
                 Answer::Claims(records(self.registry.claims(&scope).await?.whole()?))
             }
         })
-    }
-
-    /// Whether others hold something inside a resource that would be deleted.
-    pub(super) async fn dependents(
-        &self,
-        identity: &Identity,
-        copy: &CopyRef,
-    ) -> Result<Result<(), Refusal>, RegistryError> {
-        let below = self
-            .registry
-            .claims(&Scope::Below(identity.clone()))
-            .await?
-            .whole()?;
-        let records = below.iter().map(|known| &known.record);
-        Ok(claim::dependents(identity, copy, records))
     }
 
     /// Says that a request is about to write these claims. Their end is followed up

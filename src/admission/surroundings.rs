@@ -1,8 +1,10 @@
 //! What namespaces and CRDs mean for the copies in them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use tokio::time::timeout;
 
 use crate::claim::{Action, Deed, Entry, PolicyChange, Reason, Words};
 use crate::cluster::ClusterError;
@@ -13,11 +15,15 @@ use crate::registry::policy_changes;
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard};
+use super::policies::Policies;
 use super::protocol::Touched;
 use super::review::Request;
 use super::standing::Standing;
 use super::verdict::{Objection, Verdict};
 
+/// How long those who override the refusal of a whole kind wait for the claims to
+/// remember it.
+const TO_REMEMBER: Duration = Duration::from_secs(3);
 /// How many objects a message names before it counts the rest.
 const NAMED: usize = 3;
 
@@ -66,8 +72,13 @@ impl Guard {
             ("DELETE", _) => {
                 let case = self.case(request, standing, &facts, Action::Delete);
                 let objects = self.cluster.in_namespace(name);
-                let outcome = self.look_at_deletes(&case, objects).await.map(drop);
-                self.conclude(&case, outcome).await
+                let all = objects.len();
+                // The request shows the namespace as it is stored.
+                let policies = Policies::of(&*self.cluster).knowing(name, old.policy());
+                match self.look_at_deletes(&case, objects, policies).await {
+                    Ok(live) => goes_along(name, &live, all),
+                    Err(stop) => self.stopped(&case, stop).await,
+                }
             }
             ("UPDATE", Some(new)) => {
                 let case = self.case(request, standing, &facts, Action::NamespacePolicy);
@@ -148,8 +159,15 @@ impl Guard {
             &request.name,
         ));
         let case = self.case(request, standing, &facts, Action::Delete);
-        self.remember_kind(&case, &live).await;
-        standing.on(&against(Reason::KindInUse, words))
+        let verdict = standing.on(&against(Reason::KindInUse, words));
+        let remembering = self.remember_kind(&case, &live);
+        match timeout(TO_REMEMBER, remembering).await {
+            Ok(()) => verdict,
+            Err(_) => verdict.noting(format!(
+                "not all {} claims remember who deletes this CRD: there was no time",
+                live.len()
+            )),
+        }
     }
 
     /// Remembers in the claim of each live object that a person had its whole kind
@@ -187,14 +205,13 @@ impl Guard {
         definition: &DefinitionSpec,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let (group, kind) = (&definition.group, &definition.names.kind);
+        let mut policies = Policies::of(&*self.cluster);
         let mut live = Vec::new();
         for object in self.cluster.objects() {
             if *object.key.group == **group && *object.key.kind == **kind {
-                let below = self.live_below(&object.key).await?;
-                let policy =
-                    resolve::effective_policy(&*self.cluster, &object, Trust::Known).await?;
-                live.extend(policy.policy.is_live().then_some(object));
-                live.extend(below);
+                live.extend(self.live_below(&object.key, &mut policies).await?);
+                let is_live = policies.get(&object).await?.is_live();
+                live.extend(is_live.then_some(object));
             }
         }
         // One below another of the kind was found twice.
@@ -210,6 +227,31 @@ pub(super) fn against(reason: Reason, words: Words) -> Objection {
         reason,
         code: 403,
         words,
+    }
+}
+
+/// What is deleted in Azure with a namespace of so many objects. That is a person's will,
+/// but not everybody knows.
+fn goes_along(namespace: &str, live: &[Arc<ObjectFacts>], all: usize) -> Verdict {
+    if live.is_empty() {
+        return Verdict::allow();
+    }
+    let resources = if live.len() == 1 {
+        "resource"
+    } else {
+        "resources"
+    };
+    let verdict = Verdict::allow().noting(format!(
+        "deleting namespace {namespace} deletes {} {resources} in Azure: {}",
+        live.len(),
+        some_of(live)
+    ));
+    match all - live.len() {
+        0 => verdict,
+        // A move that was not gone through to its end looks like this.
+        stay => verdict.noting(format!(
+            "others in it whose resources stay (parked, detached or terminating): {stay}"
+        )),
     }
 }
 

@@ -25,6 +25,7 @@ mod refusal;
 mod reserve;
 #[cfg(test)]
 mod testing;
+mod together;
 mod wording;
 
 pub use acquire::{Acquire, acquire, acquire_below, acquire_by_force, withdraw};
@@ -44,4 +45,5 @@ pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
 pub use reserve::{
     Place, PlaceError, Reservation, TransferName, TransferNameError, reserve, unreserve,
 };
+pub use together::{Lookups, Together};
 pub use wording::{Action, Heard, Heartbeats, NAMED, Speaker, Words};

@@ -92,6 +92,35 @@ async fn a_namespaces_policy_is_not_changed_over_a_live_twin() {
     story.b.clear_policy(&group).await.refused();
 }
 
+/// A change of the annotation through a subresource is one as well.
+#[tokio::test]
+async fn a_namespaces_policy_is_asked_about_however_it_changes() {
+    let story = Story::begin(shared_lab().await, "ns-through").await;
+    let (namespace, group) = (Object::namespace("ns-through"), story.resource_group("rg"));
+    story
+        .a
+        .annotate(&namespace, POLICY, Some("skip"))
+        .await
+        .admitted_silently();
+    story.a.create(&group).await.admitted();
+    story.b.create(&group).await.admitted();
+    for subresource in ["status", "finalize"] {
+        let refused = async || {
+            let mut stored = story.a.get(&namespace).await?.object;
+            stored.0["metadata"]["annotations"] = serde_json::json!({});
+            let person = story.a.dry_run();
+            person.replace_through(&stored, subresource).await
+        };
+        eventually_refused("takes its policy from this namespace", refused)
+            .await
+            .because("cluster b");
+        // What changes nothing that counts passes as ever.
+        let stored = story.a.get(&namespace).await.admitted().object;
+        let same = story.a.replace_through(&stored, subresource).await;
+        same.admitted_silently();
+    }
+}
+
 #[tokio::test]
 async fn a_kind_is_not_deleted_over_its_live_objects() {
     let story = Story::begin(shared_lab().await, "crd-delete").await;

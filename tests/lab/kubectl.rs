@@ -150,6 +150,13 @@ impl Kubectl {
         self.send("PUT", &self.path(object), "", body).await
     }
 
+    /// Replaces it through one of its subresources.
+    pub async fn replace_through(&self, object: &Object, subresource: &str) -> Outcome {
+        let path = format!("{}/{subresource}", self.path(object));
+        let body = Some((PLAIN, &object.0));
+        self.send("PUT", &path, "", body).await
+    }
+
     /// `kubectl patch --type merge`.
     pub async fn patch(&self, object: &Object, patch: Value) -> Outcome {
         let body = Some((MERGE, &patch));

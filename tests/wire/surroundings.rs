@@ -4,8 +4,8 @@ use aso_guard::claim::ClaimState;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::object::{Object, POLICY, group};
-use super::world::World;
+use super::object::{Object, POLICY, account, group};
+use super::world::{World, facts};
 
 /// Namespace `team`, guarded.
 pub fn namespace() -> Object {
@@ -36,7 +36,16 @@ async fn a_namespace_goes_unless_a_delete_inside_would_be_refused() {
         .store(&group("elsewhere").in_namespace("other"))
         .await;
     world.b.store(&group("elsewhere").policy("skip")).await;
-    world.a.ask(&team.delete()).await.admitted();
+    let answer = world.a.ask(&team.delete()).await;
+    assert!(answer.allowed, "{answer:#?}");
+    let what = "deleting namespace team deletes 1 resource in Azure: team/ResourceGroup/mine";
+    assert_eq!(answer.warnings, [what]);
+    // Half of a move is left behind.
+    let parked = world.a.store(&group("parked").policy("skip")).await;
+    let answer = world.a.ask(&team.delete()).await;
+    let others = "others in it whose resources stay (parked, detached or terminating): 1";
+    assert_eq!(answer.warnings, [what, others]);
+    world.a.remove(&parked).await;
 
     world.a.store(&group("shared")).await;
     let peer = world.b.store(&group("shared").policy("skip")).await;
@@ -46,7 +55,47 @@ async fn a_namespace_goes_unless_a_delete_inside_would_be_refused() {
     assert!(message.contains("team/ResourceGroup/shared"), "{message}");
     assert!(message.contains("cluster b"), "{message}");
     world.b.remove(&peer).await;
-    world.a.ask(&team.delete()).await.admitted();
+    assert!(world.a.ask(&team.delete()).await.allowed);
+}
+
+/// Whatever is in it: what is inside a group comes with the group, and a subscription
+/// with many groups is listed once.
+#[tokio::test]
+async fn the_delete_of_a_full_namespace_costs_few_calls() {
+    let world = World::new();
+    for number in 0..40 {
+        let name = format!("rg-{number}");
+        world.a.store(&group(&name)).await;
+        world.a.store(&account(&format!("st{number}"), &name)).await;
+    }
+    let peer = world.b.store(&account("st7", "rg-7").policy("skip")).await;
+    world.registry.calls();
+    let answer = world.a.ask(&namespace().delete()).await;
+    assert!(answer.status.message.contains("cluster b"), "{answer:#?}");
+    // The second is for its words.
+    assert_eq!(world.registry.calls(), ["claims", "member"]);
+    world.b.remove(&peer).await;
+    let answer = world.a.ask(&namespace().delete()).await;
+    assert!(answer.allowed, "{answer:#?}");
+    assert!(answer.warnings[0].contains("80 resources"), "{answer:#?}");
+}
+
+#[tokio::test]
+async fn a_namespace_with_too_many_objects_to_wake_says_what_to_do() {
+    let world = World::new();
+    world.a.cluster.set_namespace_policy("team", Some("skip"));
+    for number in 0..2001 {
+        world
+            .a
+            .cluster
+            .store(facts(&group(&format!("rg-{number}"))));
+    }
+    let parked = namespace().annotated(POLICY, "skip");
+    let answer = world.a.ask(&parked.update(&namespace())).await;
+    let message = answer.refused(503, "RegistryUnavailable");
+    assert!(message.contains("would wake 2001 objects"), "{message}");
+    assert!(message.contains("in parts"), "{message}");
+    assert_eq!(world.record("/resourceGroups/rg-1").await, None);
 }
 
 #[tokio::test]

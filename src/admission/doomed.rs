@@ -1,0 +1,111 @@
+//! What is deleted along with something else: by Kubernetes' garbage collector, or with a
+//! namespace.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::arm::{Identity, Resolution};
+use crate::claim::{CopyRef, Together};
+use crate::object::ObjectFacts;
+use crate::policy::Policy;
+use crate::registry::{RegistryError, Scope};
+
+use super::family::AT_ONCE;
+use super::guard::{Case, Guard, Stop};
+use super::policies::Policies;
+
+/// How many lists are read together.
+const LISTS_AT_ONCE: usize = 4;
+
+impl Guard {
+    /// Whether all of these may be deleted along with what a request deletes. Gives those
+    /// whose resources would be deleted in Azure.
+    pub(super) async fn look_at_deletes(
+        &self,
+        case: &Case<'_>,
+        objects: Vec<Arc<ObjectFacts>>,
+        mut policies: Policies<'_>,
+    ) -> Result<Vec<Arc<ObjectFacts>>, Stop> {
+        let progress = &case.standing.progress;
+        progress.begin(objects.len());
+        let mut live = Vec::new();
+        let mut doomed: Vec<(CopyRef, Identity)> = Vec::new();
+        for object in objects {
+            progress.step();
+            if object.terminating || policies.get(&object).await? != Policy::Manage {
+                continue;
+            }
+            let known = self.identity(&object).await?;
+            let identities = known.iter().flat_map(Resolution::identities);
+            doomed.extend(identities.map(|one| (self.copy_of(&object), one.clone())));
+            live.push(object);
+        }
+        self.look_up(case, Together::new(doomed)).await?.outcome()?;
+        Ok(live)
+    }
+
+    async fn look_up(
+        &self,
+        case: &Case<'_>,
+        together: Together,
+    ) -> Result<Together, RegistryError> {
+        let (lookups, progress) = (together.lookups(), &case.standing.progress);
+        progress.begin(lookups.claims.len() + lookups.below.len());
+        let together = Mutex::new(together);
+        let reads = stream::iter(lookups.claims).map(|identity| {
+            let together = &together;
+            async move {
+                if let Some(known) = self.registry.claim(&identity).await? {
+                    lock(together).take(known.record);
+                }
+                Ok::<(), RegistryError>(())
+            }
+        });
+        reads.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let lists = stream::iter(lookups.below).map(|identity| {
+            let together = &together;
+            async move { self.list_into(together, Scope::Below(identity)).await }
+        });
+        lists
+            .buffer_unordered(LISTS_AT_ONCE)
+            .inspect(|_| progress.step())
+            .try_collect::<()>()
+            .await?;
+        Ok(together
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes a list page by page: it may be long, and little of it matters.
+    async fn list_into(
+        &self,
+        together: &Mutex<Together>,
+        scope: Scope,
+    ) -> Result<(), RegistryError> {
+        let mut at = None;
+        loop {
+            let page = self.registry.claims_page(&scope, at.as_ref()).await?;
+            let mut together = lock(together);
+            for unreadable in page.unreadable {
+                let about = unreadable.identity.as_ref();
+                if about.is_none_or(|identity| together.is_about(identity)) {
+                    return Err(unreadable.into());
+                }
+            }
+            for known in page.claims {
+                together.take(known.record);
+            }
+            drop(together);
+            match page.next {
+                Some(next) => at = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// No call panics while it holds the lock, so a poisoned one is as good.
+fn lock(together: &Mutex<Together>) -> std::sync::MutexGuard<'_, Together> {
+    together.lock().unwrap_or_else(PoisonError::into_inner)
+}
