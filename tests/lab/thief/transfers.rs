@@ -48,6 +48,14 @@ fn is_free(claim: &mut Value) {
     }
 }
 
+/// What was said, without the name that differs from story to story.
+fn unnamed(outcome: Outcome, name: &str) -> Outcome {
+    outcome.map_err(|mut refusal| {
+        refusal.message = refusal.message.replace(name, "NAME");
+        refusal
+    })
+}
+
 impl Thief {
     /// The shared claim with something changed, by this person.
     async fn written_by(&self, who: &Kubectl, change: impl Fn(&mut Value)) -> Outcome {
@@ -123,7 +131,8 @@ impl Thief {
             ),
         ];
         for (attempt, patch) in patches {
-            table.refused(attempt, self.b.patch(&transfer(name), patch).await);
+            let outcome = self.b.patch(&transfer(name), patch).await;
+            table.refused(attempt, unnamed(outcome, name));
         }
         // An API server learns of a new transfer within a moment.
         let dry = self.b.dry_run();
@@ -143,12 +152,7 @@ impl Thief {
             }),
         ];
         for (attempt, change) in writes {
-            let outcome = self.writes(change).await;
-            let outcome = outcome.map_err(|mut refusal| {
-                refusal.message = refusal.message.replace(name, "NAME");
-                refusal
-            });
-            table.refused(attempt, outcome);
+            table.refused(attempt, unnamed(self.writes(change).await, name));
         }
     }
 }
