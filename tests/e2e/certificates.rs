@@ -9,10 +9,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::GUARD;
@@ -146,6 +149,10 @@ fn pem(base64: &str) -> Vec<u8> {
 
 /// Whether a replica serves a certificate that this CA signed.
 async fn serves(replica: &Replica, ca: &str) -> anyhow::Result<()> {
+    connect(replica, ca).await.map(drop)
+}
+
+async fn connect(replica: &Replica, ca: &str) -> anyhow::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&pem(ca))?)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -156,8 +163,7 @@ async fn serves(replica: &Replica, ca: &str) -> anyhow::Result<()> {
     let stream = TcpStream::connect(("127.0.0.1", replica.port())).await?;
     let name = ServerName::try_from("127.0.0.1")?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    connector.connect(name, stream).await?;
-    Ok(())
+    Ok(connector.connect(name, stream).await?)
 }
 
 /// Waits until all replicas serve what the Secret holds, and gives its CA.
@@ -222,6 +228,51 @@ async fn certificates_are_renewed_and_replaced_while_calls_go_on() {
     println!("{calls} calls, {} CAs, {} failed", cas, failed.len());
     assert!(cas >= 6 && calls > 100, "{cas} CAs, {calls} calls");
     assert_eq!(failed, [""; 0]);
+}
+
+/// What a replica says to a forged review at this path.
+async fn forged(replica: &Replica, ca: &str, path: &str) -> anyhow::Result<String> {
+    let mut stream = connect(replica, ca).await?;
+    let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 99\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await?;
+    Ok(String::from_utf8(answer)?)
+}
+
+#[tokio::test]
+async fn a_stranger_is_not_told_the_path_and_is_not_answered_without_it() {
+    let long = Plan {
+        args: Vec::new(),
+        ..plan()
+    };
+    let guarded = Guarded::start("strangers", &long).await;
+    let ca = agreed(&guarded).await;
+    let told = || async {
+        let stored = guarded.kubectl.get(&configuration()).await?.object;
+        let url = stored.text("/webhooks/0/clientConfig/url").to_owned();
+        let (_, secret) = url.split_once("/validate/").context("the plain path")?;
+        anyhow::ensure!(secret.len() == 64, "{} characters", secret.len());
+        Ok(secret.to_owned())
+    };
+    let secret = until("a secret path", PATIENCE, told).await.unwrap();
+    let replica = &guarded.guard.replicas()[0];
+    // The plain path was told first, and is taken for a while longer.
+    until("the plain path to be nobody's", PATIENCE, async || {
+        let said = forged(replica, &ca, "/validate").await?;
+        anyhow::ensure!(said == "HTTP/1.1 404", "{said}");
+        Ok(())
+    })
+    .await
+    .unwrap();
+    let (_, metrics) = replica.ops("/metrics").await.unwrap();
+    let counted = "aso_guard_rejected_calls_total{reason=\"path\"} ";
+    assert!(metrics.contains(counted), "{metrics}");
+    assert!(!metrics.contains(&format!("{counted}0\n")), "{metrics}");
+    let log = replica.process.log_tail(1000);
+    assert!(!log.contains(&secret), "{log}");
+    let group = Object::of("ResourceGroup", "still-asked");
+    guarded.kubectl.dry_run().create(&group).await.admitted();
 }
 
 #[tokio::test]
