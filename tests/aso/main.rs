@@ -4,6 +4,7 @@
 //! for that build takes some twenty minutes.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "what goes wrong in a helper fails its test"
 )]

@@ -269,8 +269,8 @@ async fn a_stranger_is_not_told_the_path_and_is_not_answered_without_it() {
     let counted = "aso_guard_rejected_calls_total{reason=\"path\"} ";
     assert!(metrics.contains(counted), "{metrics}");
     assert!(!metrics.contains(&format!("{counted}0\n")), "{metrics}");
-    let log = replica.process.log_tail(1000);
-    assert!(!log.contains(&secret), "{log}");
+    let lines = replica.process.log_tail(1000);
+    assert!(!lines.contains(&secret), "{lines}");
     let group = Object::of("ResourceGroup", "still-asked");
     guarded.kubectl.dry_run().create(&group).await.admitted();
 }
