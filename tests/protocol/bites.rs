@@ -7,7 +7,7 @@ use aso_guard::policy::Policy::{Manage, Skip};
 use rstest::rstest;
 use stateright::HasDiscoveries;
 
-use super::model::bounds::{Bounds, FAMILY, PASTED, TWO, budget, explore, with_force};
+use super::model::bounds::{Bounds, FAMILY, TWO, budget, explore, with_force};
 use super::model::checked::{COVER, HARM, REST, TWINS};
 use super::model::places::Place::{ParentA, ParentB};
 use super::model::rules::Rules;
@@ -22,22 +22,9 @@ const MOVE: Bounds = Bounds {
     name: "a move",
     places: TWO,
     begin: &[(ParentA, Manage)],
-    namespace: &[],
     story: &[],
     replicas: 1,
     left: budget(2, 1, 1, 0, 0),
-};
-/// The resource is live in a by its namespace, which was parked once.
-const INHERITED: Bounds = Bounds {
-    name: "inherited",
-    namespace: &[Manage, Skip],
-    ..MOVE
-};
-/// The resource is live in a, and b may have an object that was pasted with its ID.
-const PASTE: Bounds = Bounds {
-    name: "pasted",
-    places: PASTED,
-    ..MOVE
 };
 /// The resource is nowhere.
 const NOTHING: Bounds = Bounds {
@@ -87,8 +74,6 @@ fn caught(property: &'static str, bounds: Bounds, rules: Rules, left: Budget) {
 #[case::release_on_observation(Rules { release_on_observation: false, ..Rules::ALL }, MOVE, budget(1, 1, 0, 0, 0))]
 #[case::record_before_object(Rules { record_before_object: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
 #[case::uids_before_object(Rules { uids_before_object: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]
-#[case::release_on_store(Rules { release_on_store: false, ..Rules::ALL }, INHERITED, budget(1, 0, 0, 0, 0))]
-#[case::every_identity(Rules { every_identity: false, ..Rules::ALL }, PASTE, budget(1, 0, 0, 0, 0))]
 #[case::deadline_before_object(Rules { deadline_before_object: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
 #[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
 #[case::deadline_covers_request(Rules { deadline_covers_request: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]

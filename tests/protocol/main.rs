@@ -18,8 +18,8 @@ mod schedules;
 
 use std::time::Duration;
 
-use aso_guard::policy::Policy::{Manage, Skip};
-use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_force};
+use aso_guard::policy::Policy::Manage;
+use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, TWO, budget, explore, with_force};
 use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
@@ -52,7 +52,6 @@ const TWO_REPLICAS: Case = case(
         name: "two replicas",
         places: TWO,
         begin: &[(ParentA, Manage)],
-        namespace: &[],
         story: &[],
         replicas: 2,
         left: budget(2, 1, 1, 0, 0),
@@ -247,48 +246,7 @@ const FAMILY_BY_FORCE: Case = case(
         Expired,
     ],
 );
-/// A copy that is live by its namespace, which was parked once and may be again.
-const INHERITED: Case = case(
-    Bounds {
-        name: "inherited",
-        namespace: &[Manage, Skip],
-        left: budget(2, 2, 1, 0, 0),
-        ..TWO_REPLICAS.bounds
-    },
-    &[
-        Sight::Doubted,
-        LiveElsewhere,
-        PeersDepend,
-        Outrun,
-        Released,
-        Expired,
-        Proven,
-        TwoReplicas,
-        HandedOver,
-    ],
-);
-/// An object that names another one's resource besides its own.
-const PASTE: Case = case(
-    Bounds {
-        name: "pasted",
-        places: PASTED,
-        replicas: 1,
-        left: budget(2, 1, 1, 1, 1),
-        ..TWO_REPLICAS.bounds
-    },
-    &[
-        Sight::Foreign,
-        LiveElsewhere,
-        PeersDepend,
-        TakenBack,
-        AnswerLost,
-        Released,
-        Expired,
-        HandedOver,
-        Adopted,
-    ],
-);
-const CASES: [&Case; 11] = [
+const CASES: [&Case; 9] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -298,8 +256,6 @@ const CASES: [&Case; 11] = [
     &GARBAGE,
     &BY_FORCE,
     &FAMILY_BY_FORCE,
-    &INHERITED,
-    &PASTE,
 ];
 
 #[rstest]
@@ -312,8 +268,6 @@ const CASES: [&Case; 11] = [
 #[case::garbage(&GARBAGE)]
 #[case::by_force(&BY_FORCE)]
 #[case::family_by_force(&FAMILY_BY_FORCE)]
-#[case::inherited(&INHERITED)]
-#[case::pasted(&PASTE)]
 fn the_protocol_holds(#[case] case: &Case) {
     let protocol = case.bounds.protocol(Rules::ALL);
     let tally = protocol.tally.clone();

@@ -7,7 +7,7 @@ use aso_guard::policy::Policy;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::checked::Protocol;
-use super::places::Place::{self, ChildA, ChildB, ParentA, ParentB, PastedB};
+use super::places::Place::{self, ChildA, ChildB, ParentA, ParentB};
 use super::rules::Rules;
 use super::sights::Tally;
 use super::steps::Step;
@@ -22,9 +22,6 @@ pub const ALL: &[Place] = &[ParentA, ParentB, ChildB];
 /// The resource in one, its child in both: garbage in one of them.
 pub const CHILDREN: &[Place] = &[ParentA, ChildA, ChildB];
 
-/// The resource in one cluster, and in the other an object that was pasted with its ID.
-pub const PASTED: &[Place] = &[ParentA, PastedB];
-
 /// How far a check goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -34,9 +31,6 @@ pub struct Bounds {
     pub places: &'static [Place],
     /// Those that are there at the start, known to their observers.
     pub begin: &'static [(Place, Policy)],
-    /// The policies that the namespace of the first of them has had, the one that it has first;
-    /// empty where the copy has its own.
-    pub namespace: &'static [Policy],
     /// What has happened since, step by step.
     pub story: &'static [Step],
     /// How many looks the observers of one cluster are at together.
@@ -64,7 +58,6 @@ impl Bounds {
         let world = begin.fold(World::empty(self.left), |world, &(place, policy)| {
             world.with(place, policy)
         });
-        let world = world.inheriting(self.namespace);
         let mut protocol = Protocol {
             rules: Rules::ALL,
             places: self.places,

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use aso_guard::claim::{
     Copy, Look as Machine, LookAnswer, LookCall, Proof, Record, ResolvesTo, Sighting,
 };
-use aso_guard::resolve::Trust;
 
-use super::places::{ALL, PLACES, Place, identity_of};
+use super::places::{ALL, PLACES, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::Sight;
@@ -22,27 +21,26 @@ const ROUNDS: usize = 4;
 
 impl World {
     /// A replica begins to look at a copy.
-    pub fn begin_look(&mut self, rules: &Rules, place: Place, resource: usize) {
-        let identity = identity_of(resource).clone();
-        let machine = Machine::new(place.copy().clone(), identity);
-        let mut look = Look::new(place, resource, machine);
+    pub fn begin_look(&mut self, rules: &Rules, place: Place) {
+        let machine = Machine::new(place.copy().clone(), place.identity().clone());
+        let mut look = Look::new(place, machine);
         self.make_call(rules, &mut look, 0);
         self.carry_on(rules, look);
     }
 
     /// A replica that has no claim of a copy makes one from what its cache says,
     /// which may be long out of date when the write arrives.
-    pub fn adopt(&mut self, rules: &Rules, place: Place, resource: usize) {
+    pub fn adopt(&mut self, rules: &Rules, place: Place) {
         if let Some(object) = self.object(place) {
             self.note(Sight::Adopted);
             let machine = Machine::adopting(
                 place.copy().clone(),
-                identity_of(resource).clone(),
+                place.identity().clone(),
                 sighting(object),
                 resolves_to(place, object),
                 time(self.clock(place)),
             );
-            self.carry_on(rules, Look::new(place, resource, machine));
+            self.carry_on(rules, Look::new(place, machine));
         }
     }
 
@@ -59,12 +57,10 @@ impl World {
     }
 
     /// How many answers there may be to a look's next call: which of the uids that were
-    /// stored the replica has heard of by now, and which of the policies that the namespace has
-    /// had it remembers, for its watches may be late.
+    /// stored the replica has heard of by now, for its watch may be late.
     pub fn answers(&self, look: &Look) -> usize {
         match look.machine.call() {
             LookCall::Uids => 1 << self.awaited(look).len(),
-            LookCall::Resolve(_, Trust::Known) => self.namespace.len().max(1),
             _ => 1,
         }
     }
@@ -89,11 +85,7 @@ impl World {
             }
             _ => {}
         }
-        if self
-            .looks
-            .iter()
-            .any(|other| other.place == look.place && other.resource == look.resource)
-        {
+        if self.looks.iter().any(|other| other.place == look.place) {
             self.note(Sight::TwoReplicas);
         }
         self.looks.push(Sealed::new(look));
@@ -107,7 +99,7 @@ impl World {
                 in_order && rules.match_proof && pending(look).is_empty()
             }
             LookCall::Object => look.early.is_read(),
-            LookCall::Resolve(object, _) => !object.inherits,
+            LookCall::Resolve(..) => true,
             LookCall::Claim(_) | LookCall::Put(..) | LookCall::Done(_) => false,
         }
     }
@@ -117,7 +109,7 @@ impl World {
         let place = look.place;
         let answer = match look.machine.call() {
             LookCall::Claim(_) => {
-                let claim = self.claims[look.resource].clone();
+                let claim = self.claim(place).cloned();
                 if !rules.deadline_before_object && !look.early_claim.is_read() {
                     look.early_claim = Early::Read(claim);
                     return;
@@ -152,18 +144,7 @@ impl World {
                 let object = look.early.take_or(self.object(place));
                 LookAnswer::Object(object.map(|object| (sighting(object), object)))
             }
-            LookCall::Resolve(object, trust) => {
-                let mut resolved = resolves_to(place, *object);
-                if object.inherits {
-                    let remembered = if trust == Trust::Known { choice } else { 0 };
-                    resolved.policy = self.namespace[remembered];
-                    resolved.is_own_policy = !rules.release_on_store;
-                    if trust == Trust::Store {
-                        self.note(Sight::Doubted);
-                    }
-                }
-                LookAnswer::Resolved(resolved)
-            }
+            LookCall::Resolve(object, _) => LookAnswer::Resolved(resolves_to(place, *object)),
             LookCall::Put(..) | LookCall::Done(_) => return,
         };
         look.machine.answer(answer);
@@ -174,9 +155,7 @@ impl World {
     fn put_looked(&mut self, rules: &Rules, look: &Look, next: &Record) {
         let place = look.place;
         let live = |record: &Record| record.copies.get(place.copy()).is_some_and(Copy::is_live);
-        let was_live = self.claims[look.resource]
-            .as_ref()
-            .is_some_and(|record| live(record));
+        let was_live = self.claim(place).is_some_and(|record| live(record));
         if !self.put(rules, next, look.rests_on_record) {
             self.note(Sight::Outrun);
         } else if was_live && !live(next) {
@@ -266,14 +245,12 @@ impl World {
         for _ in 0..ROUNDS {
             let before = world.claims.clone();
             for place in ALL {
-                for &resource in place.resources() {
-                    if world.object(place).is_none() && world.claims[resource].is_none() {
-                        continue;
-                    }
-                    world.begin_look(rules, place, resource);
-                    while !world.looks.is_empty() {
-                        world.go_on_looking(rules, 0, 0);
-                    }
+                if world.object(place).is_none() && world.claim(place).is_none() {
+                    continue;
+                }
+                world.begin_look(rules, place);
+                while !world.looks.is_empty() {
+                    world.go_on_looking(rules, 0, 0);
                 }
             }
             if world.claims == before {
@@ -286,10 +263,9 @@ impl World {
 }
 
 impl Look {
-    fn new(place: Place, resource: usize, machine: Machine<(), Object>) -> Self {
+    fn new(place: Place, machine: Machine<(), Object>) -> Self {
         Self {
             place,
-            resource,
             machine,
             rests_on_record: false,
             read: None,
@@ -344,7 +320,7 @@ fn sighting(object: Object) -> Sighting {
 
 fn resolves_to(place: Place, object: Object) -> ResolvesTo {
     ResolvesTo {
-        identities: place.identities(),
+        identities: vec![place.identity().clone()],
         is_complete: true,
         assumed: false,
         policy: object.policy,

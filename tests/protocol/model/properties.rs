@@ -63,12 +63,10 @@ impl World {
     }
 
     fn covers(&self, place: Place, live: bool, deletes: bool) -> bool {
-        place.resources().iter().all(|&resource| {
-            let record = self.claims[resource].as_ref();
-            let copy = record.and_then(|record| record.copies.get(place.copy()));
-            (!live || copy.is_some_and(aso_guard::claim::Copy::is_live))
-                && (!deletes || copy.is_some_and(aso_guard::claim::Copy::is_deleting))
-        })
+        let record = self.claim(place);
+        let copy = record.and_then(|record| record.copies.get(place.copy()));
+        (!live || copy.is_some_and(aso_guard::claim::Copy::is_live))
+            && (!deletes || copy.is_some_and(aso_guard::claim::Copy::is_deleting))
     }
 
     /// When nothing is under way, the observers bring the claims in line with what is
@@ -90,23 +88,20 @@ impl World {
     }
 
     fn says_what_is_stored(&self, place: Place) -> bool {
+        let claim = self.claim(place);
+        let copy = claim.and_then(|record| record.copies.get(place.copy()));
+        let stored = copy.and_then(|copy| copy.stored.as_ref());
         let object = self.object(place);
-        place.resources().iter().all(|&resource| {
-            let claim = self.claims[resource].as_ref();
-            let copy = claim.and_then(|record| record.copies.get(place.copy()));
-            let stored = copy.and_then(|copy| copy.stored.as_ref());
-            stored.map(|stored| (stored.policy, stored.terminating))
-                == object.map(|object| (object.policy, object.terminating))
-                && copy.is_none_or(|copy| copy.next_deadline().is_none())
-        })
+        stored.map(|stored| (stored.policy, stored.terminating))
+            == object.map(|object| (object.policy, object.terminating))
+            && copy.is_none_or(|copy| copy.next_deadline().is_none())
     }
 
     /// Whether a live copy is admitted here, unless the resource is live somewhere, or
     /// inside of what is being deleted.
     fn can_be_claimed(&self, rules: &Rules, place: Place) -> bool {
         let above_goes = |above| place.is_inside(above) && self.deletes(above);
-        let is_live = |&resource: &usize| self.live(resource) > 0;
-        if place.resources().iter().any(is_live) || ALL.into_iter().any(above_goes) {
+        if self.live(place.resource()) > 0 || ALL.into_iter().any(above_goes) {
             return true;
         }
         let mut world = self.clone();

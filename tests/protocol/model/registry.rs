@@ -62,7 +62,7 @@ impl World {
     /// rests on there being no record can, once there is none again.
     fn outdate(&mut self, at: usize) {
         self.looks
-            .retain(|look| look.resource != at || !look.rests_on_a_record());
+            .retain(|look| look.place.resource() != at || !look.rests_on_a_record());
         let numbers: Vec<u16> = self.requests.iter().map(|request| request.number).collect();
         for number in numbers {
             if self.is_about_to_replace(number, at) {

@@ -5,7 +5,7 @@ use aso_guard::claim::{
 };
 use aso_guard::policy::Policy;
 
-use super::places::{ALL, PLACES, Place, resource_of};
+use super::places::{ALL, PLACES, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::Sight;
@@ -36,10 +36,7 @@ impl World {
             by_force,
             word: Word::Kept,
         };
-        let mut identities = place.identities();
-        if !rules.every_identity {
-            identities.truncate(1);
-        }
+        let identities = vec![place.identity().clone()];
         let mut attempt = Attempt::new(self.aim(rules, &request), identities, false);
         if by_force && rules.claim_by_force {
             attempt = attempt.by_force();
@@ -157,16 +154,12 @@ impl World {
         // Of the record that is being written, this request is not out of date.
         let request = self.requests.remove(at);
         let answer = self.make(rules, &call);
-        let put = match &call {
-            Call::Put(record, _) => resource_of(&record.identity),
-            _ => None,
-        };
         self.requests.insert(at, request);
         if answer == Answer::Stored {
             let request = &self.requests[at];
             let acquires = request.wakes() && !request.by_force;
             if acquires && matches!(request.phase, Phase::Judged(_)) {
-                self.doubled |= put.is_some_and(|at| self.others_hold(request.place, at));
+                self.doubled |= self.others_hold(request.place);
             }
             if self.requests[at].deletes() {
                 self.requests[at].counted = self.counted();
@@ -176,8 +169,8 @@ impl World {
     }
 
     /// Whether another copy of the resource is live, or admitted to be, and claimed.
-    fn others_hold(&self, place: Place, resource: usize) -> bool {
-        let other = |one: Place| one != place && one.resources().contains(&resource);
+    fn others_hold(&self, place: Place) -> bool {
+        let other = |one: Place| one != place && one.resource() == place.resource();
         let is_claimed = |word| word != Word::Unheard;
         let stored = ALL.into_iter().filter(|&one| other(one)).any(|one| {
             self.object(one)
@@ -225,7 +218,7 @@ impl World {
             let request = &mut self.requests[at];
             let uid = RequestUid::new(&name(number));
             let back = Aim::TakeBack(request.place.copy().clone(), uid);
-            let identities = request.place.identities();
+            let identities = vec![request.place.identity().clone()];
             request.phase = Phase::Refused(Sealed::new(Attempt::new(back, identities, false)));
         } else {
             self.requests[at].phase = Phase::Admitted;
@@ -368,7 +361,6 @@ fn sight_of(refusal: &Refusal) -> Sight {
     match refusal {
         Refusal::ChildrenDepend { .. } => Sight::ChildrenDepend,
         Refusal::AncestorDeleting { .. } => Sight::AncestorDeleting,
-        Refusal::ForeignResourceId { .. } => Sight::Foreign,
         Refusal::PeersDepend { .. } | Refusal::WakesDelete { .. } => Sight::PeersDepend,
         _ => Sight::LiveElsewhere,
     }

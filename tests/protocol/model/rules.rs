@@ -10,11 +10,6 @@ pub struct Rules {
     pub record_before_object: bool,
     /// The observer asks which uids were seen before it reads the object.
     pub uids_before_object: bool,
-    /// What would release a copy from outside the object is read from the store; else what is
-    /// remembered is enough.
-    pub release_on_store: bool,
-    /// Everything that an object stands for is acquired; else what is computed alone.
-    pub every_identity: bool,
     /// The observer judges deadlines before it reads the object; else when it writes.
     pub deadline_before_object: bool,
     /// A pending acquire is kept until it is settled; else until the copy is looked at.
@@ -44,8 +39,6 @@ impl Rules {
         release_on_observation: true,
         record_before_object: true,
         uids_before_object: true,
-        release_on_store: true,
-        every_identity: true,
         deadline_before_object: true,
         keep_pending: true,
         match_proof: true,

@@ -62,14 +62,10 @@ pub enum Sight {
     Forced,
     /// A request was let through though the guard died or had no answer.
     Unheard,
-    /// Refused: the `resource-id` names what is live elsewhere.
-    Foreign,
-    /// What a replica remembered would have released a copy, so the store was asked.
-    Doubted,
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Sight; 28] = [
+pub const ALL: [Sight; 26] = [
     Sight::LiveElsewhere,
     Sight::PeersDepend,
     Sight::ChildrenDepend,
@@ -96,8 +92,6 @@ pub const ALL: [Sight; 28] = [
     Sight::Collected,
     Sight::Forced,
     Sight::Unheard,
-    Sight::Foreign,
-    Sight::Doubted,
 ];
 
 /// What one step came across. No part of the state: two worlds are the same however

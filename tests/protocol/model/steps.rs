@@ -46,12 +46,10 @@ pub enum Step {
     Gone(Place),
     /// A cluster's clock goes on, past all deadlines set so far.
     Tick(usize),
-    /// A replica begins to look at a copy of this resource: it reads the record.
-    Look(Place, usize),
+    /// A replica begins to look at a copy: it reads the record.
+    Look(Place),
     /// A replica without a claim for the copy makes one from its cache.
-    Adopt(Place, usize),
-    /// A namespace is parked, and the copies in it that say nothing of their own.
-    ParkNamespace,
+    Adopt(Place),
     /// A look goes on with its next call, and has one of the answers that there may be.
     GoOn(usize, usize),
     /// The replica dies over its look.
@@ -69,17 +67,11 @@ impl World {
                 .iter()
                 .filter(|look| look.place.member() == member);
             if busy.count() < model.replicas {
-                for &resource in place.resources() {
-                    steps.push(Step::Look(place, resource));
-                    if self.object(place).is_some() && self.left.adoptions > 0 {
-                        steps.push(Step::Adopt(place, resource));
-                    }
+                steps.push(Step::Look(place));
+                if self.object(place).is_some() && self.left.adoptions > 0 {
+                    steps.push(Step::Adopt(place));
                 }
             }
-        }
-        let namespace = self.namespace.first();
-        if namespace.is_some_and(|policy| policy.is_live()) && self.left.acts > 0 {
-            steps.push(Step::ParkNamespace);
         }
         for request in &self.requests {
             let number = request.number;
@@ -217,14 +209,10 @@ impl World {
                 world.clocks[member] += 1;
             }
             Step::Gone(place) => world.objects[place as usize] = None,
-            Step::Look(place, resource) => world.begin_look(rules, place, resource),
-            Step::Adopt(place, resource) => {
+            Step::Look(place) => world.begin_look(rules, place),
+            Step::Adopt(place) => {
                 world.left.adoptions -= 1;
-                world.adopt(rules, place, resource);
-            }
-            Step::ParkNamespace => {
-                world.left.acts -= 1;
-                world.park_namespace();
+                world.adopt(rules, place);
             }
             Step::GoOn(at, choice) => world.go_on_looking(rules, at, choice),
             Step::Crash(at) => world.drop_look(at),
@@ -252,7 +240,6 @@ impl World {
                 self.release_early(rules, place);
                 self.change(place, |object| {
                     object.policy = Policy::Skip;
-                    object.inherits = false;
                     object.word = Word::Kept;
                 });
             }
@@ -296,9 +283,7 @@ impl World {
 
     /// How many copies of a resource are like this.
     pub fn count(&self, resource: usize, like_this: impl Fn(&Object) -> bool) -> usize {
-        let places = ALL
-            .into_iter()
-            .filter(|place| place.resources().contains(&resource));
+        let places = ALL.into_iter().filter(|place| place.resource() == resource);
         let objects = places.filter_map(|place| self.object(place));
         objects.filter(|object| like_this(object)).count()
     }

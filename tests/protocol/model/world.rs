@@ -26,9 +26,6 @@ pub struct World {
     /// The registry, by resource. A record's version is not part of the state: what
     /// refers to another one than the current is dealt with when that changes.
     pub claims: [Option<Sealed<Record>>; RESOURCES],
-    /// The policies that the namespace of [`Place::ParentA`] has had, the one that it has first:
-    /// a replica may remember any of them. Empty where nothing is inherited.
-    pub namespace: Vec<Policy>,
     /// Requests between their asking and their end, in order of number.
     pub requests: Vec<Request>,
     /// What the observers' replicas are at, in some order: replicas are alike.
@@ -53,10 +50,7 @@ const NUMBERS: u16 = 64;
 pub struct Object {
     pub uid: u16,
     pub version: u16,
-    /// Its effective policy.
     pub policy: Policy,
-    /// Whether that is its namespace's.
-    pub inherits: bool,
     pub terminating: bool,
     /// Whether it has to count for others: not where the guard could not register it,
     /// and no observer has seen it.
@@ -159,7 +153,6 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Look {
     pub place: Place,
-    pub resource: usize,
     pub machine: Machine<(), Object>,
     /// Whether it read a record; else its write can be stored where there is none.
     pub rests_on_record: bool,
@@ -203,7 +196,6 @@ impl World {
             versions: [0; PLACES],
             seen_uids: [0; PLACES],
             claims: [const { None }; RESOURCES],
-            namespace: Vec::new(),
             requests: Vec::new(),
             looks: Vec::new(),
             left,
@@ -219,28 +211,6 @@ impl World {
         let uid = self.number(place);
         self.store(place, Object::new(uid, policy));
         self.settled(&Rules::ALL).unwrap_or(self)
-    }
-
-    /// The same where the copy here has no policy of its own, and its namespace has had these,
-    /// the one that it has first.
-    pub fn inheriting(mut self, policies: &[Policy]) -> Self {
-        self.namespace = policies.to_vec();
-        for object in self.objects.iter_mut().take(1).flatten() {
-            object.inherits = !policies.is_empty();
-        }
-        self
-    }
-
-    /// The namespace is parked. The objects themselves don't change.
-    pub fn park_namespace(&mut self) {
-        self.namespace.retain(|&policy| policy != Policy::Skip);
-        self.namespace.insert(0, Policy::Skip);
-        for object in self.objects.iter_mut().flatten() {
-            if object.inherits {
-                object.policy = Policy::Skip;
-                object.word = Word::Kept;
-            }
-        }
     }
 
     /// The same after these steps, one after the other, with the protocol as it is.
@@ -325,7 +295,6 @@ impl Object {
             uid,
             version: 0,
             policy,
-            inherits: false,
             terminating: false,
             counts: true,
             word: Word::Kept,
