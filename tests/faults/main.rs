@@ -3,7 +3,8 @@
 //! objects at once; some of them again under load. After each, an independent checker compares
 //! what both clusters have stored with the claims, and prints a row of what it found.
 //!
-//! `cargo test --test faults` runs all, one after the other, in some eight minutes on two cores;
+//! `cargo test --test faults` runs all, one after the other, in five minutes on two cores, those
+//! under load not counted;
 //! `cargo test --test faults -- name` runs one. `ASO_GUARD_LAB_KEEP=1` keeps logs and data,
 //! `ASO_GUARD_ENROL=10000` has ten thousand objects enrolled instead of fifteen hundred.
 //! `tests/faults/soak/run` has all faults at once, for as long as is wished.
