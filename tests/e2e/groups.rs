@@ -32,7 +32,11 @@ fn crd(group: &str) -> Object {
 async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
     let guarded = Guarded::start("groups", &Plan::enforce(GUARD)).await;
     let mut of_aks = crd(OF_AKS);
-    for version in of_aks.0["spec"]["versions"].as_array_mut().unwrap() {
+    // It has no versions of ASO's kind, and no descriptions like theirs.
+    let versions = of_aks.0["spec"]["versions"].as_array_mut().unwrap();
+    versions.retain(|version| !version["name"].as_str().unwrap().ends_with("storage"));
+    for (at, version) in versions.iter_mut().enumerate() {
+        version["storage"] = json!(at == 0);
         version["schema"]["openAPIV3Schema"]["description"] = json!("A configuration");
     }
     for crd in [&of_aks, &crd(NEWER)] {
