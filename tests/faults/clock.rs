@@ -107,7 +107,7 @@ async fn a_replica_with_a_fast_clock_waits_for_what_is_yet_to_be_stored() {
     let fast = &trial.a.guard().replicas()[1];
     fast.process.kill();
     let second = SecondWebhook::of(&trial.a).await;
-    let (a, b) = (&trial.a.person, &trial.b.person);
+    let (a, b) = (&trial.a.person, trial.b.person.trying_again());
     let resource = Resource {
         id: trial.resource_group_id("held"),
         copy: trial.resource_group("held"),
