@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use crate::claim::Reason;
 use crate::telemetry::calls::Calls;
 
-use super::Verdict;
+use super::{Verdict, review};
 
 /// From what a verdict takes without a call to the largest timeout of a webhook, in seconds.
 const BUCKETS: [f64; 12] = [
@@ -26,6 +26,7 @@ struct Request {
     operation: &'static str,
     verdict: &'static str,
     reason: &'static str,
+    dry_run: &'static str,
 }
 
 impl Default for Metrics {
@@ -44,6 +45,7 @@ impl Metrics {
                 operation,
                 verdict: "allowed",
                 reason: "",
+                dry_run: "false",
             };
             self.requests.show(operation, &request);
         }
@@ -51,7 +53,7 @@ impl Metrics {
             registry,
             (
                 "requests",
-                "Requests judged, by operation, verdict (allowed, warned, refused, overridden, unjudged) and reason; a plain yes has no reason",
+                "Requests judged, by operation, verdict (allowed, warned, refused, overridden, unjudged), reason and whether it was a dry run; a plain yes has no reason",
             ),
             (
                 "request_duration",
@@ -61,8 +63,8 @@ impl Metrics {
     }
 
     /// A request was judged.
-    pub(super) fn judged(&self, operation: &str, verdict: &Verdict, took: Duration) {
-        let operation = match operation {
+    pub(super) fn judged(&self, asked: &review::Request<'_>, verdict: &Verdict, took: Duration) {
+        let operation = match &*asked.operation {
             "CREATE" => "create",
             "UPDATE" => "update",
             "DELETE" => "delete",
@@ -72,6 +74,10 @@ impl Metrics {
             operation,
             verdict: verdict.label(),
             reason: verdict.reason.map_or("", Reason::as_str),
+            dry_run: match asked.dry_run {
+                Some(true) => "true",
+                _ => "false",
+            },
         };
         self.requests.count(operation, &request, took);
     }

@@ -20,7 +20,7 @@ const ACTION: &str = "Admit";
 impl Guard {
     /// Tells of a verdict that took so long.
     pub(super) fn tell(&self, request: &Request<'_>, verdict: &Verdict, took: Duration) {
-        self.metrics.judged(&request.operation, verdict, took);
+        self.metrics.judged(request, verdict, took);
         let Some(reason) = verdict.reason else {
             return;
         };

@@ -66,6 +66,15 @@ async fn the_webhooks_are_those_that_the_program_prints() {
     in_step("files/webhook.yaml", &yaml);
 }
 
+/// Helm reads what is in the chart's directory alone.
+#[test]
+fn the_alerts_are_those_of_the_dashboards() {
+    in_step(
+        "files/alerts.yaml",
+        include_str!("../../deploy/dashboards/alerts.yaml"),
+    );
+}
+
 #[test]
 fn the_chart_is_of_the_same_version_as_the_program() {
     let chart: Value =

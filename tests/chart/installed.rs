@@ -46,7 +46,13 @@ async fn it_is_installed_in_audit_tested_set_to_enforce_and_uninstalled() {
     assert!(made.is_some());
 
     // The same values, and mode as the topology has it.
-    run(&cluster, "upgrade", &values, &[]).await;
+    let open = ["--dry-run", "--set=webhook.onFailure.delete=Ignore"];
+    let notes = run(&cluster, "upgrade", &values, &open).await;
+    let warning = "WARNING: this is enforce, and yet nothing is refused while no guard answers: \
+        webhook.onFailure is set to Ignore for\ndeletes.";
+    assert!(notes.contains(warning), "{notes}");
+    let notes = run(&cluster, "upgrade", &values, &[]).await;
+    assert!(!notes.contains("WARNING"), "{notes}");
     assert_eq!(
         certificate(&cluster).await,
         made,

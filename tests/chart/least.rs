@@ -54,7 +54,11 @@ async fn secrets_and_registrations_are_touched_by_name_alone(#[case] name: &str)
 /// With one credential for all, its subscription can be stated.
 #[tokio::test]
 async fn where_the_subscription_is_stated_no_credential_may_be_read() {
-    let objects = objects(&[&topology("cluster-per-environment")]).await;
+    let objects = objects(&[
+        &topology("cluster-per-environment"),
+        "--set=subscription=11111111-2222-3333-4444-555555555555",
+    ])
+    .await;
     let secrets: Vec<Value> = rules(&objects)
         .into_iter()
         .filter(|rule| has(rule, "resources", "secrets"))

@@ -8,6 +8,28 @@ use crate::helm::{REQUIRED, template};
 #[case("mode=Enforce", "/mode")]
 #[case("onUnresolved=refuse", "/onUnresolved")]
 #[case("cluster=Prod_1", "/cluster")]
+#[case("cluster=west.europe", "/cluster")]
+#[case("asoNamespaces={}", "/asoNamespaces")]
+#[case("asoNamespaces={Capz}", "/asoNamespaces/0")]
+#[case("subscription=00000000-0000-0000-0000-000000000000", "/subscription")]
+#[case("webhook.port=0", "/webhook/port")]
+#[case("dnsPolicy=Cluster", "/dnsPolicy")]
+#[case("metrics.apiVersion=v1", "/metrics/apiVersion")]
+#[case("global.imageRegistry=mirror/", "/global/imageRegistry")]
+#[case("claimDeadline=60s", "claimDeadline: 60s is not longer than")]
+#[case("claimDeadline=59s999ms", "claimDeadline: 59s999ms is not longer than")]
+#[case(
+    "replicas=3,podDisruptionBudget.minAvailable=3",
+    "with 3 of 3 replicas"
+)]
+#[case(
+    "podDisruptionBudget.minAvailable=100%",
+    "with 100% no node could be drained"
+)]
+#[case(
+    "resourceQuota.enabled=true,priorityClassName=",
+    "no priorityClassName"
+)]
 #[case("subscription=shop", "/subscription")]
 #[case("claimDeadline=90", "/claimDeadline")]
 #[case("replicas=0", "/replicas")]

@@ -72,9 +72,8 @@ async fn who_is_exempt_is_told_to_the_api_server_and_to_the_guard() {
 
 /// What the guard is started with.
 async fn arguments(values: &[&str]) -> Vec<String> {
-    let objects = objects(values).await;
-    let guard = objects.iter().find(|object| object.kind() == "Deployment");
-    let pod = &guard.unwrap().0["spec"]["template"]["spec"];
+    let deployment = one("Deployment", values).await;
+    let pod = &deployment["spec"]["template"]["spec"];
     let args = pod["containers"][0]["args"].as_array().unwrap().iter();
     args.map(|arg| arg.as_str().unwrap().to_owned()).collect()
 }
@@ -117,11 +116,119 @@ async fn traces_may_leave(#[case] endpoint: &str, #[case] port: u16) {
     assert_eq!(egress.last(), Some(&allowed));
 }
 
+/// The rendered object of a kind.
+async fn one(kind: &str, values: &[&str]) -> Value {
+    let objects = objects(values).await;
+    let mut found = objects.into_iter().filter(|object| object.kind() == kind);
+    let Object(one) = found.next().unwrap();
+    assert_eq!(found.next(), None, "{kind}");
+    one
+}
+
+#[tokio::test]
+async fn each_namespace_of_aso_is_told_to_the_guard() {
+    let args = arguments(&["--set=asoNamespaces={capz-system,team-aso}"]).await;
+    let told = args.iter().filter(|arg| arg.starts_with("--aso-namespace"));
+    let namespaces = ["--aso-namespace=capz-system", "--aso-namespace=team-aso"];
+    assert!(
+        told.clone().eq(&namespaces),
+        "{:?}",
+        told.collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test]
+async fn on_a_nodes_network_the_ports_are_ones_own() {
+    let values = "--set=hostNetwork=true,webhook.port=20443,metrics.port=20080";
+    let deployment = one("Deployment", &[values]).await;
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_eq!(pod["hostNetwork"], true);
+    assert_eq!(pod["dnsPolicy"], "ClusterFirstWithHostNet");
+    let ports = json!([
+        {"name": "https", "containerPort": 20443},
+        {"name": "ops", "containerPort": 20080},
+    ]);
+    assert_eq!(pod["containers"][0]["ports"], ports);
+    let args = arguments(&[values]).await;
+    for flag in ["--listen=0.0.0.0:20443", "--ops-listen=0.0.0.0:20080"] {
+        assert!(args.iter().any(|arg| arg == flag), "no {flag} in {args:?}");
+    }
+    // API servers call the Service at 443, whatever the pods serve on.
+    let port = &one("Service", &[values]).await["spec"]["ports"][0];
+    assert_eq!(
+        port,
+        &json!({"name": "https", "port": 443, "targetPort": "https"})
+    );
+}
+
+#[rstest]
+#[case(
+    "image.repository=team/guard,image.tag=v1",
+    "mirror.example/team/guard:v1"
+)]
+#[case("image.repository=guard,image.digest=", "mirror.example/guard:0.1.0")]
+#[tokio::test]
+async fn a_mirror_stands_before_the_image(#[case] image: &str, #[case] expected: &str) {
+    let values = format!("--set=global.imageRegistry=mirror.example,{image}");
+    let deployment = one("Deployment", &[&values]).await;
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], expected);
+}
+
+#[tokio::test]
+async fn alerts_are_those_of_the_dashboards() {
+    let rule = one(
+        "PrometheusRule",
+        &["--set=metrics.prometheusRule.enabled=true"],
+    )
+    .await;
+    let alerts = include_str!("../../deploy/dashboards/alerts.yaml");
+    let alerts: Value = serde_yaml::from_str(alerts).unwrap();
+    assert_eq!(rule["spec"], alerts);
+}
+
+#[tokio::test]
+async fn monitors_are_of_the_operator_that_is_there() {
+    let values = "--set=metrics.apiVersion=azmonitoring.coreos.com/v1";
+    for (value, kind) in [
+        ("serviceMonitor", "ServiceMonitor"),
+        ("podMonitor", "PodMonitor"),
+    ] {
+        let enabled = format!("--set=metrics.{value}.enabled=true");
+        let monitor = one(kind, &[values, &enabled]).await;
+        assert_eq!(monitor["apiVersion"], "azmonitoring.coreos.com/v1");
+    }
+}
+
+#[tokio::test]
+async fn critical_pods_are_allowed_where_a_quota_has_to_say_so() {
+    let quota = one(
+        "ResourceQuota",
+        &["--set=resourceQuota.enabled=true,replicas=3"],
+    )
+    .await;
+    assert_eq!(quota["spec"]["hard"], json!({"pods": "6"}));
+    let classes = &quota["spec"]["scopeSelector"]["matchExpressions"][0]["values"];
+    assert_eq!(classes, &json!(["system-cluster-critical"]));
+}
+
+#[tokio::test]
+async fn ones_own_objects_come_along_as_maps_or_as_templates() {
+    let objects = objects(&[
+        r#"--set-json=extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"map"}}]"#,
+        "--set-string=extraObjects[1]=apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"{{ .Release.Name }}\"}",
+    ])
+    .await;
+    let maps = objects.iter().filter(|object| object.kind() == "ConfigMap");
+    let names: Vec<&str> = maps.map(|map| map.text("/metadata/name")).collect();
+    assert_eq!(names, ["map", "aso-guard"]);
+}
+
 /// A flag that nobody can set by a value is one that `guard.extraArgs` has to carry.
 #[tokio::test]
 async fn every_flag_of_serve_is_a_value_or_has_a_reason_not_to_be() {
     let all = [
-        "--set=subscription=00000000-0000-0000-0000-000000000000",
+        "--set=subscription=11111111-2222-3333-4444-555555555555",
         "--set=breakGlass.groups={a},traces.endpoint=http://c:4318",
         "--set=webhook.exemptNamespaces={a},webhook.exemptUsers={a},webhook.exemptGroups={a}",
     ];

@@ -72,7 +72,7 @@ async fn a_scrape_says_what_the_guard_did_and_names_nothing_it_should_not() {
         let (status, text) = story.lab.b.guard().replicas()[0].ops("/metrics").await?;
         anyhow::ensure!(status == 200);
         let scrape = Scrape::parse(&text)?;
-        let refused = r#"aso_guard_requests_total{operation="create",verdict="refused",reason="LiveElsewhere"}"#;
+        let refused = r#"aso_guard_requests_total{operation="create",verdict="refused",reason="LiveElsewhere",dry_run="false"}"#;
         anyhow::ensure!(scrape.value(refused) >= 1.0, "{text}");
         let both = ["a", "b"].map(|name| format!(r#"aso_guard_member_last_heard_timestamp_seconds{{member="{name}"}}"#));
         anyhow::ensure!(both.iter().all(|one| scrape.value(one) > 1e9), "{text}");

@@ -38,6 +38,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "aso-guard.image" -}}
 {{- $repository := required "image.repository: say where the image is; none is published, docs/image.md says how to build it" .Values.image.repository }}
+{{- with .Values.global.imageRegistry }}
+{{- $repository = printf "%s/%s" . $repository }}
+{{- end }}
 {{- if .Values.image.digest }}
 {{- printf "%s@%s" $repository .Values.image.digest }}
 {{- else }}
@@ -77,6 +80,20 @@ kubernetes:/etc/aso-guard/hub/{{ .Values.registry.kubeconfigKey }}
 {{/* What the API server does without an answer: audit never blocks anything. */}}
 {{- define "aso-guard.onFailure" -}}
 {{- default (ternary "Fail" "Ignore" (eq .root.Values.mode "enforce")) (get .root.Values.webhook.onFailure .verb) }}
+{{- end }}
+
+{{/* A request may be under way for as long as the API server's --request-timeout, 60 s unless it is set. A claim that
+     ends sooner could be given away while the object is still being stored. */}}
+{{- define "aso-guard.claimDeadline" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 }}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" .Values.claimDeadline -1 }}
+{{- $sum = add $sum (mul (regexFind "[0-9]+" .) (get $units (regexFind "[a-z]+" .))) }}
+{{- end }}
+{{- if le $sum 60000 }}
+{{- fail (printf "claimDeadline: %s is not longer than the API server's request timeout of 60s; 90s is the default" .Values.claimDeadline) }}
+{{- end }}
+{{- .Values.claimDeadline }}
 {{- end }}
 
 {{/* Which nodes: of the guard's pods and of its jobs. */}}
