@@ -227,6 +227,15 @@ pub(super) async fn client_config(
     Ok(config)
 }
 
+/// The address of a cluster's API server, for messages.
+pub(super) fn server(config: &kube::Config) -> String {
+    config
+        .cluster_url
+        .to_string()
+        .trim_end_matches('/')
+        .to_owned()
+}
+
 /// What the guard leaves alone: the same for `serve` and for `webhook`.
 #[derive(Args, Clone, Default)]
 pub(super) struct ExemptArgs {

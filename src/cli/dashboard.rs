@@ -139,6 +139,7 @@ mod tests {
             .map_err(|stop| match stop {
                 Stop::Usage(words) => words,
                 Stop::Unreachable(words) | Stop::Failed(words) => panic!("{words}"),
+                Stop::Enough => panic!("nothing was written"),
             })
     }
 

@@ -6,16 +6,16 @@ use std::io::{IsTerminal as _, Write};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::claim::{Heard, MemberName, MemberNameError, Record};
-use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Standing, Versioned};
+use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Standing};
 
 use super::Outcome;
 use super::claims::view;
-use super::output::{Form, yaml};
-use super::registry::{RegistryArgs, Stop, all_were_read};
-use super::terminal::{Paint, Style};
+use super::output::{Entry, Form, List, ListOutputArgs};
+use super::registry::{RegistryArgs, Stop};
+use super::terminal::Paint;
 
 /// How many of the claims that a member holds are named.
 const NAMED: usize = 10;
@@ -37,20 +37,13 @@ enum Command {
     Forget(ForgetArgs),
 }
 
-/// How to list members.
+/// How to list members; wide counts what each holds.
 #[derive(Args)]
 struct ListArgs {
     #[command(flatten)]
     registry: RegistryArgs,
-    /// How the list is written; wide counts what each member holds
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "table",
-        env = "ASO_GUARD_OUTPUT"
-    )]
-    output: Form,
+    #[command(flatten)]
+    output: ListOutputArgs,
 }
 
 /// Which member to forget.
@@ -72,7 +65,7 @@ struct ForgetArgs {
 pub(super) async fn run(args: &MembersArgs) -> Outcome {
     let out = &mut std::io::stdout();
     let done = match &args.command {
-        Command::Add(args) => return add::run(args).await,
+        Command::Add(args) => add::run(args, out).await,
         Command::List(args) => list(args, out).await,
         Command::Forget(args) => forget(args, out).await,
     };
@@ -81,32 +74,33 @@ pub(super) async fn run(args: &MembersArgs) -> Outcome {
 
 async fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
     let registry = args.registry.open().await?;
-    let listed = registry.members().await?;
-    let mut members = listed.records;
-    members.sort_by(|a, b| a.record.name.cmp(&b.record.name));
-    let mut held = Vec::new();
-    if args.output != Form::Table {
-        for member in &members {
-            held.push(holdings(&*registry, &member.record.name).await?);
-        }
+    let counted = matches!(args.output.form(), Form::Wide | Form::Json | Form::Yaml);
+    let mut columns = vec!["STATE", "NAME", "HEARD", "VERSION"];
+    if counted {
+        columns.extend(["LIVE", "PARKED", "CLUSTER"]);
     }
-    match args.output {
-        Form::Json | Form::Yaml => {
-            let all: Value = members
-                .iter()
-                .zip(&held)
-                .map(|(member, held)| member_json(&member.record, held))
-                .collect();
-            if args.output == Form::Json {
-                writeln!(out, "{all:#}")?;
+    let find = async || {
+        let listed = registry.members().await?;
+        let mut entries = Vec::new();
+        let now = Timestamp::now();
+        for member in listed.records {
+            let held = if counted {
+                Some(holdings(&*registry, &member.record.name).await?)
             } else {
-                yaml(&all, out)?;
-            }
+                None
+            };
+            entries.push(entry(&member.record, held.as_ref(), now));
         }
-        Form::Table | Form::Wide if members.is_empty() => writeln!(out, "No members.")?,
-        Form::Table | Form::Wide => write!(out, "{}", table(&members, &held, Timestamp::now()))?,
-    }
-    all_were_read(&listed.unreadable)
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(List {
+            nothing: "No members.",
+            columns: columns.clone(),
+            entries,
+            paint,
+            unreadable: listed.unreadable,
+        })
+    };
+    args.output.write(find, out).await
 }
 
 /// What a member has in the registry.
@@ -132,49 +126,43 @@ async fn holdings(registry: &dyn Registry, name: &MemberName) -> Result<Holdings
     })
 }
 
-fn member_json(member: &MemberRecord, held: &Holdings) -> Value {
-    json!({
+fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> Entry {
+    let state = member.standing(now).as_str();
+    let mut json = json!({
         "name": member.name.as_str(),
-        "state": member.standing(Timestamp::now()).as_str(),
+        "state": state,
         "heard": member.heard.to_string(),
         "version": &*member.version,
         "cluster": &*member.cluster,
-        "live": held.live.len(),
-        "parked": held.parked,
-        "unreadable": held.unreadable,
-    })
+    });
+    let mut row = vec![
+        state.to_owned(),
+        member.name.to_string(),
+        view::age(member.heard, now),
+        member.version.to_string(),
+    ];
+    if let Some(held) = held {
+        json["live"] = held.live.len().into();
+        json["parked"] = held.parked.into();
+        json["unreadable"] = held.unreadable.into();
+        row.push(held.live.len().to_string());
+        row.push(held.parked.to_string());
+        row.push(member.cluster.to_string());
+    }
+    Entry {
+        name: member.name.to_string(),
+        json,
+        row,
+    }
 }
 
-fn table(members: &[Versioned<MemberRecord>], held: &[Holdings], now: Timestamp) -> String {
-    let mut columns = vec!["STATE", "NAME", "HEARD", "VERSION"];
-    if !held.is_empty() {
-        columns.extend(["LIVE", "PARKED", "CLUSTER"]);
-    }
-    let rows = members.iter().enumerate().map(|(at, member)| {
-        let member = &member.record;
-        let mut row = vec![
-            member.standing(now).as_str().to_owned(),
-            member.name.to_string(),
-            view::age(member.heard, now),
-            member.version.to_string(),
-        ];
-        if let Some(held) = held.get(at) {
-            row.push(held.live.len().to_string());
-            row.push(held.parked.to_string());
-            row.push(member.cluster.to_string());
-        }
-        row
-    });
-    let style = Style {
-        width: None,
-        ..Style::of_stdout()
-    };
-    style.table(&columns, rows.collect(), |word| match word {
+fn paint(word: &str) -> Option<Paint> {
+    match word {
         "Ready" => Some(Paint::Good),
         "Enrolling" => Some(Paint::Doubtful),
         "Silent" => Some(Paint::Bad),
         _ => None,
-    })
+    }
 }
 
 async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), Stop> {

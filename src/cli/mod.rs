@@ -25,6 +25,7 @@ mod transfer;
 mod webhook;
 mod webhook_server;
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -35,6 +36,16 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "aso-guard", version, max_term_width = 100)]
 pub struct Cli {
+    /// When to write in colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN",
+        env = "ASO_GUARD_COLOR"
+    )]
+    color: terminal::Color,
     #[command(subcommand)]
     command: Command,
 }
@@ -70,6 +81,8 @@ enum Command {
     Completions(generate::CompletionsArgs),
     /// Write manual pages.
     Man(generate::ManArgs),
+    /// Print the version.
+    Version,
 }
 
 /// How a command ended; see the exit codes.
@@ -112,6 +125,7 @@ impl Cli {
 
     /// Runs the command, and tells on standard error what went wrong.
     pub async fn run(self) -> Outcome {
+        self.color.set();
         let out = &mut std::io::stdout();
         let done = match self.command {
             Command::Serve(args) => return serve::run(*args).await,
@@ -125,18 +139,32 @@ impl Cli {
             Command::Man(args) => generate::man(&args, Self::command(), out),
             Command::Demo(args) => return demo::run(&args).await,
             Command::Webhook(args) => return webhook::run(&args, out).await,
+            Command::Version => write_version(out),
             Command::Crds => crds::run(out),
             Command::Hub => hub::run(out),
             Command::Certs(args) => certs::run(&args, out),
         };
         match done {
             Ok(()) => Outcome::Fine,
+            // Whoever reads it has read enough.
+            Err(error) if is_broken_pipe(&error) => Outcome::Fine,
             Err(error) => {
                 eprintln!("aso-guard: {error:#}");
                 Outcome::Usage
             }
         }
     }
+}
+
+fn write_version(out: &mut impl Write) -> anyhow::Result<()> {
+    writeln!(out, "aso-guard {}", env!("CARGO_PKG_VERSION"))?;
+    Ok(())
+}
+
+/// Whether something could not be written because nobody reads any more.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Whether kubectl called it: a plugin's file is named so, a dash written as an underscore.

@@ -1,14 +1,24 @@
 //! How answers are written.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::registry::Unreadable;
+
+use super::registry::{Stop, all_were_read};
+use super::terminal::{Paint, Style};
+
+/// How often what is watched is looked at.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// How an answer is written.
 #[derive(Args)]
 pub(super) struct OutputArgs {
-    /// How it is written
+    /// Output format
     #[arg(
         short = 'o',
         long = "output",
@@ -31,6 +41,108 @@ pub(super) enum Form {
     Json,
     /// The same as YAML.
     Yaml,
+    /// The names alone, one a line, as other commands take them.
+    Name,
+}
+
+/// How a list is written.
+#[derive(Args)]
+pub(super) struct ListOutputArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Leave out the line with the columns' names
+    #[arg(long, env = "ASO_GUARD_NO_HEADERS")]
+    no_headers: bool,
+    /// Go on, and show the list again whenever it changes, until ctrl-c
+    #[arg(short, long)]
+    watch: bool,
+}
+
+/// What there is to be listed.
+pub(super) struct List {
+    /// What to say where there is nothing.
+    pub(super) nothing: &'static str,
+    /// The columns' names.
+    pub(super) columns: Vec<&'static str>,
+    pub(super) entries: Vec<Entry>,
+    /// How the words of the first column are painted.
+    pub(super) paint: fn(&str) -> Option<Paint>,
+    /// What is missing in it.
+    pub(super) unreadable: Vec<Unreadable>,
+}
+
+/// A line of a list.
+pub(super) struct Entry {
+    /// By which other commands know it.
+    pub(super) name: String,
+    /// All there is to it.
+    pub(super) json: Value,
+    /// The cells under the columns.
+    pub(super) row: Vec<String>,
+}
+
+impl ListOutputArgs {
+    /// The form.
+    pub(super) fn form(&self) -> Form {
+        self.output.form
+    }
+
+    /// Writes what is found; where it is watched, again and again.
+    ///
+    /// # Errors
+    /// It was not found, or not all of it could be read.
+    pub(super) async fn write(
+        &self,
+        find: impl AsyncFn() -> Result<List, Stop>,
+        out: &mut impl Write,
+    ) -> Result<(), Stop> {
+        let mut shown: Option<Vec<Value>> = None;
+        loop {
+            let list = find().await?;
+            let all: Vec<Value> = list.entries.iter().map(|one| one.json.clone()).collect();
+            if shown.as_ref() != Some(&all) {
+                if shown.is_some() && io::stdout().is_terminal() {
+                    // To the top left, and what was there is gone.
+                    write!(out, "\x1b[H\x1b[2J")?;
+                }
+                self.show(&list, &all, out)?;
+                out.flush()?;
+            }
+            if !self.watch {
+                return all_were_read(&list.unreadable);
+            }
+            shown = Some(all);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn show(&self, list: &List, all: &[Value], out: &mut impl Write) -> Result<(), Stop> {
+        match self.output.form {
+            Form::Json => writeln!(out, "{:#}", Value::from(all))?,
+            Form::Yaml => yaml(&all, out)?,
+            Form::Name => {
+                for entry in &list.entries {
+                    writeln!(out, "{}", entry.name)?;
+                }
+            }
+            Form::Table | Form::Wide if list.entries.is_empty() => {
+                writeln!(out, "{}", list.nothing)?;
+            }
+            Form::Table | Form::Wide => {
+                let rows = list.entries.iter().map(|entry| entry.row.clone());
+                // A list is for one line each, however long.
+                let style = Style {
+                    width: None,
+                    ..Style::of_stdout()
+                };
+                let table = style.table(&list.columns, rows.collect(), list.paint);
+                let heading = table.find('\n').map_or(0, |end| end + 1);
+                let from = if self.no_headers { heading } else { 0 };
+                write!(out, "{}", &table[from..])?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Writes a value as YAML.
@@ -40,4 +152,47 @@ pub(super) enum Form {
 pub(super) fn yaml(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     let text = serde_yaml::to_string(value).map_err(io::Error::other)?;
     out.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ListOutputArgs,
+    }
+
+    #[rstest]
+    #[case(&[], "STATE  NAME\nLive   rg\nFree   vnet\n")]
+    #[case(&["--no-headers"], "Live   rg\nFree   vnet\n")]
+    #[case(&["-o", "name"], "/rg\n/vnet\n")]
+    #[case(&["-o", "yaml"], "- state: Live\n- state: Free\n")]
+    #[tokio::test]
+    async fn a_list_is_written_as_it_is_asked_for(#[case] line: &[&str], #[case] expected: &str) {
+        let args = Line::parse_from([&["list"], line].concat()).args;
+        let entry = |state: &str, name: &str| Entry {
+            name: format!("/{name}"),
+            json: json!({"state": state}),
+            row: vec![state.to_owned(), name.to_owned()],
+        };
+        let list = async || {
+            Ok(List {
+                nothing: "Nothing.",
+                columns: vec!["STATE", "NAME"],
+                entries: vec![entry("Live", "rg"), entry("Free", "vnet")],
+                paint: |_| None,
+                unreadable: Vec::new(),
+            })
+        };
+        let mut out = Vec::new();
+        let written = args.write(list, &mut out).await;
+        assert!(written.is_ok());
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use clap::Args;
 use kube::Client;
+use kube::config::KubeconfigError;
+use tokio::time::error::Elapsed;
 
-use crate::object::text::quoted;
+use crate::object::text::{causes, quoted};
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::{Registry, RegistryError, RegistryUrl, Unreadable};
 
 use super::Outcome;
-use super::config::client_config;
+use super::config::{client_config, server};
 
 /// Where the registry is.
 #[derive(Args)]
@@ -28,6 +30,9 @@ pub(super) struct RegistryArgs {
     /// The kubeconfig of kubernetes: [default: as kubectl finds it]
     #[arg(long, value_name = "PATH", env = "ASO_GUARD_KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
+    /// The context in it [default: its current one]
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_CONTEXT")]
+    context: Option<String>,
 }
 
 /// Why a command did not do what it was asked.
@@ -38,6 +43,8 @@ pub(super) enum Stop {
     Unreachable(String),
     /// It was answered, and the answer is no.
     Failed(String),
+    /// Whoever read the answer has read enough, such as `head`.
+    Enough,
 }
 
 impl Stop {
@@ -47,6 +54,7 @@ impl Stop {
             Self::Usage(words) => (words, Outcome::Usage),
             Self::Unreachable(words) => (words, Outcome::Unreachable),
             Self::Failed(words) => (words, Outcome::Failed),
+            Self::Enough => return Outcome::Fine,
         };
         eprintln!("aso-guard: {words}");
         outcome
@@ -96,7 +104,47 @@ pub(super) fn all_were_read(unreadable: &[Unreadable]) -> Result<(), Stop> {
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::Enough;
+        }
         Self::Failed(format!("cannot write: {error}"))
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    /// By what is at the bottom of it: an API server or a guard that does not answer is
+    /// unreachable, a file that cannot be read is a wrong flag.
+    fn from(error: anyhow::Error) -> Self {
+        use std::io::{self, ErrorKind};
+        let words = causes(&*error);
+        for cause in error.chain() {
+            if let Some(kube::Error::Api(status)) = cause.downcast_ref()
+                && status.code < 500
+            {
+                return Self::Failed(words);
+            }
+            if cause.is::<kube::Error>() || cause.is::<hyper::Error>() || cause.is::<Elapsed>() {
+                return Self::Unreachable(words);
+            }
+            if cause.is::<KubeconfigError>() {
+                return Self::Usage(words);
+            }
+            match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+                None => {}
+                Some(ErrorKind::BrokenPipe) => return Self::Enough,
+                Some(
+                    ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory,
+                ) => {
+                    return Self::Usage(words);
+                }
+                // What answers is not whom it should be: TLS.
+                Some(ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+                    return Self::Failed(words);
+                }
+                Some(_) => return Self::Unreachable(words),
+            }
+        }
+        Self::Failed(words)
     }
 }
 
@@ -118,12 +166,17 @@ impl RegistryArgs {
                 "{url} lives in its own process; nobody else sees it"
             )));
         };
+        if context.is_some() && self.context.is_some() {
+            return Err(wrong(format!(
+                "{url} names a context already; omit --context"
+            )));
+        }
         let path = kubeconfig.as_deref().or(self.kubeconfig.as_deref());
-        let config = client_config(path, context.as_deref())
-            .await
-            .map_err(wrong)?;
+        let context = context.as_deref().or(self.context.as_deref());
+        let config = client_config(path, context).await.map_err(wrong)?;
+        let name = format!("{url} at {}", server(&config));
         let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
-        Ok(Arc::new(KubernetesRegistry::new(client, &url.to_string())))
+        Ok(Arc::new(KubernetesRegistry::new(client, &name)))
     }
 
     /// Where it is, as it was told.
@@ -139,6 +192,9 @@ impl RegistryArgs {
         }
         if let Some(path) = &self.kubeconfig {
             flags += &format!(" --kubeconfig {}", quoted(&path.display().to_string()));
+        }
+        if let Some(context) = &self.context {
+            flags += &format!(" --context {}", quoted(context));
         }
         flags
     }

@@ -35,7 +35,7 @@ use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::traces::Traces;
 
 use super::Outcome;
-use super::config::{Config, ExemptArgs, OnConflict};
+use super::config::{Config, ExemptArgs, OnConflict, server};
 use super::metrics::Metrics;
 use super::tls::TlsArgs;
 use super::webhook_server::{Certificate, WebhookServer};
@@ -255,12 +255,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let (ops_listener, _) = server::bind(config.ops_listen).await?;
 
     let metrics = Metrics::default();
+    let own = server(&config.cluster);
     let client = Client::try_from(config.cluster).context("--kubeconfig")?;
-    let hub = match config.hub {
-        Some(hub) => Client::try_from(hub).context("--registry")?,
-        None => client.clone(),
-    };
-    let registry = open(&config.registry, &hub);
+    let registry = open(&config.registry, config.hub, (&client, own))?;
     let registry: Arc<dyn Registry> = Arc::new(Metered::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
     let (events, publisher) = tell(client.clone(), &cluster, &config.member, &metrics);
@@ -416,8 +413,20 @@ async fn supervise(
     outcome
 }
 
-fn open(url: &RegistryUrl, client: &Client) -> Arc<dyn Registry> {
-    match url {
+/// The registry: on a hub, or in the cluster itself, at this address.
+fn open(
+    url: &RegistryUrl,
+    hub: Option<kube::Config>,
+    (client, address): (&Client, String),
+) -> anyhow::Result<Arc<dyn Registry>> {
+    let (client, address) = match hub {
+        Some(hub) => {
+            let address = server(&hub);
+            (Client::try_from(hub).context("--registry")?, address)
+        }
+        None => (client.clone(), address),
+    };
+    Ok(match url {
         RegistryUrl::Memory => {
             warn!(
                 "claims are kept in memory: no other cluster sees them, and they end with this process"
@@ -425,9 +434,10 @@ fn open(url: &RegistryUrl, client: &Client) -> Arc<dyn Registry> {
             Arc::new(MemoryRegistry::new())
         }
         RegistryUrl::Kubernetes { .. } => {
-            Arc::new(KubernetesRegistry::new(client.clone(), &url.to_string()))
+            let name = format!("{url} at {address}");
+            Arc::new(KubernetesRegistry::new(client, &name))
         }
-    }
+    })
 }
 
 impl Candidate {

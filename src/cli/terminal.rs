@@ -2,6 +2,9 @@
 
 use std::env;
 use std::io::{self, IsTerminal as _};
+use std::sync::OnceLock;
+
+use clap::ValueEnum;
 
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -94,8 +97,36 @@ impl Style {
     }
 }
 
-/// Whether standard output is for colours; see <https://no-color.org>.
+/// When there is colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// Where a person can see it.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// What the command line said of it, once for the process.
+static COLOR: OnceLock<Color> = OnceLock::new();
+
+impl Color {
+    /// Makes it hold for all that is written from now on.
+    pub(super) fn set(self) {
+        // There is one command line in a process.
+        let _ = COLOR.set(self);
+    }
+}
+
+/// Whether standard output is for colours: as `--color` says, else by <https://no-color.org>.
 pub(super) fn wants_colour() -> bool {
+    match COLOR.get().copied().unwrap_or_default() {
+        Color::Always => return true,
+        Color::Never => return false,
+        Color::Auto => {}
+    }
     let said = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stdout().is_terminal() && !said("NO_COLOR") && !dumb

@@ -7,16 +7,19 @@ mod registered;
 mod test;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use crate::admission::registration::{FailurePolicy, PATH, Registration, Target};
 use crate::arm::Kinds;
 
 use super::Outcome;
 use super::config::ExemptArgs;
+use super::output::yaml;
+use super::registry::Stop;
 use super::tls::read_path_file;
 use registered::Registered;
 
@@ -27,7 +30,7 @@ pub(super) struct WebhookArgs {
     #[command(subcommand)]
     action: Option<Action>,
     /// The webhook's URL, such as https://127.0.0.1:8443/validate.
-    #[arg(long, required_unless_present = "service")]
+    #[arg(long, required_unless_present = "service", value_parser = url)]
     url: Option<String>,
     /// The Service in front of the webhook, as NAMESPACE/NAME, instead of a URL.
     #[arg(long, conflicts_with = "url", value_parser = service)]
@@ -64,6 +67,27 @@ enum Action {
     Test(test::TestArgs),
 }
 
+/// A URL as API servers take it.
+fn url(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| Err(format!("{why}; write it as https://HOST:PORT/validate"));
+    let Ok(parsed) = text.parse::<http::Uri>() else {
+        return wrong("this is no URL");
+    };
+    if parsed.scheme_str() != Some("https") {
+        return wrong("API servers call webhooks over https only");
+    }
+    match parsed.authority() {
+        None => wrong("there is no host in it"),
+        Some(authority) if authority.as_str().contains('@') => {
+            wrong("API servers take no user in it")
+        }
+        Some(_) if parsed.query().is_some() || text.contains('#') => {
+            wrong("API servers take nothing after the path")
+        }
+        Some(_) => Ok(text.to_owned()),
+    }
+}
+
 fn service(text: &str) -> Result<(String, String), String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
@@ -75,35 +99,23 @@ fn service(text: &str) -> Result<(String, String), String> {
 
 /// Prints the configuration, or does something about the one that is there.
 pub(super) async fn run(args: &WebhookArgs, out: &mut impl Write) -> Outcome {
-    let (done, failed) = match &args.action {
-        None => (print(args, out), Outcome::Usage),
-        Some(Action::Delete(registered)) => (delete::run(registered, out).await, Outcome::Failed),
-        Some(Action::Test(args)) => (test::run(args, out).await, Outcome::Failed),
+    let done = match &args.action {
+        None => print(args, out),
+        Some(Action::Delete(registered)) => delete::run(registered, out).await,
+        Some(Action::Test(args)) => test::run(args, out).await,
     };
-    match done {
-        Ok(()) => Outcome::Fine,
-        Err(error) => {
-            eprintln!("aso-guard: {error:#}");
-            failed
-        }
-    }
+    done.map_or_else(Stop::tell, |()| Outcome::Fine)
 }
 
 /// Prints the configuration, to be piped into `kubectl apply -f -`.
-fn print(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()> {
+fn print(args: &WebhookArgs, out: &mut impl Write) -> Result<(), Stop> {
     let ca = if args.without_ca {
         None
     } else {
-        Some(std::fs::read(&args.ca_file).with_context(|| {
-            format!(
-                "cannot read the CA {}; make one with: aso-guard certs; or leave it to \
-                 `serve --tls-self-signed`, with --without-ca",
-                args.ca_file.display()
-            )
-        })?)
+        Some(certificates(&args.ca_file).map_err(Stop::Usage)?)
     };
     let secret = args.path_file.as_deref().map(read_path_file).transpose();
-    let secret = secret.map_err(anyhow::Error::msg).context("--path-file")?;
+    let secret = secret.map_err(|error| Stop::Usage(format!("--path-file: {error}")))?;
     let ends_in = |base: &str| match &secret {
         Some(secret) => secret.below(base),
         None => base.to_owned(),
@@ -126,10 +138,60 @@ fn print(args: &WebhookArgs, out: &mut impl Write) -> anyhow::Result<()> {
         timeout_seconds: args.timeout_seconds,
         exempt: args.exempt.exempt(),
     };
-    write!(
-        out,
-        "{}",
-        serde_yaml::to_string(&registration.configuration())?
-    )?;
+    yaml(&registration.configuration(), out)?;
     Ok(())
+}
+
+/// The certificates in a file, in PEM.
+fn certificates(file: &Path) -> Result<Vec<u8>, String> {
+    let shown = file.display();
+    let pem = std::fs::read(file).map_err(|error| {
+        format!(
+            "cannot read the CA {shown}: {error}; make one with: aso-guard certs; or leave it to \
+             `serve --tls-self-signed`, with --without-ca"
+        )
+    })?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(pem),
+        _ => Err(format!(
+            "--ca-file: {shown} is no certificate in PEM (-----BEGIN CERTIFICATE-----)"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("https://127.0.0.1:8443/validate", true)]
+    #[case("https://guard.example/validate", true)]
+    #[case("http://guard.example/validate", false)]
+    #[case("guard.example:8443", false)]
+    #[case("https:///validate", false)]
+    #[case("https://me@guard.example/validate", false)]
+    #[case("https://guard.example/validate?x=1", false)]
+    #[case("https://guard.example/a#b", false)]
+    #[case("shop", false)]
+    #[case("", false)]
+    fn a_url_is_one_that_api_servers_take(#[case] text: &str, #[case] taken: bool) {
+        assert_eq!(url(text).is_ok(), taken, "{:?}", url(text));
+    }
+
+    #[test]
+    fn a_ca_is_in_pem() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        for text in ["", "shop", key] {
+            std::fs::write(&file, text).unwrap();
+            let said = certificates(&file).unwrap_err();
+            assert!(said.contains("is no certificate in PEM"), "{said}");
+        }
+        let said = certificates(directory.path()).unwrap_err();
+        assert!(said.contains("cannot read the CA"), "{said}");
+    }
 }

@@ -1,6 +1,8 @@
 //! Texts of unknown origin: which characters nobody can see, which texts can be names in
 //! Kubernetes, and how any text is written as one word of a shell's line.
 
+use std::error::Error;
+
 /// Characters that nobody can see, or that change how others are seen: controls (a terminal
 /// obeys them), white space other than the plain blank, marks of direction, and the like.
 /// As ranges, for the registry's CRDs say the same as patterns.
@@ -91,6 +93,25 @@ pub fn is_kind(text: &str) -> bool {
         && text.bytes().all(inner)
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && !text.ends_with('-')
+}
+
+/// What an error says that is news to a person: without the layers of the HTTP client, which say
+/// in several ways that there was an error.
+pub fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut next = Some(error);
+    let mut words: Vec<String> = Vec::new();
+    while let Some(error) = next {
+        let text = error.to_string();
+        next = error.source();
+        let is_layer = text.starts_with("ServiceError: ") || text.starts_with("client error (");
+        if !is_layer && !words.iter().any(|said| said.contains(&text)) {
+            words.push(text);
+        }
+    }
+    if words.is_empty() {
+        return error.to_string();
+    }
+    words.join(": ")
 }
 
 #[cfg(test)]

@@ -120,6 +120,12 @@ async fn claims_are_listed_and_shown() {
     )
     .await;
     assert!(said.out.contains(&identity), "{}", said.out);
+    let said = run(
+        &story,
+        &["claims", "list", "--below", &identity, "-o", "name"],
+    )
+    .await;
+    assert_eq!(said.out, format!("{identity}\n"));
 
     // By the end of its name too, and for people.
     let said = run(&story, &["claims", "show", "rg-listing"]).await;
@@ -232,8 +238,13 @@ async fn a_member_that_is_there_is_not_forgotten() {
     let said = run(&story, &["members", "forget", "a", "--yes"]).await;
     assert_eq!(said.code, Some(1), "{}", said.out);
     assert!(said.err.contains("--yes-it-is-gone"), "{}", said.err);
-    let said = run(&story, &["members", "list"]).await;
-    assert!(said.out.contains("Ready  a"), "{}", said.out);
+    // It says so when it has compared what is stored with the registry.
+    eventually("a to be listed as ready", async || {
+        let said = run(&story, &["members", "list"]).await;
+        anyhow::ensure!(said.out.contains("Ready  a"), "{}", said.out);
+        Ok(())
+    })
+    .await;
     let said = run(&story, &["members", "forget", "nobody"]).await;
     assert_eq!(said.code, Some(1));
     assert!(

@@ -130,6 +130,7 @@ async fn the_four_steps_of_a_transfer_and_every_mistake_on_the_way() {
         let refusal = story.b.delete(resource).await.refused();
         refusal.because("transfer transfer moves");
     }
+    refused_to_finish(&story, "nope", "there is no transfer nope").await;
     transfer(&story, &["finish", "transfer"]).await.unwrap();
     for resource in resources.iter().rev() {
         story.b.delete(resource).await.admitted();

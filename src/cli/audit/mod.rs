@@ -52,7 +52,7 @@ pub(super) struct AuditArgs {
         long,
         value_enum,
         default_value = "table",
-        env = "ASO_GUARD_OUTPUT"
+        env = "ASO_GUARD_AUDIT_OUTPUT"
     )]
     output: Form,
 }

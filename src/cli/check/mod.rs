@@ -69,7 +69,7 @@ pub(super) struct CheckArgs {
         long,
         value_enum,
         default_value = "table",
-        env = "ASO_GUARD_OUTPUT"
+        env = "ASO_GUARD_CHECK_OUTPUT"
     )]
     pub(super) output: Form,
     #[command(flatten)]

@@ -5,14 +5,12 @@ use std::io::Write;
 
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::claim::{MemberName, Record};
 use crate::registry::{Listed, Versioned};
 
-use crate::cli::output::{Form, OutputArgs, yaml};
-use crate::cli::registry::{RegistryArgs, Stop, all_were_read};
-use crate::cli::terminal::Style;
+use crate::cli::output::{Entry, Form, List, ListOutputArgs};
+use crate::cli::registry::{RegistryArgs, Stop};
 
 use super::filter::FilterArgs;
 use super::show::heard;
@@ -26,52 +24,42 @@ pub(super) struct ListArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    output: ListOutputArgs,
 }
 
 pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
     let filter = args.filter.check()?;
     let registry = args.registry.open().await?;
-    let Listed {
-        records: found,
-        unreadable,
-    } = filter.apply(&*registry).await?;
-    match args.output.form {
-        Form::Json => writeln!(out, "{:#}", all(&found))?,
-        Form::Yaml => yaml(&all(&found), out)?,
-        Form::Table | Form::Wide => {
-            let heard = heard(&*registry).await?;
-            let wide = args.output.form == Form::Wide;
-            write!(out, "{}", table(&found, &heard, wide, Timestamp::now()))?;
-        }
-    }
-    all_were_read(&unreadable)
-}
-
-fn all(found: &[Versioned<Record>]) -> Value {
-    found.iter().map(view::json).collect()
-}
-
-fn table(
-    found: &[Versioned<Record>],
-    heard: &HashMap<MemberName, Timestamp>,
-    wide: bool,
-    now: Timestamp,
-) -> String {
-    if found.is_empty() {
-        return "No claims.\n".to_owned();
-    }
+    let form = args.output.form();
+    let wide = form == Form::Wide;
     let mut columns = vec!["STATE", "RESOURCE", "HOLDER", "PARKED IN", "SINCE", "HEARD"];
     if wide {
         columns.extend(["BY", "VERSION", "ARM ID"]);
     }
-    let rows = found.iter().map(|known| row(known, heard, wide, now));
-    // A list is for one line each, however long.
-    let style = Style {
-        width: None,
-        ..Style::of_stdout()
+    let find = async || {
+        let Listed {
+            records,
+            unreadable,
+        } = filter.apply(&*registry).await?;
+        let heard = match form {
+            Form::Table | Form::Wide => heard(&*registry).await?,
+            Form::Json | Form::Yaml | Form::Name => HashMap::new(),
+        };
+        let now = Timestamp::now();
+        let entries = records.iter().map(|known| Entry {
+            name: known.record.identity.to_string(),
+            json: view::json(known),
+            row: row(known, &heard, wide, now),
+        });
+        Ok(List {
+            nothing: "No claims.",
+            columns: columns.clone(),
+            entries: entries.collect(),
+            paint: view::paint,
+            unreadable,
+        })
     };
-    style.table(&columns, rows.collect(), view::paint)
+    args.output.write(find, out).await
 }
 
 fn row(

@@ -50,7 +50,7 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
     if let Some(seen) = &args.version
         && *seen != known.version.as_str()
     {
-        return Err(moved_on(&known, Some(seen)));
+        return Err(moved_on(&known, Some(seen), &args.registry));
     }
     if !args.yes {
         let heard = show::heard(&*registry).await?;
@@ -73,7 +73,7 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
         .with_entry(&entry)
         .map_err(|_| Stop::Failed("this reason cannot be used again".to_owned()))?;
     match registry.put_claim(&next, Some(&known.version)).await? {
-        Put::Conflict => Err(moved_on(&known, None)),
+        Put::Conflict => Err(moved_on(&known, None, &args.registry)),
         Put::Stored(_) => {
             writeln!(
                 out,
@@ -86,13 +86,14 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
     }
 }
 
-fn moved_on(known: &Versioned<Record>, seen: Option<&String>) -> Stop {
+fn moved_on(known: &Versioned<Record>, seen: Option<&String>, registry: &RegistryArgs) -> Stop {
     let was = seen.map_or_else(String::new, |seen| format!(" (you saw version {seen})"));
     Stop::Failed(format!(
         "the claim on {} has changed meanwhile{was}; nothing was released. Look again: \
-         aso-guard claims show {}",
+         aso-guard claims show {}{}",
         known.record.identity,
-        quoted(known.record.identity.as_str())
+        quoted(known.record.identity.as_str()),
+        registry.flags()
     ))
 }
 

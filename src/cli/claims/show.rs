@@ -32,6 +32,7 @@ pub(super) async fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), Sto
     match args.output.form {
         Form::Json => writeln!(out, "{:#}", view::json(&known))?,
         Form::Yaml => yaml(&view::json(&known), out)?,
+        Form::Name => writeln!(out, "{}", known.record.identity)?,
         Form::Table | Form::Wide => {
             let heard = heard(&*registry).await?;
             write!(

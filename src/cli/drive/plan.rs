@@ -48,7 +48,7 @@ pub(in crate::cli) struct PlanArgs {
         long,
         value_enum,
         default_value = "table",
-        env = "ASO_GUARD_OUTPUT"
+        env = "ASO_GUARD_PLAN_OUTPUT"
     )]
     output: Form,
     #[command(flatten)]

@@ -4,7 +4,7 @@
 //! (`aso-guard hub`) take the member's name from it.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::claim::MemberName;
-use crate::cli::Outcome;
+use crate::cli::registry::Stop;
 use crate::object::text::quoted;
 
 /// The namespace of the members' service accounts.
@@ -44,18 +44,12 @@ pub(super) struct AddArgs {
     days: u16,
 }
 
-pub(super) async fn run(args: &AddArgs) -> Outcome {
-    let done = match (&args.hub, &args.out) {
-        (Some(hub), Some(out)) => make(args, hub, out).await,
-        _ => print(args, &mut std::io::stdout()),
-    };
-    match done {
-        Ok(()) => Outcome::Fine,
-        Err(error) => {
-            eprintln!("aso-guard: {error:#}");
-            Outcome::Failed
-        }
+pub(super) async fn run(args: &AddArgs, out: &mut impl Write) -> Result<(), Stop> {
+    match (&args.hub, &args.out) {
+        (Some(hub), Some(file)) => make(args, hub, file, out).await?,
+        _ => print(args, out)?,
     }
+    Ok(())
 }
 
 fn account(name: &MemberName) -> ServiceAccount {
@@ -77,7 +71,7 @@ fn token_name(name: &MemberName) -> String {
 }
 
 /// Prints the account, and a Secret that the hub puts a lasting token into.
-fn print(args: &AddArgs, out: &mut impl std::io::Write) -> anyhow::Result<()> {
+fn print(args: &AddArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let name = &args.name;
     let token = json!({
         "apiVersion": "v1",
@@ -102,7 +96,7 @@ fn print(args: &AddArgs, out: &mut impl std::io::Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn make(args: &AddArgs, hub: &Path, out: &Path) -> anyhow::Result<()> {
+async fn make(args: &AddArgs, hub: &Path, file: &Path, out: &mut impl Write) -> anyhow::Result<()> {
     let name = &args.name;
     let kubeconfig = Kubeconfig::read_from(hub).with_context(|| hub.display().to_string())?;
     let options = KubeConfigOptions {
@@ -156,18 +150,19 @@ async fn make(args: &AddArgs, hub: &Path, out: &Path) -> anyhow::Result<()> {
         .await
         .context("cannot get a token")?;
     let issued = issued.status.context("the hub gave no token")?;
-    write(out, &member_kubeconfig(name, &server, &issued.token))?;
-    println!(
+    write(file, &member_kubeconfig(name, &server, &issued.token))?;
+    writeln!(
+        out,
         "Wrote {}: member {name}, until {}.\n\n\
          Next, in cluster {name}:\n\
          \x20 aso-guard serve --cluster {name} --registry kubernetes:{} …\n\
          To take the credential back:\n\
          \x20 kubectl -n {NAMESPACE} delete secret {}",
-        out.display(),
+        file.display(),
         issued.expiration_timestamp.0,
-        quoted(&out.display().to_string()),
+        quoted(&file.display().to_string()),
         token_name(name)
-    );
+    )?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use crate::claim::Why;
-use crate::registry::transfers;
+use crate::registry::{Scope, transfers};
 use crate::transfer::Deed;
 
 use crate::cli::claims::actor;
@@ -65,6 +65,15 @@ pub(super) async fn run(args: &FinishArgs, out: &mut impl Write) -> Result<(), S
                 tally.total(),
                 tally.words(),
                 flags = args.registry.flags(),
+            )));
+        }
+    } else {
+        let reserved = Scope::Reserved(Some(name.clone()));
+        let listed = registry.claims(&reserved).await?;
+        if listed.records.is_empty() && listed.unreadable.is_empty() {
+            return Err(Stop::Failed(format!(
+                "there is no transfer {name}; see them all: aso-guard transfer list{}",
+                args.registry.flags()
             )));
         }
     }

@@ -1,7 +1,6 @@
 //! `aso-guard transfer status`.
 
 use std::io::{IsTerminal as _, Write};
-use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -9,14 +8,11 @@ use jiff::Timestamp;
 use crate::registry::{Registry, transfers};
 use crate::transfer::{Progress, Transfer};
 
-use crate::cli::output::{Form, OutputArgs, yaml};
+use crate::cli::output::{Form, LOOK, OutputArgs, yaml};
 use crate::cli::registry::{RegistryArgs, Stop};
 use crate::cli::terminal::Style;
 
 use super::{named, view};
-
-/// How often a transfer that is watched is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Which transfer, and how to show it.
 #[derive(Args)]
@@ -94,6 +90,7 @@ fn show(
             }
             yaml(&view::json(transfer, progress), out)?;
         }
+        Form::Name => writeln!(out, "{}", transfer.name)?,
         Form::Table | Form::Wide => {
             let terminal = std::io::stdout().is_terminal();
             if again && !terminal {

@@ -3,23 +3,20 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use kube::api::DeleteParams;
 
 use super::registered::Registered;
+use crate::cli::registry::Stop;
+use crate::object::text::quoted;
 
 /// Every API server watches its configurations, and notices within a second or so.
 const NOTICED: Duration = Duration::from_secs(5);
 
 /// Deletes the registration, and waits until no API server calls the guard any more.
-pub(super) async fn run(args: &Registered, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) async fn run(args: &Registered, out: &mut impl Write) -> Result<(), Stop> {
     let name = &args.name;
-    match args
-        .api()
-        .await?
-        .delete(name, &DeleteParams::default())
-        .await
-    {
+    let (api, server) = args.api().await?;
+    match api.delete(name, &DeleteParams::default()).await {
         Ok(_) => {
             tokio::time::sleep(NOTICED).await;
             writeln!(
@@ -31,13 +28,13 @@ pub(super) async fn run(args: &Registered, out: &mut impl Write) -> anyhow::Resu
             writeln!(out, "webhook configuration {name}: not there")?;
         }
         Err(error) => {
-            return Err(error).with_context(|| {
-                format!(
-                    "cannot delete the webhook configuration {name}; while it is there and no guard \
-                     answers, changes to ASO's objects may be refused. By hand:\n  \
-                     kubectl delete validatingwebhookconfiguration {name}\n"
-                )
-            });
+            let words = format!(
+                "cannot delete the webhook configuration {name} at {server}; while it is there and no guard \
+                 answers, changes to ASO's objects may be refused. By hand:\n  \
+                 kubectl delete validatingwebhookconfiguration {}\n ",
+                quoted(name)
+            );
+            return Err(anyhow::Error::new(error).context(words).into());
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use clap::Args;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingWebhookConfiguration, WebhookClientConfig,
 };
+use kube::Api;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
@@ -19,6 +20,7 @@ use super::call;
 use super::coverage::gaps;
 use super::registered::Registered;
 use crate::admission::registration::PATH;
+use crate::cli::registry::Stop;
 
 /// An API server waits ten seconds, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,10 +43,21 @@ pub(super) struct TestArgs {
 /// Asks about a resource group that nobody has, as a dry run: the guard looks into the registry,
 /// and writes nothing. Fails where the guard does not answer, is not trusted, or cannot tell, and
 /// where API servers do not ask it about everything.
-pub(super) async fn run(args: &TestArgs, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) async fn run(args: &TestArgs, out: &mut impl Write) -> Result<(), Stop> {
+    let (api, server) = args.registered.api().await?;
+    Ok(test(args, &api, &server, out).await?)
+}
+
+async fn test(
+    args: &TestArgs,
+    api: &Api<ValidatingWebhookConfiguration>,
+    server: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let name = &args.registered.name;
-    let stored = args.registered.api().await?.get_opt(name).await;
-    let stored = stored.with_context(|| format!("cannot read the webhook configuration {name}"))?;
+    let stored = api.get_opt(name).await;
+    let stored = stored
+        .with_context(|| format!("cannot read the webhook configuration {name} at {server}"))?;
     let stored = stored.with_context(|| {
         format!(
             "there is no webhook configuration {name}: the API server asks no guard. The Helm \

@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
+use crate::object::text::causes;
 use crate::transfer::Transfer;
 
 use super::{
@@ -55,7 +56,7 @@ pub struct KubernetesRegistry {
 }
 
 impl KubernetesRegistry {
-    /// A registry behind this client, called `name` in messages.
+    /// A registry behind this client, called `name` in messages: its URL, and its server's address.
     ///
     /// The client must not retry on its own (`Config::default_retry` off): a call
     /// has one deadline, and every failure is a named outcome.
@@ -296,20 +297,6 @@ pub(crate) fn is_missing_object(status: &kube::core::Status) -> bool {
 /// version that is gone.
 fn is_conflict(status: &kube::core::Status) -> bool {
     status.code == 409 || is_missing_object(status)
-}
-
-/// An error with what caused it: client errors say little on their own.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !words.contains(&more) {
-            words = format!("{words}: {more}");
-        }
-        source = cause.source();
-    }
-    words
 }
 
 #[async_trait]
