@@ -135,6 +135,7 @@ fn a_wrong_flag_or_file_is_named_and_ends_with_2(#[case] args: &[&str], #[case] 
 #[case(&["completions", "bash"])]
 #[case(&["--help"])]
 #[case(&["version"])]
+#[case(&["explain"])]
 fn who_has_read_enough_hears_no_complaint(#[case] args: &[&str]) {
     let mut child = Command::new(GUARD)
         .args(args)

@@ -23,7 +23,7 @@ fn said(program: &Path, args: &[&str]) -> String {
 
 /// kubectl runs a plugin by its file's name, and hands over what comes after it.
 #[rstest]
-#[case::of_all(&["--help"], "Usage: kubectl aso-guard <COMMAND>")]
+#[case::of_all(&["--help"], "Usage: kubectl aso-guard [OPTIONS] <COMMAND>")]
 #[case::of_one(&["claims", "release", "--help"], "Usage: kubectl aso-guard claims release ")]
 fn as_kubectls_plugin_it_calls_itself_that(#[case] args: &[&str], #[case] usage: &str) {
     let directory = tempfile::tempdir().unwrap();

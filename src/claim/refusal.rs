@@ -182,6 +182,28 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::LiveElsewhere,
+        Self::InTransfer,
+        Self::TransferDepends,
+        Self::ForeignResourceId,
+        Self::AncestorDeleting,
+        Self::PeersDepend,
+        Self::ChildrenDepend,
+        Self::WakesChild,
+        Self::ChildRefused,
+        Self::TakesLiveChildren,
+        Self::WakesDelete,
+        Self::Unresolved,
+        Self::KindInUse,
+        Self::NamespaceGuarded,
+        Self::ModeGuarded,
+        Self::RegistryUnavailable,
+        Self::Unreadable,
+        Self::UnknownPolicy,
+    ];
+
     /// The token.
     pub fn as_str(self) -> &'static str {
         match self {

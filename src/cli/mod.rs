@@ -9,6 +9,7 @@ mod crds;
 mod dashboard;
 mod demo;
 mod drive;
+mod explain;
 mod generate;
 mod hub;
 mod members;
@@ -59,7 +60,7 @@ enum Command {
     Webhook(webhook::WebhookArgs),
     /// Check manifests of several clusters against each other, before they are applied.
     Check(Box<check::CheckArgs>),
-    /// Find the double reconcilers that there are in live clusters; only reads.
+    /// Report resources that are live in several places, in clusters as they are; only reads.
     Audit(audit::AuditArgs),
     /// Who holds what: list, show and release claims.
     Claims(claims::ClaimsArgs),
@@ -71,7 +72,8 @@ enum Command {
     Transfer(transfer::TransferArgs),
     /// Print the CRDs of the registry.
     Crds,
-    /// Print what a hub needs: the CRDs, and by what members change only their own.
+    /// Print what a hub needs: the CRDs, and the RBAC and policies that limit each member to its
+    /// own copies.
     Hub,
     /// Make a development CA and a serving certificate.
     Certs(certs::CertsArgs),
@@ -81,6 +83,8 @@ enum Command {
     Completions(generate::CompletionsArgs),
     /// Write manual pages.
     Man(generate::ManArgs),
+    /// Say what the reason of a refusal means, and what to do.
+    Explain(explain::ExplainArgs),
     /// Print the version.
     Version,
 }
@@ -139,6 +143,10 @@ impl Cli {
             Command::Man(args) => generate::man(&args, Self::command(), out),
             Command::Demo(args) => return demo::run(&args).await,
             Command::Webhook(args) => return webhook::run(&args, out).await,
+            Command::Explain(args) => {
+                let done = explain::run(&args, out);
+                return done.map_or_else(registry::Stop::tell, |()| Outcome::Fine);
+            }
             Command::Version => write_version(out),
             Command::Crds => crds::run(out),
             Command::Hub => hub::run(out),

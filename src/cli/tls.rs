@@ -141,7 +141,7 @@ impl TlsArgs {
             (None, None) => Some(PathSource::None),
             (Some(_), Some(_)) => problems.take(
                 "--path-secret, --path-file",
-                Err("the path is either kept or read: leave one away"),
+                Err("the path is either kept or read: omit one of the two"),
             ),
             (Some(text), None) => in_secret("--path-secret", text, problems),
             (None, Some(file)) => {
@@ -153,7 +153,8 @@ impl TlsArgs {
 
     fn self_signed(&self, problems: &mut Problems) -> Option<SelfSigned> {
         if self.tls_cert.is_some() || self.tls_key.is_some() {
-            let both: Result<(), _> = Err("the certificate is either made or read: leave one away");
+            let both: Result<(), _> =
+                Err("the certificate is either made or read: omit one of the two");
             problems.take("--tls-self-signed, --tls-cert", both);
         }
         let client_ca = self.client_ca.as_deref().map_or(Ok(()), check_client_ca);

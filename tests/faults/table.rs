@@ -58,10 +58,10 @@ const COLUMNS: [&str; 10] = [
     "refused",
     "no verdict",
     "at once",
-    "doubles",
+    "conflicts",
     "deletes",
     "unsafe deletes",
-    "beside the young",
+    "beside a new copy",
     "stuck",
     "safe steps blocked",
 ];

@@ -42,7 +42,7 @@ pub(in crate::cli) struct PlanArgs {
         env = "ASO_GUARD_ACCEPT"
     )]
     accept: Vec<Rule>,
-    /// How it is written
+    /// Output format
     #[arg(
         short,
         long,

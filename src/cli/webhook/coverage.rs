@@ -33,7 +33,7 @@ pub(super) fn gaps(stored: &ValidatingWebhookConfiguration, may_ignore: bool) ->
         let name = &wanted.name;
         let Some(found) = webhooks.iter().find(|webhook| webhook.name == *name) else {
             return vec![format!(
-                "{name} is not there: nobody asks about {}",
+                "{name} is not there: the guard does not see {}",
                 about(name)
             )];
         };
@@ -270,7 +270,7 @@ mod tests {
         let gaps = gaps(&stored, false);
         assert_eq!(
             gaps,
-            ["delete.asoguard.io is not there: nobody asks about deletes"]
+            ["delete.asoguard.io is not there: the guard does not see deletes"]
         );
     }
 
