@@ -1,9 +1,11 @@
 //! One cluster, as its manifests describe it.
 
-use std::collections::BTreeMap;
+mod unknown;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::arm::{Kinds, OwnerLink, Resolution, Unresolved};
+use crate::arm::{Kind, Kinds, OwnerLink, Resolution, Unresolved};
 use crate::claim::MemberName;
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::Effective;
@@ -14,8 +16,9 @@ use crate::resolve::{
 use super::manifest::{Item, Manifest, Secret};
 use super::place::Place;
 
-/// The subscription of clusters of which none is known at all: taken to be the same one.
-pub const SOME_SUBSCRIPTION: &str = "some-subscription";
+pub(super) use unknown::in_subscription;
+pub use unknown::{Source, Unknown};
+
 /// The namespace that ASO is installed in by default.
 const ASO_NAMESPACE: &str = "azureserviceoperator-system";
 
@@ -55,8 +58,10 @@ pub struct Cluster {
     policies: BTreeMap<Box<str>, (Box<str>, Option<Place>)>,
     /// By namespace and name.
     secrets: BTreeMap<(Box<str>, Box<str>), Secret>,
-    /// Whether a subscription that is not known is taken to be one that all share.
-    pub(super) shares_subscription: bool,
+    /// What could not be read: by its key where that is known, and why.
+    unread: Vec<(Option<ObjectKey>, &'static str)>,
+    /// How many objects there are of each kind of which others' controllers make more.
+    makers: BTreeMap<&'static str, usize>,
 }
 
 /// What an object is to the check.
@@ -64,6 +69,8 @@ pub(super) struct Resolved {
     pub(super) identity: Result<Resolution, Unresolved>,
     pub(super) policy: Effective,
     pub(super) owner: Owner,
+    /// What the identity lacks to be more than assumed.
+    pub(super) unknown: Option<Unknown>,
 }
 
 /// The nearest owner of an object.
@@ -86,7 +93,8 @@ impl Cluster {
             twice: Vec::new(),
             policies: BTreeMap::new(),
             secrets: BTreeMap::new(),
-            shares_subscription: false,
+            unread: Vec::new(),
+            makers: BTreeMap::new(),
         }
     }
 
@@ -113,13 +121,46 @@ impl Cluster {
                 let id = (secret.namespace.clone(), secret.name.clone());
                 self.secrets.insert(id, secret);
             }
-            Item::Kind(kind) => self.kinds = self.kinds.with_learned(kind),
+            Item::Kind(kind) => self.learn(kind),
+            Item::Unread(key, why) => self.unread.push((key, why)),
+            Item::Maker(kind) => *self.makers.entry(kind).or_default() += 1,
         }
+    }
+
+    /// Takes up a kind that a CRD told of.
+    pub(super) fn learn(&mut self, kind: Kind) {
+        self.kinds = self.kinds.with_learned(kind);
+    }
+
+    /// The kinds that CRDs among its manifests told of.
+    pub(super) fn learned(&self) -> impl Iterator<Item = &Kind> {
+        self.kinds.iter().filter(|kind| kind.learned)
     }
 
     /// Its objects.
     pub fn objects(&self) -> impl Iterator<Item = &Manifest> {
-        self.objects.values()
+        self.by_group(true)
+    }
+
+    /// The objects of API groups that no kind of ASO's is known of.
+    pub(super) fn foreign(&self) -> impl Iterator<Item = &Manifest> {
+        self.by_group(false)
+    }
+
+    fn by_group(&self, asos: bool) -> impl Iterator<Item = &Manifest> {
+        let groups: BTreeSet<&str> = self.kinds.groups().collect();
+        let all = self.objects.values();
+        all.filter(move |one| groups.contains(&*one.facts.key.group) == asos)
+    }
+
+    /// What could not be read: by its key where that is known, and why.
+    pub(super) fn unread(&self) -> &[(Option<ObjectKey>, &'static str)] {
+        &self.unread
+    }
+
+    /// How many objects there are of each kind of which others' controllers make more.
+    pub fn makers(&self) -> &BTreeMap<&'static str, usize> {
+        &self.makers
     }
 
     /// An object.
@@ -160,26 +201,17 @@ impl Cluster {
         secrets.collect()
     }
 
-    /// Whether anything tells a subscription.
-    pub(super) fn knows_a_subscription(&self) -> bool {
-        let stated = &self.settings;
-        let of_namespaces =
-            |of: &NamespaceSettings| of.subscription.is_some() || !of.credentials.is_empty();
-        stated.subscription.is_some()
-            || stated.namespaces.values().any(of_namespaces)
-            || self
-                .secrets
-                .values()
-                .any(|secret| secret.facts.subscription.is_some())
-    }
-
-    /// The subscription of the credential that ASO uses for an object; for a person, why it
-    /// is not known.
+    /// The subscription of the credential that ASO uses for an object.
     ///
     /// # Errors
     /// It is not known.
-    pub fn subscription(&self, object: &ObjectFacts) -> Result<Arc<str>, String> {
-        self.find(object, |one| one.subscription())
+    pub fn subscription(&self, object: &ObjectFacts) -> Result<Arc<str>, Unknown> {
+        let found = self.find(object, |one| one.subscription());
+        let found = found.map_err(|why| Unknown::new(Source::Nowhere, why))?;
+        match self.unknown_by(&found) {
+            Some(unknown) => Err(unknown),
+            None => Ok(found),
+        }
     }
 
     /// The effective policy of an object.
@@ -190,15 +222,21 @@ impl Cluster {
     /// What an object stands for.
     pub(super) fn resolve(&self, object: &ObjectFacts) -> Resolved {
         let (of, owners) = self.find(object, |one| Ok((one.resolved()?, one.owners()?)));
-        Resolved {
+        let mut resolved = Resolved {
             identity: of.identity,
             policy: of.policy,
-            owner: match owners.into_iter().next() {
+            owner: match owners.first() {
                 None => Owner::None,
-                Some(OwnerLink::Found(found)) => Owner::Found(found),
-                Some(OwnerLink::Missing(key)) => Owner::Missing(key),
+                Some(OwnerLink::Found(owner)) if !self.objects.contains_key(&owner.key) => {
+                    Owner::Missing(owner.key.clone())
+                }
+                Some(OwnerLink::Found(found)) => Owner::Found(found.clone()),
+                Some(OwnerLink::Missing(key)) => Owner::Missing(key.clone()),
             },
-        }
+            unknown: None,
+        };
+        resolved.unknown = self.set_unknown_apart(&mut resolved.identity, &owners);
+        resolved
     }
 
     fn find<T>(
@@ -208,24 +246,32 @@ impl Cluster {
     ) -> T {
         let operators = self.operators();
         let resolving = Resolving::new(&self.kinds, &operators, object, Trust::Known, Vec::new());
-        resolving.by(outcome, |need| self.answer(need))
+        resolving.by(outcome, |need| self.answer(need, &operators))
     }
 
-    fn answer(&self, need: &Need) -> Answer {
+    fn answer(&self, need: &Need, operators: &[Arc<str>]) -> Answer {
         match need {
-            Need::Owner(key) => Answer::Owner(self.objects.get(key).map(|one| one.facts.clone())),
+            Need::Owner(key) => {
+                let found = self.objects.get(key).map(|one| one.facts.clone());
+                Answer::Owner(found.or_else(|| self.stand_in(key)))
+            }
             Need::Namespace(name) => {
                 let stated = self.settings.namespaces.get(&**name);
                 let stated = stated.and_then(|stated| stated.policy.clone());
                 let written = || Some(Arc::from(&*self.policies.get(&**name)?.0));
                 Answer::Namespace(stated.or_else(written))
             }
-            Need::OperatorSettings(name) => Answer::Secret(
-                self.operator_settings(name)
-                    .map_or(resolve::Secret::Missing, resolve::Secret::Found),
-            ),
+            Need::OperatorSettings(name) => {
+                let id = (Box::from(&**name), Box::from(SETTINGS_SECRET));
+                let is_there = operators.contains(name) || self.secrets.contains_key(&id);
+                Answer::Secret(if is_there {
+                    resolve::Secret::Found(self.operator_settings(name))
+                } else {
+                    resolve::Secret::Missing
+                })
+            }
             Need::Credential { namespace, name } => {
-                Answer::Secret(self.credential(namespace, name))
+                Answer::Secret(self.credential(namespace, name, operators))
             }
         }
     }
@@ -256,55 +302,51 @@ impl Cluster {
         found
     }
 
-    /// What is stated of ASO's settings counts for every ASO; else what is written, else
-    /// that all clusters share a subscription where none is known of any.
-    fn operator_settings(&self, operator: &str) -> Option<SecretFacts> {
+    /// What is stated of ASO's settings counts for every ASO; else what is written.
+    fn operator_settings(&self, operator: &str) -> SecretFacts {
         let written = self.secrets.get(&(operator.into(), SETTINGS_SECRET.into()));
         let written = written.map(|one| one.facts.clone()).unwrap_or_default();
         let stated = &self.settings;
-        let shared = || self.shares_subscription.then(|| SOME_SUBSCRIPTION.into());
         let subscription = stated.subscription.clone().or(written.subscription);
-        let facts = SecretFacts {
-            subscription: subscription.or_else(shared),
+        SecretFacts {
+            subscription: subscription.or_else(|| Some(unknown::of_operator(operator))),
             default_policy: stated.default_policy.clone().or(written.default_policy),
             target_namespaces: written.target_namespaces,
             outrun: false,
-        };
-        (facts != SecretFacts::default()).then_some(facts)
+        }
     }
 
-    fn credential(&self, namespace: &str, name: &str) -> resolve::Secret {
+    fn credential(&self, namespace: &str, name: &str, operators: &[Arc<str>]) -> resolve::Secret {
         let stated = self.settings.namespaces.get(namespace);
         let stated = stated.and_then(|stated| match name {
             NAMESPACE_SECRET => stated.subscription.clone(),
             name => stated.credentials.get(name).cloned(),
         });
         let written = self.secrets.get(&(namespace.into(), name.into()));
-        let written = || written.and_then(|secret| secret.facts.subscription.clone());
-        if let Some(subscription) = stated.or_else(written) {
+        let known = stated.or_else(|| written?.facts.subscription.clone());
+        let is_there = written.is_some() || name != NAMESPACE_SECRET;
+        let unknown = || is_there.then(|| unknown::of_secret(namespace, name));
+        if let Some(subscription) = known.or_else(unknown) {
             return resolve::Secret::Found(SecretFacts {
                 subscription: Some(subscription),
                 ..SecretFacts::default()
             });
         }
-        let cluster = self.name();
-        if name != NAMESPACE_SECRET {
+        if self.settings.subscription.is_none() && !self.is_watched(namespace, operators) {
             return resolve::Secret::Unreadable(format!(
-                "the subscription of the secret {namespace}/{name} is not known; state it in \
-                 aso-guard.yaml, for cluster {cluster}: \
-                 namespaces: {{{namespace}: {{credentials: {{{name}: ID}}}}}}"
+                "no ASO of cluster {} watches namespace {namespace}: the AZURE_TARGET_NAMESPACES \
+                 of each leaves it out",
+                self.name()
             ));
         }
-        let operators = self.operators();
-        let mut settings = operators
-            .iter()
-            .filter_map(|one| self.operator_settings(one));
-        if settings.any(|settings| settings.subscription.is_some()) {
-            return resolve::Secret::Missing;
-        }
-        resolve::Secret::Unreadable(format!(
-            "the subscription of namespace {namespace} in cluster {cluster} is not known; \
-             state it: --subscription {cluster}=ID, or in aso-guard.yaml"
-        ))
+        resolve::Secret::Missing
+    }
+
+    /// Whether an ASO has the namespace among its targets, or takes all.
+    fn is_watched(&self, namespace: &str, operators: &[Arc<str>]) -> bool {
+        operators.iter().any(|operator| {
+            let targets = self.operator_settings(operator).target_namespaces;
+            targets.is_none_or(|targets| targets.split(',').any(|one| one.trim() == namespace))
+        })
     }
 }

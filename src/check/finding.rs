@@ -1,5 +1,6 @@
 //! What a check finds.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::arm::Identity;
@@ -10,7 +11,7 @@ use super::place::Place;
 /// A kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// Two live copies of one resource.
+    /// Two live copies of one resource: a conflict.
     TwoLive,
     /// A `resource-id` annotation that names another resource than the spec.
     ForeignResourceId,
@@ -188,5 +189,41 @@ impl Finding {
             place: Some(place),
             ..Self::new(rule, level, message)
         }
+    }
+}
+
+/// What was looked at, and how well it could be compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// How many objects' resources are known for sure.
+    pub sure: usize,
+    /// How many are known but for something that was assumed: what, and how many.
+    pub assumed: BTreeMap<&'static str, usize>,
+    /// How many could not be compared: why, and how many.
+    pub not: BTreeMap<&'static str, usize>,
+}
+
+impl Compared {
+    /// `2 compared surely, 1 by assumption (no subscription is stated), 1 not at all (not rendered)`;
+    /// empty where all were compared surely.
+    pub fn words(&self) -> String {
+        let why = |counts: &BTreeMap<&'static str, usize>, what: &str| {
+            let all: usize = counts.values().sum();
+            let why: Vec<&str> = counts.keys().copied().collect();
+            (all > 0).then(|| format!("{all} {what} ({})", why.join("; ")))
+        };
+        let unsure = [
+            why(&self.assumed, "by assumption"),
+            why(&self.not, "not at all"),
+        ];
+        let unsure: Vec<String> = unsure.into_iter().flatten().collect();
+        if unsure.is_empty() {
+            return String::new();
+        }
+        let sure = format!("{} compared surely", self.sure);
+        std::iter::once(sure)
+            .chain(unsure)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }

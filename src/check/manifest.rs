@@ -1,37 +1,30 @@
 //! What a manifest says, as far as it matters here.
 
+mod inside;
+mod object;
+mod policy_key;
+mod secret;
+mod unrendered;
+
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use crate::arm::{self, Kinds};
-use crate::object::wire::Object;
-use crate::object::{
-    CREDENTIAL_FROM_ANNOTATION, ObjectFacts, POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION,
-};
+use crate::object::text::is_dns_label;
+use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 
-use crate::resolve::SecretFacts;
-
+use super::finding::{Finding, Level, Rule};
 use super::place::{Mark, Place};
-use super::yaml::{Node, Value, documents};
+use super::yaml::{Node, documents};
+
+use object::Wrong;
+pub use secret::{Secret, is_subscription};
 
 /// The end of every API group of ASO's.
 const GROUP_SUFFIX: &str = ".azure.com";
-/// What of an object is handed on to be read: what [`ObjectFacts`] is made of.
-const READ: [&[&str]; 3] = [
-    &[
-        "name",
-        "uid",
-        "resourceVersion",
-        "deletionTimestamp",
-        "annotations",
-    ],
-    &["azureName", "azureNameFromConfig", "owner", "operatorSpec"],
-    &["id"],
-];
-
+/// The API group of ASO v1, which is another program.
+const V1_GROUP: &str = "azure.microsoft.com";
 /// An ASO object, and where it is written.
 #[derive(Clone, Debug)]
 pub struct Manifest {
@@ -61,6 +54,8 @@ pub struct Marks {
 pub enum Item {
     /// An ASO object.
     Object(Manifest),
+    /// One that could not be read, and why in few words; its key where that is known.
+    Unread(Option<ObjectKey>, &'static str),
     /// A namespace, and its policy annotation.
     Namespace {
         /// Its name.
@@ -72,30 +67,9 @@ pub enum Item {
     Secret(Secret),
     /// A kind that the table of kinds lacks, defined by a CRD.
     Kind(arm::Kind),
-}
-
-/// What is read of a secret: three of its keys, never the others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secret {
-    /// Its namespace.
-    pub namespace: Box<str>,
-    /// Its name.
-    pub name: Box<str>,
-    /// What it says.
-    pub facts: SecretFacts,
-    /// Where its `DEFAULT_RECONCILE_POLICY` is written.
-    pub default_policy_at: Option<Place>,
-}
-
-/// Something in a file that could not be read, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where.
-    pub place: Place,
-    /// What is wrong, for a person.
-    pub what: String,
-    /// Whether it leaves an object unread that may matter; else it is worth a note only.
-    pub matters: bool,
+    /// An object of this kind, of which its controller may make ASO objects that nobody can
+    /// tell from its manifest.
+    Maker(&'static str),
 }
 
 /// What a text holds.
@@ -103,8 +77,8 @@ pub struct Problem {
 pub struct Contents {
     /// The documents of interest, in their order.
     pub items: Vec<Item>,
-    /// What could not be read.
-    pub problems: Vec<Problem>,
+    /// What is wrong with it, or could not be read.
+    pub findings: Vec<Finding>,
 }
 
 /// Reads a file's text: YAML documents or JSON, and lists of either. Documents that are no
@@ -114,32 +88,48 @@ pub fn read(file: &Arc<str>, text: &str, namespace: &str) -> Contents {
     let mut reading = Reading {
         file,
         namespace,
+        holder: None,
         kinds: Kinds::builtin(),
+        unrendered: 0,
         contents: Contents::default(),
     };
     let (found, error) = documents(text);
     for document in &found {
-        reading.document(document);
+        reading.document(document, None);
     }
     if let Some(error) = error {
-        let hint = if text.contains("{{") {
-            "; a template has to be rendered first (helm template, kubectl kustomize)"
-        } else {
-            ""
-        };
-        reading.problem(error.at, format!("{}{hint}", error.what));
+        reading.broken(text, error.at, &error.what);
+    }
+    if let (more @ 1.., Some(first)) = (
+        reading.unrendered.saturating_sub(1),
+        reading
+            .contents
+            .findings
+            .iter_mut()
+            .find(|one| is_unrendered(one)),
+    ) {
+        let objects = if more == 1 { "object" } else { "objects" };
+        first.message += &format!("; so are {more} more {objects} in this file");
     }
     reading.contents
+}
+
+fn is_unrendered(finding: &Finding) -> bool {
+    finding.rule == Rule::Unreadable && !finding.next.is_empty()
 }
 
 struct Reading<'a> {
     file: &'a Arc<str>,
     namespace: &'a str,
+    /// The object whose `spec.resources` is read: what is in it goes to its namespace.
+    holder: Option<&'a Node<'a>>,
     kinds: Kinds,
+    /// How many objects wait for something to be filled in.
+    unrendered: usize,
     contents: Contents,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
     fn place(&self, at: Mark) -> Place {
         Place {
             file: self.file.clone(),
@@ -147,153 +137,194 @@ impl Reading<'_> {
         }
     }
 
-    fn problem(&mut self, at: Mark, what: String) {
-        let place = self.place(at);
-        self.contents.problems.push(Problem {
-            place,
-            what,
-            matters: true,
-        });
+    fn find(&mut self, rule: Rule, level: Level, at: Mark, what: String) {
+        let finding = Finding::at(rule, level, self.place(at), what);
+        self.contents.findings.push(finding);
     }
 
-    fn document(&mut self, node: &Node<'_>) {
+    fn note(&mut self, at: Mark, what: String) {
+        self.find(Rule::Unreadable, Level::Note, at, what);
+    }
+
+    /// A text that is no YAML. It matters where it may hide something of ASO's.
+    fn broken(&mut self, text: &str, at: Mark, what: &str) {
+        let level = if text.contains(".azure.com/") {
+            Level::Error
+        } else if text.contains("aso-credential") || text.contains("aso-controller-settings") {
+            Level::Warning
+        } else {
+            return self.note(at, format!("{what}; nothing in this file is ASO's"));
+        };
+        let hint = if text.contains("{{") {
+            "; a template has to be rendered first (helm template, kubectl kustomize)"
+        } else {
+            ""
+        };
+        self.find(Rule::Unreadable, level, at, format!("{what}{hint}"));
+    }
+
+    /// `of_list`: the apiVersion and kind of what is in a typed list and does not say itself.
+    fn document(&mut self, node: &'a Node<'a>, of_list: Option<(&str, &str)>) {
         let text = |key| node.get(key).and_then(Node::text);
-        let (Some(version), Some(kind)) = (text("apiVersion"), text("kind")) else {
+        let version = text("apiVersion").or(of_list.map(|(version, _)| version));
+        let kind = text("kind").or(of_list.map(|(_, kind)| kind));
+        let (Some(version), Some(kind)) = (version, kind) else {
             return;
         };
         let group = version.split_once('/').map_or("", |(group, _)| group);
-        if let (true, Some(Value::List(items))) =
-            (kind.ends_with("List"), node.get("items").map(|n| &n.value))
-        {
-            for item in items {
-                self.document(item);
+        if let (Some(of), Some(items)) = (kind.strip_suffix("List"), node.get("items")) {
+            let of_list = (!of.is_empty()).then_some((version, of));
+            for item in items.items() {
+                self.document(item, of_list);
             }
             return;
         }
         match (group, kind) {
             ("", "Namespace") => self.namespace(node),
-            ("", "Secret") => self.secret(node),
+            ("", "Secret") => {
+                let secret = secret::secret(node, self.namespace_of(node), self.file);
+                self.contents.items.extend(secret.map(Item::Secret));
+            }
+            ("", _) => {}
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definition(node),
+            (V1_GROUP, kind) => self.note(
+                node.at,
+                format!("{kind} is one of ASO v1's kinds ({V1_GROUP}); check reads those of v2"),
+            ),
             (group, kind) if group.ends_with(GROUP_SUFFIX) => self.object(node, group, kind),
-            _ => {}
+            (group, kind) => self.others(node, group, kind),
         }
     }
 
-    fn object(&mut self, node: &Node<'_>, group: &str, kind: &str) {
-        if !self.kinds.groups().any(|known| known == group) {
-            let place = self.place(node.at);
-            let what = format!(
-                "{kind} is not looked at: {group} is no API group of ASO that aso-guard knows"
-            );
-            self.contents.problems.push(Problem {
-                place,
-                what,
-                matters: false,
-            });
+    /// What is none of ASO's, and may hold or make what is.
+    fn others(&mut self, node: &'a Node<'a>, group: &str, kind: &str) {
+        if inside::applies_its_resources(group, kind) {
+            self.holder = Some(node);
+            let resources = node.find(&["spec", "resources"]);
+            for resource in resources.map(Node::items).unwrap_or_default() {
+                self.document(resource, None);
+            }
+            self.holder = None;
             return;
+        }
+        let namespace = self.namespace_of(node);
+        let secrets = secret::made_later(node, group, kind, namespace, self.file);
+        self.contents
+            .items
+            .extend(secrets.into_iter().map(Item::Secret));
+        let maker = inside::maker(group, kind).map(Item::Maker);
+        self.contents.items.extend(maker);
+        let mut inner = Vec::new();
+        inside::objects(node, &self.kinds, &mut inner);
+        if let [(at, first), more @ ..] = &*inner {
+            let others = match more.len() {
+                0 => String::new(),
+                more => format!(" and {more} more of ASO's objects"),
+            };
+            self.note(
+                *at,
+                format!(
+                    "this {kind} has a {first}{others} inside, not looked at: what it makes of it, \
+                     only its controller knows"
+                ),
+            );
+            let unread = inner
+                .iter()
+                .map(|_| Item::Unread(None, "inside another object"));
+            self.contents.items.extend(unread);
+        }
+    }
+
+    fn object(&mut self, node: &'a Node<'a>, group: &str, kind: &str) {
+        let is_known = self.kinds.groups().any(|known| known == group);
+        if is_known && let Some((what, entry)) = policy_key::near_miss(node) {
+            let (key, at) = (entry.key.to_string(), entry.at);
+            self.near_miss(kind, what, &key, at);
         }
         match self.manifest(node, group, kind) {
             Ok(manifest) => self.contents.items.push(Item::Object(manifest)),
-            Err((at, what)) => self.problem(at, format!("this {kind} cannot be read: {what}")),
+            // Of other people's groups that end like ASO's, nothing has to be readable.
+            Err(_) if !is_known => {}
+            Err(wrong) => self.unread(node, group, kind, wrong),
         }
     }
 
-    fn manifest(
-        &self,
-        node: &Node<'_>,
-        group: &str,
-        kind: &str,
-    ) -> Result<Manifest, (Mark, String)> {
-        let name = node.find(&["metadata", "name"]);
-        let name = match name.map(|name| (name.at, name.text())) {
-            Some((at, Some(text))) if is_name(text) => at,
-            Some((at, _)) => {
-                return Err((at, "metadata.name is no name that Kubernetes takes".into()));
-            }
-            None if node.find(&["metadata", "generateName"]).is_some() => {
-                let what =
-                    "it has generateName instead of a name, so each apply makes another copy";
-                return Err((node.at, what.into()));
-            }
-            None => return Err((node.at, "it has no metadata.name".into())),
-        };
-        for path in TEXTS {
-            match node.find(path).map(|node| (node.at, &node.value)) {
-                None | Some((_, Value::Text(_) | Value::Null)) => {}
-                Some((at, _)) => {
-                    let field = path.join(".");
-                    return Err((at, format!("{field} has to be a text; put it in quotes")));
-                }
-            }
-        }
-        let object =
-            Object::deserialize(pruned(node)).map_err(|error| (node.at, error.to_string()))?;
+    fn near_miss(&mut self, kind: &str, what: &str, key: &str, at: Mark) {
+        let mut finding = Finding::at(
+            Rule::UnknownPolicy,
+            Level::Warning,
+            self.place(at),
+            format!(
+                "ASO does not see the {what} {key:?}: it reads the annotation \
+                 {POLICY_ANNOTATION} alone. So this {kind} has no policy of its own: it is live, \
+                 and deleting it deletes in Azure"
+            ),
+        );
+        finding.next = format!("Annotate it with {POLICY_ANNOTATION} instead.");
+        self.contents.findings.push(finding);
+    }
+
+    fn unread(&mut self, node: &Node<'_>, group: &str, kind: &str, wrong: Wrong) {
         let namespace = self.namespace_of(node);
-        let annotation = |key| {
-            let annotations = node.find(&["metadata", "annotations"]);
-            let entry = annotations.and_then(|node| node.entry(key));
-            entry.map(|entry| self.place(entry.at))
+        let name = node.find(&["metadata", "name"]).and_then(Node::text);
+        let key = name.map(|name| ObjectKey::new(group, kind, namespace, name));
+        let why = match wrong.render {
+            Some(_) => "not rendered",
+            None => "not readable",
         };
-        Ok(Manifest {
-            facts: Arc::new(object.into_facts(group, kind, namespace)),
-            marks: Marks {
-                object: Some(self.place(name)),
-                policy: annotation(POLICY_ANNOTATION),
-                resource_id: annotation(RESOURCE_ID_ANNOTATION),
-                credential: annotation(CREDENTIAL_FROM_ANNOTATION),
-                owner: node
-                    .get("spec")
-                    .and_then(|spec| spec.entry("owner"))
-                    .map(|entry| self.place(entry.at)),
-            },
-        })
+        self.contents.items.push(Item::Unread(key, why));
+        let what = format!("this {kind} cannot be read: {}", wrong.what);
+        if let Some(next) = wrong.render {
+            self.unrendered += 1;
+            if self.unrendered > 1 {
+                return;
+            }
+            let found = Finding::at(Rule::Unreadable, Level::Error, self.place(wrong.at), what);
+            self.contents.findings.push(Finding { next, ..found });
+        } else {
+            self.find(Rule::Unreadable, Level::Error, wrong.at, what);
+        }
     }
 
     fn namespace_of<'n>(&'n self, node: &'n Node<'_>) -> &'n str {
-        let stated = node.find(&["metadata", "namespace"]).and_then(Node::text);
+        let stated = |node: &'n Node<'_>| node.find(NAMESPACE).and_then(Node::text);
+        let stated = self.holder.map_or_else(|| stated(node), stated);
         stated
             .filter(|text| !text.is_empty())
             .unwrap_or(self.namespace)
     }
 
-    fn namespace(&mut self, node: &Node<'_>) {
-        let Some(name) = node.find(&["metadata", "name"]).and_then(Node::text) else {
+    fn namespace(&mut self, node: &'a Node<'a>) {
+        let Some(name) = node.find(NAME).and_then(Node::text) else {
             return;
         };
+        if let Some((what, entry)) = policy_key::near_miss(node) {
+            self.near_miss("Namespace", what, &entry.key, entry.at);
+        }
         let policy = node.find(&["metadata", "annotations", POLICY_ANNOTATION]);
-        let policy = policy.and_then(|node| Some((node.text()?.into(), Some(self.place(node.at)))));
-        let name = name.into();
-        self.contents.items.push(Item::Namespace { name, policy });
-    }
-
-    fn secret(&mut self, node: &Node<'_>) {
-        let Some(name) = node.find(&["metadata", "name"]).and_then(Node::text) else {
-            return;
-        };
-        let value = |key: &str| {
-            let plain = node.find(&["stringData", key]);
-            let plain = plain.and_then(|node| Some((node.text()?.to_owned(), node.at)));
-            let (text, at) = plain.or_else(|| {
-                let encoded = node.find(&["data", key])?;
-                let bytes = BASE64.decode(encoded.text()?.trim()).ok()?;
-                Some((String::from_utf8(bytes).ok()?, encoded.at))
-            })?;
-            let text = text.trim();
-            (!text.is_empty()).then(|| (Arc::<str>::from(text), self.place(at)))
-        };
-        let (default_policy, default_policy_at) = value("DEFAULT_RECONCILE_POLICY").unzip();
-        let secret = Secret {
-            namespace: self.namespace_of(node).into(),
-            name: name.into(),
-            facts: SecretFacts {
-                subscription: value("AZURE_SUBSCRIPTION_ID").map(|(text, _)| text),
-                default_policy,
-                target_namespaces: value("AZURE_TARGET_NAMESPACES").map(|(text, _)| text),
-                outrun: false,
+        let policy = policy.and_then(|node| Some((node.text()?, node.at)));
+        let unrendered = policy.and_then(|(text, at)| Some((unrendered::find(text)?, text, at)));
+        let item = match (unrendered, policy) {
+            (Some((placeholder, text, at)), _) => {
+                let what = format!(
+                    "the policy of this Namespace is {text:?}, and {} {:?} before it is applied",
+                    placeholder.who(),
+                    placeholder.text
+                );
+                let place = self.place(at);
+                self.contents.findings.push(Finding {
+                    next: placeholder.how(self.file),
+                    ..Finding::at(Rule::Unreadable, Level::Error, place, what)
+                });
+                return;
+            }
+            (None, policy) if is_dns_label(name) => Item::Namespace {
+                name: name.into(),
+                policy: policy.map(|(text, at)| (text.into(), Some(self.place(at)))),
             },
-            default_policy_at,
+            _ => return,
         };
-        self.contents.items.push(Item::Secret(secret));
+        self.contents.items.push(item);
     }
 
     fn definition(&mut self, node: &Node<'_>) {
@@ -315,41 +346,5 @@ impl Reading<'_> {
     }
 }
 
-/// The fields that have to be texts.
-const TEXTS: [&[&str]; 10] = [
-    &["metadata", "namespace"],
-    &["metadata", "annotations", POLICY_ANNOTATION],
-    &["metadata", "annotations", RESOURCE_ID_ANNOTATION],
-    &["metadata", "annotations", CREDENTIAL_FROM_ANNOTATION],
-    &["spec", "azureName"],
-    &["spec", "owner", "group"],
-    &["spec", "owner", "kind"],
-    &["spec", "owner", "name"],
-    &["spec", "owner", "armId"],
-    &["status", "id"],
-];
-
-/// The object with only those fields that are read of it.
-fn pruned(node: &Node<'_>) -> serde_json::Value {
-    let parts = ["metadata", "spec", "status"].into_iter().zip(READ);
-    let parts = parts.filter_map(|(part, read)| {
-        let found = node.get(part)?;
-        let Value::Map(entries) = &found.value else {
-            return Some((part.to_owned(), found.to_json()));
-        };
-        let kept = entries.iter().filter(|entry| read.contains(&&*entry.key));
-        let kept = kept.map(|entry| (entry.key.to_string(), entry.node.to_json()));
-        Some((part.to_owned(), serde_json::Value::Object(kept.collect())))
-    });
-    serde_json::Value::Object(parts.collect())
-}
-
-/// Whether Kubernetes takes it as an object's name.
-fn is_name(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
-    let edge = |c: char| c.is_ascii_alphanumeric();
-    (1..=253).contains(&text.len())
-        && text.bytes().all(inner)
-        && text.starts_with(edge)
-        && text.ends_with(edge)
-}
+const NAME: &[&str] = &["metadata", "name"];
+const NAMESPACE: &[&str] = &["metadata", "namespace"];

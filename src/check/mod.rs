@@ -12,8 +12,8 @@ mod place;
 mod rules;
 pub mod yaml;
 
-pub use cluster::{Cluster, NamespaceSettings, Settings};
-pub use finding::{Finding, Level, Related, Rule};
-pub use manifest::{Contents, Item, Manifest, Marks, Problem, Secret, read};
+pub use cluster::{Cluster, NamespaceSettings, Settings, Unknown};
+pub use finding::{Compared, Finding, Level, Related, Rule};
+pub use manifest::{Contents, Item, Manifest, Marks, Secret, is_subscription, read};
 pub use place::{Mark, Place};
-pub use rules::check;
+pub use rules::{Checked, Seen, check};

@@ -2,60 +2,80 @@
 
 mod claims;
 mod foreign_id;
+mod one_name;
 mod only_parked;
 mod owners;
 mod policies;
+mod seen;
 mod two_live;
 mod unresolved;
 mod written_twice;
 
-use std::collections::BTreeSet;
-
+use crate::arm::Kind;
 use crate::claim::{ClaimState, CopyRef};
 use crate::object::RESOURCE_ID_ANNOTATION;
 
-use super::cluster::Cluster;
-use super::finding::{Finding, Level, Rule};
+use super::cluster::{Cluster, Resolved};
+use super::finding::{Compared, Finding, Level, Rule};
 use super::manifest::Manifest;
 use super::place::Place;
 
 use claims::Claims;
+pub use seen::Seen;
+use unresolved::Unknowns;
+
+/// What a check comes to.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// What is wrong, by place.
+    pub findings: Vec<Finding>,
+    /// How well the objects could be compared.
+    pub compared: Compared,
+    /// The objects, and what each stands for: clusters as they were given, then by name.
+    pub objects: Vec<Seen>,
+}
 
 /// Finds what is wrong within the clusters, and between them.
 ///
-/// Where no subscription is known of any cluster, all are taken to be of the same one.
-pub fn check(clusters: &mut [Cluster]) -> Vec<Finding> {
-    let none_known = !clusters.iter().any(Cluster::knows_a_subscription);
+/// A subscription that is not known is compared with one that is not known.
+pub fn check(clusters: &mut [Cluster]) -> Checked {
+    let learned: Vec<Kind> = clusters
+        .iter()
+        .flat_map(Cluster::learned)
+        .cloned()
+        .collect();
     for cluster in clusters.iter_mut() {
-        cluster.shares_subscription = none_known;
+        for kind in &learned {
+            cluster.learn(kind.clone());
+        }
     }
-    let mut checking = Checking {
-        found: Vec::new(),
-        claims: Claims::default(),
-        none_known,
-        no_subscription: BTreeSet::new(),
-    };
+    let mut checking = Checking::default();
     for cluster in clusters.iter() {
         checking.cluster(cluster);
     }
     checking.resources();
-    let mut found = checking.found;
-    found.sort_by(|a, b| (&a.place, a.rule, &a.copy).cmp(&(&b.place, b.rule, &b.copy)));
-    found
+    let mut checked = checking.checked;
+    let findings = &mut checked.findings;
+    findings.sort_by(|a, b| (&a.place, a.rule, &a.copy).cmp(&(&b.place, b.rule, &b.copy)));
+    checked
 }
 
+#[derive(Default)]
 struct Checking<'a> {
-    found: Vec<Finding>,
+    checked: Checked,
     claims: Claims<'a>,
-    none_known: bool,
-    /// The reasons for which subscriptions are not known, each told once.
-    no_subscription: BTreeSet<String>,
+    unknowns: Unknowns,
 }
 
 impl<'a> Checking<'a> {
     fn cluster(&mut self, cluster: &'a Cluster) {
-        self.found.extend(policies::of_cluster(cluster));
-        self.found.extend(written_twice::find(cluster));
+        let found = &mut self.checked.findings;
+        found.extend(policies::of_cluster(cluster));
+        found.extend(written_twice::find(cluster));
+        found.extend(unresolved::foreign(cluster));
+        for (_, why) in cluster.unread() {
+            *self.checked.compared.not.entry(why).or_default() += 1;
+        }
         for manifest in cluster.objects() {
             self.object(cluster, manifest);
         }
@@ -65,6 +85,9 @@ impl<'a> Checking<'a> {
         let copy = copy_of(cluster, manifest);
         let marks = &manifest.marks;
         let resolved = cluster.resolve(&manifest.facts);
+        self.checked
+            .objects
+            .push(Seen::of(&copy, manifest, &resolved));
         let about = |finding: Finding, place: &Option<Place>| Finding {
             copy: Some(copy.clone()),
             place: place.clone().or_else(|| marks.object.clone()),
@@ -77,55 +100,66 @@ impl<'a> Checking<'a> {
         };
         let alone = [
             (policies::of_object(&resolved), &marks.policy),
-            (owners::missing(&resolved), &marks.owner),
+            (owners::missing(cluster, &resolved), &marks.owner),
             (owners::parked(cluster, manifest, &resolved), &marks.policy),
         ];
         let alone = alone
             .into_iter()
             .filter_map(|(found, place)| Some(about(found?, place)));
-        self.found.extend(alone);
-        match resolved.identity {
-            Ok(ref resolution) => {
+        self.checked.findings.extend(alone);
+        self.count(&resolved);
+        let mut unresolved = Vec::new();
+        match &resolved.identity {
+            Ok(resolution) => {
                 if let Some(why) = &resolution.bad_annotation {
                     let message =
                         format!("its annotation {RESOURCE_ID_ANNOTATION} is no ARM ID: {why}");
                     let finding = Finding::new(Rule::ForeignResourceId, Level::Warning, message);
-                    self.found.push(about(finding, &marks.resource_id));
+                    unresolved.push(about(finding, &marks.resource_id));
                 }
                 // What would not resolve without what ASO wrote down is wrong all the same.
-                if let Some((_, why)) = &resolution.witness
-                    && !why.is_pending()
-                {
-                    let told = &mut self.no_subscription;
-                    let found = unresolved::find(manifest, why, told);
-                    self.found
-                        .extend(found.map(|(finding, place)| about(finding, place)));
-                }
-                let resolution = resolution.clone();
-                let policy = resolved.policy.policy;
-                self.claims.stand(copy, manifest, resolution, policy);
+                let why = resolution.witness.as_ref().map(|(_, why)| why);
+                let found = why.filter(|why| !why.is_pending());
+                let found = found.and_then(|why| unresolved::find(manifest, why));
+                unresolved.extend(found.map(|(finding, place)| about(finding, place)));
             }
-            Err(ref why) => {
-                let told = &mut self.no_subscription;
-                let found = unresolved::find(manifest, why, told);
-                self.found
-                    .extend(found.map(|(finding, place)| about(finding, place)));
+            Err(why) => {
+                let found = unresolved::find(manifest, why);
+                unresolved.extend(found.map(|(finding, place)| about(finding, place)));
             }
         }
+        self.checked.findings.extend(unresolved);
+        if let Some(unknown) = &resolved.unknown {
+            let live = resolved.policy.policy.is_live();
+            self.unknowns.add(unknown, &copy, live);
+        }
+        self.claims.stand(copy, manifest, resolved);
+    }
+
+    fn count(&mut self, resolved: &Resolved) {
+        let compared = &mut self.checked.compared;
+        let counted = match (&resolved.identity, &resolved.unknown) {
+            (Err(why), _) => compared.not.entry(unresolved::in_short(why)),
+            (Ok(_), Some(unknown)) => compared.assumed.entry(unknown.in_short()),
+            (Ok(found), None) if found.assumed => compared.assumed.entry("an owner is missing"),
+            (Ok(_), None) => {
+                compared.sure += 1;
+                return;
+            }
+        };
+        *counted.or_default() += 1;
     }
 
     /// What the claims say once every object is in them.
     fn resources(&mut self) {
         let claims = &self.claims;
+        let found = &mut self.checked.findings;
+        let known = claims.live_and_known();
         for (identity, record) in &claims.records {
             match record.state() {
-                ClaimState::Conflict => {
-                    let found = two_live::find(claims, identity, record, self.none_known);
-                    self.found.extend(found);
-                }
+                ClaimState::Conflict => found.extend(two_live::find(claims, identity, record)),
                 ClaimState::Parked => {
-                    self.found
-                        .extend(only_parked::find(claims, identity, record));
+                    found.extend(only_parked::find(claims, identity, record, &known));
                 }
                 ClaimState::Live
                 | ClaimState::Pending
@@ -134,8 +168,10 @@ impl<'a> Checking<'a> {
             }
         }
         for (copy, standing) in &claims.copies {
-            self.found.extend(foreign_id::find(claims, copy, standing));
+            found.extend(foreign_id::find(claims, copy, standing));
         }
+        found.extend(one_name::find(claims));
+        found.extend(self.unknowns.findings(claims, &known));
     }
 }
 

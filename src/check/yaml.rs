@@ -1,5 +1,7 @@
 //! YAML (and so JSON) documents whose every value knows where it stands.
 
+mod json;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -88,6 +90,14 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The values of a sequence; none where it is something else.
+    pub fn items(&self) -> &[Node<'a>] {
+        match &self.value {
+            Value::List(nodes) => nodes,
+            _ => &[],
+        }
+    }
+
     /// The same as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
@@ -120,8 +130,19 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The documents of a text, as far as they can be read, and what stopped the reading.
+/// The documents of a text, as far as they can be read, and what stopped the reading. Texts of
+/// JSON may follow each other without a separator.
 pub fn documents(text: &str) -> (Vec<Node<'_>>, Option<YamlError>) {
+    let (found, error) = of_yaml(text);
+    match error {
+        Some(error) if text.trim_start().starts_with('{') => {
+            json::concatenated(text).map_or((found, Some(error)), |found| (found, None))
+        }
+        error => (found, error),
+    }
+}
+
+fn of_yaml(text: &str) -> (Vec<Node<'_>>, Option<YamlError>) {
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         stack: Vec::new(),
@@ -348,126 +369,4 @@ fn is_number(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rstest::rstest;
-
-    use super::*;
-
-    fn one(text: &str) -> Node<'_> {
-        let (mut found, error) = documents(text);
-        assert_eq!(error, None, "{text}");
-        assert_eq!(found.len(), 1, "{text}");
-        found.remove(0)
-    }
-
-    fn mark(line: u32, column: u32) -> Mark {
-        Mark { line, column }
-    }
-
-    #[test]
-    fn every_value_knows_where_it_stands() {
-        let node = one("# a comment\nkind: X\nspec:\n  owner:\n    name: rg\n");
-        assert_eq!(node.entry("kind").unwrap().at, mark(2, 1));
-        assert_eq!(
-            node.find(&["spec", "owner", "name"]).unwrap().at,
-            mark(5, 11)
-        );
-        assert_eq!(
-            node.find(&["spec", "owner", "name"]).unwrap().text(),
-            Some("rg")
-        );
-    }
-
-    #[test]
-    fn each_document_is_read_until_one_cannot_be() {
-        let (found, error) = documents("a: 1\n---\nb: 2\n---\n{ c: 3\n");
-        assert_eq!(found.len(), 2);
-        let error = error.unwrap();
-        assert!(error.at.line >= 5, "{error}");
-        assert!(error.what.starts_with("this is not YAML: "), "{error}");
-    }
-
-    #[rstest]
-    #[case("~", Value::Null)]
-    #[case("true", Value::Bool(true))]
-    #[case("17", Value::Number("17".into()))]
-    #[case("-1.5e3", Value::Number("-1.5e3".into()))]
-    #[case("0x1F", Value::Number("0x1F".into()))]
-    #[case("'17'", Value::Text("17".into()))]
-    #[case("!!str 17", Value::Text("17".into()))]
-    #[case("skip", Value::Text("skip".into()))]
-    #[case("inf", Value::Text("inf".into()))]
-    #[case("1.2.3", Value::Text("1.2.3".into()))]
-    #[case("|\n  two\n  lines\n", Value::Text("two\nlines\n".into()))]
-    fn scalars_are_what_the_api_server_takes_them_for(
-        #[case] text: &str,
-        #[case] value: Value<'_>,
-    ) {
-        assert_eq!(one(text).value, value);
-    }
-
-    #[test]
-    fn json_is_read_too() {
-        let node = one("{\n\t\"kind\": \"X\",\n\t\"items\": [1, null]\n}");
-        assert_eq!(node.entry("items").unwrap().at, mark(3, 2));
-        assert_eq!(
-            node.to_json(),
-            serde_json::json!({"kind": "X", "items": [1, null]})
-        );
-    }
-
-    #[test]
-    fn anchors_and_merges_are_followed() {
-        let node = one("base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\nagain: *b\n");
-        assert_eq!(node.to_json()["use"], serde_json::json!({"x": 1, "y": 3}));
-        assert_eq!(node.get("again").unwrap().at.line, 5);
-    }
-
-    #[rstest]
-    #[case::twice("a: 1\nb: 2\na: 3\n", 3, "the key \"a\" is here twice, first at 1:1")]
-    #[case::no_key("? [a]\n: b\n", 1, "a key has to be a text")]
-    #[case::circle("a: &a [*a]\n", 1, "an alias to a value that contains it")]
-    fn what_is_wrong_is_said_with_its_line(
-        #[case] text: &str,
-        #[case] line: u32,
-        #[case] what: &str,
-    ) {
-        let error = documents(text).1.unwrap();
-        assert_eq!((error.at.line, error.what.as_str()), (line, what));
-    }
-
-    #[test]
-    fn bombs_do_not_go_off() {
-        let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..12 {
-            let items = vec![format!("*a{}", level - 1); 10].join(", ");
-            laughs += &format!("a{level}: &a{level} [{items}]\n");
-        }
-        let error = documents(&laughs).1.unwrap();
-        assert!(error.what.contains("aliases repeat"), "{error}");
-        let deep = "[".repeat(100_000);
-        assert!(documents(&deep).1.is_some());
-        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
-        let error = documents(&deep).1.unwrap();
-        assert!(error.what.contains("nested more than"), "{error}");
-        let deep = "- ".repeat(100_000);
-        assert!(documents(&deep).1.is_some());
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_it_panic(text in "([a-c:\\-\\[\\]{}&*!|>'\"#%?, \n\t]|<<|---|\\PC){0,60}") {
-            let (found, _) = documents(&text);
-            for node in &found {
-                let _ = node.to_json();
-            }
-        }
-
-        #[test]
-        fn what_is_json_comes_out_as_it_went_in(keys in prop::collection::btree_map("[a-z]{1,6}", "\\PC{0,12}", 0..6)) {
-            let json = serde_json::to_string_pretty(&keys).unwrap();
-            prop_assert_eq!(one(&json).to_json(), serde_json::to_value(&keys).unwrap());
-        }
-    }
-}
+mod tests;

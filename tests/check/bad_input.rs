@@ -11,7 +11,7 @@ use rstest::rstest;
 use crate::run::{check_in, check_text};
 
 #[rstest]
-#[case::not_yaml("a: [1\nb: 2\n", 2, "this is not YAML")]
+#[case::not_yaml("# x.azure.com/y\na: [1\nb: 2\n", 3, "this is not YAML")]
 #[case::no_name(
     "apiVersion: resources.azure.com/v1\nkind: ResourceGroup\nmetadata: {}\n",
     1,
@@ -32,7 +32,7 @@ use crate::run::{check_in, check_text};
     1,
     "expected an object"
 )]
-#[case::twice("a: 1\na: 2\n", 2, "the key \"a\" is here twice")]
+#[case::twice("a: x.azure.com/y\na: 2\n", 2, "the key \"a\" is here twice")]
 #[case::in_a_list(
     "apiVersion: v1\nkind: List\nitems:\n- apiVersion: resources.azure.com/v1\n  kind: ResourceGroup\n",
     4,
@@ -164,8 +164,9 @@ proptest! {
             });
             let contents = manifest::read(&"x.yaml".into(), text, "default");
             let lines = text.lines().count() + 1;
-            for problem in &contents.problems {
-                prop_assert!(usize::try_from(problem.place.at.line).unwrap() <= lines, "{problem:?}");
+            for finding in &contents.findings {
+                let line = finding.place.as_ref().unwrap().at.line;
+                prop_assert!(usize::try_from(line).unwrap() <= lines, "{finding:?}");
             }
             for item in contents.items {
                 cluster.add(item);

@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod cases;
 mod forms;
 mod replay;
 mod run;

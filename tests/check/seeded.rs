@@ -75,7 +75,11 @@ fn a_repository_without_mistakes_is_fine() {
         "{}",
         said.out
     );
-    assert_eq!(said.out, "nothing found; 1 object in cluster b\n");
+    assert_eq!(
+        said.out,
+        "nothing found; 1 object in cluster b: 0 compared surely, 1 by assumption (no \
+         subscription is stated)\n"
+    );
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::arm::{Identity, Resolution};
+use crate::check::cluster::{Resolved, Unknown, in_subscription};
 use crate::check::finding::Related;
 use crate::check::manifest::{Manifest, Marks};
 use crate::check::place::Place;
 use crate::claim::{CopyRef, Held, Observation, Record, Sighting, observe};
-use crate::policy::Policy;
 
 /// The claims of all clusters, and the objects behind them.
 #[derive(Default)]
@@ -30,6 +30,18 @@ pub(super) struct Standing<'a> {
     pub resolution: Resolution,
     /// What its resource-id annotation names.
     annotated: Option<Identity>,
+    /// What its identity lacks to be more than assumed.
+    pub unknown: Option<Unknown>,
+}
+
+/// The live copies whose subscription is known, by the rest of their identity.
+pub(super) struct Known<'r>(BTreeMap<String, &'r CopyRef>);
+
+impl Known<'_> {
+    /// One whose identity is the same but for the subscription.
+    pub fn but_for_subscription(&self, identity: &Identity) -> Option<&CopyRef> {
+        self.0.get(&in_subscription(identity)?).copied()
+    }
 }
 
 impl Standing<'_> {
@@ -43,13 +55,11 @@ impl Standing<'_> {
 
 impl<'a> Claims<'a> {
     /// Makes the object a copy of all that it stands for, as its observer would.
-    pub fn stand(
-        &mut self,
-        copy: CopyRef,
-        manifest: &'a Manifest,
-        resolution: Resolution,
-        policy: Policy,
-    ) {
+    pub fn stand(&mut self, copy: CopyRef, manifest: &'a Manifest, resolved: Resolved) {
+        let Ok(resolution) = resolved.identity else {
+            return;
+        };
+        let policy = resolved.policy.policy;
         for identity in resolution.identities() {
             let sighting = Sighting {
                 uid: (&*manifest.facts.uid).into(),
@@ -80,8 +90,27 @@ impl<'a> Claims<'a> {
                 .resource_id
                 .as_deref()
                 .and_then(|id| Identity::parse(id).ok()),
+            unknown: resolved.unknown,
         };
         self.copies.insert(copy, standing);
+    }
+
+    /// All copies, in the order in which they were met.
+    pub fn in_order(&self) -> impl Iterator<Item = (&CopyRef, &Standing<'a>)> {
+        let mut all: Vec<_> = self.copies.iter().collect();
+        all.sort_by_key(|(_, standing)| standing.order);
+        all.into_iter()
+    }
+
+    /// The live copies whose subscription is known.
+    pub fn live_and_known(&self) -> Known<'_> {
+        let live = self.records.values().flat_map(Record::live);
+        let live = live.filter_map(|(copy, _)| Some((copy, self.copies.get(copy)?)));
+        let known = live.filter(|(_, standing)| standing.unknown.is_none());
+        let known = known.filter_map(|(copy, standing)| {
+            Some((in_subscription(&standing.resolution.identity)?, copy))
+        });
+        Known(known.collect())
     }
 
     /// The copies of a record that stand for its identity by their spec, in order.

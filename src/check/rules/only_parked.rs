@@ -4,14 +4,23 @@ use crate::arm::Identity;
 use crate::check::finding::{Finding, Level, Rule};
 use crate::claim::Record;
 
-use super::claims::{Claims, related};
+use super::claims::{Claims, Known, related};
 
 /// A finding for a resource that has parked copies alone.
-pub(super) fn find(claims: &Claims<'_>, identity: &Identity, record: &Record) -> Option<Finding> {
+pub(super) fn find(
+    claims: &Claims<'_>,
+    identity: &Identity,
+    record: &Record,
+    known: &Known<'_>,
+) -> Option<Finding> {
     let parked = claims.own(identity, record.copies.keys());
     let ((first, held), others) = parked.split_first()?;
     // A second name of the same object is not a second resource.
     if held.resolution.identity != *identity {
+        return None;
+    }
+    // In a subscription that is not known: what is live in one that is may be the same.
+    if held.unknown.is_some() && known.but_for_subscription(identity).is_some() {
         return None;
     }
     let more = match others.len() {

@@ -1,6 +1,6 @@
 //! Owners that are missing, or parked.
 
-use crate::check::cluster::{Cluster, Owner, Resolved};
+use crate::check::cluster::{Cluster, Owner, Resolved, Source, Unknown};
 use crate::check::finding::{Finding, Level, Related, Rule};
 use crate::check::manifest::Manifest;
 use crate::policy::Policy;
@@ -8,11 +8,16 @@ use crate::policy::Policy;
 use super::copy_of;
 
 /// An owner that is not there.
-pub(super) fn missing(resolved: &Resolved) -> Option<Finding> {
+pub(super) fn missing(cluster: &Cluster, resolved: &Resolved) -> Option<Finding> {
     let Owner::Missing(owner) = &resolved.owner else {
         return None;
     };
-    let then = if resolved.identity.is_ok() {
+    let mut unread = cluster.unread().iter();
+    if unread.any(|(key, _)| key.as_ref() == Some(owner)) {
+        return None;
+    }
+    let has_owner = |unknown: &Unknown| matches!(unknown.source, Source::Owner(_));
+    let then = if resolved.identity.is_ok() && !resolved.unknown.as_ref().is_some_and(has_owner) {
         "; its name is taken for its name in Azure"
     } else {
         ", so nobody can tell where in Azure it lies"

@@ -1,6 +1,7 @@
 //! Two live copies of one resource.
 
 use crate::arm::Identity;
+use crate::check::cluster::{Source, Unknown};
 use crate::check::finding::{Finding, Level, Rule};
 use crate::claim::{CopyRef, Record};
 use crate::object::POLICY_ANNOTATION;
@@ -8,46 +9,83 @@ use crate::policy::Policy;
 
 use super::claims::{Claims, Standing, in_brackets, related};
 
-/// A finding for each live copy but the first. `none_known`: no subscription is, of any cluster.
-pub(super) fn find(
-    claims: &Claims<'_>,
-    identity: &Identity,
-    record: &Record,
-    none_known: bool,
-) -> Vec<Finding> {
+type Copy<'r, 'a> = (&'r CopyRef, &'r Standing<'a>);
+
+/// A finding for each live copy that has another one before it.
+pub(super) fn find(claims: &Claims<'_>, identity: &Identity, record: &Record) -> Vec<Finding> {
     let live = claims.own(identity, record.live().map(|(copy, _)| copy));
-    let Some(((first, held), others)) = live.split_first() else {
-        return Vec::new();
-    };
-    let resource = identity.last_pair();
-    let others = others.iter().filter(|(_, standing)| {
-        // Two names of one pair of objects are one finding.
-        standing.resolution.identity == *identity || held.resolution.identity == *identity
+    let later = (1..live.len()).filter_map(|at| {
+        let (before, copy) = (&live[..at], live[at]);
+        let may = |first: &&Copy<'_, '_>| may_conflict(**first, copy, identity);
+        let same = |first: &&Copy<'_, '_>| first.1.unknown == copy.1.unknown;
+        let first = before.iter().find(|first| may(first) && same(first));
+        let first = *first.or_else(|| before.iter().find(may))?;
+        Some(finding(identity, first, copy))
     });
-    let finding = |(copy, standing): &(&CopyRef, &Standing<'_>)| {
-        let unsure = match (none_known, standing.resolution.assumed) {
-            (true, _) => " (taking both to be in one subscription: none is stated)",
-            (false, true) => " (taking a missing owner's name for its name in Azure)",
-            (false, false) => "",
-        };
-        Finding {
-            place: standing.marks.object.clone(),
-            copy: Some((*copy).clone()),
-            identity: Some(identity.clone()),
-            next: format!(
-                "Park one of the two: annotate it with {POLICY_ANNOTATION}: {}",
-                Policy::Skip
-            ),
-            related: vec![related(first, held)],
-            ..Finding::new(
-                Rule::TwoLive,
-                Level::Error,
-                format!(
-                    "{resource} would have two live reconcilers, {copy} and {first}{}{unsure}",
-                    in_brackets(held.marks.object.as_ref()),
-                ),
-            )
-        }
+    later.collect()
+}
+
+fn may_conflict(first: Copy<'_, '_>, copy: Copy<'_, '_>, identity: &Identity) -> bool {
+    let is_own = |standing: &Standing<'_>| standing.resolution.identity == *identity;
+    // Two names of one pair of objects are one finding.
+    let named = is_own(first.1) || is_own(copy.1);
+    let may_be = match (&first.1.unknown, &copy.1.unknown) {
+        (Some(one), Some(other)) => one.may_be(other, first.0.member == copy.0.member),
+        _ => true,
     };
-    others.map(finding).collect()
+    named && may_be
+}
+
+fn finding(identity: &Identity, first: Copy<'_, '_>, copy: Copy<'_, '_>) -> Finding {
+    let same_cluster = first.0.member == copy.0.member;
+    let unknown = copy.1.unknown.as_ref().filter(|unknown| {
+        // What is not known is one and the same for both.
+        !same_cluster || matches!(unknown.source, Source::Owner(_))
+    });
+    let (unsure, state) = match unknown {
+        Some(unknown) => assumed(unknown, first.1.unknown.as_ref()),
+        None if copy.1.resolution.assumed => (
+            " (assumed: taking a missing owner's name for its name in Azure)".to_owned(),
+            String::new(),
+        ),
+        None => (String::new(), String::new()),
+    };
+    Finding {
+        place: copy.1.marks.object.clone(),
+        copy: Some(copy.0.clone()),
+        identity: Some(identity.clone()),
+        next: format!(
+            "Park one of the two: annotate it with {POLICY_ANNOTATION}: {}{state}",
+            Policy::Skip
+        ),
+        related: vec![related(first.0, first.1)],
+        ..Finding::new(
+            Rule::TwoLive,
+            Level::Error,
+            format!(
+                "conflict: {} would be live twice, as {} and {}{}{unsure}",
+                identity.last_pair(),
+                copy.0,
+                first.0,
+                in_brackets(first.1.marks.object.as_ref()),
+            ),
+        )
+    }
+}
+
+/// What is assumed of the two, and how to settle it.
+fn assumed(unknown: &Unknown, other: Option<&Unknown>) -> (String, String) {
+    if let Source::Owner(owner) = &unknown.source {
+        let assumed = format!(" (assumed: taking their missing owner {owner} to be the same)");
+        return (assumed, String::new());
+    }
+    let states = [other, Some(unknown)].into_iter().flatten();
+    let states: Vec<&str> = states.map(|unknown| &*unknown.state).collect();
+    (
+        " (assumed: taking both to be in one subscription)".to_owned(),
+        format!(
+            ". If their subscriptions differ, state them: {}",
+            states.join("; ")
+        ),
+    )
 }

@@ -79,6 +79,7 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
     let mut report = Report {
         findings: Vec::new(),
         clusters: Vec::new(),
+        compared: check::Compared::default(),
         at: Timestamp::now(),
         remarks: contexts.iter().filter_map(Context::renamed).collect(),
     };
@@ -109,9 +110,9 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
             }
         }
     }
-    report.findings = check::check(&mut clusters);
+    report.add(check::check(&mut clusters));
     report.ignore(&ignore);
-    finish(&report, args.output, complete)
+    finish(&mut report, args.output, complete)
 }
 
 /// Adds a cluster to those that are compared, unless another context led to the same one.
@@ -140,7 +141,7 @@ fn take(
     clusters.push(surveyed.cluster);
 }
 
-fn finish(report: &Report, form: Form, complete: bool) -> Outcome {
+fn finish(report: &mut Report, form: Form, complete: bool) -> Outcome {
     let out = &mut std::io::stdout().lock();
     let written = report
         .write(form, Style::of_stdout(), out)

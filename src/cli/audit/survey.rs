@@ -146,6 +146,7 @@ async fn secrets(
         namespace: secret.namespace.into(),
         name: secret.name.into(),
         facts: secret.facts,
+        hidden: None,
         default_policy_at: None,
     });
     found.collect()

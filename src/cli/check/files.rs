@@ -1,11 +1,14 @@
 //! Which files there are to read, and what they say.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use crate::check::yaml::{Node, documents};
 use crate::check::{Finding, Level, Mark, Place, Rule};
+use crate::object::text::printable;
 
 /// How deep directories are searched.
 const DEPTH: usize = 64;
@@ -22,6 +25,8 @@ pub(super) struct Files {
     /// What a person should know of how they were read.
     pub(super) remarks: Vec<String>,
     stdin: bool,
+    /// The files that kustomizations patch with, which are no objects.
+    patches: HashSet<PathBuf>,
 }
 
 impl Files {
@@ -55,6 +60,7 @@ impl Files {
         } else {
             found.push(path.to_owned());
         }
+        found.retain(|file| !self.patches.contains(&plain_path(file)));
         for file in found {
             let bytes = fs::read(&file).map_err(|error| failed(&file, error))?;
             self.text(&file, bytes, &mut each);
@@ -64,7 +70,7 @@ impl Files {
 
     fn text(&mut self, file: &Path, bytes: Vec<u8>, each: &mut impl FnMut(&Arc<str>, &str)) {
         let shown = file.strip_prefix("./").unwrap_or(file);
-        let name: Arc<str> = shown.to_string_lossy().into();
+        let name: Arc<str> = printable(&shown.to_string_lossy(), usize::MAX).into();
         match String::from_utf8(bytes) {
             Ok(text) => each(&name, &text),
             Err(error) => {
@@ -106,7 +112,12 @@ impl Files {
                  helm template NAME {shown} | aso-guard check --cluster NAME=-"
             ));
         }
-        if KUSTOMIZATIONS.iter().any(|name| has(name)) {
+        let kustomization = KUSTOMIZATIONS.iter().find(|name| has(name));
+        if let Some(name) = kustomization {
+            let text = fs::read_to_string(directory.join(name)).unwrap_or_default();
+            let patches = patches(&text).into_iter();
+            let patches = patches.map(|patch| plain_path(&directory.join(patch)));
+            self.patches.extend(patches);
             self.remarks.push(format!(
                 "{shown} is a kustomization; its files are read as they stand, not as they are \
                  patched. To check what is applied: \
@@ -135,4 +146,41 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// The files that a kustomization, or a component of one, takes for something else than objects.
+fn patches(text: &str) -> Vec<String> {
+    const FIELDS: [&str; 5] = [
+        "patches",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "replacements",
+        "transformers",
+    ];
+    let mut found = Vec::new();
+    for document in documents(text).0 {
+        let entries = FIELDS.iter().filter_map(|field| document.get(field));
+        for entry in entries.flat_map(Node::items) {
+            let path = entry.get("path").unwrap_or(entry).text();
+            found.extend(path.map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// A path without what leads nowhere: `a/../b/./c` is `b/c`.
+fn plain_path(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(plain.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }

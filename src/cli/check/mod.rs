@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::check::{self, Cluster, Contents, Finding, Level, Problem, Rule, manifest};
+use crate::check::{self, Cluster, Compared, Contents, manifest};
 
 use super::Outcome;
 use super::report::{Form, Report};
@@ -34,9 +34,10 @@ pub(super) struct CheckArgs {
         value_delimiter = ' '
     )]
     pub(super) clusters: Vec<String>,
-    /// The subscription of a cluster's credential, or of all clusters'
+    /// The subscription of a cluster's credential, or of all clusters'; a/team: of a namespace's
     ///
-    /// Without any, all clusters are taken to be in one and the same subscription.
+    /// a/team/secret: of the secret of that name, where objects name it (credential-from). What is
+    /// not known is compared with what is not known, and findings say so.
     #[arg(
         long = "subscription",
         value_name = "[NAME=]ID",
@@ -89,6 +90,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
     let mut report = Report {
         findings: Vec::new(),
         clusters: Vec::new(),
+        compared: Compared::default(),
         at: Timestamp::now(),
         remarks: Vec::new(),
     };
@@ -111,6 +113,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
             }
         }
         let name = cluster.name().to_string();
+        report.remarks.extend(makers(&cluster));
         report.clusters.push((name, cluster.objects().count()));
         clusters.push(cluster);
     }
@@ -120,7 +123,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
         eprintln!("aso-guard: cannot check:\n  {}", unread.join("\n  "));
         return Outcome::Usage;
     }
-    report.findings.extend(check::check(&mut clusters));
+    report.add(check::check(&mut clusters));
     if let Some(asked) = &plan.replay {
         match replay::run(asked, clusters).await {
             Ok(found) => report.findings.extend(found),
@@ -146,18 +149,25 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
 }
 
 fn add(cluster: &mut Cluster, file: &Arc<str>, text: &str, namespace: &str, report: &mut Report) {
-    let Contents { items, problems } = manifest::read(file, text, namespace);
+    let Contents { items, findings } = manifest::read(file, text, namespace);
     for item in items {
         cluster.add(item);
     }
-    report.findings.extend(problems.into_iter().map(finding));
+    report.findings.extend(findings);
 }
 
-fn finding(problem: Problem) -> Finding {
-    let level = if problem.matters {
-        Level::Error
-    } else {
-        Level::Note
-    };
-    Finding::at(Rule::Unreadable, level, problem.place, problem.what)
+/// What may make ASO objects that are not in the manifests.
+fn makers(cluster: &Cluster) -> Option<String> {
+    let makers = cluster.makers().iter();
+    let makers: Vec<String> = makers
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    (!makers.is_empty()).then(|| {
+        format!(
+            "cluster {}: {} may make ASO objects that check does not read here; give it what they \
+             make as well",
+            cluster.name(),
+            makers.join(", "),
+        )
+    })
 }

@@ -148,7 +148,7 @@ impl Stage {
             let default = own.default_policies().first().map(|(policy, _)| *policy);
             cluster.set_operator_policy(default);
             for manifest in own.objects() {
-                let known = own.subscription(&manifest.facts);
+                let known = own.subscription(&manifest.facts).ok();
                 know_credential(
                     &cluster,
                     &manifest.facts,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::check::{NamespaceSettings, Rule, Settings};
+use crate::check::{NamespaceSettings, Rule, Settings, is_subscription};
 use crate::claim::MemberName;
 use crate::policy::Policy;
 
@@ -70,7 +70,7 @@ struct FileCluster {
     default_policy: Option<String>,
     /// The namespaces that ASO runs in.
     #[serde(default)]
-    aso_namespaces: Vec<Arc<str>>,
+    aso_namespaces: Vec<String>,
     default_namespace: Option<String>,
     #[serde(default)]
     namespaces: BTreeMap<String, FileNamespace>,
@@ -99,10 +99,7 @@ impl Plan {
             cluster_flag(flag, &mut clusters, &mut given, &mut problems);
         }
         for flag in &args.subscriptions {
-            for planned in chosen("--subscription", flag, &mut clusters, &mut problems) {
-                let (_, id) = split(flag);
-                planned.settings.subscription = Some(id.into());
-            }
+            subscription_flag(flag, &mut clusters, &mut problems);
         }
         for flag in &args.default_policies {
             let (_, policy) = split(flag);
@@ -207,6 +204,16 @@ fn planned(
             return None;
         }
     };
+    let stated = cluster.namespaces.values();
+    let stated = stated.flat_map(|one| one.subscription.iter().chain(one.credentials.values()));
+    for id in stated.chain(&cluster.subscription) {
+        if !is_subscription(id) {
+            problems.add(format!(
+                "{}: cluster {name}: {id:?} is no subscription's ID",
+                path.display()
+            ));
+        }
+    }
     let namespaces = cluster.namespaces.into_iter().map(|(namespace, stated)| {
         let credentials = stated.credentials.into_iter();
         let settings = NamespaceSettings {
@@ -230,7 +237,7 @@ fn planned(
             name,
             subscription: cluster.subscription.map(Arc::from),
             default_policy: cluster.default_policy.map(Arc::from),
-            operators: cluster.aso_namespaces,
+            operators: cluster.aso_namespaces.into_iter().map(Arc::from).collect(),
             namespaces: namespaces.collect(),
         },
         paths: cluster.paths.into_iter().map(below).collect(),
@@ -281,6 +288,34 @@ fn cluster_flag(
         }),
     }
     given.push(name);
+}
+
+/// `--subscription [CLUSTER[/NAMESPACE[/SECRET]]=]ID`.
+fn subscription_flag(flag: &str, clusters: &mut [Planned], problems: &mut Problems) {
+    let (name, id) = split(flag);
+    if !id.is_empty() && !is_subscription(id) {
+        problems.add(format!("--subscription: {id:?} is no subscription's ID"));
+    }
+    let mut parts = name.unwrap_or_default().splitn(3, '/');
+    let (cluster, namespace, secret) = (parts.next(), parts.next(), parts.next());
+    let about = match cluster.filter(|name| !name.is_empty()) {
+        Some(cluster) => format!("{cluster}={id}"),
+        None => flag.to_owned(),
+    };
+    for planned in chosen("--subscription", &about, clusters, problems) {
+        let settings = &mut planned.settings;
+        let Some(namespace) = namespace else {
+            settings.subscription = Some(id.into());
+            continue;
+        };
+        let of = settings.namespaces.entry(namespace.to_owned()).or_default();
+        match secret {
+            None => of.subscription = Some(id.into()),
+            Some(secret) => {
+                of.credentials.insert(secret.to_owned(), id.into());
+            }
+        }
+    }
 }
 
 /// `NAME=VALUE` or `VALUE`.

@@ -15,6 +15,11 @@ pub(super) fn report(report: &Report) -> Value {
             "name": name,
             "objects": objects,
         })).collect::<Vec<_>>(),
+        "compared": json!({
+            "surely": report.compared.sure,
+            "byAssumption": report.compared.assumed,
+            "not": report.compared.not,
+        }),
         "remarks": report.remarks,
         "summary": report.summary(),
     })

@@ -9,11 +9,11 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use crate::check::{Finding, Level, Place, Rule};
+use crate::check::{Checked, Compared, Finding, Level, Place, Rule};
 
 use super::Outcome;
 use super::output::yaml;
-use super::terminal::{Paint, Style};
+use super::terminal::{Paint, Style, plain};
 
 /// The forms of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -41,6 +41,8 @@ pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
     /// The clusters, and how many objects each has.
     pub(super) clusters: Vec<(String, usize)>,
+    /// How well they could be compared.
+    pub(super) compared: Compared,
     /// When it was made.
     pub(super) at: Timestamp,
     /// What else there is to say, a sentence each.
@@ -48,6 +50,12 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Adds what a check came to.
+    pub(super) fn add(&mut self, checked: Checked) {
+        self.findings.extend(checked.findings);
+        self.compared = checked.compared;
+    }
+
     /// Without the findings of these rules.
     pub(super) fn ignore(&mut self, rules: &[Rule]) {
         self.findings
@@ -92,18 +100,45 @@ impl Report {
         };
         let objects = self.clusters.iter().map(|(_, objects)| objects).sum();
         let objects = number(objects, "object");
-        match &self.clusters[..] {
-            [] => counts,
-            [(name, _)] => format!("{counts}; {objects} in cluster {name}"),
-            clusters => {
-                let names: Vec<&str> = clusters.iter().map(|(name, _)| name.as_str()).collect();
-                format!("{counts}; {objects} in clusters {}", names.join(", "))
-            }
+        let names: Vec<&str> = self
+            .clusters
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let clusters = match names.len() {
+            0 => return counts,
+            1 => "cluster",
+            _ => "clusters",
+        };
+        let compared = match self.compared.words() {
+            words if words.is_empty() => words,
+            words => format!(": {words}"),
+        };
+        format!(
+            "{counts}; {objects} in {clusters} {}{compared}",
+            names.join(", ")
+        )
+    }
+
+    /// Nothing that is read may move a terminal's cursor, or begin a line of its own.
+    fn clean(&mut self) {
+        for finding in &mut self.findings {
+            finding.message = plain(&finding.message);
+            finding.next = plain(&finding.next);
+        }
+        for remark in &mut self.remarks {
+            *remark = plain(remark).replace('\n', " ");
         }
     }
 
     /// Writes the report.
-    pub(super) fn write(&self, form: Form, style: Style, out: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(
+        &mut self,
+        form: Form,
+        style: Style,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        self.clean();
         match form {
             Form::Table => self.table(style, out),
             Form::Json => writeln!(out, "{:#}", json::report(self)),
