@@ -5,6 +5,7 @@
 
 pub mod arm;
 pub mod diary;
+pub mod page;
 
 use std::fs;
 use std::net::Ipv4Addr;

@@ -1,10 +1,12 @@
 //! The lab to play with: clusters `a` and `b`, a hub, and aso-guard in front of both.
 //!
-//! `cargo run --release --example playground`, then `kubectl` as it prints. Ctrl-c takes all of
-//! it down.
+//! `cargo run --release --example playground`, then `kubectl` as it prints; with `-- --aso` Azure
+//! Service Operator itself runs in both clusters. Ctrl-c takes all of it down.
 
-#[path = "../tests/lab/mod.rs"]
+#[path = "../../tests/lab/mod.rs"]
 mod lab;
+
+mod aso;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,10 @@ struct Arguments {
     /// What the guards do; `none` shows how the same mistakes end without aso-guard.
     #[arg(long, value_enum, default_value = "enforce")]
     guard: Mode,
+    /// Runs Azure Service Operator itself in both clusters, and an Azure on this machine that
+    /// shows what arrives. The first time it builds ASO with Go, for some twenty minutes.
+    #[arg(long)]
+    aso: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum, PartialEq)]
@@ -53,24 +59,35 @@ spec:
   location: westeurope
   owner:
     name: rg-team
+  kind: StorageV2
+  sku:
+    name: Standard_LRS
+  accessTier: Hot
 ";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let plan = Plan {
-        guard: match arguments.guard {
-            Mode::Enforce => Some(guard::Plan::enforce(aso_guard()?)),
-            Mode::Audit => Some(guard::Plan::audit(aso_guard()?)),
-            Mode::None => None,
-        },
-        ..Plan::default()
+    let guard = match arguments.guard {
+        Mode::Enforce => Some(guard::Plan::enforce(aso_guard()?)),
+        Mode::Audit => Some(guard::Plan::audit(aso_guard()?)),
+        Mode::None => None,
     };
     println!("Starting clusters a and b, and their hub …");
-    let lab = Lab::start(&plan).await?;
+    let (lab, aso) = if arguments.aso {
+        let (lab, aso) = Box::pin(aso::start(guard.as_ref())).await?;
+        (lab, Some(aso))
+    } else {
+        let plan = Plan {
+            guard,
+            ..Plan::default()
+        };
+        (Lab::start(&plan).await?, None)
+    };
     let directory = Reaper::get()?.root();
     write_files(&lab, directory)?;
-    print!("{}", first_lines(directory, arguments.guard));
+    let page = aso.as_ref().map(|aso| aso.page.as_str());
+    print!("{}", first_lines(directory, arguments.guard, page));
     tokio::signal::ctrl_c().await?;
     println!("\nTaking it all down.");
     drop(lab);
@@ -120,7 +137,23 @@ fn write_files(lab: &Lab, directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn first_lines(directory: &Path, mode: Mode) -> String {
+/// Where to see what arrives in Azure.
+fn watch(page: Option<&str>) -> String {
+    let Some(page) = page else {
+        return String::new();
+    };
+    format!(
+        "
+What arrives in Azure, and from whose ASO (aso-a or aso-b), is at
+
+    {page}           in a browser; it refreshes itself
+    curl {page}/diary
+"
+    )
+}
+
+fn first_lines(directory: &Path, mode: Mode, page: Option<&str>) -> String {
+    let watch = watch(page);
     let directory = directory.display();
     let claims = match mode {
         Mode::None => "",
@@ -137,7 +170,7 @@ Ready. In another terminal:
 
     cd {directory}
     export KUBECONFIG=$PWD/kubeconfig
-
+{watch}
 A team's resource group and storage account are managed by ASO in cluster a.
 
     kubectl --context a apply -f team.yaml
