@@ -94,6 +94,14 @@ pub struct SecretFacts {
     pub outrun: bool,
 }
 
+impl SecretFacts {
+    /// `DEFAULT_RECONCILE_POLICY`, if ASO follows it. In place of one that it may not follow
+    /// yet `manage` is assumed: of all policies it allows ASO the most.
+    pub fn followed_policy(&self) -> Option<&Arc<str>> {
+        self.default_policy.as_ref().filter(|_| !self.outrun)
+    }
+}
+
 /// What an object is to the guard.
 #[derive(Clone, Debug)]
 pub struct Resolved {
@@ -200,10 +208,8 @@ impl<'a> Resolving<'a> {
             return Ok(found);
         }
         let settings = self.settings(trust)?;
-        // Of a default that ASO may not follow yet, `manage` is assumed: of all policies it
-        // allows ASO the most.
-        let followed = settings.filter(|settings| !settings.outrun);
-        let default = followed.and_then(|settings| settings.default_policy.as_deref());
+        let default = settings.and_then(|settings| settings.followed_policy());
+        let default = default.map(|policy| &**policy);
         Ok(policy::effective(own, namespace, default))
     }
 
@@ -274,7 +280,7 @@ impl<'a> Resolving<'a> {
     /// What has to be looked up next.
     pub fn operator_policy(&self) -> Result<Option<Arc<str>>, Question> {
         let settings = self.settings(self.trust)?;
-        Ok(settings.and_then(|settings| settings.default_policy.clone()))
+        Ok(settings.and_then(|settings| settings.followed_policy().cloned()))
     }
 
     fn namespace(&self, trust: Trust) -> Result<Option<&str>, Question> {

@@ -44,6 +44,8 @@ pub(super) struct Credentials {
     /// to be.
     names: Mutex<Names>,
     named: Notify,
+    /// The settings that an ASO may not have read yet, by `namespace/name`.
+    unread: Mutex<HashSet<String>>,
     /// What was found of secrets lately, and when, by `namespace/name`.
     lately: RwLock<HashMap<String, (Instant, Secret)>>,
 }
@@ -77,6 +79,7 @@ impl Credentials {
             known: RwLock::default(),
             names: Mutex::default(),
             named: Notify::new(),
+            unread: Mutex::default(),
             lately: RwLock::default(),
         }
     }
@@ -133,8 +136,20 @@ impl Credentials {
     pub(super) fn put(&self, secret: WatchedSecret) -> bool {
         let id = id_of(&secret.metadata);
         let facts = facts_of(secret.data);
+        let is_settings = id.ends_with(&format!("/{SETTINGS_SECRET}"));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(id, facts.clone()) != Some(facts)
+        let before = known.insert(id.clone(), facts.clone());
+        drop(known);
+        let changed = before.as_ref() != Some(&facts);
+        if changed && is_settings && before.is_some() {
+            self.unread().insert(id);
+        }
+        changed
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is as good.
+    fn unread(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets a watched secret, and tells whether it was known.
@@ -187,10 +202,13 @@ impl Credentials {
         if let Some(known) = self.recall(&id) {
             return Ok(known);
         }
-        let (_, found) = self.get(namespace, name).await?;
-        let lasts = match found {
-            // Of an ASO that is not among those that are watched.
-            Secret::Found(_) => name == SETTINGS_SECRET,
+        let found = self.get_with_restarts(namespace, name).await?;
+        let lasts = match &found {
+            // Of an ASO that is not among those that are watched, or has not read them yet.
+            Secret::Found(_) => {
+                self.has_read(&id, &found);
+                name == SETTINGS_SECRET
+            }
             Secret::Missing => {
                 [NAMESPACE_SECRET, SETTINGS_SECRET].contains(&name)
                     || self.names().watched.contains(name)
@@ -206,13 +224,27 @@ impl Credentials {
     }
 
     fn recall(&self, id: &str) -> Option<Secret> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(facts) = known.get(id) {
-            return Some(Secret::Found(facts.clone()));
+        let known = self.known(id);
+        if known.is_some() && !self.unread().contains(id) {
+            return known;
         }
         let lately = self.lately.read().unwrap_or_else(PoisonError::into_inner);
         let (since, secret) = lately.get(id)?;
         (since.elapsed() < LATELY).then(|| secret.clone())
+    }
+
+    /// What a watch told of a secret.
+    fn known(&self, id: &str) -> Option<Secret> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(id).cloned().map(Secret::Found)
+    }
+
+    /// Takes what the store has: once ASO has read it, what the watches tell is enough.
+    fn has_read(&self, id: &str, stored: &Secret) {
+        let mut unread = self.unread();
+        if self.known(id).as_ref() == Some(stored) {
+            unread.remove(id);
+        }
     }
 
     /// A secret as the store has it; of an ASO's settings also whether it has read them.
@@ -328,6 +360,30 @@ mod tests {
         assert!(is_outrun(Some(&[after, before])).await);
         assert!(is_outrun(Some(&[WRITTEN])).await);
         assert!(!is_outrun(Some(&[after])).await);
+    }
+
+    #[tokio::test]
+    async fn settings_that_a_watch_has_told_of_are_not_believed_before_aso_has_read_them() {
+        let read = [
+            ("2026-03-01T11:59:59Z", true),
+            ("2026-03-01T12:00:01Z", false),
+        ];
+        for (started, outrun) in read {
+            let credentials = credentials(Some(&[started]));
+            let mut before = settings();
+            before["data"] = json!({"AZURE_SUBSCRIPTION_ID": "MQ=="});
+            for told in [before, settings()] {
+                credentials.put(serde_json::from_value(told).unwrap());
+            }
+            for _ in 0..2 {
+                let found = credentials.find("aso", SETTINGS_SECRET, Trust::Known).await;
+                let Secret::Found(facts) = found.unwrap() else {
+                    panic!("they are there");
+                };
+                assert_eq!(facts.outrun, outrun);
+            }
+            assert_eq!(credentials.unread().is_empty(), !outrun);
+        }
     }
 
     #[tokio::test]
