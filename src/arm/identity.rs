@@ -16,8 +16,10 @@ use super::id::{
 /// The resource's ARM ID, or a synthetic key below one: `<owner's ID>#<kind>/<name>`
 /// for what ASO manages inside a resource, such as a database user.
 ///
-/// What is in no subscription is in a tenant, of which its ARM ID says nothing:
-/// `/tenants/<tenant>/providers/…` is that resource in one [tenant](Identity::in_tenant).
+/// What is in no subscription is in a tenant, of which its ARM ID says nothing. Not all
+/// members can know the tenant, and one who does must not name a resource otherwise than one
+/// who does not: so what has one name in two tenants is taken for one resource, which at
+/// worst refuses too much.
 ///
 /// It keeps its spelling; equality, order and hash are [without regard to case](super::fold).
 #[derive(Clone, Debug)]
@@ -55,22 +57,6 @@ impl Identity {
     /// The identity in one case: equal identities have equal keys.
     pub fn key(&self) -> String {
         folded(&self.text)
-    }
-
-    /// The same in a tenant, where it is in no subscription, and in no tenant yet: two
-    /// tenants may have an alias of the same name. Tenants of all clouds have IDs of their
-    /// own, so nothing needs to be said of the cloud.
-    ///
-    /// # Errors
-    /// The tenant's ID is no name.
-    pub fn in_tenant(&self, tenant: &str) -> Result<Self, ArmIdError> {
-        let is_elsewhere = Pairs::of(self.arm_id())
-            .next()
-            .is_some_and(|first| first.level != Level::Provider);
-        if is_elsewhere {
-            return Ok(self.clone());
-        }
-        Self::parse(&format!("/tenants/{tenant}{}", self.text))
     }
 
     /// The subscription it lies in, if it does.
@@ -322,22 +308,6 @@ mod tests {
         let inside = id(&format!("{b}/providers/P/t/n"));
         assert_eq!(inside.is_below(&a), same);
         assert!(inside.is_below(&b) && inside.ancestors().contains(&b));
-    }
-
-    #[test]
-    fn what_is_in_no_subscription_may_be_in_a_tenant() {
-        let alias = id("/providers/Microsoft.Subscription/aliases/dev");
-        let [one, two] = ["t1", "t2"].map(|tenant| alias.in_tenant(tenant).unwrap());
-        assert_eq!(
-            one.as_str(),
-            "/tenants/t1/providers/Microsoft.Subscription/aliases/dev"
-        );
-        assert_ne!(one, two);
-        assert_eq!((one.name(), one.ancestors().len()), ("dev", 0));
-        assert_eq!(one.in_tenant("t2").unwrap(), one);
-        assert_eq!(id(SUBNET).in_tenant("t1").unwrap(), id(SUBNET));
-        assert!(alias.in_tenant("a/b").is_err());
-        assert!("/tenants/t1".parse::<Identity>().is_err());
     }
 
     #[test]
