@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::object::text::quoted;
 use crate::server::development_certificates::{
     CA_FILE, CERTIFICATE_FILE, CaOrigin, KEY_FILE, Names, write,
 };
@@ -75,13 +76,14 @@ pub fn run(args: &CertsArgs, out: &mut impl Write) -> anyhow::Result<()> {
         CaOrigin::Made => writeln!(out, "Made a new development CA, {ca}.")?,
         CaOrigin::Reused => writeln!(out, "Used the development CA that is there, {ca}.")?,
     }
+    let [cert_file, key_file, ca_file] = [&certificate, &key, &ca].map(|path| quoted(path));
     writeln!(
         out,
         "Made {certificate} for {}, valid for {} days.\n\
          The private keys are readable by you only; keep them out of git.\n\n\
          Next:\n\
-         \x20 aso-guard serve --tls-cert {certificate} --tls-key {key} …\n\
-         \x20 aso-guard webhook --ca-file {ca} --url https://…/validate | kubectl apply -f -",
+         \x20 aso-guard serve --tls-cert {cert_file} --tls-key {key_file} …\n\
+         \x20 aso-guard webhook --ca-file {ca_file} --url https://…/validate | kubectl apply -f -",
         hosts.join(", "),
         args.days,
     )?;

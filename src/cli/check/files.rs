@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::check::yaml::{Node, documents};
 use crate::check::{Finding, Level, Mark, Place, Rule};
-use crate::object::text::printable;
+use crate::object::text::{printable, quoted};
 
 /// How deep directories are searched.
 const DEPTH: usize = 64;
@@ -106,10 +106,11 @@ impl Files {
         let has = |name: &str| entries.iter().any(|entry| entry.file_name() == *name);
         let is_chart = has("Chart.yaml");
         let shown = directory.display();
+        let word = quoted(&shown.to_string());
         if is_chart {
             self.remarks.push(format!(
                 "{shown} is a Helm chart; its templates are not read. Render it: \
-                 helm template NAME {shown} | aso-guard check --cluster NAME=-"
+                 helm template NAME {word} | aso-guard check --cluster NAME=-"
             ));
         }
         let kustomization = KUSTOMIZATIONS.iter().find(|name| has(name));
@@ -121,7 +122,7 @@ impl Files {
             self.remarks.push(format!(
                 "{shown} is a kustomization; its files are read as they stand, not as they are \
                  patched. To check what is applied: \
-                 kubectl kustomize {shown} | aso-guard check --cluster NAME=-"
+                 kubectl kustomize {word} | aso-guard check --cluster NAME=-"
             ));
         }
         for entry in entries {
