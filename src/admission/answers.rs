@@ -140,8 +140,11 @@ impl Standing {
         match self.progress.words() {
             Some(done) => self.cannot_know(
                 &format!("{time} were enough to look at {done}"),
-                "It is too much for one request: park or delete some of them first, and do the \
-                 rest in parts.",
+                &format!(
+                    "It is too much for one request: park or delete some of them first, and do the \
+                     rest in parts. To park: kubectl annotate --overwrite KIND NAME \
+                     {POLICY_ANNOTATION}=skip"
+                ),
             ),
             None => self.cannot_know(
                 &format!("no answer within {time}"),

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 
 use crate::arm::Resolution;
-use crate::claim::{
-    Acquire, Aim, Awakening, AwakeningAnswer, AwakeningCall, Delete, PolicyChange, Proof, Refusal,
-    Woken,
-};
+use crate::claim::{Awakening, AwakeningAnswer, AwakeningCall, PolicyChange, Proof, Woken};
+use crate::cluster::Listing;
 use crate::cluster::resolve::{self, Trust};
 use crate::object::POLICY_ANNOTATION;
+use crate::object::text::quoted;
 use crate::registry::{Holding, Scope, policy_changes};
 use crate::resolve::{SETTINGS_SECRET, Secret};
 
-use super::family::AT_ONCE;
+use super::family::{AT_ONCE, Affected};
 use super::guard::{Case, Guard, Stop};
-use super::protocol::{Touched, delete_for};
+use super::protocol::Touched;
 
 /// How many objects one change of a namespace's policy may wake: each costs some calls on
 /// the registry, and all have to end before the API server gives up.
@@ -44,21 +43,27 @@ impl Guard {
         }
         let woken = awakening.into_woken();
         if woken.len() > MAX_WOKEN && !case.standing.lets_through() {
-            return Err(too_many(woken.len()));
+            return Err(too_many(woken.len(), &case.copy.object.name));
         }
-        case.standing.progress.begin(woken.len());
-        let outcomes: Vec<(Touched, Result<(), Stop>)> = stream::iter(woken)
-            .map(|woken| self.wake_by_namespace(case, woken))
+        let found: Vec<_> = stream::iter(woken)
+            .map(|woken| self.affected(woken))
             .buffered(AT_ONCE)
-            .inspect(|_| case.standing.progress.step())
             .collect()
             .await;
-        let mut all = Ok(());
-        for (touched, outcome) in outcomes {
-            all_touched.extend(touched);
-            all = all.and(outcome);
+        let (mut affected, mut failed) = (Vec::new(), Ok(()));
+        for one in found {
+            match one {
+                Ok(one) => affected.extend(one),
+                Err(stop) => failed = failed.and(Err(stop)),
+            }
         }
-        all
+        if failed.is_err() && !case.standing.lets_through() {
+            return failed;
+        }
+        // No object itself changes, so nothing of it shows the end.
+        self.acquire_for_all(case, affected, &Proof::Deadline, all_touched)
+            .await
+            .and(failed)
     }
 
     async fn look_for_woken(&self, call: AwakeningCall<'_>) -> Result<AwakeningAnswer, Stop> {
@@ -79,7 +84,7 @@ impl Guard {
                 let (cluster, trust) = (&*self.cluster, Trust::Store);
                 let mut known = Vec::new();
                 let mut objects = Vec::new();
-                for object in cluster.list(namespace).await? {
+                for object in cluster.list(Listing::Namespace(namespace)).await? {
                     let operator = resolve::look_up(cluster, &object, trust, &mut known, |one| {
                         one.operator_policy()
                     });
@@ -100,7 +105,7 @@ impl Guard {
                 .secret(operator, SETTINGS_SECRET, Trust::Store)
                 .await?;
             all.push(match settings {
-                Secret::Found(settings) => settings.default_policy,
+                Secret::Found(settings) => settings.followed_policy().cloned(),
                 Secret::Missing | Secret::Unreadable(_) => None,
             });
         }
@@ -110,77 +115,42 @@ impl Guard {
         Ok(all)
     }
 
-    /// Acquires for a copy that becomes live.
-    async fn wake_by_namespace(
-        &self,
-        case: &Case<'_>,
-        woken: Woken,
-    ) -> (Touched, Result<(), Stop>) {
-        let child = woken.copy.clone();
-        let resolution = match self.stands_for(&woken).await {
-            Ok(Some(known)) => known,
-            // What cannot be worked out now is found by the observer later.
-            Ok(None) => return (Touched::new(), Ok(())),
-            Err(stop) => return (Touched::new(), Err(stop)),
-        };
-        let ask = Acquire {
-            copy: child.clone(),
-            request: case.request.clone(),
-            // The object itself does not change, so nothing of it shows the end.
-            proof: Proof::Deadline,
-            deadline: case.deadline,
-            at: case.at,
-            by: case.by.clone(),
-            assumed: resolution.assumed,
-        };
-        let touched = self.touch(case, &child, &resolution);
-        let aim = match &woken.object {
-            Some(object) if woken.deletes => {
-                let delete = Delete {
-                    copy: child.clone(),
-                    proof: Proof::Deadline,
-                    ..delete_for(case, object, true)
-                };
-                Aim::Wake(ask, delete)
-            }
-            _ => Aim::Activate(ask),
-        };
-        let outcome = self.attempt(case, &resolution, aim).await;
-        let outcome = outcome.map_err(|stop| match stop {
-            Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
-                child,
-                refusal: Box::new(refusal),
-            }),
-            stop => stop,
-        });
-        (touched, outcome)
-    }
-
-    /// What a woken copy stands for; `None` where that cannot be said.
-    async fn stands_for(&self, woken: &Woken) -> Result<Option<Resolution>, Stop> {
-        Ok(match (&woken.claimed, &woken.object) {
-            (Some((identity, assumed)), _) => Some(Resolution {
-                identity: identity.clone(),
-                assumed: *assumed,
+    /// What a woken copy stands for; `None` where that cannot be said: the observer finds
+    /// it later.
+    async fn affected(&self, woken: Woken) -> Result<Option<Affected>, Stop> {
+        let then = match (woken.claimed, &woken.object) {
+            (Some((identity, assumed)), _) => Resolution {
+                identity,
+                assumed,
                 witness: None,
                 also: Vec::new(),
                 stale_status: None,
                 bad_annotation: None,
-            }),
-            (None, Some(object)) => self.identity(object).await?.ok(),
-            (None, None) => None,
-        })
+            },
+            (None, Some(object)) => match self.identity(object).await? {
+                Ok(known) => known,
+                Err(_) => return Ok(None),
+            },
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Affected {
+            copy: woken.copy,
+            then,
+            deleted: woken.object.filter(|_| woken.deletes),
+        }))
     }
 }
 
 /// Nothing was written yet: a part of them would be held for nothing.
-fn too_many(woken: usize) -> Stop {
+fn too_many(woken: usize, namespace: &str) -> Stop {
     let why = format!(
         "this would wake {woken} objects, more than the {MAX_WOKEN} that can be acquired for at once"
     );
     let next = format!(
-        "Annotate the objects themselves with {POLICY_ANNOTATION}: skip, change the namespace, and \
-         take that off again in parts."
+        "Park the objects themselves first, for each of their kinds: kubectl -n {} annotate \
+         --overwrite KIND --all {POLICY_ANNOTATION}=skip; then change the namespace, and take \
+         that off again in parts.",
+        quoted(namespace)
     );
     Stop::Unknown(why, next)
 }

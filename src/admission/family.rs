@@ -10,7 +10,7 @@ use crate::arm::Resolution;
 use crate::claim::{Acquire, Aim, CopyRef, Delete, Proof, Refusal};
 use crate::cluster::ClusterError;
 use crate::cluster::family::descendants;
-use crate::cluster::resolve::{self, Trust, View};
+use crate::cluster::resolve::{Trust, View};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::Policy;
 
@@ -18,13 +18,13 @@ use super::guard::{Case, Guard, Stop};
 use super::policies::Policies;
 use super::protocol::{Touched, delete_for};
 
-/// A live object that a request about its owner gives another identity.
-struct Renamed {
-    child: Arc<ObjectFacts>,
+/// A copy that a request about something else makes live, or gives another identity.
+pub(super) struct Affected {
+    pub(super) copy: CopyRef,
     /// What it stands for after the request.
-    then: Resolution,
-    /// Whether it is being deleted, and that would be deleted in Azure.
-    deletes: bool,
+    pub(super) then: Resolution,
+    /// The object, where a delete of it is under way and would then be one in Azure.
+    pub(super) deleted: Option<Arc<ObjectFacts>>,
 }
 
 /// How many claims are read or written together.
@@ -44,17 +44,31 @@ impl Guard {
             return Ok(());
         }
         let renamed = self.renamed_by(case, before).await?;
-        case.standing.progress.begin(renamed.len());
+        self.acquire_for_all(case, renamed, &Proof::Owner, touched)
+            .await
+    }
+
+    /// Acquires for copies that a request about something else affects, up to the first
+    /// that stops it.
+    pub(super) async fn acquire_for_all(
+        &self,
+        case: &Case<'_>,
+        affected: Vec<Affected>,
+        proof: &Proof,
+        touched: &mut Touched,
+    ) -> Result<(), Stop> {
+        case.standing.progress.begin(affected.len());
         let stopped = AtomicBool::new(false);
-        let mut outcomes = stream::iter(renamed)
+        let mut outcomes = stream::iter(affected)
             .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
-            .map(|child| self.acquire_for_child(case, child, before.is_none()))
+            .map(|one| self.acquire_for(case, one, proof))
             .buffered(AT_ONCE);
         let mut first = Ok(());
         while let Some((more, outcome)) = outcomes.next().await {
             case.standing.progress.step();
             touched.extend(more);
-            if !case.goes_on_after(&outcome) {
+            // What is let through is stored with all of them: one error is in no other's way.
+            if outcome.is_err() && !case.standing.lets_through() {
                 stopped.store(true, Ordering::Relaxed);
             }
             first = first.and(outcome);
@@ -67,66 +81,71 @@ impl Guard {
         &self,
         case: &Case<'_>,
         before: Option<&ObjectFacts>,
-    ) -> Result<Vec<Renamed>, Stop> {
+    ) -> Result<Vec<Affected>, Stop> {
         let with = |object: Option<&ObjectFacts>| {
             View::of(&*self.cluster, Trust::Known).with(&case.copy.object, object)
         };
-        let (before, after) = (with(before), with(Some(case.object)));
+        let (now, after) = (with(before), with(Some(case.object)));
+        let mut policies = Policies::of(&*self.cluster);
+        if case.trust == Trust::Store {
+            let namespace = &case.copy.object.namespace;
+            let stored = self.cluster.namespace(namespace, case.trust).await?;
+            policies = policies.knowing(namespace, stored.policy.as_deref());
+        }
         let mut renamed = Vec::new();
         for child in descendants(&*self.cluster, &case.copy.object) {
-            let policy = resolve::effective_policy(&*self.cluster, &child, Trust::Known)
-                .await?
-                .policy;
+            let policy = policies.get(&child).await?;
             if !policy.is_live() {
                 continue;
             }
-            let Ok(then) = after.identity(&child).await? else {
+            let Ok(mut then) = after.identity(&child).await? else {
                 continue;
             };
-            let now = before.identity(&child).await?;
+            let now = now.identity(&child).await?;
             if !now.is_ok_and(|now| now.identities().eq(then.identities())) {
-                renamed.push(Renamed {
-                    deletes: child.terminating && policy == Policy::Manage,
-                    child,
+                // It is assumed, until the owner was seen in place.
+                then.assumed |= before.is_none();
+                let deletes = child.terminating && policy == Policy::Manage;
+                renamed.push(Affected {
+                    copy: self.copy_of(&child),
                     then,
+                    deleted: deletes.then_some(child),
                 });
             }
         }
         Ok(renamed)
     }
 
-    /// `late`: its owner was not there until now.
-    async fn acquire_for_child(
+    async fn acquire_for(
         &self,
         case: &Case<'_>,
-        Renamed {
-            child,
+        Affected {
+            copy,
             then,
-            deletes,
-        }: Renamed,
-        late: bool,
+            deleted,
+        }: Affected,
+        proof: &Proof,
     ) -> (Touched, Result<(), Stop>) {
-        let copy = self.copy_of(&child);
         let touched = self.touch(case, &copy, &then);
         let ask = Acquire {
             copy: copy.clone(),
             request: case.request.clone(),
-            proof: Proof::Owner,
+            proof: proof.clone(),
             deadline: case.deadline,
             at: case.at,
             by: case.by.clone(),
-            // It is, until the owner was seen in place.
-            assumed: late || then.assumed,
+            assumed: then.assumed,
         };
-        let aim = if deletes {
-            let delete = Delete {
-                copy: copy.clone(),
-                proof: Proof::Owner,
-                ..delete_for(case, &child, true)
-            };
-            Aim::Wake(ask, delete)
-        } else {
-            Aim::Activate(ask)
+        let aim = match deleted {
+            Some(object) => {
+                let delete = Delete {
+                    copy: copy.clone(),
+                    proof: proof.clone(),
+                    ..delete_for(case, &object, true)
+                };
+                Aim::Wake(ask, delete)
+            }
+            None => Aim::Activate(ask),
         };
         let outcome = self.attempt(case, &then, aim).await;
         let outcome = outcome.map_err(|stop| match stop {

@@ -11,6 +11,7 @@ use crate::claim::{
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::{Registry, RegistryError};
+use crate::resolve::Trust;
 use crate::telemetry::Notices;
 
 use super::metrics::Metrics;
@@ -18,7 +19,7 @@ use super::plain;
 use super::privileges::Privileges;
 use super::review::Request;
 use super::standing::Standing;
-use super::verdict::{Mode, OnUnresolved, Verdict};
+use super::verdict::{Mode, OnUnresolved, Pass, Verdict};
 
 /// The API group of CRDs.
 const CRD_GROUP: &str = "apiextensions.k8s.io";
@@ -72,6 +73,8 @@ pub(super) struct Case<'a> {
     pub(super) orphans: bool,
     pub(super) object: &'a ObjectFacts,
     pub(super) standing: &'a Standing,
+    /// How fresh what is inherited has to be.
+    pub(super) trust: Trust,
     /// Whether the copy was registered already.
     pub(super) registered: bool,
     /// The change of the namespace's policy that the copy is judged by.
@@ -146,8 +149,30 @@ impl Guard {
         let judged = tokio::time::timeout_at(over, judged).await;
         let verdict = judged.unwrap_or_else(|_| standing.too_late(timeout));
         let verdict = standing.finish(request, verdict);
+        self.remember_later(request, &standing, &verdict);
         self.tell(request, &verdict, begun.elapsed());
         verdict
+    }
+
+    /// What was overridden while nobody could look at the claims is in none of them yet.
+    fn remember_later(&self, request: &Request<'_>, standing: &Standing, verdict: &Verdict) {
+        let action = match &*request.operation {
+            "CREATE" => Action::Create,
+            "UPDATE" => Action::Activate,
+            _ => return,
+        };
+        let unknown = verdict.reason == Some(Reason::RegistryUnavailable);
+        let unknown = unknown && matches!(verdict.pass, Pass::Overridden(_));
+        if !unknown || request.is_about_namespace() || request.dry_run == Some(true) {
+            return;
+        }
+        let Ok(Some(object)) = request.object() else {
+            return;
+        };
+        let case = self.case(request, standing, &object, action);
+        if let Some(entry) = case.entry(&case.copy, verdict.reason) {
+            self.follow_up.remember(entry);
+        }
     }
 
     async fn verdict(
@@ -173,22 +198,45 @@ impl Guard {
                 return standing.unreadable(&error.to_string());
             }
         };
-        match (&*request.operation, &object, &old) {
-            ("CREATE", Some(object), _) => {
-                let case = self.case(request, standing, object, Action::Create);
-                self.create(case, timeout).await
-            }
+        let (object, old) = (object.as_ref(), old.as_ref());
+        let verdict = self.judge_object(request, standing, (object, old, Trust::Known), timeout);
+        let verdict = verdict.await;
+        if verdict.allowed || !self.is_behind(&request.in_namespace()).await {
+            return verdict;
+        }
+        self.judge_object(request, standing, (object, old, Trust::Store), timeout)
+            .await
+    }
+
+    /// The verdict on what a request makes of an object, by what is as fresh as this.
+    async fn judge_object(
+        &self,
+        request: &Request<'_>,
+        standing: &Standing,
+        (object, old, trust): (Option<&ObjectFacts>, Option<&ObjectFacts>, Trust),
+        timeout: Duration,
+    ) -> Verdict {
+        let case = |object, action| Case {
+            trust,
+            ..self.case(request, standing, object, action)
+        };
+        match (&*request.operation, object, old) {
+            ("CREATE", Some(object), _) => self.create(case(object, Action::Create), timeout).await,
             ("UPDATE", Some(object), Some(old)) => {
-                self.update(self.case(request, standing, object, Action::Activate), old)
-                    .await
+                self.update(case(object, Action::Activate), old).await
             }
-            ("DELETE", _, Some(old)) => {
-                self.delete(self.case(request, standing, old, Action::Delete))
-                    .await
-            }
+            ("DELETE", _, Some(old)) => self.delete(case(old, Action::Delete)).await,
             ("CREATE" | "UPDATE" | "DELETE", ..) => standing.lacks_object(),
             (other, ..) => standing.unreadable(&format!("{other:?} is no operation")),
         }
+    }
+
+    /// Whether the policy of a namespace is another one than was remembered. A person who
+    /// has just parked it is not to be refused what is safe now.
+    async fn is_behind(&self, namespace: &str) -> bool {
+        let known = self.cluster.namespace(namespace, Trust::Known).await;
+        let stored = self.cluster.namespace(namespace, Trust::Store).await;
+        matches!((known, stored), (Ok(known), Ok(stored)) if known.policy != stored.policy)
     }
 
     pub(super) fn case<'a>(
@@ -216,6 +264,7 @@ impl Guard {
             orphans: request.orphans(),
             object,
             standing,
+            trust: Trust::Known,
             registered: false,
             change: None,
         }

@@ -24,7 +24,7 @@ impl Guard {
         relies: Relies,
         old: Option<&ObjectFacts>,
     ) -> Result<Effective, Stop> {
-        let known = resolve::effective_policy(&*self.cluster, case.object, Trust::Known).await?;
+        let known = resolve::effective_policy(&*self.cluster, case.object, case.trust).await?;
         if !relies.is_inherited(&known) || self.stays_as_it_was(case, relies, old).await? {
             return Ok(known);
         }
@@ -44,7 +44,7 @@ impl Guard {
         };
         case.registered = registering.is_some();
         let mut arrival = Arrival::new(relies, case.object, registering);
-        let outcome = self.arrive(&mut arrival, case.object).await;
+        let outcome = self.arrive(case, &mut arrival).await;
         match (outcome, arrival.outcome()) {
             (Ok(()), Some(arrived)) => {
                 case.change.clone_from(&arrived.change);
@@ -86,18 +86,18 @@ impl Guard {
     /// Makes the calls that an arrival asks for, to its end.
     async fn arrive(
         &self,
+        case: &Case<'_>,
         arrival: &mut Arrival<RecordVersion>,
-        object: &ObjectFacts,
     ) -> Result<(), Unanswered> {
         let mut failed = None;
         while let Some(call) = arrival.call() {
             let answer = match call {
-                ArrivalCall::Claim(call) => self.make(call).await.map(ArrivalAnswer::Claim),
+                ArrivalCall::Claim(call) => self.make(case, call).await.map(ArrivalAnswer::Claim),
                 ArrivalCall::Changes => policy_changes::of(&*self.registry, &self.member)
                     .await
                     .map(ArrivalAnswer::Changes),
                 ArrivalCall::Inherited => {
-                    let inherited = self.inherited(object).await;
+                    let inherited = self.inherited(case.object).await;
                     Ok(ArrivalAnswer::Inherited(
                         inherited.map_err(Unanswered::Cluster)?,
                     ))
@@ -142,7 +142,7 @@ fn registering(
     old: Option<&ObjectFacts>,
 ) -> Attempt<RecordVersion> {
     let aim = Aim::Arrive(acquire_for(case, resolution, old));
-    Attempt::new(aim, resolution.identities().cloned().collect(), false)
+    Attempt::new(aim, resolution.identities().cloned().collect())
 }
 
 /// Nobody can say whether a copy stays parked by what it inherits. Its own annotation

@@ -44,7 +44,7 @@ impl Guard {
             read.into_iter().flatten().collect()
         } else {
             let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
-            self.registry.claims(&scope).await?.records
+            self.registry.claims(&scope).await?.whole()?
         };
         let listing = known.into_iter().map(|known| known.record);
         let listing = listing.filter(|record| record.copies.contains_key(&copy));

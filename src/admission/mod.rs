@@ -15,6 +15,7 @@ mod privileges;
 mod progress;
 mod protocol;
 pub mod registration;
+mod rehearsal;
 pub mod review;
 mod router;
 mod standing;

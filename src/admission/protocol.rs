@@ -3,20 +3,19 @@
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 use tracing::{Instrument as _, debug, debug_span, warn};
 
 use crate::arm::{Identity, Resolution};
 use crate::claim::{
-    Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Delete, Entry, Proof, Reason, Record,
+    Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Deed, Delete, Entry, Proof, Reason,
     Refusal, Stored,
 };
 use crate::cluster::resolve::{self, Trust};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
-use crate::registry::{Put, RecordVersion, RegistryError, Scope, Versioned};
+use crate::registry::{self, RecordVersion, RegistryError};
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
@@ -144,21 +143,22 @@ impl Guard {
         aim: Aim,
     ) -> Result<(), Stop> {
         let identities = resolution.identities().cloned().collect();
-        let mut attempt = Attempt::new(aim, identities, case.dry_run);
+        let mut attempt = Attempt::new(aim, identities);
         if case.standing.lets_through() {
             attempt = attempt.by_force();
         }
-        Ok(self.carry_out(&mut attempt).await??)
+        Ok(self.carry_out(case, &mut attempt).await??)
     }
 
     /// Makes the calls that an attempt asks for, to its end.
     async fn carry_out(
         &self,
+        case: &Case<'_>,
         attempt: &mut Attempt<RecordVersion>,
     ) -> Result<Result<(), Refusal>, RegistryError> {
         while let Some(call) = attempt.call() {
             let span = debug_span!("registry", otel.kind = "client", call = name_of(&call));
-            let answer = self.make(call).instrument(span).await?;
+            let answer = self.make(case, call).instrument(span).await?;
             attempt.answer(answer);
         }
         Ok(attempt.outcome())
@@ -166,26 +166,15 @@ impl Guard {
 
     pub(super) async fn make(
         &self,
+        case: &Case<'_>,
         call: Call<'_, RecordVersion>,
     ) -> Result<Answer<RecordVersion>, RegistryError> {
-        Ok(match call {
-            Call::Claim(identity) => {
-                let known = self.registry.claim(identity).await?;
-                Answer::Claim(known.map(|known| (known.record, known.version)))
-            }
-            Call::Put(record, expected) => match self.registry.put_claim(record, expected).await? {
-                Put::Stored(_) => Answer::Stored,
-                Put::Conflict => Answer::Conflict,
-            },
-            Call::Claims(identities) => {
-                let reads = identities.iter().map(|one| self.registry.claim(one));
-                Answer::Claims(records(try_join_all(reads).await?.into_iter().flatten()))
-            }
-            Call::Below(identity) => {
-                let scope = Scope::Below(identity.clone());
-                Answer::Claims(records(self.registry.claims(&scope).await?.whole()?))
-            }
-        })
+        let registry = &*self.registry;
+        if case.dry_run {
+            case.standing.rehearsal.make(registry, call).await
+        } else {
+            registry::make(registry, call).await
+        }
     }
 
     /// Says that a request is about to write these claims. Their end is followed up
@@ -229,9 +218,9 @@ impl Guard {
             }
             // What was not needed is used up all the same: left over, it would let a
             // delete through that nobody thinks of now.
-            Ok(()) if case.action != Action::Delete && !case.dry_run => {
+            Ok(()) if case.action != Action::Delete => {
                 // A claim that could not be written is told of in the log.
-                let _ = self.remember(case.entries(&touched, None), false).await;
+                let _ = self.remember(case, case.entries(&touched, None)).await;
                 Ok(())
             }
             outcome => outcome,
@@ -248,11 +237,8 @@ impl Guard {
         refusal: Refusal,
     ) -> Stop {
         let proven = case.standing.is_to_be_proven();
-        if case.dry_run && !proven {
-            return Stop::Refused(refusal);
-        }
         let entries = case.entries(claims, Some(refusal.reason()));
-        match self.remember(entries, case.dry_run).await {
+        match self.remember(case, entries).await {
             Ok(Some(spent)) => Stop::Spent(refusal, Box::new(spent)),
             Err(error) if proven => Stop::Registry(error),
             Ok(None) | Err(_) => Stop::Refused(refusal),
@@ -260,13 +246,10 @@ impl Guard {
     }
 
     pub(super) async fn take_back(&self, case: &Case<'_>, touched: Touched) {
-        if case.dry_run {
-            return;
-        }
         let take_back = async |(copy, identity)| {
             let aim = Aim::TakeBack(copy, case.request.clone());
             let _ = self
-                .carry_out(&mut Attempt::new(aim, vec![identity], false))
+                .carry_out(case, &mut Attempt::new(aim, vec![identity]))
                 .await;
         };
         let all = stream::iter(touched).for_each_concurrent(AT_ONCE, take_back);
@@ -274,7 +257,7 @@ impl Guard {
         let _ = timeout(TO_TAKE_BACK, all).await;
     }
 
-    /// Remembers in each claim that a person overrode a refusal; a dry run only looks.
+    /// Remembers in each claim that a person overrode a refusal.
     /// Gives the entry that had used the person's reason up, where one has.
     ///
     /// # Errors
@@ -282,16 +265,19 @@ impl Guard {
     /// reason was used up.
     pub(super) async fn remember(
         &self,
+        case: &Case<'_>,
         entries: Vec<(Entry, Identity)>,
-        dry_run: bool,
     ) -> Result<Option<Entry>, RegistryError> {
         let mut outcome = Ok(None);
         for (entry, identity) in entries {
             let copy = entry.copy.clone();
-            let aim = Aim::Remember(entry);
-            let mut attempt = Attempt::new(aim, vec![identity.clone()], dry_run);
-            if let Err(error) = self.carry_out(&mut attempt).await {
-                warn!(%identity, %copy, %error, "an override is in no claim's history");
+            let aim = Aim::Remember(entry.clone());
+            let mut attempt = Attempt::new(aim, vec![identity.clone()]);
+            if let Err(error) = self.carry_out(case, &mut attempt).await {
+                warn!(%identity, %copy, %error, "an override is not in the claim's history yet");
+                if matches!(entry.deed, Deed::Create | Deed::Update) && !case.dry_run {
+                    self.follow_up.remember(entry);
+                }
                 outcome = Err(error);
             }
             if let Some(spent) = attempt.spent() {
@@ -331,10 +317,6 @@ fn name_of(call: &Call<'_, RecordVersion>) -> &'static str {
         Call::Claims(_) => "ancestors",
         Call::Below(_) => "below",
     }
-}
-
-fn records(known: impl IntoIterator<Item = Versioned<Record>>) -> Vec<Record> {
-    known.into_iter().map(|known| known.record).collect()
 }
 
 pub(super) fn acquire_for(

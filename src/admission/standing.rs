@@ -16,6 +16,7 @@ use super::guard::Guard;
 use super::plain;
 use super::privileges::Overrides;
 use super::progress::Progress;
+use super::rehearsal::Rehearsal;
 use super::review::Request;
 use super::verdict::{Mode, Objection, Pass, Verdict};
 
@@ -29,6 +30,8 @@ pub(super) struct Standing {
     note: Option<String>,
     /// How far the verdict is.
     pub(super) progress: Progress,
+    /// What the request would have written by now, if it is a dry run.
+    pub(super) rehearsal: Rehearsal,
 }
 
 enum Footing {
@@ -63,6 +66,7 @@ impl Standing {
             footing,
             note: None,
             progress: Progress::default(),
+            rehearsal: Rehearsal::default(),
         }
     }
 

@@ -7,8 +7,9 @@ use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use crate::claim::{Action, Deed, Entry, PolicyChange, Reason, Words};
-use crate::cluster::ClusterError;
 use crate::cluster::resolve::{self, Trust};
+use crate::cluster::{ClusterError, Listing};
+use crate::object::text::quoted;
 use crate::object::wire::{Definition, DefinitionSpec, Namespace};
 use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
 use crate::registry::policy_changes;
@@ -146,9 +147,12 @@ impl Guard {
                 some_of(&live)
             ),
             next: vec![format!(
-                "Park or delete them first; see: kubectl get {}.{} --all-namespaces",
-                definition.names.kind.to_ascii_lowercase(),
-                definition.group
+                "Park or delete them first; see: kubectl get {} --all-namespaces",
+                quoted(&format!(
+                    "{}.{}",
+                    definition.names.kind.to_ascii_lowercase(),
+                    definition.group
+                ))
             )],
             ..Words::default()
         };
@@ -173,9 +177,6 @@ impl Guard {
     /// Remembers in the claim of each live object that a person had its whole kind
     /// deleted. Nobody asks the guard for the objects one by one.
     async fn remember_kind(&self, case: &Case<'_>, live: &[Arc<ObjectFacts>]) {
-        if case.dry_run {
-            return;
-        }
         let remember = async |object: &Arc<ObjectFacts>| {
             let Some(entry) = case.entry(&self.copy_of(object), Some(Reason::KindInUse)) else {
                 return;
@@ -190,7 +191,7 @@ impl Guard {
                 let identities = resolution.identities();
                 let entries = identities.map(|one| (entry.clone(), one.clone()));
                 // A claim that could not be written is told of in the log.
-                let _ = self.remember(entries.collect(), false).await;
+                let _ = self.remember(case, entries.collect()).await;
             }
         };
         stream::iter(live)
@@ -207,12 +208,10 @@ impl Guard {
         let (group, kind) = (&definition.group, &definition.names.kind);
         let mut policies = Policies::of(&*self.cluster);
         let mut live = Vec::new();
-        for object in self.cluster.objects() {
-            if *object.key.group == **group && *object.key.kind == **kind {
-                live.extend(self.live_below(&object.key, &mut policies).await?);
-                let is_live = policies.get(&object).await?.is_live();
-                live.extend(is_live.then_some(object));
-            }
+        for object in self.cluster.list(Listing::Kind(group, kind)).await? {
+            live.extend(self.live_below(&object.key, &mut policies).await?);
+            let is_live = policies.get(&object).await?.is_live();
+            live.extend(is_live.then_some(object));
         }
         // One below another of the kind was found twice.
         live.sort_by(|one, other| one.key.cmp(&other.key));

@@ -41,8 +41,6 @@ pub enum Aim {
 pub struct Attempt<V> {
     aim: Aim,
     identities: Vec<Identity>,
-    /// Whether to write nothing, and only find out what the verdict would be.
-    dry_run: bool,
     /// Whether the request is let through whatever it comes to.
     by_force: bool,
     /// Which identity is dealt with.
@@ -94,12 +92,11 @@ pub enum Answer<V> {
 
 impl<V: Clone> Attempt<V> {
     /// An attempt on everything that the object stands for, the resource that ASO
-    /// writes to first. A dry run writes nothing and comes to the same verdict.
-    pub fn new(aim: Aim, identities: Vec<Identity>, dry_run: bool) -> Self {
+    /// writes to first.
+    pub fn new(aim: Aim, identities: Vec<Identity>) -> Self {
         let mut attempt = Self {
             aim,
             identities,
-            dry_run,
             by_force: false,
             at: 0,
             stage: Stage::Read,
@@ -158,10 +155,9 @@ impl<V: Clone> Attempt<V> {
 
     fn begin(&mut self, at: usize) {
         self.at = at;
-        let is_new = matches!(self.aim, Aim::Create(_)) && !self.dry_run;
         if at >= self.identities.len() {
             self.stage = Stage::Done;
-        } else if is_new {
+        } else if matches!(self.aim, Aim::Create(_)) {
             self.propose(None);
         } else {
             self.stage = Stage::Read;
@@ -209,8 +205,8 @@ impl<V: Clone> Attempt<V> {
             return;
         }
         match next {
-            Some(record) if !self.dry_run => self.stage = Stage::Put(record, version),
-            _ => self.written(),
+            Some(record) => self.stage = Stage::Put(record, version),
+            None => self.written(),
         }
     }
 

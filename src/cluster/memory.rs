@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
 
-use super::{Cluster, ClusterError, NamespaceFacts, Parking};
+use super::{Cluster, ClusterError, Listing, NamespaceFacts, Parking};
 use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET, Secret, SecretFacts, Trust};
 
 /// The namespace of the cluster's one ASO.
@@ -168,8 +168,13 @@ impl Cluster for MemoryCluster {
         Ok(known.unwrap_or_default())
     }
 
-    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
-        Ok(self.in_namespace(namespace))
+    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        let mut objects = self.objects();
+        objects.retain(|one| match scope {
+            Listing::Namespace(namespace) => *one.key.namespace == *namespace,
+            Listing::Kind(group, kind) => *one.key.group == *group && *one.key.kind == *kind,
+        });
+        Ok(objects)
     }
 
     async fn secret(

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::arm::{Identity, Kinds};
-use crate::claim::RequestUid;
+use crate::claim::{Entry, RequestUid};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::resolve::{Secret, Trust};
 
@@ -52,9 +52,9 @@ pub trait Cluster: Send + Sync {
     /// one that is not there says nothing.
     async fn namespace(&self, name: &str, trust: Trust) -> Result<NamespaceFacts, ClusterError>;
 
-    /// The objects of a namespace as the API server's store has them now: quorum reads,
-    /// one of each kind.
-    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError>;
+    /// The objects in a scope as the API server's store has them now: quorum reads, one of
+    /// each kind.
+    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError>;
 
     /// A secret with a credential, or with an ASO's settings. One that may not be read
     /// is no error: it says nothing of others.
@@ -64,6 +64,15 @@ pub trait Cluster: Send + Sync {
         name: &str,
         trust: Trust,
     ) -> Result<Secret, ClusterError>;
+}
+
+/// Which objects to list.
+#[derive(Clone, Copy, Debug)]
+pub enum Listing<'a> {
+    /// Those in a namespace, of every installed kind of ASO's.
+    Namespace(&'a str),
+    /// Those of a kind, in all namespaces: its group and name.
+    Kind(&'a str, &'a str),
 }
 
 /// What a namespace says about the objects in it, as written.
@@ -105,6 +114,10 @@ pub trait FollowUp: Send + Sync {
     /// The identities whose claims may list an object as a copy; `None` while that is
     /// not known. It may be too many.
     fn claims_of(&self, object: &ObjectKey) -> Option<Vec<Identity>>;
+
+    /// What a person overrode for a copy is to be in the history of its claims, once those
+    /// can be written.
+    fn remember(&self, entry: Entry);
 }
 
 /// The cluster's API server could not be asked.

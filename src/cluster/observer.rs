@@ -9,6 +9,7 @@ mod retries;
 mod showing;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +22,8 @@ use tracing::{debug, warn};
 
 use crate::arm::Identity;
 use crate::claim::{
-    ClaimState, Copy, CopyRef, Look, LookAnswer, LookCall, Looked, MemberName, Record, RequestUid,
-    ResolvesTo, Sighting,
+    ClaimState, Copy, CopyRef, Entry, Look, LookAnswer, LookCall, Looked, MemberName, Record,
+    RequestUid, ResolvesTo, Sighting,
 };
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{Holding, Put, RecordVersion, Registry, RegistryError, Scope};
@@ -30,6 +31,7 @@ use crate::registry::{Holding, Put, RecordVersion, Registry, RegistryError, Scop
 use retries::Retries;
 pub use showing::Show;
 use showing::Shown;
+use unwritten::Unwritten;
 
 use super::ledger::Ledger;
 use super::queue::Queue;
@@ -62,6 +64,8 @@ pub struct Observer {
     backlog: Mutex<Option<HashSet<ObjectKey>>>,
     /// When each change of a namespace's policy was first seen under way.
     changes: Mutex<HashMap<RequestUid, Instant>>,
+    /// What people overrode while the registry was away.
+    unwritten: Unwritten,
     limit: Duration,
     show: Show,
     shown: Shown,
@@ -123,6 +127,11 @@ impl FollowUp for Observer {
         let known = self.backlog().is_some();
         known.then(|| self.ledger.identities(object))
     }
+
+    fn remember(&self, entry: Entry) {
+        self.queue.add(entry.copy.object.clone());
+        self.unwritten.add(entry);
+    }
 }
 
 impl Observer {
@@ -144,6 +153,7 @@ impl Observer {
             retries: Retries::default(),
             backlog: Mutex::default(),
             changes: Mutex::default(),
+            unwritten: Unwritten::default(),
             limit,
             show: Show::default(),
             shown: Shown::default(),
@@ -338,6 +348,8 @@ impl Observer {
         if let Some(error) = failed {
             return Err(error);
         }
+        self.catch_up_on_overrides(key, &self.ledger.identities(key))
+            .await?;
         self.stopwatch.keep_only(key, &under_way, began);
         self.ledger.set_expecting(key, recheck.is_some());
         self.ledger.close(key);

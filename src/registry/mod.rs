@@ -1,5 +1,6 @@
 //! Where the claims of all members are kept: records changed by compare-and-set.
 
+mod calls;
 mod error;
 pub mod kubernetes;
 pub mod memory;
@@ -11,6 +12,7 @@ pub mod transfers;
 mod unreadable;
 mod url;
 
+pub use calls::make;
 pub use error::RegistryError;
 pub use read_only::ReadOnly;
 pub use record::{

@@ -279,6 +279,41 @@ async fn a_reason_that_cannot_be_looked_up_deletes_nothing() {
     assert!(words.contains("cannot be looked up now"), "{words}");
 }
 
+/// It goes into the history once the registry is back.
+#[rstest]
+#[case::away(Trouble::Unreachable)]
+#[case::hangs(Trouble::Hangs)]
+#[tokio::test]
+async fn what_a_create_used_up_without_the_registry_deletes_nothing_later(
+    #[case] trouble: Trouble,
+) {
+    let world = World::new();
+    world.b.store(&group("rg").policy("skip")).await;
+    let copy = group("rg").annotated(OVERRIDE, "the hub is gone");
+    world.registry.set(trouble);
+    let answer = world.a.ask_within("1s", &copy.create()).await;
+    answer.overridden("RegistryUnavailable", "the hub is gone");
+    world.registry.set(Trouble::None);
+    let stored = world.a.store(&copy).await;
+    let [entry] = &record(&world).await.history[..] else {
+        panic!("{:#?}", record(&world).await);
+    };
+    assert_eq!(
+        (entry.deed, &*entry.against),
+        (Deed::Create, "RegistryUnavailable")
+    );
+    let words = world.a.ask(&stored.delete()).await;
+    let words = words.refused(403, "PeersDepend");
+    assert!(words.contains("was used already, to create it"), "{words}");
+    // Another one does.
+    let armed = world
+        .a
+        .store(&stored.annotated(OVERRIDE, "b is a leftover"))
+        .await;
+    let answer = world.a.ask(&armed.delete()).await;
+    answer.overridden("PeersDepend", "b is a leftover");
+}
+
 #[tokio::test]
 async fn what_goes_with_an_overridden_namespace_needs_no_registry() {
     let world = World::new();

@@ -326,3 +326,20 @@ async fn a_replica_that_has_not_heard_of_a_copy_wakes_it_no_less() {
     let change = stored.update(&awake(&stored));
     replica.ask(&change).await.refused(403, "WakesChild");
 }
+
+/// What a person has just parked is parked, whatever this replica has heard.
+#[tokio::test]
+async fn a_replica_that_has_not_heard_that_a_namespace_is_parked_refuses_nothing_safe() {
+    let world = World::new();
+    world.b.create(&group("rg")).await;
+    let (_, replica) = replica(&world);
+    replica
+        .ask(&group("rg").create())
+        .await
+        .refused(403, "LiveElsewhere");
+    world.a.cluster.set_namespace_policy("team", Some("skip"));
+    replica.ask(&group("rg").create()).await.admitted();
+    let stored = world.a.store(&group("rg")).await;
+    replica.ask(&dry(stored.delete())).await.admitted();
+    replica.ask(&stored.delete()).await.admitted();
+}

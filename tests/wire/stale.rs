@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
-use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts};
+use aso_guard::cluster::{Cluster, ClusterError, Listing, NamespaceFacts};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::policy::Policy;
 use aso_guard::resolve::{Secret, Trust};
@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::object::{Object, account, group};
+use super::surroundings::definition;
 use super::world::{Member, SETTINGS, SUBSCRIPTION, World, facts, key};
 
 const OTHER: &str = "00000000-0000-0000-0000-000000000002";
@@ -80,8 +81,8 @@ impl Cluster for Behind {
         self.by(trust).namespace(name, trust).await
     }
 
-    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
-        self.stored.list(namespace).await
+    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        self.stored.list(scope).await
     }
 
     async fn secret(
@@ -239,4 +240,21 @@ async fn what_is_stored_while_not_there_is_on_its_way_releases_nothing() {
     looks(&observer, &group).await;
     assert!(world.a.cluster.stored(&key(&group)).is_some());
     is_held(&world.b, &super::object::group("rg")).await;
+}
+
+/// Kubernetes deletes all of them, those too that this replica has not heard of.
+#[tokio::test]
+async fn a_crd_does_not_go_while_a_copy_is_live_that_was_not_heard_of() {
+    let world = World::new();
+    let behind = behind(&world, &[]);
+    world.a.store(&group("rg")).await;
+    let replica = Member::around(
+        "a",
+        world.registry.clone(),
+        SETTINGS,
+        world.a.cluster.clone(),
+        behind,
+    );
+    let answer = replica.ask(&definition("ResourceGroup").delete()).await;
+    answer.refused(403, "KindInUse");
 }

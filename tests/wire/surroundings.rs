@@ -16,7 +16,7 @@ pub fn namespace() -> Object {
     }))
 }
 
-fn definition(kind: &str) -> Object {
+pub fn definition(kind: &str) -> Object {
     Object(json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

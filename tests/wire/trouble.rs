@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts};
+use aso_guard::cluster::{Cluster, ClusterError, Listing, NamespaceFacts};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::registry::Registry as _;
 use aso_guard::resolve::{Secret, Trust};
@@ -197,8 +197,8 @@ impl Cluster for Mute {
         no_answer(&format!("namespace {name}"))
     }
 
-    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
-        no_answer(&format!("namespace {namespace}"))
+    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        no_answer(&format!("{scope:?}"))
     }
 
     async fn secret(

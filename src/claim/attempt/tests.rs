@@ -124,12 +124,7 @@ fn wake() -> Aim {
 
 fn attempt(aim: Aim) -> Attempt<u32> {
     let identities = vec![of(&aim)];
-    Attempt::new(aim, identities, false)
-}
-
-fn dry_run(aim: Aim) -> Attempt<u32> {
-    let identities = vec![of(&aim)];
-    Attempt::new(aim, identities, true)
+    Attempt::new(aim, identities)
 }
 
 fn of(aim: &Aim) -> Identity {
@@ -163,13 +158,7 @@ fn what_is_written_is_written_before_the_look(
 fn a_wake_up_call_looks_both_ways() {
     let ask = activating(&account_copy("a"), "r1", of_version("1"), 0);
     let delete = deleting(&account_copy("a"), "r1", "1", 0);
-    let wake = || {
-        Attempt::new(
-            Aim::Wake(ask.clone(), delete.clone()),
-            vec![account()],
-            false,
-        )
-    };
+    let wake = || Attempt::new(Aim::Wake(ask.clone(), delete.clone()), vec![account()]);
     let mut shelf = Shelf::default();
     assert_eq!(shelf.run(wake()), None);
     let log = [
@@ -222,13 +211,9 @@ fn what_was_written_for_a_refused_request_can_be_taken_back(
         _ => &copy("a"),
     };
     let back = Aim::TakeBack(copy.clone(), RequestUid::new("r1"));
-    let back = Attempt::new(back, vec![of(&aim)], false);
+    let back = Attempt::new(back, vec![of(&aim)]);
     assert_eq!(registry.run(back), None);
     assert_eq!((registry.conflicts, registry.in_flight()), (0, 1));
-
-    let mut registry = shelf();
-    assert_eq!(registry.run(dry_run(aim)), Some(reason));
-    assert_eq!(registry.in_flight(), 1);
 }
 
 #[test]
@@ -244,42 +229,19 @@ fn what_is_not_there_is_not_taken_back() {
 }
 
 #[rstest]
-#[case(create())]
-#[case(activate())]
-#[case(delete())]
-#[case(wake())]
-fn a_dry_run_writes_nothing(#[case] aim: Aim) {
-    let mut shelf = Shelf::default();
-    assert_eq!(shelf.run(dry_run(aim)), None);
-    assert!(shelf.claims.is_empty());
-    assert!(shelf.log.iter().all(|word| !word.starts_with("put")));
-}
-
-#[test]
-fn a_dry_run_gets_the_true_verdict() {
-    let taken = Story::default().found(&copy("b"), Manage);
-    let aim = Aim::Create(creating(&copy("a"), "r1", "u", 0));
-    let verdict = Shelf::with(&taken).run(dry_run(aim));
-    assert_eq!(verdict, Some("LiveElsewhere"));
-    let parked = Story::default().found(&copy("b"), Skip);
-    let verdict = Shelf::with(&parked).run(dry_run(delete()));
-    assert_eq!(verdict, Some("PeersDepend"));
-}
-
-#[rstest]
 #[case::create(Aim::Create(creating(&copy("a"), "r1", "u", 0)))]
 #[case::wake(wake())]
 fn all_that_an_object_names_is_acquired(#[case] aim: Aim) {
     let ours: Identity = "/subscriptions/s/resourceGroups/ours".parse().unwrap();
     let identities = vec![ours.clone(), group()];
     let mut shelf = Shelf::default();
-    let attempt = Attempt::new(aim.clone(), identities.clone(), false);
+    let attempt = Attempt::new(aim.clone(), identities.clone());
     assert_eq!(shelf.run(attempt), None);
     assert_eq!(shelf.claims.len(), 2);
 
     // B has what the annotation names.
     let mut shelf = Shelf::with(&Story::default().found(&copy("b"), Manage));
-    let attempt = Attempt::new(aim.clone(), identities, false);
+    let attempt = Attempt::new(aim.clone(), identities);
     let expected = match aim {
         Aim::Wake(..) => "WakesDelete",
         _ => "ForeignResourceId",
@@ -295,12 +257,12 @@ fn an_answer_to_another_call_changes_nothing() {
         started.answer(answer);
         assert_eq!(started, before);
     }
-    let nothing = Attempt::<u32>::new(create(), Vec::new(), false);
+    let nothing = Attempt::<u32>::new(create(), Vec::new());
     assert_eq!(nothing.call(), None);
 }
 
 fn by_force(shelf: &mut Shelf, aim: Aim, identities: Vec<Identity>) -> Option<&'static str> {
-    shelf.run(Attempt::new(aim, identities, false).by_force())
+    shelf.run(Attempt::new(aim, identities).by_force())
 }
 
 #[test]
@@ -356,24 +318,6 @@ fn force_goes_through_all_that_an_object_stands_for_and_tells_the_first_refusal(
 }
 
 #[test]
-fn force_comes_to_the_same_verdict_in_a_dry_run_and_writes_nothing() {
-    for (aim, reason) in [(create(), "LiveElsewhere"), (delete(), "PeersDepend")] {
-        let (peer, identity) = match aim {
-            Aim::Create(_) => (account_copy("b"), account()),
-            _ => (copy("b"), group()),
-        };
-        let record = acquire(None, &identity, &creating(&peer, "r", "u", 0));
-        let mut shelf = Shelf {
-            claims: vec![(record.unwrap(), 1)],
-            ..Shelf::default()
-        };
-        let attempt = Attempt::new(aim, vec![identity], true).by_force();
-        assert_eq!(shelf.run(attempt), Some(reason));
-        assert!(!shelf.log.iter().any(|call| call.starts_with("put")));
-    }
-}
-
-#[test]
 fn what_is_remembered_is_written_once_whatever_comes_in_between() {
     let entry = Entry {
         at: at(0),
@@ -389,7 +333,7 @@ fn what_is_remembered_is_written_once_whatever_comes_in_between() {
     };
     for _ in 0..2 {
         let aim = Aim::Remember(entry.clone());
-        assert_eq!(shelf.run(Attempt::new(aim, vec![group()], false)), None);
+        assert_eq!(shelf.run(Attempt::new(aim, vec![group()])), None);
     }
     assert_eq!(shelf.find(&group()).unwrap().0.history, [entry]);
     let puts = shelf.log.iter().filter(|call| call.starts_with("put"));

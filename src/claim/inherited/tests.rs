@@ -150,7 +150,7 @@ impl World {
 
 fn create() -> Arrival<u32> {
     let aim = Aim::Arrive(creating(&copy("a"), "create", "uid-1", 0));
-    let registering = Attempt::new(aim, vec![group()], false);
+    let registering = Attempt::new(aim, vec![group()]);
     Arrival::new(Relies::OnParked, &object(), Some(registering))
 }
 

@@ -1,4 +1,4 @@
-//! The objects of a namespace, listed from the API server's store.
+//! The objects of a namespace or a kind, listed from the API server's store.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::Api;
 use kube::api::{ApiResource, ListParams};
 
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, Listing};
 use crate::object::ObjectFacts;
 
 use super::watched::WatchedObject;
@@ -18,17 +18,25 @@ const AT_ONCE: usize = 16;
 const PAGE: u32 = 500;
 
 impl KubeCluster {
-    /// The objects of a namespace, of every installed kind of ASO's.
     pub(super) async fn list_stored(
         &self,
-        namespace: &str,
+        scope: Listing<'_>,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
-        let kinds = self.kinds.load();
         let installed = self.installed.load_full();
-        let of_aso = |resource: &&ApiResource| kinds.groups().any(|group| group == resource.group);
+        let namespace = match scope {
+            Listing::Namespace(namespace) => namespace,
+            Listing::Kind(group, kind) => {
+                return match installed.get(group, kind) {
+                    Some(resource) => self.list_kind(resource.clone(), None).await,
+                    None => Ok(Vec::new()),
+                };
+            }
+        };
+        let groups = installed.groups(&self.kinds.load());
+        let of_aso = |resource: &&ApiResource| groups.contains(&resource.group);
         let resources: Vec<ApiResource> = installed.all().filter(of_aso).cloned().collect();
         let lists: Vec<Vec<Arc<ObjectFacts>>> = stream::iter(resources)
-            .map(|resource| self.list_kind(resource, namespace))
+            .map(|resource| self.list_kind(resource, Some(namespace)))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
@@ -38,14 +46,17 @@ impl KubeCluster {
     async fn list_kind(
         &self,
         resource: ApiResource,
-        namespace: &str,
+        namespace: Option<&str>,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
-        let api: Api<WatchedObject> =
-            Api::namespaced_with(self.client.clone(), namespace, &resource);
-        let what = format!(
-            "{}.{} in namespace {namespace}",
-            resource.plural, resource.group
-        );
+        let client = self.client.clone();
+        let api: Api<WatchedObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+            None => Api::all_with(client, &resource),
+        };
+        let within = namespace.map_or("all namespaces".to_owned(), |one| {
+            format!("namespace {one}")
+        });
+        let what = format!("{}.{} in {within}", resource.plural, resource.group);
         let mut params = ListParams::default().limit(PAGE);
         let mut found = Vec::new();
         loop {

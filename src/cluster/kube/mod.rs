@@ -31,7 +31,7 @@ use crate::resolve::{Secret, Trust};
 
 use super::observer::Observer;
 use super::upkeep::Labelled;
-use super::{Cluster, ClusterError, NamespaceFacts, Parking};
+use super::{Cluster, ClusterError, Listing, NamespaceFacts, Parking};
 use credentials::Credentials;
 use discovery::Installed;
 use store::Store;
@@ -250,8 +250,8 @@ impl Cluster for KubeCluster {
         self.read_namespace(name).await
     }
 
-    async fn list(&self, namespace: &str) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
-        self.list_stored(namespace).await
+    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+        self.list_stored(scope).await
     }
 
     async fn secret(

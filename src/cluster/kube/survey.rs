@@ -63,8 +63,8 @@ impl Survey {
 
     /// The kinds to look at: those installed whose groups are ASO's.
     pub fn resources(&self) -> Vec<ApiResource> {
-        let of_aso =
-            |resource: &&ApiResource| self.kinds.groups().any(|group| group == resource.group);
+        let groups = self.installed.groups(&self.kinds);
+        let of_aso = |resource: &&ApiResource| groups.contains(&resource.group);
         let mut found: Vec<ApiResource> = self.installed.all().filter(of_aso).cloned().collect();
         found.sort_by(|a, b| (&a.group, &a.kind).cmp(&(&b.group, &b.kind)));
         found

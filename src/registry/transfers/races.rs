@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use crate::claim::{Aim, Answer, Attempt, Call, Refusal};
+use crate::claim::{Aim, Attempt, Refusal};
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::{Cursor, Listed, MemberRecord, Page, RecordVersion};
 
@@ -114,26 +114,9 @@ impl Registry for ByTurns {
 /// A destructive delete of a group at the source, as an admission makes it.
 async fn delete(registry: &dyn Registry, group: &Identity, name: &str) -> Result<(), Refusal> {
     let aim = Aim::Delete(deletion("a/team", name));
-    let mut attempt = Attempt::new(aim, vec![group.clone()], false);
+    let mut attempt = Attempt::new(aim, vec![group.clone()]);
     while let Some(call) = attempt.call() {
-        let answer = match call {
-            Call::Claim(identity) => {
-                let known = registry.claim(identity).await.unwrap();
-                Answer::Claim(known.map(|known| (known.record, known.version)))
-            }
-            Call::Put(record, version) => {
-                match registry.put_claim(record, version).await.unwrap() {
-                    Put::Stored(_) => Answer::Stored,
-                    Put::Conflict => Answer::Conflict,
-                }
-            }
-            Call::Below(identity) => {
-                let below = registry.claims(&Scope::Below(identity.clone())).await;
-                let records = below.unwrap().records.into_iter().map(|known| known.record);
-                Answer::Claims(records.collect())
-            }
-            Call::Claims(_) => Answer::Claims(Vec::new()),
-        };
+        let answer = crate::registry::make(registry, call).await.unwrap();
         attempt.answer(answer);
     }
     attempt.outcome()

@@ -37,7 +37,7 @@ impl World {
             word: Word::Kept,
         };
         let identities = vec![place.identity().clone()];
-        let mut attempt = Attempt::new(self.aim(rules, &request), identities, false);
+        let mut attempt = Attempt::new(self.aim(rules, &request), identities);
         if by_force && rules.claim_by_force {
             attempt = attempt.by_force();
         }
@@ -219,7 +219,7 @@ impl World {
             let uid = RequestUid::new(&name(number));
             let back = Aim::TakeBack(request.place.copy().clone(), uid);
             let identities = vec![request.place.identity().clone()];
-            request.phase = Phase::Refused(Sealed::new(Attempt::new(back, identities, false)));
+            request.phase = Phase::Refused(Sealed::new(Attempt::new(back, identities)));
         } else {
             self.requests[at].phase = Phase::Admitted;
         }

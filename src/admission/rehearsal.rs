@@ -1,0 +1,87 @@
+//! Dry runs: what a request would write is kept for the request's own calls. So each of its
+//! steps sees what the steps before it would have done, and the registry sees nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::arm::Identity;
+use crate::claim::{Answer, Call, Record};
+use crate::registry::{self, RecordVersion, Registry, RegistryError};
+
+type Claim = Option<(Record, RecordVersion)>;
+
+/// The claims that one dry run has read, as they would be by now.
+#[derive(Debug, Default)]
+pub(super) struct Rehearsal(Mutex<HashMap<Identity, Claim>>);
+
+impl Rehearsal {
+    /// Makes a call of an attempt, but for what it writes.
+    pub(super) async fn make(
+        &self,
+        registry: &dyn Registry,
+        call: Call<'_, RecordVersion>,
+    ) -> Result<Answer<RecordVersion>, RegistryError> {
+        Ok(match call {
+            Call::Claim(identity) => Answer::Claim(self.claim(registry, identity).await?),
+            Call::Put(record, expected) => {
+                let stored = self.claim(registry, &record.identity).await?;
+                self.put(record, expected, stored)
+            }
+            Call::Claims(identities) => {
+                let mut claims = Vec::new();
+                for identity in &identities {
+                    claims.extend(self.claim(registry, identity).await?);
+                }
+                Answer::Claims(claims.into_iter().map(|(record, _)| record).collect())
+            }
+            Call::Below(identity) => {
+                let mut below = match registry::make(registry, Call::Below(identity)).await? {
+                    Answer::Claims(below) => below,
+                    other => return Ok(other),
+                };
+                let known = self.known();
+                below.retain(|stored| !known.contains_key(&stored.identity));
+                let all = known.values().flatten().map(|(record, _)| record);
+                below.extend(all.filter(|one| one.identity.is_below(identity)).cloned());
+                Answer::Claims(below)
+            }
+        })
+    }
+
+    async fn claim(
+        &self,
+        registry: &dyn Registry,
+        identity: &Identity,
+    ) -> Result<Claim, RegistryError> {
+        if let Some(known) = self.known().get(identity) {
+            return Ok(known.clone());
+        }
+        let read = registry.claim(identity).await?;
+        let read = read.map(|known| (known.record, known.version));
+        // Another step may have read it in the meantime, and written since.
+        Ok(self.known().entry(identity.clone()).or_insert(read).clone())
+    }
+
+    fn put(
+        &self,
+        record: &Record,
+        expected: Option<&RecordVersion>,
+        stored: Claim,
+    ) -> Answer<RecordVersion> {
+        let mut known = self.known();
+        let held = known.entry(record.identity.clone()).or_insert(stored);
+        let version = held.as_ref().map(|(_, version)| version);
+        if version != expected {
+            return Answer::Conflict;
+        }
+        let before = version.map_or("", RecordVersion::as_str);
+        let next = RecordVersion::new(&format!("{before}+"));
+        *held = Some((record.clone(), next));
+        Answer::Stored
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is as good.
+    fn known(&self) -> MutexGuard<'_, HashMap<Identity, Claim>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

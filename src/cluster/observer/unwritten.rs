@@ -1,0 +1,70 @@
+//! What people overrode while the registry was away: it goes into the claims' history as soon
+//! as that can be written. A reason that was used up must not let a delete through later.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::arm::Identity;
+use crate::claim::{Aim, Attempt, Entry};
+use crate::object::ObjectKey;
+use crate::registry::{self, RegistryError};
+
+use super::Observer;
+
+/// How many entries wait at most; the oldest go first.
+const MOST: usize = 1000;
+
+#[derive(Debug, Default)]
+pub(super) struct Unwritten(Mutex<VecDeque<Entry>>);
+
+impl Unwritten {
+    pub(super) fn add(&self, entry: Entry) {
+        let mut entries = self.entries();
+        if !entries.contains(&entry) {
+            entries.push_back(entry);
+        }
+        if entries.len() > MOST {
+            entries.pop_front();
+        }
+    }
+
+    fn of(&self, key: &ObjectKey) -> Vec<Entry> {
+        let entries = self.entries();
+        let of_object = entries.iter().filter(|entry| entry.copy.object == *key);
+        of_object.cloned().collect()
+    }
+
+    fn is_written(&self, written: &Entry) {
+        self.entries().retain(|entry| entry != written);
+    }
+
+    /// No call panics while it holds the lock, so a poisoned one is as good.
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer {
+    /// Writes what was overridden for an object into the claims that have it as a copy.
+    pub(super) async fn catch_up_on_overrides(
+        &self,
+        key: &ObjectKey,
+        claims: &[Identity],
+    ) -> Result<(), RegistryError> {
+        if claims.is_empty() {
+            return Ok(());
+        }
+        for entry in self.unwritten.of(key) {
+            for identity in claims {
+                let aim = Aim::Remember(entry.clone());
+                let mut attempt = Attempt::new(aim, vec![identity.clone()]);
+                while let Some(call) = attempt.call() {
+                    let answer = registry::make(&*self.registry, call).await?;
+                    attempt.answer(answer);
+                }
+            }
+            self.unwritten.is_written(&entry);
+        }
+        Ok(())
+    }
+}
