@@ -37,6 +37,19 @@ pub struct Settings {
     pub namespaces: BTreeMap<String, NamespaceSettings>,
 }
 
+impl Settings {
+    /// A cluster of which nothing is stated.
+    pub fn of(name: MemberName) -> Self {
+        Self {
+            name,
+            subscription: None,
+            default_policy: None,
+            operators: Vec::new(),
+            namespaces: BTreeMap::new(),
+        }
+    }
+}
+
 /// What a person states of a namespace.
 #[derive(Clone, Debug, Default)]
 pub struct NamespaceSettings {

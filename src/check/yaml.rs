@@ -3,7 +3,7 @@
 mod json;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
@@ -96,6 +96,22 @@ impl<'a> Node<'a> {
             Value::List(nodes) => nodes,
             _ => &[],
         }
+    }
+
+    /// The entries of a mapping whose values are plain, as texts.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let Value::Map(entries) = &self.value else {
+            return BTreeMap::new();
+        };
+        let plain = entries.iter().filter_map(|entry| {
+            let text = match &entry.node.value {
+                Value::Text(text) | Value::Number(text) => text.clone().into_owned(),
+                Value::Bool(yes) => yes.to_string(),
+                Value::Null | Value::List(_) | Value::Map(_) => return None,
+            };
+            Some((entry.key.to_string(), text))
+        });
+        plain.collect()
     }
 
     /// The same as JSON.

@@ -18,6 +18,7 @@ mod output;
 #[cfg(test)]
 mod reference;
 mod registry;
+mod replay;
 mod report;
 mod serve;
 mod terminal;
@@ -62,6 +63,8 @@ enum Command {
     Check(Box<check::CheckArgs>),
     /// Report resources that are live in several places, in clusters as they are; only reads.
     Audit(audit::AuditArgs),
+    /// What the guard would have refused, by the audit logs of clusters without it.
+    Replay(Box<replay::ReplayArgs>),
     /// Who holds what: list, show and release claims.
     Claims(claims::ClaimsArgs),
     /// The clusters that share the registry: list, add and forget them.
@@ -135,6 +138,7 @@ impl Cli {
             Command::Serve(args) => return serve::run(*args).await,
             Command::Check(args) => return check::run(&args).await,
             Command::Audit(args) => return audit::run(&args).await,
+            Command::Replay(args) => return replay::run(&args).await,
             Command::Claims(args) => return claims::run(&args).await,
             Command::Members(args) => return members::run(&args).await,
             Command::Transfer(args) => return transfer::run(&args).await,

@@ -12,6 +12,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod check;
 mod cluster;
 mod generated;
 mod helm;

@@ -1,6 +1,5 @@
 //! Input that makes no sense is told of with its file and line, and never a panic.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -155,13 +154,7 @@ proptest! {
     fn no_manifest_makes_it_panic(texts in prop::collection::vec(manifest_text(), 1..4)) {
         let mut clusters: Vec<Cluster> = Vec::new();
         for (at, text) in texts.iter().enumerate() {
-            let mut cluster = Cluster::new(Settings {
-                name: format!("c{at}").parse().unwrap(),
-                subscription: None,
-                default_policy: None,
-                operators: Vec::new(),
-                namespaces: BTreeMap::new(),
-            });
+            let mut cluster = Cluster::new(Settings::of(format!("c{at}").parse().unwrap()));
             let contents = manifest::read(&"x.yaml".into(), text, "default");
             let lines = text.lines().count() + 1;
             for finding in &contents.findings {

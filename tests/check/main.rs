@@ -7,9 +7,11 @@
     reason = "what goes wrong in a helper fails its test"
 )]
 
+mod audit_log;
 mod bad_input;
 mod cases;
 mod forms;
+mod platforms;
 mod replay;
 mod run;
 mod seeded;

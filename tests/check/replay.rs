@@ -72,17 +72,27 @@ fn review(uid: &str, operation: &str, object: Option<Value>, old: Option<Value>)
 }
 
 fn replay(claims: &[Value], reviews: &[String]) -> Said {
-    let directory = TempDir::new().unwrap();
+    replay_in(&TempDir::new().unwrap(), claims, reviews, &[])
+}
+
+fn replay_in(directory: &TempDir, claims: &[Value], reviews: &[String], more: &[&str]) -> Said {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": claims});
     fs::write(directory.path().join("claims.json"), list.to_string()).unwrap();
     fs::write(directory.path().join("reviews.jsonl"), reviews.join("\n")).unwrap();
-    let args = [
+    let mut args = vec![
         "--replay=reviews.jsonl",
         "--claims=claims.json",
         "--as=b",
         "-o=json",
     ];
+    args.extend(more);
     check_in(directory.path(), &args, "")
+}
+
+fn refused(said: &Said) -> Vec<String> {
+    let mut places = said.places();
+    places.retain(|place| place.starts_with("refused") || place.starts_with("warned"));
+    places
 }
 
 #[test]
@@ -158,4 +168,102 @@ fn what_cannot_be_replayed_is_named() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn what_is_stated_of_the_member_counts_with_objects_or_without() {
+    let claims = [claim("a", "rg-shop", "manage")];
+    let reviews = [review(
+        "1",
+        "CREATE",
+        Some(group("rg-shop", "u1", None)),
+        None,
+    )];
+    let of_b = format!("--subscription=b={SUBSCRIPTION}");
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("b")).unwrap();
+    for more in [&[&*of_b, "--cluster=b=b"][..], &[&*of_b]] {
+        let said = replay_in(&directory, &claims, &reviews, more);
+        assert_eq!(
+            refused(&said),
+            ["refused reviews.jsonl:1"],
+            "{}{}",
+            said.out,
+            said.err
+        );
+    }
+    let file = format!("clusters: [{{name: b, paths: [b], subscription: {SUBSCRIPTION}}}]");
+    fs::write(directory.path().join("aso-guard.yaml"), file).unwrap();
+    let said = replay_in(&directory, &claims, &reviews, &[]);
+    assert_eq!(
+        refused(&said),
+        ["refused reviews.jsonl:1"],
+        "{}{}",
+        said.out,
+        said.err
+    );
+    // Another one is another resource.
+    let other = "--subscription=b=00000000-0000-0000-0000-00000000000b";
+    let said = replay_in(&directory, &claims, &reviews, &[other]);
+    assert_eq!(refused(&said), [""; 0], "{}{}", said.out, said.err);
+}
+
+#[test]
+fn an_objects_own_credential_counts_and_no_other_stands_in_for_it() {
+    let claims = [
+        claim("a", "rg-shop", "manage"),
+        claim("b", "rg-own", "manage"),
+    ];
+    let mut named = group("rg-shop", "u1", None);
+    named["metadata"]["annotations"] =
+        json!({"serviceoperator.azure.com/credential-from": "creds"});
+    let reviews = [review("1", "CREATE", Some(named), None)];
+    let directory = TempDir::new().unwrap();
+    let said = replay_in(&directory, &claims, &reviews, &[]);
+    assert_eq!(
+        refused(&said),
+        ["warned reviews.jsonl:1"],
+        "{}{}",
+        said.out,
+        said.err
+    );
+    let words = said.findings()[0]["message"].to_string();
+    assert!(words.contains("shop/creds is in no manifest"), "{words}");
+    let stated = format!("--subscription=b/shop/creds={SUBSCRIPTION}");
+    let said = replay_in(&directory, &claims, &reviews, &[&stated]);
+    assert_eq!(
+        refused(&said),
+        ["refused reviews.jsonl:1"],
+        "{}{}",
+        said.out,
+        said.err
+    );
+}
+
+#[test]
+fn what_was_there_already_has_its_claims() {
+    let directory = TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("b")).unwrap();
+    let mut old = group("old", "", None);
+    old["spec"]["azureName"] = "rg-shop".into();
+    fs::write(directory.path().join("b/rg.json"), old.to_string()).unwrap();
+    old["metadata"]["uid"] = "u1".into();
+    let mut new = group("new", "u2", None);
+    new["spec"]["azureName"] = "rg-shop".into();
+    let reviews = [
+        review("1", "CREATE", Some(new), None),
+        review("2", "DELETE", None, Some(old)),
+    ];
+    let more = ["--cluster=b=b", &format!("--subscription={SUBSCRIPTION}")];
+    let claims = [claim("a", "rg-other", "manage")];
+    let said = replay_in(&directory, &claims, &reviews, &more);
+    assert_eq!(
+        refused(&said),
+        ["refused reviews.jsonl:1"],
+        "{}{}",
+        said.out,
+        said.err
+    );
+    let words = said.findings()[0]["message"].to_string();
+    assert!(words.contains("shop/ResourceGroup/old"), "{words}");
 }

@@ -43,9 +43,14 @@ impl Said {
 
 /// Runs `aso-guard check` in a directory.
 pub fn check_in(directory: &Path, args: &[&str], input: &str) -> Said {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_aso-guard"))
-        .arg("check")
-        .args(args)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aso-guard"));
+    command.arg("check").args(args);
+    said(command, directory, input)
+}
+
+/// Runs a command in a directory.
+pub fn said(mut command: Command, directory: &Path, input: &str) -> Said {
+    let mut child = command
         .current_dir(directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

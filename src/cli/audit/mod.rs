@@ -76,13 +76,8 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
             return Outcome::Usage;
         }
     };
-    let mut report = Report {
-        findings: Vec::new(),
-        clusters: Vec::new(),
-        compared: check::Compared::default(),
-        at: Timestamp::now(),
-        remarks: contexts.iter().filter_map(Context::renamed).collect(),
-    };
+    let mut report = Report::new(Timestamp::now());
+    report.remarks = contexts.iter().filter_map(Context::renamed).collect();
     let progress = Progress::new();
     let looks = contexts.iter().map(|context| {
         let progress = progress.of(&context.name);

@@ -1,6 +1,5 @@
 //! One live cluster, as a check takes it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,11 +56,8 @@ pub(super) async fn look(
     let objects = objects(&survey, &progress, &mut missed).await;
 
     let mut cluster = Cluster::new(Settings {
-        name: context.member.clone(),
         subscription: subscription.map(Arc::from),
-        default_policy: None,
-        operators: Vec::new(),
-        namespaces: BTreeMap::new(),
+        ..Settings::of(context.member.clone())
     });
     for kind in survey.kinds().iter().filter(|kind| kind.learned) {
         cluster.add(Item::Kind(kind.clone()));

@@ -10,16 +10,19 @@ use crate::check::yaml::{Node, documents};
 use crate::check::{Finding, Level, Mark, Place, Rule};
 use crate::object::text::{printable, quoted};
 
+use super::render::{Output, Rendered, substitute};
+
 /// How deep directories are searched.
 const DEPTH: usize = 64;
 /// What files of manifests end with.
 const ENDS: [&str; 3] = ["yaml", "yml", "json"];
 /// What makes a directory one that kustomize renders.
-const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+pub(super) const KUSTOMIZATIONS: [&str; 3] =
+    ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The files read so far.
 #[derive(Default)]
-pub(super) struct Files {
+pub(in crate::cli) struct Files {
     /// What could not be read as text.
     pub(super) findings: Vec<Finding>,
     /// What a person should know of how they were read.
@@ -30,11 +33,35 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Hands every file at a path to `each`, in the order of their names.
+    /// Hands every file at a path to `each`, in the order of their names, or what a tool renders
+    /// there. `namespace`: of a chart's objects that do not say.
     ///
     /// # Errors
     /// There is nothing at the path, or it cannot be read; with the path, for a person.
     pub(super) fn read(
+        &mut self,
+        path: &Path,
+        namespace: &str,
+        mut each: impl FnMut(&Arc<str>, &str),
+    ) -> Result<(), String> {
+        let Some(rendered) = Rendered::of(path) else {
+            return self.read_plain(path, each);
+        };
+        for output in rendered.render(namespace)? {
+            match output {
+                Output::Text(name, text) => each(&printable(&name, usize::MAX).into(), &text),
+                Output::Directory(directory, variables) => {
+                    self.read_plain(&directory, |file, text| {
+                        each(file, &substitute(text, &variables));
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, without rendering anything.
+    pub(super) fn read_plain(
         &mut self,
         path: &Path,
         mut each: impl FnMut(&Arc<str>, &str),

@@ -1,31 +1,34 @@
 //! `aso-guard check`: manifests of several clusters against each other, before they are applied.
 
 mod files;
+mod render;
 mod replay;
 mod settings;
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::check::{self, Cluster, Compared, Contents, manifest};
+use crate::check::{self, Cluster, manifest};
 
 use super::Outcome;
 use super::report::{Form, Report};
 use super::terminal::Style;
-use files::Files;
-use settings::Plan;
+pub(super) use files::Files;
+use replay::Replay;
+use settings::Problems;
+pub(super) use settings::{Plan, Planned};
 
 /// Which manifests, and what is known of their clusters.
 #[derive(Args)]
-pub(super) struct CheckArgs {
+pub(in crate::cli) struct ClusterArgs {
     /// A cluster and its manifests: a file, a directory, or - for standard input; may be repeated
     ///
     /// Directories are searched for .yaml, .yml and .json files. Several paths are separated by
-    /// commas. What a tool renders is best given rendered:
+    /// commas. What a tool renders is best given rendered: kustomize:DIR; flux:DIR, with all that
+    /// Flux's Kustomizations in it apply; helm:CHART[:VALUES...]; or by standard input:
     /// kubectl kustomize clusters/a | aso-guard check --cluster a=- --cluster b=clusters/b
     #[arg(
         long = "cluster",
@@ -72,14 +75,27 @@ pub(super) struct CheckArgs {
         default_value = "table",
         env = "ASO_GUARD_CHECK_OUTPUT"
     )]
-    pub(super) output: Form,
+    pub(in crate::cli) output: Form,
+}
+
+/// What to check.
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    clusters: ClusterArgs,
+    /// List each object with its ARM ID, its policy, and what the two rest on
+    #[arg(long, env = "ASO_GUARD_CHECK_IDENTITIES")]
+    identities: bool,
     #[command(flatten)]
     replay: replay::ReplayArgs,
 }
 
 /// Checks, and writes what was found to standard output.
 pub(super) async fn run(args: &CheckArgs) -> Outcome {
-    let plan = match Plan::of(args) {
+    let mut problems = Problems::default();
+    let replay = Replay::of(&args.replay, &mut problems);
+    let member = replay.iter().map(|replay| &replay.member);
+    let plan = match Plan::of(&args.clusters, member, Some(problems)) {
         Ok(plan) => plan,
         Err(problems) => {
             eprint!("aso-guard: cannot check:\n{problems}");
@@ -87,44 +103,28 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
         }
     };
     let mut files = Files::default();
-    let mut report = Report {
-        findings: Vec::new(),
-        clusters: Vec::new(),
-        compared: Compared::default(),
-        at: Timestamp::now(),
-        remarks: Vec::new(),
-    };
-    let mut clusters = Vec::new();
-    let mut unread = Vec::new();
+    let mut report = Report::new(Timestamp::now());
+    let (mut clusters, mut unread) = (Vec::new(), Vec::new());
     for planned in &plan.clusters {
-        let mut cluster = Cluster::new(planned.settings.clone());
-        for path in &planned.paths {
-            let read = files.read(path, |file: &Arc<str>, text: &str| {
-                add(
-                    &mut cluster,
-                    file,
-                    text,
-                    &planned.default_namespace,
-                    &mut report,
-                );
-            });
-            if let Err(error) = read {
-                unread.push(error);
+        match read(planned, &mut files, &mut report) {
+            Ok(cluster) => {
+                let name = cluster.name().to_string();
+                report.clusters.push((name, cluster.objects().count()));
+                clusters.push(cluster);
             }
+            Err(errors) => unread.push(errors),
         }
-        let name = cluster.name().to_string();
-        report.remarks.extend(makers(&cluster));
-        report.clusters.push((name, cluster.objects().count()));
-        clusters.push(cluster);
     }
-    report.findings.extend(files.findings);
-    report.remarks.extend(files.remarks);
     if !unread.is_empty() {
-        eprintln!("aso-guard: cannot check:\n  {}", unread.join("\n  "));
+        eprintln!("aso-guard: cannot check:\n{}", unread.join("\n"));
         return Outcome::Usage;
     }
-    report.add(check::check(&mut clusters));
-    if let Some(asked) = &plan.replay {
+    let mut checked = check::check(&mut clusters);
+    if args.identities {
+        report.objects = Some(std::mem::take(&mut checked.objects));
+    }
+    report.add(checked);
+    if let Some(asked) = &replay {
         match replay::run(asked, clusters).await {
             Ok(found) => report.findings.extend(found),
             Err(error) => {
@@ -137,7 +137,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
     report.sort();
     let out = &mut std::io::stdout().lock();
     let written = report
-        .write(args.output, Style::of_stdout(), out)
+        .write(args.clusters.output, Style::of_stdout(), out)
         .and_then(|()| out.flush());
     match written {
         Ok(()) => report.outcome(),
@@ -148,12 +148,36 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
     }
 }
 
-fn add(cluster: &mut Cluster, file: &Arc<str>, text: &str, namespace: &str, report: &mut Report) {
-    let Contents { items, findings } = manifest::read(file, text, namespace);
-    for item in items {
-        cluster.add(item);
+/// Reads the manifests of a cluster.
+///
+/// # Errors
+/// What could not be read, a line each.
+pub(in crate::cli) fn read(
+    planned: &Planned,
+    files: &mut Files,
+    report: &mut Report,
+) -> Result<Cluster, String> {
+    let mut cluster = Cluster::new(planned.settings.clone());
+    let mut unread = Vec::new();
+    for path in &planned.paths {
+        let read = files.read(path, &planned.default_namespace, |file, text| {
+            let contents = manifest::read(file, text, &planned.default_namespace);
+            contents
+                .items
+                .into_iter()
+                .for_each(|item| cluster.add(item));
+            report.findings.extend(contents.findings);
+        });
+        unread.extend(read.err().map(|error| format!("  {error}")));
     }
-    report.findings.extend(findings);
+    report.findings.append(&mut files.findings);
+    report.remarks.append(&mut files.remarks);
+    report.remarks.extend(makers(&cluster));
+    if unread.is_empty() {
+        Ok(cluster)
+    } else {
+        Err(unread.join("\n"))
+    }
 }
 
 /// What may make ASO objects that are not in the manifests.

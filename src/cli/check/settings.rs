@@ -11,30 +11,38 @@ use crate::check::{NamespaceSettings, Rule, Settings, is_subscription};
 use crate::claim::MemberName;
 use crate::policy::Policy;
 
-use super::CheckArgs;
-use super::replay::Replay;
+use super::ClusterArgs;
 
 /// The file that is read where no other is named.
 const DEFAULT_FILE: &str = "aso-guard.yaml";
 
 /// What there is to do.
-pub(super) struct Plan {
-    pub(super) clusters: Vec<Planned>,
-    pub(super) ignore: Vec<Rule>,
-    pub(super) replay: Option<Replay>,
+pub(in crate::cli) struct Plan {
+    pub(in crate::cli) clusters: Vec<Planned>,
+    pub(in crate::cli) ignore: Vec<Rule>,
 }
 
 /// One cluster of it.
-pub(super) struct Planned {
-    pub(super) settings: Settings,
+pub(in crate::cli) struct Planned {
+    pub(in crate::cli) settings: Settings,
     pub(super) paths: Vec<PathBuf>,
     /// Where objects are that don't say.
     pub(super) default_namespace: String,
 }
 
+impl Planned {
+    fn new(name: MemberName, paths: Vec<PathBuf>) -> Self {
+        Self {
+            settings: Settings::of(name),
+            paths,
+            default_namespace: "default".to_owned(),
+        }
+    }
+}
+
 /// What is wrong with what was told, a line each.
 #[derive(Default)]
-pub(super) struct Problems(Vec<String>);
+pub(in crate::cli) struct Problems(Vec<String>);
 
 impl Problems {
     pub(super) fn add(&mut self, problem: impl Into<String>) {
@@ -86,17 +94,32 @@ struct FileNamespace {
 }
 
 impl Plan {
-    /// Checks all of it.
+    /// Checks all of it. `members`: clusters that there have to be, with manifests or without;
+    /// `problems`: what is wrong already.
     ///
     /// # Errors
     /// All that is wrong.
-    pub(super) fn of(args: &CheckArgs) -> Result<Self, Problems> {
-        let mut problems = Problems::default();
+    pub(in crate::cli) fn of<'m>(
+        args: &ClusterArgs,
+        members: impl Iterator<Item = &'m MemberName>,
+        problems: Option<Problems>,
+    ) -> Result<Self, Problems> {
+        let mut problems = problems.unwrap_or_default();
         let file = file(args.config.as_deref(), &mut problems);
         let mut clusters = file.clusters;
         let mut given: Vec<MemberName> = Vec::new();
         for flag in &args.clusters {
             cluster_flag(flag, &mut clusters, &mut given, &mut problems);
+        }
+        // What is stated of a member that is replayed has to count, with objects or without.
+        let members: Vec<&MemberName> = members.collect();
+        for member in &members {
+            if !clusters
+                .iter()
+                .any(|planned| planned.settings.name == **member)
+            {
+                clusters.push(Planned::new((*member).clone(), Vec::new()));
+            }
         }
         for flag in &args.subscriptions {
             subscription_flag(flag, &mut clusters, &mut problems);
@@ -115,27 +138,22 @@ impl Plan {
         let ignore = ignore
             .filter_map(|(flag, name)| rule(flag, name, &mut problems))
             .collect();
-        let replay = Replay::of(&args.replay, &mut problems);
         for planned in &clusters {
-            if planned.paths.is_empty() && replay.is_none() {
+            if planned.paths.is_empty() && members.is_empty() {
                 let name = &planned.settings.name;
                 problems.add(format!(
                     "cluster {name} has no paths: --cluster {name}=PATH"
                 ));
             }
         }
-        if clusters.is_empty() && replay.is_none() && problems.0.is_empty() {
+        if clusters.is_empty() && problems.0.is_empty() {
             problems.add(
                 "nothing to check: name each cluster and its manifests, \
                  --cluster a=clusters/a --cluster b=clusters/b, or write them into aso-guard.yaml",
             );
         }
         if problems.0.is_empty() {
-            Ok(Self {
-                clusters,
-                ignore,
-                replay,
-            })
+            Ok(Self { clusters, ignore })
         } else {
             Err(problems)
         }
@@ -225,12 +243,15 @@ fn planned(
         };
         (namespace, settings)
     });
-    let below = |path: PathBuf| {
-        if path == Path::new("-") {
-            path
-        } else {
-            base.join(path)
+    let below = |path: PathBuf| match path.to_str().and_then(|path| path.split_once(':')) {
+        _ if path == Path::new("-") => path,
+        Some((tool @ ("kustomize" | "flux" | "helm"), rest)) => {
+            let parts = rest
+                .split(':')
+                .map(|part| base.join(part).display().to_string());
+            PathBuf::from(format!("{tool}:{}", parts.collect::<Vec<_>>().join(":")))
         }
+        _ => base.join(path),
     };
     Some(Planned {
         settings: Settings {
@@ -275,17 +296,7 @@ fn cluster_flag(
     match known {
         Some(known) if given.contains(&name) => known.paths.extend(paths),
         Some(known) => known.paths = paths,
-        None => clusters.push(Planned {
-            settings: Settings {
-                name: name.clone(),
-                subscription: None,
-                default_policy: None,
-                operators: Vec::new(),
-                namespaces: BTreeMap::new(),
-            },
-            paths,
-            default_namespace: "default".to_owned(),
-        }),
+        None => clusters.push(Planned::new(name.clone(), paths)),
     }
     given.push(name);
 }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::check::{Finding, Place};
+use crate::check::{Finding, Place, Seen};
 use crate::claim::CopyRef;
 
 use super::Report;
 
 /// The whole report.
 pub(super) fn report(report: &Report) -> Value {
-    json!({
+    let mut all = json!({
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "clusters": report.clusters.iter().map(|(name, objects)| json!({
             "name": name,
@@ -22,6 +22,22 @@ pub(super) fn report(report: &Report) -> Value {
         }),
         "remarks": report.remarks,
         "summary": report.summary(),
+    });
+    if let Some(objects) = &report.objects {
+        all["objects"] = objects.iter().map(seen).collect();
+    }
+    all
+}
+
+fn seen(seen: &Seen) -> Value {
+    json!({
+        "object": object(&seen.copy),
+        "place": seen.place.as_ref().map(place),
+        "resource": seen.identity.as_ref().ok(),
+        "unknown": seen.identity.as_ref().err(),
+        "policy": seen.policy.policy,
+        "policyFrom": seen.policy.source.to_string(),
+        "restsOn": seen.rests_on,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Findings, as they are given to people and to programs.
 
 mod github;
+mod html;
 mod json;
 mod policy_report;
 mod sarif;
@@ -9,7 +10,7 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use crate::check::{Checked, Compared, Finding, Level, Place, Rule};
+use crate::check::{Checked, Compared, Finding, Level, Place, Rule, Seen};
 
 use super::Outcome;
 use super::output::yaml;
@@ -32,6 +33,8 @@ pub(super) enum Form {
     Policyreport,
     /// Report objects (openreports.io/v1alpha1), to be applied to the clusters.
     Openreports,
+    /// A page for a browser.
+    Html,
 }
 
 /// What was looked at, and what was found.
@@ -43,6 +46,8 @@ pub(super) struct Report {
     pub(super) clusters: Vec<(String, usize)>,
     /// How well they could be compared.
     pub(super) compared: Compared,
+    /// Every object and what it stands for, where that is asked for.
+    pub(super) objects: Option<Vec<Seen>>,
     /// When it was made.
     pub(super) at: Timestamp,
     /// What else there is to say, a sentence each.
@@ -50,6 +55,18 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// A report without anything yet.
+    pub(super) fn new(at: Timestamp) -> Self {
+        Self {
+            findings: Vec::new(),
+            clusters: Vec::new(),
+            compared: Compared::default(),
+            objects: None,
+            at,
+            remarks: Vec::new(),
+        }
+    }
+
     /// Adds what a check came to.
     pub(super) fn add(&mut self, checked: Checked) {
         self.findings.extend(checked.findings);
@@ -147,10 +164,16 @@ impl Report {
             Form::Github => github::annotations(self, out),
             Form::Policyreport => documents(&policy_report::policy_reports(self), out),
             Form::Openreports => documents(&policy_report::open_reports(self), out),
+            Form::Html => html::page(self, out),
         }
     }
 
     fn table(&self, style: Style, out: &mut impl Write) -> io::Result<()> {
+        if let Some(objects) = &self.objects {
+            let rows = objects.iter().map(seen).collect();
+            let head = ["OBJECT", "WHERE", "ARM ID", "POLICY", "RESTS ON"];
+            writeln!(out, "{}", style.table(&head, rows, |_| None))?;
+        }
         if !self.findings.is_empty() {
             let rows = self.findings.iter().map(row).collect();
             let head = ["LEVEL", "RULE", "WHERE", "FINDING"];
@@ -185,6 +208,21 @@ fn row(finding: &Finding) -> Vec<String> {
         finding.rule.as_str().to_owned(),
         place.or(copy).unwrap_or_else(|| "-".to_owned()),
         words,
+    ]
+}
+
+fn seen(seen: &Seen) -> Vec<String> {
+    let place = seen
+        .place
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), Place::to_string);
+    let (Ok(identity) | Err(identity)) = &seen.identity;
+    vec![
+        seen.copy.to_string(),
+        place,
+        identity.clone(),
+        format!("{} ({})", seen.policy.policy, seen.policy.source),
+        seen.rests_on.join("; "),
     ]
 }
 

@@ -1,0 +1,231 @@
+//! A member in memory, through whose guard requests go again.
+//!
+//! The guard itself gives the verdicts, and the observer keeps the claims, as in a cluster.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admission::review::Request;
+use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, Verdict};
+use crate::check::{Cluster, Finding, Level, Place, Rule};
+use crate::claim::{CopyRef, Record};
+use crate::cluster::member::{Membership, Report};
+use crate::cluster::memory::{MemoryCluster, credential};
+use crate::cluster::observer::Observer;
+use crate::object::wire::Namespace;
+use crate::object::{ObjectFacts, ObjectKey};
+use crate::registry::memory::MemoryRegistry;
+use crate::resolve::{NAMESPACE_SECRET, Secret};
+use crate::telemetry::Silent;
+
+/// How long one verdict may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// As in `serve`, where nothing else is said.
+const CLAIM_DEADLINE: Duration = Duration::from_secs(90);
+
+/// A member in memory.
+pub(in crate::cli) struct Stage {
+    guard: Guard,
+    pub(super) cluster: Arc<MemoryCluster>,
+    pub(super) observer: Arc<Observer>,
+    /// What is stated, or among the manifests.
+    own: Cluster,
+    /// The subscriptions that claims tell of: of objects, and of namespaces.
+    of_objects: BTreeMap<ObjectKey, String>,
+    of_namespaces: BTreeMap<Arc<str>, String>,
+}
+
+impl Stage {
+    /// A member with the objects of `own`, each with the claim that its observer would have made.
+    /// `records`: what the registry has of it.
+    ///
+    /// # Errors
+    /// None of a registry in memory.
+    pub(in crate::cli) async fn set(
+        own: Cluster,
+        registry: Arc<MemoryRegistry>,
+        records: &[Record],
+    ) -> anyhow::Result<Self> {
+        let member = own.name().clone();
+        let membership = Membership {
+            name: member.clone(),
+            cluster: "".into(),
+        };
+        membership.write(&*registry, &Report::default()).await?;
+        let (mut of_objects, mut of_namespaces) = (BTreeMap::new(), BTreeMap::new());
+        for record in records {
+            for copy in record.copies.keys().filter(|copy| copy.member == member) {
+                if let Some(subscription) = record.identity.subscription() {
+                    let namespace = copy.object.namespace.clone();
+                    of_objects.insert(copy.object.clone(), subscription.to_owned());
+                    of_namespaces.insert(namespace, subscription.to_owned());
+                }
+            }
+        }
+        // A namespace of which nothing is known has the global credential, most likely.
+        let global = of_namespaces.values().next().map_or("", String::as_str);
+        let cluster = Arc::new(MemoryCluster::new(global));
+        for (namespace, policy, _) in own.policies() {
+            cluster.set_namespace_policy(namespace, Some(policy));
+        }
+        let observer = Arc::new(Observer::new(
+            member.clone(),
+            registry.clone(),
+            cluster.clone(),
+            CLAIM_DEADLINE,
+        ));
+        let guard = Guard {
+            member,
+            registry,
+            cluster: cluster.clone(),
+            follow_up: observer.clone(),
+            settings: Settings {
+                mode: Mode::Enforce,
+                on_unresolved: OnUnresolved::Warn,
+                claim_deadline: CLAIM_DEADLINE,
+            },
+            notices: Arc::new(Silent),
+            metrics: Metrics::default(),
+            privileges: Privileges::default(),
+        };
+        let stage = Self {
+            guard,
+            cluster,
+            observer,
+            own,
+            of_objects,
+            of_namespaces,
+        };
+        let default = stage.own.default_policies();
+        let default = default.first().map(|(policy, _)| *policy);
+        stage.cluster.set_operator_policy(default);
+        let objects: Vec<Arc<ObjectFacts>> =
+            stage.own.objects().map(|one| one.facts.clone()).collect();
+        for object in &objects {
+            stage.know_credential(object);
+            stage.cluster.store(ObjectFacts::clone(object));
+        }
+        for object in &objects {
+            stage.observer.look(&object.key).await?;
+        }
+        // From here on it knows which claims list an object.
+        stage.observer.compare().await?;
+        Ok(stage)
+    }
+
+    /// What the guard says to a request. What the request says was there is there.
+    ///
+    /// # Errors
+    /// None of a registry in memory.
+    pub(in crate::cli) async fn judge(&self, request: &Request<'_>) -> anyhow::Result<Verdict> {
+        for object in [request.object(), request.old_object()] {
+            if let Ok(Some(object)) = object {
+                self.know_credential(&object);
+            }
+        }
+        if let Ok(Some(old)) = request.old_object()
+            && !is_namespace(request)
+        {
+            let stored = self.cluster.stored(&old.key);
+            // What a manifest told of has no uid yet.
+            let is_new = stored.as_ref().is_none_or(|stored| stored.uid.is_empty());
+            let was_there = stored.is_some();
+            let key = old.key.clone();
+            if is_new {
+                self.cluster.store(old);
+            }
+            if is_new && was_there {
+                self.observer.look(&key).await?;
+            }
+        }
+        Ok(self.guard.judge(request, TIMEOUT).await)
+    }
+
+    /// Has the cluster know the credential of an object: as it is stated or written; else as the
+    /// claims tell.
+    pub(super) fn know_credential(&self, object: &ObjectFacts) {
+        let key = &object.key;
+        let named = object.annotations.credential_from.as_deref();
+        let named = named.filter(|name| !name.is_empty());
+        let secret = match (
+            self.own.subscription(object),
+            self.of_objects.get(key),
+            named,
+        ) {
+            (Ok(known), _, _) => credential(&known),
+            (Err(_), Some(claimed), _) => credential(claimed),
+            // Where the secret that is named is not known, ASO takes no other one.
+            (Err(unknown), None, Some(_)) => Secret::Unreadable(unknown.why),
+            (Err(_), None, None) => match self.of_namespaces.get(&key.namespace) {
+                Some(claimed) => credential(claimed),
+                None => return,
+            },
+        };
+        let name = named.unwrap_or(NAMESPACE_SECRET);
+        self.cluster.set_secret(&key.namespace, name, secret);
+    }
+
+    /// What a request comes to, and what the observer makes of it.
+    ///
+    /// # Errors
+    /// None of a registry in memory.
+    pub(in crate::cli) async fn happen(&self, request: &Request<'_>) -> anyhow::Result<()> {
+        if is_namespace(request) {
+            if let Ok((_, Some(now))) = request.both::<Namespace>() {
+                self.cluster.set_namespace_policy(now.name(), now.policy());
+                let objects = crate::cluster::Cluster::in_namespace(&*self.cluster, now.name());
+                for object in objects {
+                    self.observer.look(&object.key).await?;
+                }
+            }
+            return Ok(());
+        }
+        let (now, before) = (request.object(), request.old_object());
+        let key: Option<ObjectKey> = match (&*request.operation, now, before) {
+            ("CREATE" | "UPDATE", Ok(Some(now)), _) => {
+                let key = now.key.clone();
+                self.cluster.store(now);
+                Some(key)
+            }
+            ("DELETE", _, Ok(Some(before))) => {
+                self.cluster.remove(&before.key);
+                Some(before.key)
+            }
+            _ => None,
+        };
+        if let Some(key) = key {
+            self.observer.look(&key).await?;
+        }
+        Ok(())
+    }
+
+    /// A verdict as a finding, where it is more than yes.
+    pub(in crate::cli) fn finding(
+        &self,
+        request: &Request<'_>,
+        place: Place,
+        verdict: &Verdict,
+    ) -> Option<Finding> {
+        let (rule, level, words) = match (verdict.allowed, verdict.warnings.is_empty()) {
+            (true, true) => return None,
+            (true, false) => (Rule::Warned, Level::Warning, verdict.warnings.join("\n")),
+            (false, _) => (Rule::Refused, Level::Error, verdict.message.clone()),
+        };
+        let object = request.object().ok().flatten();
+        let object = object.or_else(|| request.old_object().ok().flatten());
+        let reason = verdict.reason.map_or("", |reason| reason.as_str());
+        let message = format!("{} {reason}: {words}", request.operation);
+        Some(Finding {
+            copy: object.map(|object| CopyRef {
+                member: self.guard.member.clone(),
+                object: object.key,
+            }),
+            ..Finding::at(rule, level, place, message)
+        })
+    }
+}
+
+fn is_namespace(request: &Request<'_>) -> bool {
+    request.kind.group.is_empty() && request.kind.kind == "Namespace"
+}
