@@ -11,6 +11,7 @@ mod audit_log;
 mod bad_input;
 mod cases;
 mod forms;
+mod pipeline;
 mod platforms;
 mod replay;
 mod run;
