@@ -18,7 +18,7 @@ use crate::repository::Repository;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a cluster's own `shop` is left as it is.
-pub const AS_IT_IS: &str = "resources: [../../../shop]\n";
+const AS_IT_IS: &str = "resources: [../../../shop]\n";
 
 /// The repository of one story, and a Kustomization `fleet` in each cluster.
 pub struct Fleet<'a> {
@@ -31,31 +31,12 @@ impl<'a> Fleet<'a> {
     /// Has `shop` with these resources in the repository, and in neither of the clusters.
     pub async fn begin(story: &'a Story<'a>, resources: &[Object]) -> Self {
         let repository = Repository::start().await;
-        let mut files = Vec::new();
-        for resource in resources {
-            let file = format!("{}.yaml", resource.name());
-            let yaml = serde_yaml::to_string(&resource.0).unwrap();
-            repository.write(&format!("shop/{file}"), &yaml);
-            files.push(file);
-        }
-        let list = json!({"resources": files});
-        repository.write("shop/kustomization.yaml", &list.to_string());
+        lay_out(resources, |file, content| repository.write(file, content));
         let mut fleet = Self {
             story,
             repository,
             revision: String::new(),
         };
-        for cluster in ["a", "b"] {
-            fleet.lists(cluster, &[]);
-            // Flux takes no directory for which there is nothing to apply.
-            let about = Object::new("v1", "ConfigMap", "about").with("/data/cluster", cluster);
-            let about = serde_yaml::to_string(&about.0).unwrap();
-            fleet.writes(&format!("clusters/{cluster}/about.yaml"), &about);
-            fleet.writes(
-                &format!("clusters/{cluster}/shop/kustomization.yaml"),
-                AS_IT_IS,
-            );
-        }
         fleet.commits().await;
         for (cluster, who) in [("a", &story.a), ("b", &story.b)] {
             let path = format!("./clusters/{cluster}");
@@ -72,10 +53,7 @@ impl<'a> Fleet<'a> {
 
     /// Edits what a cluster has, besides a word on itself.
     pub fn lists(&self, cluster: &str, directories: &[&str]) {
-        let mut resources = vec!["about.yaml"];
-        resources.extend(directories);
-        let content = json!({"resources": resources}).to_string();
-        let file = format!("clusters/{cluster}/kustomization.yaml");
+        let (file, content) = listing(cluster, directories);
         self.repository.write(&file, &content);
     }
 
@@ -146,6 +124,38 @@ impl<'a> Fleet<'a> {
         ours.map(|event| event.text("/message").to_owned())
             .collect()
     }
+}
+
+/// A repository with `shop`, which has these resources, and a directory for each of two clusters,
+/// which lists nothing of it yet.
+pub fn lay_out(resources: &[Object], write: impl Fn(&str, &str)) {
+    let mut files = Vec::new();
+    for resource in resources {
+        let file = format!("{}.yaml", resource.name());
+        let yaml = serde_yaml::to_string(&resource.0).unwrap();
+        write(&format!("shop/{file}"), &yaml);
+        files.push(file);
+    }
+    let list = json!({"resources": files});
+    write("shop/kustomization.yaml", &list.to_string());
+    for cluster in ["a", "b"] {
+        let (file, content) = listing(cluster, &[]);
+        write(&file, &content);
+        // Flux takes no directory for which there is nothing to apply.
+        let about = Object::new("v1", "ConfigMap", "about").with("/data/cluster", cluster);
+        let about = serde_yaml::to_string(&about.0).unwrap();
+        write(&format!("clusters/{cluster}/about.yaml"), &about);
+        let own = format!("clusters/{cluster}/shop/kustomization.yaml");
+        write(&own, AS_IT_IS);
+    }
+}
+
+/// The file that says what a cluster has besides a word on itself, and its content.
+pub fn listing(cluster: &str, directories: &[&str]) -> (String, String) {
+    let mut resources = vec!["about.yaml"];
+    resources.extend(directories);
+    let file = format!("clusters/{cluster}/kustomization.yaml");
+    (file, json!({"resources": resources}).to_string())
 }
 
 fn kustomization(who: &Kubectl, path: &str) -> Object {

@@ -1,8 +1,10 @@
-//! GitOps and Cluster API for real: Flux' kustomize-controller in both clusters of the lab, and
-//! `clusterctl move` between them, with the guard in front of each.
+//! GitOps and Cluster API for real: Flux' kustomize-controller in both clusters of the lab, the
+//! engine by which Argo CD syncs, and `clusterctl move` between them, with the guard in front of
+//! each.
 //!
-//! source-controller is played, see [`repository`]; so are ASO and the Azure provider of
-//! Cluster API. `cargo test --test gitops` builds Flux and clusterctl the first time.
+//! source-controller is played, see [`repository`]; so are Argo CD's application controller, ASO,
+//! and the Azure provider of Cluster API. `cargo test --test gitops` builds Flux, Argo CD's engine
+//! and clusterctl the first time.
 
 #![allow(
     clippy::panic,
@@ -13,6 +15,8 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod application;
+mod argo_cd;
 mod by_hand;
 mod capi;
 mod cluster_api;

@@ -65,6 +65,18 @@ const GITOPS: Module = Module {
     takes: "about four minutes",
 };
 
+/// One sync by the engine of Argo CD.
+const ARGOCD_SYNC: Module = Module {
+    name: "argocd-sync",
+    packages: &["."],
+    programs: &["argocd-sync"],
+    sources: &["main.go"],
+    copies: &[],
+    makes: &[],
+    ldflags: "-s -w",
+    takes: "about three minutes",
+};
+
 /// Azure Service Operator, and the CRDs of all its kinds, made from its source.
 const ASO: Module = Module {
     name: "aso-controller",
@@ -109,6 +121,11 @@ pub async fn helm() -> anyhow::Result<PathBuf> {
 /// The directory with kustomize-controller, clusterctl and the CRDs of both.
 pub async fn gitops() -> anyhow::Result<PathBuf> {
     GITOPS.built().await
+}
+
+/// The program that syncs as Argo CD does, once.
+pub async fn argocd_sync() -> anyhow::Result<PathBuf> {
+    Ok(ARGOCD_SYNC.built().await?.join("argocd-sync"))
 }
 
 /// The directory with ASO's `controller`, and its CRDs in `crds`, a file each.
