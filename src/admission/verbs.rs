@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::arm::{Identity, Resolution, Unresolved};
 use crate::claim::{Action, Relies};
 use crate::cluster::resolve::{self, Resolved, Trust};
-use crate::object::ObjectFacts;
+use crate::object::{OPERATOR_NAMESPACE_ANNOTATION, ObjectFacts};
 use crate::policy::{Effective, Policy, Source};
 
 use super::answers::on_policy;
@@ -19,9 +19,29 @@ impl Guard {
             .policy_in_force(&mut case, Relies::OnParked, None)
             .await
         {
-            Ok(policy) => on_policy(&policy, self.create_as(&case, policy.policy, timeout).await),
+            Ok(policy) => {
+                let verdict = self.create_as(&case, policy.policy, timeout).await;
+                let verdict = on_policy(&policy, verdict);
+                match self.untouched(case.object).await {
+                    Some(words) if verdict.allowed => verdict.noting(words),
+                    _ => verdict,
+                }
+            }
             Err(stop) => self.stopped(&case, stop).await,
         }
+    }
+
+    /// A word on an object that came with the annotation of an ASO elsewhere.
+    async fn untouched(&self, object: &ObjectFacts) -> Option<String> {
+        // Few have it, and where the cluster does not answer there is nothing to tell.
+        object.annotations.operator_namespace.as_ref()?;
+        let found = resolve::strange_operator(&*self.cluster, object, Trust::Known).await;
+        let (named, namespace) = (found.ok()??, &object.key.namespace);
+        Some(format!(
+            "ASO will not reconcile it: by its annotation {OPERATOR_NAMESPACE_ANNOTATION} it belongs \
+             to an ASO in {named}, and here no such ASO takes namespace {namespace}; remove the \
+             annotation"
+        ))
     }
 
     async fn create_as(&self, case: &Case<'_>, policy: Policy, timeout: Duration) -> Verdict {

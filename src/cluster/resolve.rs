@@ -168,3 +168,16 @@ pub async fn resolve(
         .find(object, |one| one.resolved())
         .await
 }
+
+/// The namespace that an object has as that of its ASO, where no ASO here answers to it.
+///
+/// # Errors
+/// The cluster did not answer.
+pub async fn strange_operator(
+    cluster: &dyn Cluster,
+    object: &ObjectFacts,
+    trust: Trust,
+) -> Result<Option<Arc<str>>, ClusterError> {
+    let view = View::of(cluster, trust);
+    view.find(object, |one| one.strange_operator()).await
+}

@@ -31,7 +31,9 @@ impl Resolving<'_> {
         for operator in self.operators {
             let targets = match self.settings_of(operator, trust)? {
                 Secret::Found(settings) => not_empty(settings.target_namespaces.as_deref()),
-                Secret::Missing | Secret::Unreadable(_) => None,
+                Secret::Unreadable(_) => None,
+                // No ASO lives there: the list may be that of several clusters.
+                Secret::Missing => continue,
             };
             match targets {
                 Some(targets) if names(targets, &self.object.key.namespace) => {
@@ -42,6 +44,25 @@ impl Resolving<'_> {
             }
         }
         Ok(takes_all.or(self.operators.first()).cloned())
+    }
+
+    /// The namespace that the object has as that of its ASO, where no ASO here answers to it: one
+    /// that lives elsewhere, or that has other namespaces. No other ASO reconciles the object then.
+    ///
+    /// # Errors
+    /// What has to be looked up next.
+    pub fn strange_operator(&self) -> Result<Option<Arc<str>>, Question> {
+        let named = self.object.annotations.operator_namespace.as_ref();
+        let Some(named) = named.filter(|named| !named.is_empty()) else {
+            return Ok(None);
+        };
+        let answers = match self.settings_of(named, self.trust)? {
+            Secret::Found(settings) => not_empty(settings.target_namespaces.as_deref())
+                .is_none_or(|targets| names(targets, &self.object.key.namespace)),
+            Secret::Missing => self.operators.contains(named),
+            Secret::Unreadable(_) => true,
+        };
+        Ok((!answers).then(|| named.clone()))
     }
 
     /// The settings of the responsible ASO, where they can be read.

@@ -296,6 +296,20 @@ fn an_aso_that_only_the_annotation_names_counts_if_it_has_settings() {
 }
 
 #[test]
+fn where_no_aso_lives_none_is_responsible() {
+    let known = Known::default().secret(settings(OTHER_ASO), of_subscription("its own"));
+    for operators in [[ASO, OTHER_ASO], [OTHER_ASO, ASO]] {
+        let found = known.subscription(&operators, &group());
+        assert_eq!(found.unwrap(), "its own");
+    }
+    let why = known.subscription(&[ASO], &group()).unwrap_err();
+    assert!(
+        why.contains("nor aso-controller-settings in namespace aso"),
+        "{why}"
+    );
+}
+
+#[test]
 fn settings_that_aso_has_not_read_park_nothing_and_tell_no_subscription() {
     let outrun = SecretFacts {
         outrun: true,

@@ -12,9 +12,13 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod credentials;
+mod kinds;
 mod mistakes;
 mod moves;
+mod outages;
 mod team;
+mod transfers;
 mod world;
 
 /// The binary under test.

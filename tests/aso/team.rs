@@ -87,17 +87,19 @@ pub async fn parked(person: &Kubectl, resources: &[Object]) {
     }
 }
 
-/// Step 3: applies them where they are to be live from now on, as soon as each may be. What ASO
-/// in `person`'s cluster writes from here on is let by Azure's diary.
+/// Step 3: applies them where they are to be live from now on, each as soon as it may be. What
+/// ASO in `person`'s cluster writes from here on is let by Azure's diary.
 pub async fn taken_over(person: &Kubectl, azure: &Azure, story: &Story<'_>, resources: &[Object]) {
+    azure.takeover(&story.resource_group_id("rg"));
     for one in resources {
         eventually(&format!("{one} to be free"), async || {
-            Ok(person.dry_run().apply(one).await.map(drop)?)
+            Ok(person.apply(one).await.map(drop)?)
         })
         .await;
     }
-    azure.takeover(&story.resource_group_id("rg"));
-    applied(person, resources).await;
+    for one in resources {
+        ready(person, one).await;
+    }
 }
 
 /// Step 4: deletes the parked copies, children first, and waits until they are gone.

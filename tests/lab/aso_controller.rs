@@ -85,7 +85,8 @@ impl Plan {
     }
 }
 
-/// The CRDs of ASO's groups with these names, such as `storage`, as they are made from its source.
+/// The CRDs of ASO's groups with these names, such as `storage`, or of all where none is named, as
+/// they are made from its source.
 pub async fn made_crds(groups: &[&str]) -> anyhow::Result<Vec<Object>> {
     let directory = binaries::aso().await?.join("crds");
     let mut crds = Vec::new();
@@ -95,7 +96,7 @@ pub async fn made_crds(groups: &[&str]) -> anyhow::Result<Vec<Object>> {
         let of = |group: &&str| {
             name.is_some_and(|name| name.starts_with(&format!("{group}.azure.com_")))
         };
-        if groups.iter().any(of) {
+        if groups.is_empty() || groups.iter().any(of) {
             crds.extend(Object::documents(&fs::read_to_string(&path)?)?);
         }
     }

@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use aso_guard::server::readiness::Readiness;
@@ -107,7 +107,7 @@ impl Azure {
         self.inside.lock().1.clone()
     }
 
-    /// Writes down that from now on another ASO may write to what has this prefix.
+    /// Writes down that from now on each resource with this prefix may get another writer, once.
     pub fn takeover(&self, prefix: &str) {
         let line = Line::Takeover(prefix.to_owned());
         self.inside.lock().1.add(line);
@@ -125,18 +125,30 @@ impl Azure {
 
     /// Has calls whose path contains this begin operations that do not end.
     pub fn takes_its_time(&self, method: &'static str, path: &str) {
-        self.wish(method, path, Then::Begin);
+        self.wish(None, method, path, Then::Begin);
     }
 
-    /// Refuses such calls so many times.
-    pub fn refuses(&self, method: &'static str, path: &str, status: u16, times: usize) {
+    /// Answers such calls so much later.
+    pub fn is_slow(&self, method: &'static str, path: &str, by: Duration) {
+        self.wish(None, method, path, Then::Slow(by));
+    }
+
+    /// Refuses such calls of one ASO so many times.
+    pub fn refuses(
+        &self,
+        who: &'static str,
+        method: &'static str,
+        path: &str,
+        status: u16,
+        times: usize,
+    ) {
         let code = match status {
             409 => "Conflict",
             429 => "TooManyRequests",
             404 => "ResourceNotFound",
             _ => "InternalServerError",
         };
-        self.wish(method, path, Then::Refuse(status, code, times));
+        self.wish(Some(who), method, path, Then::Refuse(status, code, times));
     }
 
     /// Ends all that was wished for this path, and what is under way for it.
@@ -144,9 +156,14 @@ impl Azure {
         self.inside.lock().0.forget(path);
     }
 
-    fn wish(&self, method: &'static str, path: &str, then: Then) {
+    fn wish(&self, who: Option<&'static str>, method: &'static str, path: &str, then: Then) {
         let path = path.to_lowercase();
-        let wish = Wish { method, path, then };
+        let wish = Wish {
+            who,
+            method,
+            path,
+            then,
+        };
         self.inside.lock().0.wish(wish);
     }
 }
@@ -160,6 +177,20 @@ impl Inside {
             began: Instant::now(),
             state: Mutex::new((arm, Diary::default())),
         }
+    }
+
+    fn answer(&self, call: Call) -> Answer {
+        let at = self.began.elapsed();
+        let mut state = self.lock();
+        let answer = state.0.answer(&call);
+        state.1.add(Line::Call(Entry {
+            at,
+            who: call.who,
+            method: call.method,
+            path: call.path,
+            status: answer.status,
+        }));
+        answer
     }
 
     fn lock(&self) -> MutexGuard<'_, (Arm, Diary)> {
@@ -192,21 +223,13 @@ async fn answer(
         .unwrap_or_default();
     let who = agent.split_whitespace().last().unwrap_or("nobody");
     let call = Call {
+        who: who.to_owned(),
         method: method.to_string(),
         path: uri.path().to_owned(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
     };
-    let at = inside.began.elapsed();
-    let mut state = inside.lock();
-    let answer = state.0.answer(&call);
-    state.1.add(Line::Call(Entry {
-        at,
-        who: who.to_owned(),
-        method: call.method,
-        path: call.path,
-        status: answer.status,
-    }));
-    drop(state);
+    let answer = inside.answer(call);
+    tokio::time::sleep(answer.after).await;
     response(&answer)
 }
 

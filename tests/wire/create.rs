@@ -1,6 +1,7 @@
 //! CREATE.
 
 use aso_guard::claim::{ClaimState, Proof};
+use aso_guard::resolve::{Secret, SecretFacts};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -227,6 +228,45 @@ async fn policies_from_further_away_count(#[case] park: fn(&Member)) {
         .ask(&live.create())
         .await
         .refused(403, "LiveElsewhere");
+}
+
+/// ASO writes on each object where it lives, and leaves alone what has another's.
+#[rstest]
+#[case::an_aso_elsewhere("capz-system", true)]
+#[case::its_own("azureserviceoperator-system", false)]
+#[case::one_with_other_namespaces("aso-other", true)]
+#[case::one_that_takes_it("aso-team", false)]
+#[tokio::test]
+async fn a_copy_that_came_with_another_operators_name_is_warned_of(
+    #[case] operator: &str,
+    #[case] warned: bool,
+    #[values("manage", "skip")] policy: &str,
+) {
+    let world = World::new();
+    for (operator, targets) in [("aso-other", "other"), ("aso-team", "x,team")] {
+        let settings = Secret::Found(SecretFacts {
+            subscription: Some(SUBSCRIPTION.into()),
+            target_namespaces: Some(targets.into()),
+            ..SecretFacts::default()
+        });
+        let cluster = &world.a.cluster;
+        cluster.set_secret(operator, "aso-controller-settings", settings);
+    }
+    let annotation = "serviceoperator.azure.com/operator-namespace";
+    let object = group("rg").policy(policy).annotated(annotation, operator);
+    let answer = world.a.ask(&object.create()).await;
+    assert!(answer.allowed, "{answer:#?}");
+    let words = answer.warnings.join(" ");
+    assert_eq!(
+        words.contains("ASO will not reconcile it"),
+        warned,
+        "{words}"
+    );
+    assert_eq!(
+        words.contains(&format!("an ASO in {operator}")),
+        warned,
+        "{words}"
+    );
 }
 
 fn server() -> Object {

@@ -1,12 +1,15 @@
 //! What Azure Resource Manager does with a call: no network, no clock.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 /// A call, as it comes over the wire.
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// Which ASO it is.
+    pub who: String,
     /// Such as `PUT`.
     pub method: String,
     /// The path, without the query.
@@ -24,11 +27,15 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// The body; null for none.
     pub body: Value,
+    /// How long it takes to come.
+    pub after: Duration,
 }
 
 /// What a story wants to go wrong, or to take long.
 #[derive(Clone, Debug)]
 pub struct Wish {
+    /// For calls of this ASO, or of any.
+    pub who: Option<&'static str>,
     /// For calls of this method.
     pub method: &'static str,
     /// Whose path contains this, in lower case.
@@ -44,6 +51,8 @@ pub enum Then {
     Refuse(u16, &'static str, usize),
     /// It begins an operation that goes on until [`Arm::forget`].
     Begin,
+    /// It is answered so much later.
+    Slow(Duration),
 }
 
 /// What there is in Azure.
@@ -134,14 +143,28 @@ impl Arm {
         if let Some(answer) = self.refusal(call, &key) {
             return answer;
         }
+        let after = match self.wished(call, &key) {
+            Some(Wish {
+                then: Then::Slow(after),
+                ..
+            }) => *after,
+            _ => Duration::ZERO,
+        };
+        Answer {
+            after,
+            ..self.prompt_answer(call, &key)
+        }
+    }
+
+    fn prompt_answer(&mut self, call: &Call, key: &str) -> Answer {
         match call.method.as_str() {
-            "PUT" => self.put(&key, call),
-            "PATCH" => self.patch(&key, call),
-            "DELETE" => self.delete(&key, call),
-            "GET" => self.read(&key),
-            "HEAD" if self.resources.contains_key(&key) => Answer::plain(204),
+            "PUT" => self.put(key, call),
+            "PATCH" => self.patch(key, call),
+            "DELETE" => self.delete(key, call),
+            "GET" => self.read(key),
+            "HEAD" if self.resources.contains_key(key) => Answer::plain(204),
             "HEAD" => Answer::plain(404),
-            "POST" if self.resources.contains_key(&key_of_action(&key)) => {
+            "POST" if self.resources.contains_key(&key_of_action(key)) => {
                 Answer::ok(200, json!({"value": [], "keys": []}))
             }
             "POST" => Answer::not_found(&call.path),
@@ -168,7 +191,8 @@ impl Arm {
         let mut wishes = self.wishes.iter_mut();
         wishes.find(|wish| {
             let left = !matches!(wish.then, Then::Refuse(_, _, 0));
-            wish.method == call.method && key.contains(&wish.path) && left
+            let who = wish.who.is_none_or(|who| who == call.who);
+            who && wish.method == call.method && key.contains(&wish.path) && left
         })
     }
 
@@ -178,13 +202,20 @@ impl Arm {
                 *left -= 1;
                 Some(Answer::error(*status, code, "the story wants it so"))
             }
-            Then::Begin => None,
+            Then::Begin | Then::Slow(_) => None,
         }
     }
 
     /// The header of a new operation, where a story wishes for one.
     fn begin(&mut self, call: &Call, key: &str) -> Option<(&'static str, String)> {
-        let wish = self.wished(call, key)?.path.clone();
+        let wish = match self.wished(call, key)? {
+            Wish {
+                then: Then::Begin,
+                path,
+                ..
+            } => path.clone(),
+            _ => return None,
+        };
         self.operations.push(Operation {
             key: key.to_owned(),
             deletes: call.method == "DELETE",
@@ -228,9 +259,8 @@ impl Arm {
         self.resources
             .insert(key.to_owned(), Resource { body: body.clone() });
         Answer {
-            status,
             headers: begun.into_iter().collect(),
-            body,
+            ..Answer::ok(status, body)
         }
     }
 
@@ -291,6 +321,7 @@ impl Answer {
             status,
             headers,
             body,
+            after: Duration::ZERO,
         }
     }
 
@@ -357,6 +388,7 @@ mod tests {
 
     fn call(method: &str, path: &str) -> Call {
         Call {
+            who: "aso-a".to_owned(),
             method: method.to_owned(),
             path: path.to_owned(),
             body: json!({"location": "westeurope"}),
@@ -419,6 +451,7 @@ mod tests {
         let mut azure = azure(&[GROUP]);
         for method in ["PUT", "DELETE"] {
             azure.wish(Wish {
+                who: None,
                 method,
                 path: "resourcegroups/rg".to_owned(),
                 then: Then::Begin,
@@ -438,15 +471,32 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_given_as_often_as_it_was_wished_for() {
+    fn a_refusal_is_given_to_whom_and_as_often_as_it_was_wished_for() {
         let mut azure = azure(&[]);
-        azure.wish(Wish {
-            method: "PUT",
-            path: "/rg".to_owned(),
-            then: Then::Refuse(429, "TooManyRequests", 2),
-        });
+        for who in ["aso-b", "aso-a"] {
+            azure.wish(Wish {
+                who: Some(who),
+                method: "PUT",
+                path: "/rg".to_owned(),
+                then: Then::Refuse(429, "TooManyRequests", 2),
+            });
+        }
         let statuses = [(); 3].map(|()| azure.answer(&call("PUT", GROUP)).status);
         assert_eq!(statuses, [429, 429, 201]);
+    }
+
+    #[test]
+    fn a_slow_answer_is_the_same_later() {
+        let mut azure = azure(&[GROUP]);
+        azure.wish(Wish {
+            who: None,
+            method: "GET",
+            path: "/rg".to_owned(),
+            then: Then::Slow(Duration::from_secs(3)),
+        });
+        let slow = azure.answer(&call("GET", GROUP));
+        assert_eq!((slow.status, slow.after), (200, Duration::from_secs(3)));
+        assert_eq!(azure.answer(&call("PUT", GROUP)).after, Duration::ZERO);
     }
 
     #[test]

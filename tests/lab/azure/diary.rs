@@ -15,7 +15,7 @@ pub struct Diary(Vec<Line>);
 pub enum Line {
     /// A call.
     Call(Entry),
-    /// From here on another ASO may write to what has this prefix.
+    /// From here on each resource with this prefix may get another writer, once.
     Takeover(String),
 }
 
@@ -76,15 +76,14 @@ impl Diary {
         self.0.push(line);
     }
 
-    /// What is about resources whose IDs begin so.
+    /// What is about these paths.
     #[must_use]
-    pub fn below(&self, prefix: &str) -> Self {
-        let prefix = key(prefix);
-        let is_below = |line: &&Line| match line {
-            Line::Call(entry) => is_in(&key(&entry.path), &prefix),
-            Line::Takeover(of) => is_in(&prefix, &key(of)) || is_in(&key(of), &prefix),
+    pub fn about(&self, these: impl Fn(&str) -> bool) -> Self {
+        let is_one = |line: &&Line| match line {
+            Line::Call(entry) => these(&entry.path),
+            Line::Takeover(of) => these(of),
         };
-        Self(self.0.iter().filter(is_below).cloned().collect())
+        Self(self.0.iter().filter(is_one).cloned().collect())
     }
 
     /// All calls.
@@ -121,13 +120,16 @@ impl Diary {
                     taken.for_each(|(_, (_, free))| *free = true);
                 }
                 Line::Call(call) if call.writes() => {
-                    let before = last.insert(key(&call.path), (call.clone(), false));
-                    if let Some((before, false)) = before
-                        && before.who != call.who
-                    {
-                        let after = call.clone();
-                        switches.push(Switch { before, after });
+                    let at = last.entry(key(&call.path));
+                    let (before, free) = at.or_insert_with(|| (call.clone(), false));
+                    if before.who != call.who {
+                        if !*free {
+                            let (before, after) = (before.clone(), call.clone());
+                            switches.push(Switch { before, after });
+                        }
+                        *free = false;
                     }
+                    *before = call.clone();
                 }
                 Line::Call(_) => {}
             }
@@ -198,7 +200,8 @@ mod tests {
     fn two_writers_by_turns_are_told_and_a_takeover_is_not() {
         for (writers, switches) in [
             (&["a", "a", "-", "b", "b"][..], 0),
-            (&["a", "-", "a", "b"], 1),
+            (&["a", "-", "a", "b"], 0),
+            (&["a", "-", "b", "a"], 1),
             (&["a", "b", "a"], 2),
             (&["-", "a", "a"], 0),
             (&["a", "-", "b", "-", "a"], 0),
@@ -212,12 +215,12 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_ends_with_a_segment() {
+    fn what_is_about_some_paths_is_told_alone() {
         let mut diary = Diary::default();
         for path in [ID, &format!("{ID}/x"), &format!("{ID}2"), "/other"] {
             diary.add(call("a", "PUT", path));
         }
-        assert_eq!(diary.below(&ID.to_lowercase()).calls().count(), 2);
+        assert_eq!(diary.about(|path| path.contains("rg2")).calls().count(), 1);
         assert_eq!(diary.last_writer(ID), Some("a"));
         assert_eq!(diary.summary(), "a: 4 PUT");
     }

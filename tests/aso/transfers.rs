@@ -1,0 +1,119 @@
+//! `aso-guard transfer`, between clusters whose ASOs live in namespaces of different names.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::GUARD;
+use crate::lab::aso_controller::Plan;
+use crate::lab::object::POLICY;
+use crate::lab::process::{Process, output};
+use crate::lab::reaper::Reaper;
+use crate::lab::story::Story;
+use crate::lab::verdict::Verdict;
+use crate::lab::wait::until;
+use crate::lab::world::{ASO_NAMESPACE, Cluster};
+use crate::team;
+use crate::world::{CAPZ_NAMESPACE, guarded_alone};
+
+/// No transfer takes longer.
+const BOUND: Duration = Duration::from_mins(4);
+
+fn arguments(story: &Story<'_>, verb: &str) -> Vec<String> {
+    let name = story.a.namespace();
+    let lab = story.lab;
+    let kubeconfig = |cluster: &Cluster| cluster.control_plane.kubeconfig();
+    let mut args = vec!["transfer".to_owned(), verb.to_owned(), name.to_owned()];
+    if verb != "undo" {
+        args.extend([format!("--from=a/{name}"), format!("--to=b/{name}")]);
+    }
+    args.extend([
+        format!("--from-kubeconfig={}", kubeconfig(&lab.a).display()),
+        format!("--to-kubeconfig={}", kubeconfig(&lab.b).display()),
+        format!("--registry=kubernetes:{}", lab.hub().kubeconfig().display()),
+        format!("--aso-namespace={ASO_NAMESPACE},{CAPZ_NAMESPACE}"),
+    ]);
+    args
+}
+
+async fn run(args: &[String]) -> (Option<i32>, String) {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ended = output(GUARD.as_ref(), &args, BOUND).await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = text(&ended.stdout) + &text(&ended.stderr);
+    (ended.status.code(), said)
+}
+
+/// Waits until nothing stands in the way of the transfer.
+async fn planned(story: &Story<'_>) {
+    let plan = arguments(story, "plan");
+    let planned = until("a plan without obstacles", BOUND, async || {
+        let (code, said) = run(&plan).await;
+        anyhow::ensure!(code == Some(0), "{said}");
+        Ok(())
+    });
+    planned.await.unwrap();
+}
+
+fn begun(story: &Story<'_>) -> Process {
+    let directory = Reaper::get().unwrap().directory("transfer").unwrap();
+    let process = Process::new("transfer", Path::new(GUARD), &directory);
+    let process = process.args(arguments(story, "run"));
+    process.start().unwrap();
+    process
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn where_the_targets_aso_does_not_answer_the_plan_says_so_and_nothing_is_changed() {
+    let world = guarded_alone().await;
+    let story = Story::begin(&world.lab, "silent").await;
+    let resources = team::resources(&story);
+    team::applied(&story.a, &resources).await;
+    planned(&story).await;
+    world.b[0].stop().await.unwrap();
+    let (code, said) = run(&arguments(&story, "plan")).await;
+    let (ran, told) = run(&arguments(&story, "run")).await;
+    world.b[0].start_again().await.unwrap();
+    assert_eq!((code, ran), (Some(1), Some(1)), "{said}\n{told}");
+    let words = "blocks untaken: ResourceGroup/rg: cluster b would not take its copy";
+    assert!(said.contains(words), "{said}");
+    assert!(told.contains("nothing was changed"), "{told}");
+    for one in &resources {
+        let stored = story.a.get(one).await.admitted().object;
+        assert_eq!(stored.annotation(POLICY), None, "{stored}");
+    }
+    world.ends_well(&story, &[]).await;
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn where_the_targets_aso_watches_other_namespaces_nothing_is_deleted_and_all_is_taken_back() {
+    let world = guarded_alone().await;
+    let story = Story::begin(&world.lab, "unwatched").await;
+    let resources = team::resources(&story);
+    team::applied(&story.a, &resources).await;
+    planned(&story).await;
+    world.b[0].stop().await.unwrap();
+    let plan = Plan::new("aso-b", CAPZ_NAMESPACE).env("AZURE_TARGET_NAMESPACES", "elsewhere");
+    let other = world.other_b(&plan).await;
+    other.start_again().await.unwrap();
+    let transfer = begun(&story);
+    let told = transfer.ready(BOUND, async || {
+        let said = transfer.log_tail(60);
+        let words = "ASO in the target, which has not looked at it";
+        anyhow::ensure!(said.contains(words), "{said}");
+        Ok(())
+    });
+    told.await.unwrap();
+    transfer.kill();
+    for one in &resources {
+        let parked = story.a.get(one).await.admitted().object;
+        assert_eq!(parked.annotation(POLICY), Some("skip"), "{parked}");
+    }
+    let (code, said) = run(&arguments(&story, "undo")).await;
+    assert_eq!(code, Some(0), "{said}");
+    other.stop().await.unwrap();
+    world.b[0].start_again().await.unwrap();
+    world.ends_well(&story, &[]).await;
+    assert_eq!(world.written_by(&story, "aso-a"), resources.len());
+}
