@@ -33,11 +33,13 @@ pub enum Rule {
     Refused,
     /// A recorded request that the guard warns of.
     Warned,
+    /// A claim on the hub that does not say what the cluster says.
+    ClaimDiffers,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TwoLive,
         Self::ForeignResourceId,
         Self::UnknownPolicy,
@@ -49,6 +51,7 @@ impl Rule {
         Self::Unreadable,
         Self::Refused,
         Self::Warned,
+        Self::ClaimDiffers,
     ];
 
     /// Its name, as in `--ignore`.
@@ -65,6 +68,7 @@ impl Rule {
             Self::Unreadable => "unreadable",
             Self::Refused => "refused",
             Self::Warned => "warned",
+            Self::ClaimDiffers => "claim-differs",
         }
     }
 
@@ -95,6 +99,7 @@ impl Rule {
             Self::Unreadable => "A file, or an object in it, that cannot be read.",
             Self::Refused => "A recorded request that aso-guard refuses.",
             Self::Warned => "A recorded request that aso-guard lets through with a warning.",
+            Self::ClaimDiffers => "A claim on the hub that does not say what the cluster says.",
         }
     }
 }
@@ -170,7 +175,8 @@ pub struct Related {
 }
 
 impl Finding {
-    pub(super) fn new(rule: Rule, level: Level, message: String) -> Self {
+    /// A finding of nothing in particular.
+    pub fn new(rule: Rule, level: Level, message: String) -> Self {
         Self {
             rule,
             level,

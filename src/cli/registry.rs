@@ -149,6 +149,15 @@ impl From<anyhow::Error> for Stop {
 }
 
 impl RegistryArgs {
+    /// The registry at a URL.
+    pub(super) fn of(url: &str) -> Self {
+        Self {
+            registry: url.to_owned(),
+            kubeconfig: None,
+            context: None,
+        }
+    }
+
     /// The registry.
     ///
     /// # Errors

@@ -228,7 +228,7 @@ fn an_objects_own_credential_counts_and_no_other_stands_in_for_it() {
         said.err
     );
     let words = said.findings()[0]["message"].to_string();
-    assert!(words.contains("shop/creds is in no manifest"), "{words}");
+    assert!(words.contains("shop/creds was not found"), "{words}");
     let stated = format!("--subscription=b/shop/creds={SUBSCRIPTION}");
     let said = replay_in(&directory, &claims, &reviews, &[&stated]);
     assert_eq!(

@@ -130,6 +130,7 @@ async fn a_cluster_that_is_away_is_named_and_the_others_are_looked_at() {
     assert_eq!(code, Some(3), "{out}{err}");
     assert!(err.contains("context away: "), "{err}");
     let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["complete"], false);
     assert_eq!(
         report["clusters"].as_array().unwrap().len(),
         1,

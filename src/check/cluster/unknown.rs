@@ -96,7 +96,7 @@ impl Cluster {
                 )
             });
         };
-        let why = self.hidden(namespace, name).unwrap_or("is in no manifest");
+        let why = self.hidden(namespace, name).unwrap_or("was not found");
         let (of, flag, stated) = if name == NAMESPACE_SECRET {
             (
                 format!("namespace {namespace} in cluster {cluster}"),
@@ -159,7 +159,7 @@ impl Cluster {
         let resolution = identity.as_mut().ok()?;
         let mut unknown = owners.iter().find_map(|link| match link {
             OwnerLink::Found(owner) if !self.objects.contains_key(&owner.key) => {
-                let why = format!("the owner {} is in no manifest", owner.key);
+                let why = format!("the owner {} was not found", owner.key);
                 Some(Unknown::new(Source::Owner(owner.key.clone()), why))
             }
             _ => None,

@@ -36,7 +36,8 @@ fn is_meant(key: &str, value: &str) -> bool {
         "reconciliationpolicy",
         "reconcilerpolicy",
     ];
-    let is_asos = prefix.is_empty() || prefix.contains("azure") || prefix.contains("operator");
+    let is_asos =
+        prefix.is_empty() || prefix.contains("azure") || prefix.contains("serviceoperator");
     let is_policy = Policy::ALL
         .iter()
         .any(|policy| policy.as_str().eq_ignore_ascii_case(value.trim()));
@@ -61,6 +62,7 @@ mod tests {
     #[case("serviceoperator.azure.com/operator-namespace", "system", false)]
     #[case("kustomize.toolkit.fluxcd.io/reconcile", "disabled", false)]
     #[case("example.com/reconcile-policy", "skip", false)]
+    #[case("operator.example.com/reconcile-policy", "skip", false)]
     #[case("policy", "skip", false)]
     fn keys_that_were_meant(#[case] key: &str, #[case] value: &str, #[case] meant: bool) {
         assert_eq!(is_meant(key, value), meant);

@@ -65,7 +65,7 @@ impl Unknown {
     pub(super) fn in_short(&self) -> &'static str {
         match self.source {
             Source::Operator(_) => "no subscription is stated",
-            Source::Secret(..) => "a credential is not in the manifests",
+            Source::Secret(..) => "a credential is not known",
             Source::Owner(_) => "an owner is missing",
             Source::Nowhere => "no credential",
         }

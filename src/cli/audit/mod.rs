@@ -2,6 +2,7 @@
 //! is installed. It only reads.
 
 mod contexts;
+mod hub;
 mod progress;
 mod survey;
 
@@ -13,8 +14,10 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use crate::check::{self, Rule};
+use crate::claim::MemberName;
 
 use super::Outcome;
+use super::registry::Stop;
 use super::report::{Form, Report};
 use super::terminal::Style;
 use contexts::Context;
@@ -38,6 +41,10 @@ pub(super) struct AuditArgs {
     /// The subscription of every object, where no secrets are to be read
     #[arg(long, value_name = "ID", env = "ASO_GUARD_SUBSCRIPTION")]
     subscription: Option<String>,
+    /// Where claims are kept, if aso-guard runs already, to compare them with the clusters; a URL as
+    /// for --registry
+    #[arg(long, value_name = "URL", env = "ASO_GUARD_AUDIT_HUB")]
+    hub: Option<String>,
     /// A rule to leave out, such as parked-without-live; may be repeated
     #[arg(
         long,
@@ -86,28 +93,44 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
     let looked = join_all(looks).await;
     progress.end();
 
-    let (mut clusters, mut known, mut complete) = (Vec::new(), Vec::new(), true);
+    let (mut clusters, mut known) = (Vec::new(), Vec::new());
     for (context, looked) in contexts.iter().zip(looked) {
         match looked {
-            Ok(surveyed) => take(
-                context,
-                surveyed,
-                &mut report,
-                &mut clusters,
-                &mut known,
-                &mut complete,
-            ),
+            Ok(surveyed) => take(context, surveyed, &mut report, &mut clusters, &mut known),
             Err(error) => {
-                complete = false;
+                report.complete = false;
                 report
                     .remarks
                     .push(format!("context {}: {error}", context.name));
             }
         }
     }
-    report.add(check::check(&mut clusters));
+    let checked = check::check(&mut clusters);
+    if let Some(url) = &args.hub {
+        let looked_at: Vec<(MemberName, String)> = clusters
+            .iter()
+            .zip(&known)
+            .map(|(cluster, (uid, _))| (cluster.name().clone(), uid.clone()))
+            .collect();
+        match hub::compare(url, &looked_at, &checked.objects).await {
+            Ok(compared) => {
+                report.findings.extend(compared.findings);
+                report.remarks.extend(compared.remarks);
+                report.complete &= compared.complete;
+            }
+            Err(Stop::Unreachable(why)) => {
+                report.complete = false;
+                report
+                    .remarks
+                    .push(format!("the hub {url} did not answer: {why}"));
+            }
+            Err(stop) => return stop.tell(),
+        }
+    }
+    report.add(checked);
+    report.sort();
     report.ignore(&ignore);
-    finish(&mut report, args.output, complete)
+    finish(&mut report, args.output)
 }
 
 /// Adds a cluster to those that are compared, unless another context led to the same one.
@@ -117,7 +140,6 @@ fn take(
     report: &mut Report,
     clusters: &mut Vec<check::Cluster>,
     known: &mut Vec<(String, String)>,
-    complete: &mut bool,
 ) {
     if let Some((_, other)) = known.iter().find(|(uid, _)| *uid == surveyed.uid) {
         report.remarks.push(format!(
@@ -126,7 +148,7 @@ fn take(
         ));
         return;
     }
-    *complete &= surveyed.missed.is_empty();
+    report.complete &= surveyed.missed.is_empty();
     let missed = surveyed.missed.iter();
     let missed = missed.map(|missed| format!("context {}: {missed}", context.name));
     report.remarks.extend(missed);
@@ -136,7 +158,7 @@ fn take(
     clusters.push(surveyed.cluster);
 }
 
-fn finish(report: &mut Report, form: Form, complete: bool) -> Outcome {
+fn finish(report: &mut Report, form: Form) -> Outcome {
     let out = &mut std::io::stdout().lock();
     let written = report
         .write(form, Style::of_stdout(), out)
@@ -145,7 +167,7 @@ fn finish(report: &mut Report, form: Form, complete: bool) -> Outcome {
         eprintln!("aso-guard: cannot write the report: {error}");
         return Outcome::Failed;
     }
-    if complete {
+    if report.complete {
         return report.outcome();
     }
     eprintln!("aso-guard: not everything could be looked at:");

@@ -14,6 +14,7 @@ use crate::check::{Finding, Level, Place, Related, Rule};
 use crate::claim::{ClaimState, CopyRef, MemberName};
 use crate::cluster::FollowUp as _;
 use crate::object::ObjectKey;
+use crate::object::text::printable;
 use crate::object::wire::Object;
 use crate::registry::Registry as _;
 use crate::registry::memory::MemoryRegistry;
@@ -159,7 +160,7 @@ impl History {
 
     fn tell(&mut self, event: &Event, found: Option<Finding>, verdict: &Verdict) {
         self.counts.refused += usize::from(!verdict.allowed);
-        let user = event.user["username"].as_str().unwrap_or("somebody");
+        let user = printable(event.user["username"].as_str().unwrap_or("somebody"), 100);
         self.found.extend(found.map(|found| Finding {
             message: format!("{} {user} {}", event.at, timeless(&found.message)),
             ..found

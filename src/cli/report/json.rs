@@ -20,6 +20,7 @@ pub(super) fn report(report: &Report) -> Value {
             "byAssumption": report.compared.assumed,
             "not": report.compared.not,
         }),
+        "complete": report.complete,
         "remarks": report.remarks,
         "summary": report.summary(),
     });

@@ -48,6 +48,8 @@ pub(super) struct Report {
     pub(super) compared: Compared,
     /// Every object and what it stands for, where that is asked for.
     pub(super) objects: Option<Vec<Seen>>,
+    /// Whether all that was to be looked at could be.
+    pub(super) complete: bool,
     /// When it was made.
     pub(super) at: Timestamp,
     /// What else there is to say, a sentence each.
@@ -62,6 +64,7 @@ impl Report {
             clusters: Vec::new(),
             compared: Compared::default(),
             objects: None,
+            complete: true,
             at,
             remarks: Vec::new(),
         }
@@ -112,7 +115,8 @@ impl Report {
             .map(|(count, level)| number(count, level.as_str()))
             .collect();
         let counts = match counts.len() {
-            0 => "nothing found".to_owned(),
+            0 if self.complete => "nothing found".to_owned(),
+            0 => "nothing found, but not everything could be looked at".to_owned(),
             _ => counts.join(", "),
         };
         let objects = self.clusters.iter().map(|(_, objects)| objects).sum();
