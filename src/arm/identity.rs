@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::fold::{folded, folded_cmp, folded_hash, rest_after, same_name};
 use super::id::{
-    ArmId, ArmIdError, Level, Pairs, check, check_length, check_name, folded, folded_cmp,
-    folded_hash, rest_after, same_name, shown, value_at, without_last_slash,
+    ArmId, ArmIdError, Level, Pairs, check, check_length, check_name, shown, value_at,
+    without_last_slash,
 };
 
 /// The resource's ARM ID, or a synthetic key below one: `<owner's ID>#<kind>/<name>`

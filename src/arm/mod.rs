@@ -5,6 +5,7 @@
 //! one to look up next and what follows from what was found.
 
 mod chain;
+pub mod fold;
 pub mod id;
 pub mod identity;
 pub mod kinds;
@@ -13,7 +14,8 @@ mod name;
 pub mod resolve;
 pub mod unresolved;
 
-pub use id::{ArmId, ArmIdError, fold, folded, same_name};
+pub use fold::{fold, folded, same_name};
+pub use id::{ArmId, ArmIdError};
 pub use identity::Identity;
 pub use kinds::{Kind, Kinds, Naming, Scope};
 pub use learn::{CrdFacts, LearnError, learn};

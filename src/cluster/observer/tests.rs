@@ -4,8 +4,9 @@
 use rstest::rstest;
 
 use super::*;
-use crate::claim::{Acquire, Proof, acquire};
+use crate::claim::{Acquire, Proof, Record, acquire};
 use crate::cluster::memory::MemoryCluster;
+use crate::registry::Put;
 use crate::registry::memory::MemoryRegistry;
 
 const LIMIT: Duration = Duration::from_secs(90);

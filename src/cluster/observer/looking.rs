@@ -1,0 +1,218 @@
+//! A look at one object: each claim that it has, had or should have, in the order that
+//! [`Look`] asks for.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::arm::Identity;
+use crate::claim::{
+    ClaimState, Copy, CopyRef, Look, LookAnswer, LookCall, Looked, Record, RequestUid, ResolvesTo,
+    Sighting,
+};
+use crate::cluster::ClusterError;
+use crate::cluster::resolve::{self, Resolved, Trust};
+use crate::cluster::stopwatch::Written;
+use crate::object::{ObjectFacts, ObjectKey};
+use crate::registry::{Put, RecordVersion};
+
+use super::{ObserveError, Observer, PAST};
+
+/// A look at one claim of one object of this cluster.
+type OneLook = Look<RecordVersion, Arc<ObjectFacts>>;
+
+/// What a look at one claim of one object came to.
+struct Step {
+    /// What the object stands for now.
+    stands_for: Vec<Identity>,
+    /// Whether the object has a copy in the claim.
+    held: bool,
+    /// What the claim says now.
+    state: ClaimState,
+    /// The requests under way, with their deadlines as written.
+    under_way: Vec<(RequestUid, Timestamp)>,
+    /// When to look again.
+    recheck: Option<Instant>,
+}
+
+impl Observer {
+    /// Brings every claim that an object has, had or should have up to date.
+    ///
+    /// # Errors
+    /// The registry or the API server did not do its part for one of them; the others are
+    /// up to date.
+    pub async fn look(&self, key: &ObjectKey) -> Result<(), ObserveError> {
+        let identities = self.ledger.identities(key).into_iter();
+        let mut todo: Vec<_> = identities
+            .map(|identity| (identity.clone(), Look::new(self.copy(key), identity)))
+            .collect();
+        if todo.is_empty() {
+            todo = self.adopt(key).await?;
+        }
+        let began = Instant::now();
+        let mut done: Vec<Identity> = Vec::new();
+        let mut under_way = Vec::new();
+        let mut recheck: Option<Instant> = None;
+        let mut failed = None;
+        while let Some((identity, look)) = todo.pop() {
+            done.push(identity.clone());
+            let step = match self.carry_out(key, look).await {
+                Ok(step) => step,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            if step.held {
+                self.ledger.enter(key, &identity);
+                self.ledger.set_state(key, &identity, step.state);
+            } else {
+                self.ledger.strike(key, &identity);
+            }
+            under_way.extend(step.under_way);
+            recheck = recheck.into_iter().chain(step.recheck).min();
+            for other in step.stands_for {
+                if !done.contains(&other) && todo.iter().all(|(known, _)| *known != other) {
+                    todo.push((other.clone(), Look::new(self.copy(key), other)));
+                }
+            }
+        }
+        if let Some(at) = recheck {
+            self.queue.add_at(key.clone(), at);
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.catch_up_on_overrides(key, &self.ledger.identities(key))
+            .await?;
+        self.stopwatch.keep_only(key, &under_way, began);
+        self.ledger.set_expecting(key, recheck.is_some());
+        self.ledger.close(key);
+        Ok(())
+    }
+
+    /// The looks that make claims for an object that has none.
+    async fn adopt(&self, key: &ObjectKey) -> Result<Vec<(Identity, OneLook)>, ObserveError> {
+        let Some(object) = self.cluster.object(key, Trust::Known).await? else {
+            self.show_gone(key);
+            return Ok(Vec::new());
+        };
+        let resolved = self.resolve(&object, Trust::Known).await?;
+        self.show_resolution(key, &object.uid, &resolved);
+        let (resolved, now) = (ResolvesTo::from(&resolved), Timestamp::now());
+        let identities = resolved.identities.clone().into_iter();
+        let looks = identities.map(|identity| {
+            let (copy, sighting, resolved) =
+                (self.copy(key), Sighting::from(&*object), resolved.clone());
+            let look = Look::adopting(copy, identity.clone(), sighting, resolved, now);
+            (identity, look)
+        });
+        Ok(looks.collect())
+    }
+
+    /// Makes the calls of a look at one claim of one object.
+    ///
+    /// Deadlines are judged by this process's own clock: the look sees them as the stopwatch
+    /// shows them, and they are stored as they were written.
+    async fn carry_out(&self, key: &ObjectKey, mut look: OneLook) -> Result<Step, ObserveError> {
+        let copy = self.copy(key);
+        let (mut written, mut resolved) = (None, None);
+        let looked = loop {
+            let answer = match look.call() {
+                LookCall::Claim(identity) => {
+                    let mut known = self.registry.claim(identity).await?;
+                    let now = Timestamp::now();
+                    let record = known.as_mut().map(|known| &mut known.record);
+                    let held = record.and_then(|record| record.copies.get_mut(&copy));
+                    written = held.map(|held| self.stopwatch.show(key, held, now));
+                    LookAnswer::Claim(known.map(|known| (known.record, known.version)), now)
+                }
+                LookCall::Uids => LookAnswer::Uids(self.ledger.uids(key)),
+                LookCall::Object => {
+                    let object = self.cluster.object(key, Trust::Store).await?;
+                    if object.is_none() {
+                        self.show_gone(key);
+                    }
+                    LookAnswer::Object(object.map(|object| (Sighting::from(&*object), object)))
+                }
+                LookCall::Resolve(object, trust) => {
+                    let now = self.resolve(object, trust).await?;
+                    let answer = LookAnswer::Resolved(ResolvesTo::from(&now));
+                    resolved = Some((object.uid.clone(), now));
+                    answer
+                }
+                LookCall::Put(record, version) => {
+                    let record = as_written(record, &copy, written.as_ref());
+                    match self.registry.put_claim(&record, version).await? {
+                        Put::Conflict => LookAnswer::Conflict,
+                        Put::Stored(_) => LookAnswer::Stored,
+                    }
+                }
+                LookCall::Done(looked) => break looked.clone(),
+            };
+            look.answer(answer);
+        };
+        if let Some((uid, resolved)) = resolved {
+            self.show_resolution(key, &uid, &resolved);
+        }
+        Ok(self.step(&copy, looked, written.as_ref()))
+    }
+
+    /// What a look came to, for all that is known of the object.
+    fn step(&self, copy: &CopyRef, looked: Looked, written: Option<&Written>) -> Step {
+        let record = as_written(&looked.record, copy, written);
+        let (before, now) = (looked.before, record.state());
+        if looked.changed {
+            let identity = &record.identity;
+            debug!(%identity, %copy, state = now.as_str(), "brought up to date");
+        }
+        if before != Some(now) && [before, Some(now)].contains(&Some(ClaimState::Conflict)) {
+            self.shown.news.notify_one();
+        }
+        let held = record.copies.get(copy);
+        let under_way = held.into_iter().flat_map(Copy::in_flight);
+        Step {
+            held: held.is_some(),
+            state: now,
+            under_way: under_way
+                .map(|one| (one.request.clone(), one.deadline))
+                .collect(),
+            recheck: looked
+                .recheck
+                .zip(written)
+                .map(|(at, written)| written.moment(at) + PAST),
+            stands_for: looked.stands_for,
+        }
+    }
+
+    /// What an object resolves to, by what is known or by what is stored.
+    pub(super) async fn resolve(
+        &self,
+        object: &ObjectFacts,
+        trust: Trust,
+    ) -> Result<Resolved, ClusterError> {
+        let resolved = resolve::resolve(&*self.cluster, object, trust).await;
+        if let Err(error) = &resolved {
+            self.show_unresolved(&object.key, &object.uid, &error.to_string());
+        }
+        resolved
+    }
+
+    pub(super) fn copy(&self, key: &ObjectKey) -> CopyRef {
+        CopyRef {
+            member: self.member.clone(),
+            object: key.clone(),
+        }
+    }
+}
+
+/// A record with the deadlines of a copy as they were written.
+fn as_written(record: &Record, copy: &CopyRef, written: Option<&Written>) -> Record {
+    let mut record = record.clone();
+    if let (Some(written), Some(held)) = (written, record.copies.get_mut(copy)) {
+        written.restore(held);
+    }
+    record
+}
