@@ -12,7 +12,12 @@ use crate::lab::{binaries, guard};
 pub async fn lab() -> &'static Lab {
     static LAB: Shared = Shared::new();
     static FLUX: OnceCell<Result<[Flux; 2], String>> = OnceCell::const_new();
-    let programs = match binaries::gitops().await {
+    // All that is built is built before a story waits for anything.
+    let built = async || {
+        binaries::argocd_sync().await?;
+        binaries::gitops().await
+    };
+    let programs = match built().await {
         Ok(programs) => programs,
         Err(error) => panic!("{error:#}"),
     };
