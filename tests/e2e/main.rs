@@ -32,6 +32,7 @@ mod moves;
 mod race;
 mod refusals;
 mod registry;
+mod replayed;
 mod rollout;
 mod shown;
 mod stolen;

@@ -1,0 +1,80 @@
+//! The audit log that a real API server wrote, replayed: what went wrong in it is found.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a story expects fails its test otherwise"
+)]
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::GUARD;
+use crate::certificates::Guarded;
+use crate::lab::guard::Plan;
+use crate::lab::object::Object;
+use crate::lab::process::output;
+use crate::lab::verdict::Verdict;
+use crate::lab::wait::eventually;
+
+/// No replay of the lab takes longer.
+const BOUND: Duration = Duration::from_mins(1);
+const POLICY: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: RequestResponse
+    verbs: [create, update, patch, delete, deletecollection]
+    resources: [{group: resources.azure.com}, {group: '', resources: [namespaces]}]
+  - level: None
+";
+
+#[tokio::test]
+async fn what_went_wrong_is_found_in_the_log_of_a_real_api_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let [policy, log] = ["policy.yaml", "audit.log"].map(|file| directory.path().join(file));
+    fs::write(&policy, POLICY).unwrap();
+    let flags = vec![
+        format!("--audit-policy-file={}", policy.display()),
+        format!("--audit-log-path={}", log.display()),
+    ];
+    // In audit mode a guard lets everything happen.
+    let guarded = Guarded::start_with("replayed", &Plan::audit(GUARD), flags).await;
+    let group = Object::of("ResourceGroup", "one").azure_name("rg-replayed");
+    guarded.kubectl.apply(&group).await.admitted();
+    let namespace = Object::namespace("other");
+    guarded.kubectl.apply(&namespace).await.admitted();
+    let other = guarded.kubectl.in_namespace("other");
+    other.create(&group).await.admitted();
+    other.set_policy(&group, "skip").await.admitted();
+    guarded.kubectl.delete(&group).await.admitted();
+
+    let log = format!("--audit-log=main={}", log.display());
+    let expected = [
+        ("refused", "CREATE LiveElsewhere"),
+        ("refused", "DELETE PeersDepend"),
+        (
+            "two-live",
+            "resourceGroups/rg-replayed was live as main/default/ResourceGroup/one and main/other/ResourceGroup/one from 2",
+        ),
+    ];
+    eventually("all of it to be in the log", async || {
+        let ended = output(GUARD.as_ref(), &["replay", &log, "-o=json"], BOUND).await?;
+        let report: Value = serde_json::from_slice(&ended.stdout)?;
+        let found = report["findings"].as_array().cloned().unwrap_or_default();
+        let is = |one: &Value, (rule, words): (&str, &str)| {
+            one["rule"] == rule
+                && one["message"]
+                    .as_str()
+                    .is_some_and(|told| told.contains(words))
+        };
+        let all = expected
+            .iter()
+            .all(|&what| found.iter().any(|one| is(one, what)));
+        anyhow::ensure!(all && found.len() == expected.len(), "{report:#}");
+        Ok(())
+    })
+    .await;
+}
