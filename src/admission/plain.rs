@@ -85,15 +85,15 @@ mod tests {
 
     #[test]
     fn long_warnings_are_broken_where_they_pause() {
-        let text = "aso-guard would refuse this: creating this copy live would give \
-                    resourceGroups/rg two live reconcilers: it is live in cluster b as \
+        let text = "aso-guard would refuse this: creating this copy live would have two \
+                    ASOs write to resourceGroups/rg: it is live in cluster b as \
                     team/ResourceGroup/rg (since 2026-03-01 12:00:00Z, by alice, last heard from \
                     3 s ago)";
         assert_eq!(
             warning(text),
             [
-                "aso-guard would refuse this: creating this copy live would give resourceGroups/rg \
-                 two live reconcilers:",
+                "aso-guard would refuse this: creating this copy live would have two ASOs write to \
+                 resourceGroups/rg:",
                 "it is live in cluster b as team/ResourceGroup/rg (since 2026-03-01 12:00:00Z, by \
                  alice, last heard from 3 s ago)",
             ]

@@ -83,6 +83,13 @@ pub struct Objection {
     pub words: Words,
 }
 
+impl Objection {
+    /// Where to read more, for people.
+    fn more(&self) -> String {
+        format!("More: aso-guard explain {}", self.reason.as_str())
+    }
+}
+
 impl Verdict {
     /// A plain yes.
     pub fn allow() -> Self {
@@ -112,10 +119,14 @@ impl Verdict {
                 allowed: false,
                 reason: Some(objection.reason),
                 code: objection.code,
-                message: objection.words.message(),
+                message: format!("{}\n{}", objection.words.message(), objection.more()),
                 ..Self::allow()
             },
-            Mode::Audit | Mode::Off => Self::warn(objection.reason, objection.words.warnings()),
+            Mode::Audit | Mode::Off => {
+                let mut warnings = objection.words.warnings();
+                warnings.push(objection.more());
+                Self::warn(objection.reason, warnings)
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use crate::object::{POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION};
 use super::names::{CopyRef, MemberName};
 use super::refusal::{Hold, Holder, Refusal};
 pub use phrases::NAMED;
-use phrases::{clock, free, kubectl, park, place, release, resource, short, still};
+use phrases::{by_its_cluster, clock, free, park, place, resource, short, still};
 
 /// Who speaks to whom about what: the request a refusal answers.
 #[derive(Clone, Debug)]
@@ -56,6 +56,11 @@ pub enum Action {
 pub struct Heard(SignedDuration);
 
 impl Heard {
+    /// Whether it is so long ago that its cluster may be gone.
+    fn is_long_ago(self) -> bool {
+        self.0 >= LONG
+    }
+
     /// A heartbeat written at `last`, looked at `now`.
     pub fn since(last: Timestamp, now: Timestamp) -> Self {
         Self(now.duration_since(last))
@@ -73,6 +78,10 @@ impl Heard {
         }
     }
 }
+
+/// A cluster that writes a heartbeat within seconds was not heard from for long enough to ask
+/// whether it is there.
+const LONG: SignedDuration = SignedDuration::from_mins(10);
 
 /// A refusal in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,7 +125,7 @@ impl Refusal {
         let mut words = self.about(to, None);
         let contexts = words.next.iter().any(|line| line.contains(" --context "));
         if contexts {
-            let note = "(--context: what your kubeconfig calls that cluster)";
+            let note = "(contexts here are called like the members; use your own names for them)";
             words.details.insert(0, note.to_owned());
         }
         words
@@ -157,16 +166,21 @@ impl Refusal {
                 wakes::wakes_delete(to, subject, identity, peers)
             }
             Self::WakesChild { child, refusal } => {
-                let waits = match to.action {
-                    Action::NamespacePolicy => "takes its policy from this namespace",
-                    Action::Create => "waits for this owner",
-                    _ => "has its name from this owner",
+                let makes = match to.action {
+                    Action::NamespacePolicy => "this policy of the namespace makes",
+                    Action::Create => "creating this owner makes its child",
+                    _ => "this change renames its child",
                 };
-                let waits = format!("{} {waits}, and then", child.object);
-                refusal.about(&of_child(to, child, Action::Activate), Some(&waits))
+                let live = if makes.ends_with("renames its child") {
+                    ""
+                } else {
+                    " live"
+                };
+                let makes = format!("{makes} {}{live}", child.object);
+                refusal.about(&of_child(to, child, Action::Activate), Some(&makes))
             }
             Self::ChildRefused { child, refusal } => {
-                let goes = format!("Kubernetes deletes {} too, and that", child.object);
+                let goes = format!("this also deletes {}", child.object);
                 refusal.about(&of_child(to, child, Action::Delete), Some(&goes))
             }
             Self::TakesLiveChildren { children } => children::takes_live_children(to, children),
@@ -190,14 +204,10 @@ fn live_elsewhere(
     holder: &Holder,
     assumed: bool,
 ) -> Words {
-    let what = subject.unwrap_or(match to.action {
-        Action::Activate | Action::MoveAway => "making this copy live",
-        Action::Rename => "this change",
-        Action::Create | Action::Delete | Action::NamespacePolicy => "creating this copy live",
-    });
+    let what = going_live(to, subject);
     let resource = short(identity);
     let mut words = Words {
-        summary: format!("{what} would give {resource} two live reconcilers"),
+        summary: format!("{what} would have two ASOs write to {resource}"),
         holders: vec![format!("it is {}", place(to, holder))],
         next: Vec::new(),
         details: vec![format!("Resource: {identity}")],
@@ -210,7 +220,7 @@ fn live_elsewhere(
         }
         Hold::Pending(deadline) => {
             words.next.push(format!(
-                "If it never came to be, just wait: {resource} is free by {}.",
+                "If that request failed, try again after {}.",
                 clock(deadline)
             ));
             words.next.extend(free(to, identity, &holder.copy));
@@ -234,6 +244,22 @@ fn live_elsewhere(
     words
 }
 
+/// What would go wrong is told of the request's own object, or of what the request makes of
+/// another one.
+fn cause(subject: Option<&str>, own: &str) -> String {
+    subject.map_or_else(|| own.to_owned(), |subject| format!("{subject}, which"))
+}
+
+/// What makes a copy live.
+fn going_live(to: &Speaker<'_>, subject: Option<&str>) -> String {
+    let own = match to.action {
+        Action::Activate | Action::MoveAway => "making this copy live",
+        Action::Rename => "this change",
+        Action::Create | Action::Delete | Action::NamespacePolicy => "creating this copy live",
+    };
+    cause(subject, own)
+}
+
 fn foreign_resource_id(
     to: &Speaker<'_>,
     named: &Identity,
@@ -242,10 +268,15 @@ fn foreign_resource_id(
 ) -> Words {
     let annotation = RESOURCE_ID_ANNOTATION;
     Words {
-        summary: format!("its annotation {annotation} names another resource than the spec"),
-        holders: vec![format!("it names {}, {}", short(named), place(to, holder),)],
+        summary: format!(
+            "resource-id points at {}, but the spec describes {}",
+            short(named),
+            short(computed)
+        ),
+        holders: vec![format!("{} is {}", short(named), place(to, holder))],
         next: vec![format!(
-            "Deleting this copy would delete that one. Leave {annotation} out; ASO sets it again."
+            "Deleting this copy would delete {}. Omit {annotation}; ASO sets it again.",
+            short(named)
         )],
         details: vec![
             format!("Annotation: {named}"),
@@ -261,15 +292,18 @@ fn ancestor_deleting(
     ancestor: &Identity,
     holder: &Holder,
 ) -> Words {
-    let lead = subject.map_or_else(String::new, |subject| format!("{subject} "));
+    let (child, parent) = (short(identity), short(ancestor));
     Words {
-        summary: format!(
-            "{lead}{} would be deleted along with {}",
-            short(identity),
-            short(ancestor)
-        ),
+        summary: match subject {
+            Some(subject) => {
+                format!("{subject}, which would have {child} deleted along with {parent}")
+            }
+            None => format!("{child} would be deleted along with {parent}"),
+        },
         holders: vec![format!("that is {}", place(to, holder))],
-        next: vec!["Wait until that is gone, then create its replacement first.".to_owned()],
+        next: vec![format!(
+            "Wait until {parent} is gone, create it again, then try this again."
+        )],
         details: vec![
             format!("Resource: {identity}"),
             format!("Inside:   {ancestor}"),
@@ -283,7 +317,7 @@ fn peers_depend(
     identity: &Identity,
     peers: &[Holder],
 ) -> Words {
-    let what = subject.unwrap_or("deleting this copy");
+    let what = cause(subject, "deleting this copy");
     let mut next = leave_azure_alone(to, subject);
     let parked = |peer: &Holder| matches!(peer.hold, Hold::Parked | Hold::Arriving(_));
     if peers.iter().all(parked) {
@@ -291,10 +325,10 @@ fn peers_depend(
             "To delete the resource too, first delete the parked copies (Azure is not touched):"
                 .to_owned(),
         );
-        next.extend(peers.iter().take(NAMED).map(|peer| {
+        for peer in peers.iter().take(NAMED) {
             let delete = format!("delete {}", resource(&peer.copy.object));
-            release(to, identity, &peer.copy).unwrap_or_else(|| kubectl(to, &peer.copy, &delete))
-        }));
+            next.extend(by_its_cluster(to, identity, &peer.copy, &delete));
+        }
     }
     let arriving = peers.iter().filter_map(|peer| match peer.hold {
         Hold::Arriving(deadline) => Some(deadline),
@@ -302,13 +336,13 @@ fn peers_depend(
     });
     if let Some(deadline) = arriving.max() {
         next.push(format!(
-            "If a copy that is being created never came to be, just wait: it counts until {}.",
+            "If the request for a copy that is being created failed, try again after {}.",
             clock(deadline)
         ));
     }
     Words {
         summary: format!("{what} would delete {} in Azure", short(identity)),
-        holders: still(to, peers),
+        holders: still(to, identity, peers),
         next,
         details: vec![format!("Resource: {identity}")],
     }
@@ -320,7 +354,7 @@ fn leave_azure_alone(to: &Speaker<'_>, subject: Option<&str>) -> Vec<String> {
         None => "To delete only this copy and leave Azure alone, park it first:".to_owned(),
         Some(_) => format!("To leave Azure alone, park {} first:", to.copy.object),
     };
-    vec![how, park(to, to.copy)]
+    vec![how, park(to.copy)]
 }
 
 #[cfg(test)]

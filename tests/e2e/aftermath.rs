@@ -70,7 +70,7 @@ async fn a_create_that_the_quota_rejects_holds_nothing_that_was_not_its_own() {
     let refusal = story.b.clear_policy(&group).await.refused();
     refusal
         .because("going live in cluster a")
-        .because("If it never came to be, just wait");
+        .because("If that request failed, try again after");
     story.b.delete(&group).await.admitted();
 }
 

@@ -19,7 +19,7 @@ async fn mistakes_are_let_through_with_a_warning_registry_or_not() {
     story.a.create(&group).await.admitted_silently();
 
     let twin = story.b.create(&group).await.admitted();
-    twin.warning("aso-guard would refuse this: creating this copy live would give")
+    twin.warning("aso-guard would refuse this: creating this copy live would have two ASOs")
         .warning("in cluster a as audit/ResourceGroup/rg")
         .warning("kubectl --context a -n audit annotate");
     let delete = eventually("B's copy to be known", async || {

@@ -71,7 +71,7 @@ async fn a_create_a_delete_and_what_is_left_over() {
         .await
         .admitted()
         .warning("aso-guard would refuse this, but admin overrides it: \"INC-7: we know\"")
-        .warning("two live reconcilers")
+        .warning("two ASOs write to")
         .warning("take it off again");
     let held = claim(&story.hub, "rg-glass").await.unwrap();
     assert_eq!(held.text("/status/state"), "Conflict");

@@ -34,8 +34,8 @@ async fn an_owner_that_would_wake_a_twin_is_refused_until_the_twin_is_parked() {
         })
         .await;
         refusal
-            .because("late-owner/StorageAccount/data waits for this owner")
-            .because("two live reconcilers")
+            .because("creating this owner makes its child late-owner/StorageAccount/data live")
+            .because("two ASOs write to")
             .because("live in cluster a as late-owner/StorageAccount/data");
     }
     // The account in A is parked: the owner may come, and B holds both.
@@ -111,7 +111,7 @@ async fn a_parked_owner_that_is_renamed_wakes_no_twin() {
         .owner_arm_id(&elsewhere);
     story.b.create(&twin).await.admitted_silently();
     let new = json!({"spec": {"azureName": story.azure_name("new")}});
-    let words = "renamed/StorageAccount/data has its name from this owner";
+    let words = "this change renames its child renamed/StorageAccount/data";
     let refusal =
         eventually_refused(words, async || story.a.patch(&group, new.clone()).await).await;
     assert_eq!(refusal.reason, "WakesChild", "{refusal}");

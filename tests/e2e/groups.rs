@@ -76,7 +76,7 @@ async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
         .await
         .admitted();
     let other = guarded.kubectl.in_namespace("other");
-    eventually_refused("two live reconcilers", async || {
+    eventually_refused("two ASOs write to", async || {
         other.dry_run().create(&network).await
     })
     .await;

@@ -102,7 +102,7 @@ async fn a_child_two_missing_owners_up_waits_and_wakes_no_twin() {
     .await;
     assert_eq!(refusal.reason, "WakesChild", "{refusal}");
     refusal
-        .because("two-up/VirtualNetworksSubnet/inner waits for this owner")
+        .because("creating this owner makes its child two-up/VirtualNetworksSubnet/inner live")
         .because("live in cluster a as two-up/VirtualNetworksSubnet/inner");
 
     story.a.set_policy(&subnet, "skip").await.admitted();
@@ -188,7 +188,7 @@ async fn a_name_that_aso_finds_is_acquired_and_no_twin() {
         .await
         .refused();
     refusal
-        .because("would give resourceGroups/taken-found-name two live reconcilers")
+        .because("would have two ASOs write to resourceGroups/taken-found-name")
         .because("live in cluster b as found-name/ResourceGroup/taken");
     // All else that ASO writes goes on, the object being live and its resource unknown.
     let waiting =

@@ -79,7 +79,7 @@ async fn from_namespace_to_namespace() {
     }
     let twin = target.create(&resources[0]).await.refused();
     twin.because("live in this cluster (a) as rename/ResourceGroup/rg")
-        .because("kubectl -n rename annotate --overwrite resourcegroup.resources.azure.com/rg");
+        .because("kubectl --context a -n rename annotate --overwrite resourcegroup.resources.azure.com/rg");
 
     for resource in &resources {
         story.a.set_policy(resource, "skip").await.admitted();

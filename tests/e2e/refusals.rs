@@ -16,7 +16,7 @@ async fn a_live_twin_in_another_cluster() {
     let refusal = story.b.create(&group).await.refused();
     refusal
         .with_code(403)
-        .because("two live reconcilers")
+        .because("two ASOs write to")
         .because("in cluster a as twin-cluster/ResourceGroup/rg")
         .because("kubectl --context a -n twin-cluster annotate --overwrite resourcegroup.resources.azure.com/rg serviceoperator.azure.com/reconcile-policy=skip");
     story
@@ -161,7 +161,7 @@ async fn a_pasted_resource_id_of_somebody_elses_resource() {
         .annotated(RESOURCE_ID, &story.resource_group_id("theirs"));
     let refusal = story.b.create(&ours).await.refused();
     refusal
-        .because("names another resource than the spec")
+        .because("but the spec describes")
         .because("in cluster a as pasted-id/ResourceGroup/theirs");
 }
 

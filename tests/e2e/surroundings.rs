@@ -76,7 +76,7 @@ async fn a_namespaces_policy_is_not_changed_over_a_live_twin() {
     for policy in [None, Some("manage"), Some("detach-on-delete"), Some("Skip")] {
         let refusal = story.a.annotate(&namespace, POLICY, policy).await.refused();
         refusal
-            .because("ns-policy/ResourceGroup/rg takes its policy from this namespace")
+            .because("this policy of the namespace makes ns-policy/ResourceGroup/rg live")
             .because("cluster b");
     }
     // Once B has parked its own, it is A's again.
@@ -111,7 +111,7 @@ async fn a_namespaces_policy_is_asked_about_however_it_changes() {
             let person = story.a.dry_run();
             person.replace_through(&stored, subresource).await
         };
-        eventually_refused("takes its policy from this namespace", refused)
+        eventually_refused("this policy of the namespace makes", refused)
             .await
             .because("cluster b");
         // What changes nothing that counts passes as ever.

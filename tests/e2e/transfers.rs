@@ -82,7 +82,7 @@ async fn the_four_steps_of_a_transfer_and_every_mistake_on_the_way() {
     let refusal = story.b.create(group).await.refused();
     refusal.because("it is live in cluster a as transfer/");
     let refusal = third.create(group).await.refused();
-    refusal.because("would cross transfer transfer of");
+    refusal.because("would go against transfer transfer");
     // 1. Park. It stays parked: taking skip off would cross the transfer.
     for resource in &resources {
         story.a.set_policy(resource, "skip").await.admitted();
@@ -91,7 +91,7 @@ async fn the_four_steps_of_a_transfer_and_every_mistake_on_the_way() {
         eventually("the parked resource to be seen", async || {
             let refusal = story.a.clear_policy(resource).await.refused();
             anyhow::ensure!(
-                refusal.message.contains("would cross transfer"),
+                refusal.message.contains("would go against transfer"),
                 "{refusal}"
             );
             Ok(())
@@ -99,7 +99,7 @@ async fn the_four_steps_of_a_transfer_and_every_mistake_on_the_way() {
         .await;
     }
     let refusal = third.create(group).await.refused();
-    refusal.because("it may go live in namespace transfer of cluster b only");
+    refusal.because("may be live only there until the transfer ends");
     third.create(&group.clone().policy("skip")).await.admitted();
     third.delete(group).await.admitted();
     // 3. Apply in the target.

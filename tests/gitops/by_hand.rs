@@ -48,7 +48,7 @@ async fn flux_may_not_take_off_a_skip_while_the_peer_is_live_and_says_why() {
                   resourcegroup.resources.azure.com/rg \
                   serviceoperator.azure.com/reconcile-policy=skip";
     let id = format!("Resource: {}", story.resource_group_id("rg"));
-    for part in ["two live reconcilers", park_b, &id] {
+    for part in ["two ASOs write to", park_b, &id] {
         assert!(told.contains(part), "no {part:?} in:\n{told}");
     }
     for resource in &resources {

@@ -40,7 +40,7 @@ async fn a_prune_is_refused_while_the_peer_has_a_copy_and_flux_says_why() {
     fleet.commits().await;
     let words = "it is still parked in cluster b as prune/ResourceGroup/rg";
     let told = fleet.fails(&story.a, "PruneFailed", words).await;
-    let park = "kubectl -n prune annotate --overwrite resourcegroup.resources.azure.com/rg \
+    let park = "-n prune annotate --overwrite resourcegroup.resources.azure.com/rg \
                 serviceoperator.azure.com/reconcile-policy=skip";
     for part in ["would delete resourceGroups/rg-prune in Azure", park] {
         assert!(told.contains(part), "no {part:?} in:\n{told}");

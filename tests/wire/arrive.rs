@@ -23,7 +23,7 @@ async fn a_delete_right_after_a_peers_parked_create_is_refused() {
     for words in [
         "it is being created parked in cluster b as team/ResourceGroup/rg",
         "  kubectl --context b -n team delete resourcegroup.resources.azure.com/rg",
-        "If a copy that is being created never came to be, just wait: it counts until ",
+        "If the request for a copy that is being created failed, try again after ",
     ] {
         assert!(message.contains(words), "{message}");
     }

@@ -50,7 +50,7 @@ async fn a_create_is_let_through_claimed_and_remembered() {
     let words = answer.overridden("LiveElsewhere", "INC-7: b is gone");
     for said in [
         "aso-guard would refuse this, but alice overrides it: \"INC-7: b is gone\"",
-        "two live reconcilers",
+        "two ASOs write to",
         "live in cluster b",
     ] {
         assert!(words.contains(said), "no {said:?} in: {words}");

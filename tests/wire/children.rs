@@ -55,8 +55,8 @@ async fn a_forgotten_child_is_not_deleted_with_an_owner_that_leaves_azure_alone(
         let message = answer.refused(403, "TakesLiveChildren");
         for words in [
             "take its live children along, and delete them in Azure: team/VirtualNetwork/net is live",
-            "  kubectl -n team annotate --overwrite virtualnetwork.network.azure.com/net",
-            "  kubectl -n team delete --cascade=orphan resourcegroup.resources.azure.com/rg",
+            "  kubectl --context a -n team annotate --overwrite virtualnetwork.network.azure.com/net",
+            "  kubectl --context a -n team delete --cascade=orphan resourcegroup.resources.azure.com/rg",
         ] {
             assert!(message.contains(words), "{message}");
         }
@@ -147,7 +147,7 @@ async fn a_live_owners_children_are_not_looked_at_where_they_stay() {
     let answer = world.a.ask(&parent.delete()).await;
     let message = answer.refused(403, "ChildRefused");
     assert!(
-        message.contains("Kubernetes deletes team/RoleAssignment"),
+        message.contains("this also deletes team/RoleAssignment"),
         "{message}"
     );
     let orphan = options(parent.delete(), json!({"propagationPolicy": "Orphan"}));
@@ -257,7 +257,7 @@ async fn a_prefix_for_its_children_that_a_live_owner_gets_is_acquired_for_them()
     for to in [named.clone(), named.clone().policy("detach-on-delete")] {
         let answer = world.a.ask(&owner.update(&to)).await;
         let message = answer.refused(403, "WakesChild");
-        let words = "team/RoleAssignment/reader has its name from this owner, and then would give";
+        let words = "this change renames its child team/RoleAssignment/reader, which would have two ASOs write to";
         assert!(message.starts_with(words), "{message}");
         assert!(message.contains("live in cluster b"), "{message}");
     }
@@ -335,7 +335,7 @@ async fn another_name_of_a_parked_owner_is_acquired_for_its_live_children() {
     let answer = world.a.ask(&owner.update(&renamed)).await;
     let message = answer.refused(403, "WakesChild");
     assert!(
-        message.contains("has its name from this owner"),
+        message.contains("this change renames its child"),
         "{message}"
     );
     let id = "/resourceGroups/new/providers/Microsoft.Storage/storageAccounts/st";

@@ -36,7 +36,7 @@ async fn a_live_twin_in_another_cluster_is_refused() {
     world.b.create(&group("rg").named("rg-in-b")).await;
     let answer = world.a.ask(&group("rg").create()).await;
     let message = answer.refused(403, "LiveElsewhere");
-    let words = "creating this copy live would give resourceGroups/rg two live reconcilers: \
+    let words = "creating this copy live would have two ASOs write to resourceGroups/rg: \
                  it is live in cluster b as team/ResourceGroup/rg-in-b (since ";
     assert!(message.starts_with(words), "{message}");
     let command = format!(
@@ -62,7 +62,10 @@ async fn a_live_twin_in_the_same_cluster_is_refused(#[case] twin: Object) {
         message.contains("live in this cluster (a) as team/ResourceGroup/rg"),
         "{message}"
     );
-    assert!(message.contains("  kubectl -n team annotate"), "{message}");
+    assert!(
+        message.contains("  kubectl --context a -n team annotate"),
+        "{message}"
+    );
 }
 
 /// The API server may still store it.
@@ -156,7 +159,7 @@ async fn a_stale_annotation_that_names_somebody_elses_resource_is_refused() {
     let answer = world.a.ask(&pasted.create()).await;
     let message = answer.refused(403, "ForeignResourceId");
     assert!(
-        message.contains("resourceGroups/theirs, live in cluster b as team/"),
+        message.contains("resourceGroups/theirs is live in cluster b as team/"),
         "{message}"
     );
     assert_eq!(world.record("/resourceGroups/mine").await, None);

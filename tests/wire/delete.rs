@@ -64,7 +64,7 @@ async fn a_parked_peer_is_in_the_way() {
     for words in [
         "deleting this copy would delete resourceGroups/rg in Azure",
         "still parked in cluster b as team/ResourceGroup/rg",
-        "  kubectl -n team annotate --overwrite resourcegroup.resources.azure.com/rg",
+        "  kubectl --context a -n team annotate --overwrite resourcegroup.resources.azure.com/rg",
         "  kubectl --context b -n team delete resourcegroup.resources.azure.com/rg",
     ] {
         assert!(message.contains(words), "{message}");
@@ -150,7 +150,7 @@ async fn what_may_not_be_deleted_is_not_deleted_through_its_parent() {
     let answer = world.a.ask(&parent.delete()).await;
     let message = answer.refused(403, "ChildRefused");
     assert!(
-        message.contains("Kubernetes deletes team/StorageAccount/st too"),
+        message.contains("this also deletes team/StorageAccount/st, which"),
         "{message}"
     );
 }

@@ -204,7 +204,7 @@ async fn a_policy_of_a_namespace_turns_no_safe_delete_into_another() {
     let peer = world.b.store(&group("rg").policy("skip")).await;
     let answer = world.a.ask(&parked.update(&namespace())).await;
     let message = answer.refused(403, "WakesChild");
-    let what = "team/ResourceGroup/rg takes its policy from this namespace, and then its delete, \
+    let what = "this policy of the namespace makes team/ResourceGroup/rg live, and its delete, \
                 which is under way, would delete resourceGroups/rg in Azure";
     assert!(message.contains(what), "{message}");
     let record = world.record("/resourceGroups/rg").await.unwrap();

@@ -53,7 +53,7 @@ async fn a_refused_create_is_told_without_a_uid() {
     assert_eq!(notice.uid, None);
     let words = &notice.message;
     assert!(
-        words.starts_with("refused: creating this copy live would give"),
+        words.starts_with("refused: creating this copy live would have two ASOs"),
         "{words}"
     );
     assert!(

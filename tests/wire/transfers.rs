@@ -86,8 +86,8 @@ async fn it_goes_live_nowhere_else(#[case] place: &str, #[case] in_a: bool) {
     let answer = member.ask(&review).await;
     let message = answer.refused(403, "InTransfer");
     for words in [
-        "would cross transfer t of resourceGroups/rg: it is moved from a/team to b/team",
-        "it may go live in namespace team of cluster b only",
+        "would go against transfer t: resourceGroups/rg is being moved from a/team to b/team",
+        "and may be live only there until the transfer ends",
         "  aso-guard transfer status t",
     ] {
         assert!(message.contains(words), "{message}");
@@ -141,7 +141,7 @@ async fn a_policy_of_a_namespace_does_not_wake_it() {
     let parked = namespace().annotated(POLICY, "skip");
     let answer = world.a.ask(&parked.update(&namespace())).await;
     let message = answer.refused(403, "WakesChild");
-    assert!(message.contains("would cross transfer t"), "{message}");
+    assert!(message.contains("would go against transfer t"), "{message}");
 }
 
 #[tokio::test]
@@ -155,7 +155,10 @@ async fn a_delete_under_way_does_not_become_a_real_one() {
     let woken = going.clone().policy("manage");
     let answer = world.a.ask(&going.update(&woken)).await;
     let message = answer.refused(403, "TransferDepends");
-    assert!(message.contains("Leave it as it is"), "{message}");
+    assert!(
+        message.contains("Keep skip: the delete then finishes"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

@@ -322,7 +322,7 @@ async fn a_forgotten_clusters_copy_is_to_be_released_and_not_parked() {
         assert!(message.contains(words), "{message}");
     }
     let command = format!(
-        "  aso-guard claims release '/subscriptions/{SUBSCRIPTION}/resourceGroups/rg' \
+        "  aso-guard claims release /subscriptions/{SUBSCRIPTION}/resourceGroups/rg \
          --copy b/team/ResourceGroup/rg --reason '<why>'"
     );
     assert!(message.contains(&command), "{message}");

@@ -33,7 +33,9 @@ async fn skip_may_not_be_taken_off_while_a_peer_is_live() {
         let answer = world.a.ask(&parked.update(&live)).await;
         let message = answer.refused(403, "LiveElsewhere");
         assert!(
-            message.starts_with("making this copy live would give resourceGroups/rg"),
+            message.starts_with(
+                "making this copy live would have two ASOs write to resourceGroups/rg"
+            ),
             "{message}"
         );
     }
@@ -131,7 +133,10 @@ async fn another_identity_is_acquired_first() {
 
     let answer = world.a.ask(&rename("taken")).await;
     let message = answer.refused(403, "LiveElsewhere");
-    assert!(message.starts_with("this change would give"), "{message}");
+    assert!(
+        message.starts_with("this change would have two ASOs"),
+        "{message}"
+    );
 
     world.a.ask(&rename("free")).await.admitted();
     // Until the observer knows, it holds both.

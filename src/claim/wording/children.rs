@@ -4,8 +4,10 @@ use crate::arm::Identity;
 use crate::claim::CopyRef;
 use crate::claim::refusal::Dependent;
 
+use crate::object::text::quoted;
+
 use super::phrases::{NAMED, kubectl, named, park, place, resource, short};
-use super::{Speaker, Words, leave_azure_alone};
+use super::{Speaker, Words, cause, leave_azure_alone};
 
 /// Others hold resources inside.
 pub(super) fn children_depend(
@@ -14,7 +16,7 @@ pub(super) fn children_depend(
     identity: &Identity,
     children: &[Dependent],
 ) -> Words {
-    let what = subject.unwrap_or("deleting this copy");
+    let what = cause(subject, "deleting this copy");
     let mut next = vec!["Delete or move those first.".to_owned()];
     next.extend(leave_azure_alone(to, subject));
     Words {
@@ -22,10 +24,14 @@ pub(super) fn children_depend(
             "{what} would delete {} in Azure and what others hold inside",
             short(identity)
         ),
-        holders: named(to, children, |to, child| {
-            let place = place(to, &child.holder);
-            format!("{} is {place}", short(&child.identity))
-        }),
+        holders: named(
+            children,
+            &format!("list --below {}", quoted(identity.as_str())),
+            |child| {
+                let place = place(to, &child.holder);
+                format!("{} is {place}", short(&child.identity))
+            },
+        ),
         next,
         details: vec![format!("Resource: {identity}")],
     }
@@ -33,16 +39,18 @@ pub(super) fn children_depend(
 
 /// Kubernetes would delete live children with a copy that leaves Azure alone.
 pub(super) fn takes_live_children(to: &Speaker<'_>, children: &[CopyRef]) -> Words {
+    let (member, namespace) = (&to.copy.member, &to.copy.object.namespace);
+    let here = format!("list --member {member} --namespace {}", quoted(namespace));
     let mut next = vec!["Park them first, or move them, too:".to_owned()];
-    let commands = children.iter().take(NAMED).map(|child| park(to, child));
+    let commands = children.iter().take(NAMED).map(park);
     next.extend(commands);
     let alone = format!("delete --cascade=orphan {}", resource(&to.copy.object));
     next.push("Or delete this copy alone; ASO then waits for an owner of that name:".to_owned());
-    next.push(kubectl(to, to.copy, &alone));
+    next.push(kubectl(to.copy, &alone));
     Words {
         summary: "deleting this copy would take its live children along, and delete them in Azure"
             .to_owned(),
-        holders: named(to, children, |to, child| {
+        holders: named(children, &here, |child| {
             format!(
                 "{} is live in this cluster ({})",
                 child.object, to.copy.member

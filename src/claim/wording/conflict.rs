@@ -2,7 +2,7 @@
 
 use crate::claim::{CopyRef, Holder, Record};
 
-use super::phrases::{NAMED, named, park, park_from_anywhere, place, short};
+use super::phrases::{NAMED, named, park, place, short, show};
 use super::{Action, Heartbeats, Speaker};
 
 impl CopyRef {
@@ -15,7 +15,7 @@ impl CopyRef {
         let known = names.iter().all(|name| {
             name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain)
         });
-        known.then(|| park_from_anywhere(self))
+        known.then(|| park(self).trim().to_owned())
     }
 }
 
@@ -33,17 +33,17 @@ impl Record {
             .filter(|(other, _)| *other != copy)
             .map(|(other, held)| Holder::of(other, held))
             .collect();
-        let who = named(&to, &peers, |to, peer| {
-            format!("it is also {}", place(to, peer))
+        let who = named(&peers, &show(&self.identity), |peer| {
+            format!("it is also {}", place(&to, peer))
         });
         let resource = short(&self.identity);
-        let others = peers.iter().take(NAMED).map(|peer| park(&to, &peer.copy));
+        let others = peers.iter().take(NAMED).map(|peer| park(&peer.copy));
         let others: Vec<String> = others.collect();
         format!(
-            "{resource} has more than one live reconciler, and they overwrite each other: {}. \
+            "conflict: more than one ASO writes to {resource}, and the last one wins: {}. \
              Park all but one of them. This one: {}; or the other: {}",
             who.join("; "),
-            park(&to, copy).trim(),
+            park(copy).trim(),
             others.join("; ").trim(),
         )
     }
@@ -69,12 +69,7 @@ impl Record {
 
     /// What the owners of a parked copy are told, where nobody reconciles the resource.
     pub fn orphan_words(&self, copy: &CopyRef) -> String {
-        let to = Speaker {
-            copy,
-            action: Action::Activate,
-            heard: &Heartbeats::new(),
-        };
-        let command = park(&to, copy).replace("=skip", "=manage");
+        let command = park(copy).replace("=skip", "=manage");
         format!(
             "nobody reconciles {}: all its copies are parked. If no move is under way, make one live, such as this one: {}",
             short(&self.identity),

@@ -16,8 +16,8 @@ pub const NAMED: usize = 3;
 const NAME: usize = 250;
 
 /// The peers of a resource, a line each.
-pub(super) fn still(to: &Speaker<'_>, peers: &[Holder]) -> Vec<String> {
-    named(to, peers, |to, peer| {
+pub(super) fn still(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Vec<String> {
+    named(peers, &show(identity), |peer| {
         let still = match peer.hold {
             Hold::Live | Hold::Parked => "still ",
             Hold::Pending(_) | Hold::Arriving(_) | Hold::Deleting => "",
@@ -26,17 +26,18 @@ pub(super) fn still(to: &Speaker<'_>, peers: &[Holder]) -> Vec<String> {
     })
 }
 
-/// A line for each of the first few, and one that counts the rest.
-pub(super) fn named<T>(
-    to: &Speaker<'_>,
-    all: &[T],
-    words: impl Fn(&Speaker<'_>, &T) -> String,
-) -> Vec<String> {
-    let first = all.iter().take(NAMED);
-    let mut lines: Vec<String> = first.map(|one| words(to, one)).collect();
+/// What shows all copies of a resource: the end of an `aso-guard claims`.
+pub(super) fn show(identity: &Identity) -> String {
+    format!("show {}", quoted(identity.as_str()))
+}
+
+/// A line for each of the first few, and one that counts the rest and says how to see them: by
+/// `aso-guard claims`.
+pub(super) fn named<T>(all: &[T], see: &str, words: impl Fn(&T) -> String) -> Vec<String> {
+    let mut lines: Vec<String> = all.iter().take(NAMED).map(words).collect();
     match all.len().saturating_sub(NAMED) {
         0 => {}
-        more => lines.push(format!("and {more} more")),
+        more => lines.push(format!("and {more} more: aso-guard claims {see}")),
     }
     lines
 }
@@ -82,60 +83,64 @@ pub(super) fn clock(at: Timestamp) -> String {
 }
 
 /// The command that parks a copy.
-pub(super) fn park(to: &Speaker<'_>, copy: &CopyRef) -> String {
-    let annotate = format!(
-        "annotate --overwrite {} {POLICY_ANNOTATION}=skip",
-        resource(&copy.object)
-    );
-    kubectl(to, copy, &annotate)
+pub(super) fn park(copy: &CopyRef) -> String {
+    kubectl(copy, &annotate_skip(copy))
+}
+
+fn annotate_skip(copy: &CopyRef) -> String {
+    let object = resource(&copy.object);
+    format!("annotate --overwrite {object} {POLICY_ANNOTATION}=skip")
 }
 
 /// How the resource becomes free that a live copy holds.
-pub(super) fn free(to: &Speaker<'_>, identity: &Identity, copy: &CopyRef) -> [String; 2] {
-    match release(to, identity, copy) {
-        Some(command) => [
-            format!(
-                "Cluster {} was forgotten. If no ASO runs there any more, release what it held, \
-                 then try again:",
-                copy.member
-            ),
-            command,
-        ],
-        None => [
-            "Park that copy first, then try again:".to_owned(),
-            park(to, copy),
-        ],
+pub(super) fn free(to: &Speaker<'_>, identity: &Identity, copy: &CopyRef) -> Vec<String> {
+    let mut next = by_its_cluster(to, identity, copy, &annotate_skip(copy));
+    if !is_forgotten(to, copy) {
+        next.insert(0, "Park that copy first, then try again:".to_owned());
     }
+    next
 }
 
-/// The command that takes a copy out of its claim, where its member was forgotten:
-/// nobody is there who would see it parked or gone.
-pub(super) fn release(to: &Speaker<'_>, identity: &Identity, copy: &CopyRef) -> Option<String> {
-    let forgotten = to.heard.get(&copy.member).is_some_and(Option::is_none);
-    forgotten.then(|| {
-        let resource = identity.as_str().replace('\'', r"'\''");
-        format!("  aso-guard claims release '{resource}' --copy {copy} --reason '<why>'")
-    })
-}
-
-/// The same, whoever is told.
-pub(super) fn park_from_anywhere(copy: &CopyRef) -> String {
-    format!(
-        "kubectl --context {} -n {} annotate --overwrite {} {POLICY_ANNOTATION}=skip",
-        copy.member,
-        quoted(&copy.object.namespace),
-        resource(&copy.object)
-    )
-}
-
-pub(super) fn kubectl(to: &Speaker<'_>, copy: &CopyRef, rest: &str) -> String {
-    let context = if copy.member == to.copy.member {
-        String::new()
+/// What is to be done to a copy in its own cluster; or what to do instead, where that cluster
+/// is no more: nobody is there who would see the copy parked or gone.
+pub(super) fn by_its_cluster(
+    to: &Speaker<'_>,
+    identity: &Identity,
+    copy: &CopyRef,
+    rest: &str,
+) -> Vec<String> {
+    let member = &copy.member;
+    let heard = to.heard.get(member).copied().flatten();
+    let heard = heard.filter(|heard| *member != to.copy.member && heard.is_long_ago());
+    let mut next = Vec::new();
+    if is_forgotten(to, copy) {
+        next.push(format!(
+            "Cluster {member} was forgotten. If no ASO runs there any more, release what it held, \
+             then try again:"
+        ));
     } else {
-        format!(" --context {}", copy.member)
-    };
+        next.push(kubectl(copy, rest));
+        let Some(heard) = heard else { return next };
+        next.push(format!(
+            "Cluster {member} was {}. If it is gone for good, release what it held:",
+            heard.words()
+        ));
+    }
+    let resource = quoted(identity.as_str());
+    next.push(format!(
+        "  aso-guard claims release {resource} --copy {copy} --reason '<why>'"
+    ));
+    next
+}
+
+fn is_forgotten(to: &Speaker<'_>, copy: &CopyRef) -> bool {
+    to.heard.get(&copy.member).is_some_and(Option::is_none)
+}
+
+/// A command for a copy's cluster, as a line of its own.
+pub(super) fn kubectl(copy: &CopyRef, rest: &str) -> String {
     let namespace = quoted(&copy.object.namespace);
-    format!("  kubectl{context} -n {namespace} {rest}")
+    format!("  kubectl --context {} -n {namespace} {rest}", copy.member)
 }
 
 /// `resourcegroup.resources.azure.com/rg`: how kubectl takes a kind that other

@@ -49,7 +49,7 @@ fn told(refusal: &Refusal, action: Action, from: &CopyRef, heard: Option<Heartbe
         heard: &heard.unwrap_or_default(),
     });
     let warnings = words.warnings();
-    let longest = warnings
+    let longest = warnings[1..]
         .iter()
         .filter(|line| !line.starts_with("  kubectl") && !line.starts_with("  aso-guard"));
     let longest = longest.map(String::len).max();
@@ -57,7 +57,7 @@ fn told(refusal: &Refusal, action: Action, from: &CopyRef, heard: Option<Heartbe
         refusal,
         Refusal::WakesChild { .. } | Refusal::ChildRefused { .. }
     );
-    let first = if two_objects { 160 } else { 120 };
+    let first = if two_objects { 190 } else { 120 };
     assert!(
         warnings[0].len() <= first && longest <= Some(160),
         "{warnings:#?}"
@@ -237,6 +237,28 @@ fn a_forgotten_cluster_is_in_the_way() {
         (format!("{action:?}"), text)
     });
     snapshot("of_a_forgotten_cluster", cases);
+}
+
+/// A command for a cluster that may be gone is not all there is to try.
+#[test]
+fn a_silent_cluster_is_in_the_way() {
+    let silent = Heard::since(at(0), at(27 * 3600));
+    let heard = Heartbeats::from([(copy("b").member, Some(silent))]);
+    let live = Refusal::LiveElsewhere {
+        identity: group(),
+        holder: holder("b", Hold::Live),
+        assumed: false,
+    };
+    let parked = Refusal::PeersDepend {
+        identity: group(),
+        peers: vec![holder("b", Hold::Parked)],
+    };
+    let cases = [(Action::Create, live), (Action::Delete, parked)];
+    let cases = cases.map(|(action, refusal)| {
+        let text = told(&refusal, action, &copy("a"), Some(heard.clone()));
+        (format!("{action:?}"), text)
+    });
+    snapshot("of_a_silent_cluster", cases);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::claim::{Reservation, TransferName};
 use crate::object::POLICY_ANNOTATION;
 
 use super::phrases::short;
-use super::wakes::park_namespace;
-use super::{Action, Speaker, Words, leave_azure_alone};
+use super::wakes::{leave_it, park_namespace};
+use super::{Action, Speaker, Words, cause, going_live, leave_azure_alone};
 
 /// The resource is brought to another place, and would go live elsewhere.
 pub(super) fn reserved_elsewhere(
@@ -15,25 +15,23 @@ pub(super) fn reserved_elsewhere(
     identity: &Identity,
     reservation: &Reservation,
 ) -> Words {
-    let what = subject.unwrap_or(match to.action {
-        Action::Activate | Action::MoveAway => "making this copy live",
-        Action::Rename => "this change",
-        Action::Create | Action::Delete | Action::NamespacePolicy => "creating this copy live",
-    });
+    let what = going_live(to, subject);
     let (name, target) = (&reservation.transfer, &reservation.to);
-    let mut next = vec![format!(
-        "Until {name} ends, it may go live in namespace {} of cluster {} only.",
-        target.namespace, target.member
-    )];
+    let mut next = Vec::new();
     if to.action == Action::Create {
         next.push(format!(
-            "Or create this copy parked, with the annotation {POLICY_ANNOTATION}: skip"
+            "Create this copy parked, with the annotation {POLICY_ANNOTATION}: skip"
         ));
     }
     next.extend(see_and_end(name));
     Words {
-        summary: format!("{what} would cross transfer {name} of {}", short(identity)),
-        holders: vec![format!("it is moved from {} to {target}", reservation.from)],
+        summary: format!("{what} would go against transfer {name}"),
+        holders: vec![format!(
+            "{} is being moved from {} to {target}, and may be live only there until the transfer \
+             ends",
+            short(identity),
+            reservation.from
+        )],
         next,
         details: vec![format!("Resource: {identity}")],
     }
@@ -47,13 +45,13 @@ pub(super) fn transfer_depends(
     moved: &Identity,
     reservation: &Reservation,
 ) -> Words {
-    let what = match (subject, to.action) {
-        (Some(subject), _) => subject,
-        (None, Action::Delete) => "deleting this copy",
-        (None, Action::Rename) => "this copy is being deleted; this change",
-        (None, Action::MoveAway) => "taking skip off before clusterctl's delete",
-        (None, _) => "this copy is being deleted; making it manage",
+    let own = match to.action {
+        Action::Delete => "deleting this copy",
+        Action::Rename => "this copy is being deleted; this change",
+        Action::MoveAway => "taking skip off before clusterctl's delete",
+        _ => "this copy is being deleted; making it manage",
     };
+    let what = cause(subject, own);
     let what_moves = if moved == identity {
         "it".to_owned()
     } else {
@@ -67,7 +65,7 @@ pub(super) fn transfer_depends(
     let mut next = match to.action {
         Action::Delete => leave_azure_alone(to, subject),
         Action::MoveAway => park_namespace(to),
-        _ => vec!["Leave it as it is: its delete ends without touching that resource.".to_owned()],
+        action => vec![leave_it(action)],
     };
     next.extend(see_and_end(transfer));
     let mut details = vec![format!("Resource: {identity}")];

@@ -19,23 +19,32 @@ pub(super) fn wakes_delete(
         return moved_away(to, identity, peers);
     }
     let what = match (subject, to.action) {
-        (Some(subject), _) => format!("{subject} its delete, which is under way,"),
+        (Some(subject), _) => format!("{subject}, and its delete, which is under way,"),
         (None, Action::Rename) => "this copy is being deleted; this change".to_owned(),
         (None, _) => "this copy is being deleted; making it manage".to_owned(),
     };
     Words {
         summary: format!("{what} would delete {} in Azure", short(identity)),
-        holders: still(to, peers),
-        next: vec!["Leave it as it is: its delete ends without touching that resource.".to_owned()],
+        holders: still(to, identity, peers),
+        next: vec![leave_it(to.action)],
         details: vec![format!("Resource: {identity}")],
     }
+}
+
+/// What ends a delete under way well.
+pub(super) fn leave_it(action: Action) -> String {
+    let keep = match action {
+        Action::Rename => "Leave it unchanged",
+        _ => "Keep skip",
+    };
+    format!("{keep}: the delete then finishes without touching Azure.")
 }
 
 fn moved_away(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
     let what = short(identity);
     Words {
         summary: format!("taking skip off before clusterctl's delete could delete {what} in Azure"),
-        holders: still(to, peers),
+        holders: still(to, identity, peers),
         next: park_namespace(to),
         details: vec![format!("Resource: {identity}")],
     }
@@ -45,11 +54,12 @@ fn moved_away(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words 
 pub(super) fn park_namespace(to: &Speaker<'_>) -> Vec<String> {
     let namespace = &to.copy.object.namespace;
     vec![
-        "It takes off all annotations. Park the namespace too, which it leaves alone, and let it \
-         try again:"
+        "clusterctl removes skip before it deletes. Set skip on the namespace too; clusterctl then \
+         succeeds at its next try:"
             .to_owned(),
         format!(
-            "  kubectl annotate --overwrite namespace {} {POLICY_ANNOTATION}=skip",
+            "  kubectl --context {} annotate --overwrite namespace {} {POLICY_ANNOTATION}=skip",
+            to.copy.member,
             quoted(namespace)
         ),
     ]

@@ -19,7 +19,7 @@ async fn guards_that_refuse_bring_the_story_to_its_good_end() {
     let (ending, text) = told(Mode::Enforce).await;
     assert_eq!(ending, Ending::Good, "{text}");
     assert_eq!(text.matches("✗ Error from server").count(), 4, "{text}");
-    assert!(text.lines().count() <= 75, "{text}");
+    assert!(text.lines().count() <= 80, "{text}");
 }
 
 #[tokio::test]
