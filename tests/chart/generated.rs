@@ -22,18 +22,17 @@ pub fn in_step(file: &str, expected: &str) {
     fs::write(path, expected).unwrap();
 }
 
-/// What `aso-guard webhook` prints for the Service that the chart makes, with a CA of these words
-/// and more flags.
-pub async fn printed(ca: &str, more: &[&str]) -> Value {
+/// What `aso-guard webhook` prints for the Service that the chart makes, with a CA, in PEM, or
+/// without one, and with more flags.
+pub async fn printed(ca: Option<&str>, more: &[&str]) -> Value {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ca.pem");
-    fs::write(&file, ca).unwrap();
-    let mut args = vec![
-        "webhook",
-        "--service=aso-guard/aso-guard",
-        "--ca-file",
-        file.to_str().unwrap(),
-    ];
+    fs::write(&file, ca.unwrap_or_default()).unwrap();
+    let ca = match ca {
+        Some(_) => format!("--ca-file={}", file.display()),
+        None => "--without-ca".to_owned(),
+    };
+    let mut args = vec!["webhook", "--service=aso-guard/aso-guard", &*ca];
     args.extend(more);
     let printed = Plan::enforce(GUARD).print(&args).await.unwrap();
     serde_yaml::from_str(&printed).unwrap()
@@ -58,7 +57,7 @@ async fn the_hubs_policies_are_those_that_the_program_prints() {
 /// Where the webhook is, the chart says.
 #[tokio::test]
 async fn the_webhooks_are_those_that_the_program_prints() {
-    let mut registration = printed("", &[]).await;
+    let mut registration = printed(None, &[]).await;
     for webhook in registration["webhooks"].as_array_mut().unwrap() {
         webhook.as_object_mut().unwrap().remove("clientConfig");
     }

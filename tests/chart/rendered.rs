@@ -1,5 +1,7 @@
 //! What the API server is told is what the program would tell it.
 
+use std::sync::LazyLock;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -8,13 +10,18 @@ use crate::generated::printed;
 use crate::helm::{objects, topology};
 use crate::lab::guard::Plan;
 use crate::lab::object::Object;
+use crate::lab::pki::Authority;
 
-const CA: &str = "-----BEGIN CERTIFICATE-----";
+/// The CA of somebody's own certificate, in PEM.
+static CA: LazyLock<String> = LazyLock::new(|| {
+    let authority = Authority::new("chart").unwrap();
+    authority.pem().trim().to_owned()
+});
 
 async fn registration(args: &[&str]) -> Value {
     let source = [
         "--set=certificates.source=secret",
-        &format!("--set=certificates.caBundle={CA}"),
+        &format!("--set=certificates.caBundle={}", *CA),
     ]
     .map(ToOwned::to_owned);
     let mut all: Vec<&str> = source.iter().map(String::as_str).collect();
@@ -39,7 +46,7 @@ fn webhook<'a>(registration: &'a Value, name: &str) -> &'a Value {
 #[tokio::test]
 async fn in_enforce_the_registration_is_the_one_that_the_program_prints() {
     let rendered = registration(&["--set=mode=enforce"]).await;
-    let printed = printed(CA, &["--exempt-namespace=aso-guard"]).await;
+    let printed = printed(Some(&CA), &["--exempt-namespace=aso-guard"]).await;
     assert_eq!(without_labels(rendered), printed);
 }
 
@@ -63,7 +70,7 @@ async fn who_is_exempt_is_told_to_the_api_server_and_to_the_guard() {
         "--exempt-group=on call",
     ];
     let rendered = registration(&values).await;
-    assert_eq!(without_labels(rendered), printed(CA, &exempt).await);
+    assert_eq!(without_labels(rendered), printed(Some(&CA), &exempt).await);
     let told = arguments(&values).await;
     let told: Vec<&str> = told.iter().map(String::as_str).collect();
     let told = told.iter().filter(|flag| flag.starts_with("--exempt"));
@@ -248,6 +255,8 @@ async fn every_flag_of_serve_is_a_value_or_has_a_reason_not_to_be() {
         .filter(|line| line.starts_with("      --"))
         .filter_map(|line| line.split_whitespace().next());
     let not_there = [
+        // Nobody sees colour in a log.
+        "--color",
         // A pod's own account.
         "--kubeconfig",
         // The Service is the only name by which the API server calls.
