@@ -84,7 +84,7 @@ async fn three_commits_move_a_shop_and_a_target_that_is_ahead_is_refused_whole()
                       resourcegroup.resources.azure.com/rg \
                       serviceoperator.azure.com/reconcile-policy=skip";
         let id = format!("Resource: {}", story.resource_group_id("rg"));
-        for part in ["two live reconcilers", park_a, &id] {
+        for part in ["two ASOs write to", park_a, &id] {
             assert!(refused.message.contains(part), "no {part:?}: {refused:#?}");
         }
     }

@@ -49,7 +49,7 @@ async fn what_clusterctl_moves_itself_wants_its_namespace_parked() {
     let words = [
         "taking skip off before clusterctl's delete could delete managedClusters/it-capi in Azure",
         "it is still parked in cluster b as capi/ManagedCluster/shop",
-        "kubectl annotate --overwrite namespace capi",
+        "annotate --overwrite namespace capi",
     ];
     for words in words {
         assert!(said.contains(words), "no {words:?} in:\n{said}");
