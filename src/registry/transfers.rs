@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::arm::Identity;
-use crate::claim::{CopyRef, MemberName, Record, Reservation, TransferName, reserve, unreserve};
+use crate::claim::{CopyRef, MemberName, Record, TransferName, reserve, unreserve};
 use crate::transfer::{Deed, Entry, Phase, Progress, Status, Transfer, progress};
 
 use super::{Holding, Listed, Put, Registry, RegistryError, Scope, Unreadable, Versioned};
@@ -162,14 +162,14 @@ pub async fn open(
     if transfer.reserves() {
         if transfer.turned {
             let scope = Scope::Reserved(Some(name.clone()));
-            taken = reserve_in(registry, &scope, &way, |_| true, &mut unreadable).await?;
+            taken = reserve_in(registry, &scope, &transfer, |_| true, &mut unreadable).await?;
         } else {
             let scope = Scope::Of(transfer.from.member.clone(), Holding::AnyCopy);
             let wanted = |claim: &Record| {
                 let copies = &mut claim.copies.keys();
                 copies.any(|copy| transfer.takes(&claim.identity, copy) && chosen(copy))
             };
-            taken = reserve_in(registry, &scope, &way, wanted, &mut unreadable).await?;
+            taken = reserve_in(registry, &scope, &transfer, wanted, &mut unreadable).await?;
         }
     }
     // Read after the last reservation was written.
@@ -181,7 +181,7 @@ pub async fn open(
         tally: progress.tally,
     };
     let opened = change(registry, name, |known| {
-        if !known.reserves() || known.reservation() != way {
+        if !known.reserves() || !is_declared_alike(known, &transfer) {
             return Err(over(known));
         }
         Ok(Transfer {
@@ -320,6 +320,11 @@ fn over(transfer: &Transfer) -> TransferError {
     }
 }
 
+/// Whether two are one transfer, as far as what they reserve goes.
+fn is_declared_alike(one: &Transfer, other: &Transfer) -> bool {
+    one.reservation() == other.reservation() && one.selection == other.selection
+}
+
 async fn existing(
     registry: &dyn Registry,
     name: &TransferName,
@@ -356,7 +361,7 @@ async fn reserved(
 async fn reserve_in(
     registry: &dyn Registry,
     scope: &Scope,
-    way: &Reservation,
+    transfer: &Transfer,
     wanted: impl Fn(&Record) -> bool,
     unreadable: &mut Vec<Unreadable>,
 ) -> Result<Vec<(Identity, TransferName)>, RegistryError> {
@@ -366,7 +371,7 @@ async fn reserve_in(
         unreadable.append(&mut page.unreadable);
         page.claims.retain(|known| wanted(&known.record));
         let reserved = stream::iter(page.claims)
-            .map(|known| reserve_one(registry, known, way))
+            .map(|known| reserve_one(registry, known, transfer))
             .buffer_unordered(AT_ONCE);
         let reserved: Vec<_> = reserved.try_collect().await?;
         taken.extend(reserved.into_iter().flatten());
@@ -377,19 +382,28 @@ async fn reserve_in(
     }
 }
 
+/// Reserves a claim. Gives who has it, if another transfer does.
+///
+/// Whether the transfer is still declared as it was is asked **after** the claim was read:
+/// one may have been deleted and declared otherwise under its name meanwhile, and what that
+/// has reserved is not to be turned back.
 async fn reserve_one(
     registry: &dyn Registry,
     known: Versioned<Record>,
-    way: &Reservation,
+    transfer: &Transfer,
 ) -> Result<Option<(Identity, TransferName)>, RegistryError> {
     let identity = known.record.identity.clone();
     let mut now = Some(known);
     while let Some(known) = now {
-        let next = match reserve(&known.record, way) {
+        let next = match reserve(&known.record, &transfer.reservation()) {
             Err(other) => return Ok(Some((identity, other.transfer.clone()))),
             Ok(None) => return Ok(None),
             Ok(Some(next)) => next,
         };
+        let declared = registry.transfer(&transfer.name).await?;
+        if !declared.is_some_and(|known| is_declared_alike(&known.record, transfer)) {
+            return Ok(None);
+        }
         if registry.put_claim(&next, Some(&known.version)).await? != Put::Conflict {
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use crate::claim::{Aim, Attempt, Refusal};
+use crate::claim::{Aim, Attempt, Place, Refusal, Reservation};
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::{Cursor, Listed, MemberRecord, Page, RecordVersion};
 
@@ -250,5 +250,45 @@ async fn what_is_declared_again_under_its_name_keeps_what_it_reserved(#[case] br
     for schedule in 0..1 << TURNS {
         let (says, should) = declared_again(schedule, broom).await;
         assert_eq!(says, should, "{schedule:013b}");
+    }
+}
+
+/// A transfer is opened, and meanwhile its record is deleted, and one that leads elsewhere is
+/// declared and opened under its name. Gives what the claim says then.
+async fn declared_otherwise(schedule: u32) -> Option<Reservation> {
+    let registry = ByTurns(registry(&["rg"]).await);
+    let old = wanted("t");
+    let new = Transfer {
+        to: "c/team".parse().unwrap(),
+        ..old.clone()
+    };
+    let said = entry(Deed::Start, "alice", None);
+    start(&registry.0, &old, &said).await.unwrap();
+    let declare = async {
+        let known = registry.0.transfer(&old.name).await.unwrap().unwrap();
+        let removed = registry.0.remove_transfer(&old.name, &known.version);
+        removed.await.unwrap();
+        next_turn().await;
+        start(&registry, &new, &said).await.unwrap();
+        open(&registry, &new.name, &|_| true).await.unwrap();
+    };
+    let (opened, ()) = by_turns(schedule, open(&registry, &old.name, &|_| true), declare);
+    let is_told = matches!(
+        opened,
+        Ok(_) | Err(TransferError::Over { .. } | TransferError::Missing(_))
+    );
+    assert!(is_told, "{opened:?}");
+    let claim = registry.0.claim(&super::tests::identity("rg")).await;
+    claim.unwrap().unwrap().record.reserved
+}
+
+/// Whatever the order: who still opens the one that is gone does not turn its successor's
+/// claims back.
+#[tokio::test]
+async fn what_is_declared_otherwise_under_its_name_leads_where_it_says() {
+    let to: Place = "c/team".parse().unwrap();
+    for schedule in 0..1 << TURNS {
+        let says = declared_otherwise(schedule).await;
+        assert_eq!(says.map(|one| one.to), Some(to.clone()), "{schedule:013b}");
     }
 }
