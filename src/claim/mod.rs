@@ -24,7 +24,7 @@ mod record;
 mod refusal;
 mod reserve;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod together;
 mod wording;
 

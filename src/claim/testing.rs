@@ -105,7 +105,7 @@ pub(super) fn stored(policy: Policy) -> Stored {
 }
 
 /// An object `uid-1` at resourceVersion 1.
-pub(super) fn sighting(policy: Policy) -> Sighting {
+pub(crate) fn sighting(policy: Policy) -> Sighting {
     Sighting {
         uid: "uid-1".into(),
         resource_version: "1".into(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::GUARD;
 use crate::lab::aso_controller::Plan;
 use crate::lab::object::POLICY;
-use crate::lab::process::{Process, output};
+use crate::lab::process::{Process, said};
 use crate::lab::reaper::Reaper;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
@@ -36,11 +36,7 @@ fn arguments(story: &Story<'_>, verb: &str) -> Vec<String> {
 }
 
 async fn run(args: &[String]) -> (Option<i32>, String) {
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let ended = output(GUARD.as_ref(), &args, BOUND).await.unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let said = text(&ended.stdout) + &text(&ended.stderr);
-    (ended.status.code(), said)
+    said(GUARD.as_ref(), args, BOUND).await.unwrap()
 }
 
 /// Waits until nothing stands in the way of the transfer.

@@ -89,10 +89,12 @@ fn replay_in(directory: &TempDir, claims: &[Value], reviews: &[String], more: &[
     check_in(directory.path(), &args, "")
 }
 
-fn refused(said: &Said) -> Vec<String> {
+/// These reviews, and no others, were refused or warned of.
+#[track_caller]
+fn judged(said: &Said, expected: &[&str]) {
     let mut places = said.places();
     places.retain(|place| place.starts_with("refused") || place.starts_with("warned"));
-    places
+    assert_eq!(places, expected, "{}{}", said.out, said.err);
 }
 
 #[test]
@@ -184,28 +186,16 @@ fn what_is_stated_of_the_member_counts_with_objects_or_without() {
     fs::create_dir(directory.path().join("b")).unwrap();
     for more in [&[&*of_b, "--cluster=b=b"][..], &[&*of_b]] {
         let said = replay_in(&directory, &claims, &reviews, more);
-        assert_eq!(
-            refused(&said),
-            ["refused reviews.jsonl:1"],
-            "{}{}",
-            said.out,
-            said.err
-        );
+        judged(&said, &["refused reviews.jsonl:1"]);
     }
     let file = format!("clusters: [{{name: b, paths: [b], subscription: {SUBSCRIPTION}}}]");
     fs::write(directory.path().join("aso-guard.yaml"), file).unwrap();
     let said = replay_in(&directory, &claims, &reviews, &[]);
-    assert_eq!(
-        refused(&said),
-        ["refused reviews.jsonl:1"],
-        "{}{}",
-        said.out,
-        said.err
-    );
+    judged(&said, &["refused reviews.jsonl:1"]);
     // Another one is another resource.
     let other = "--subscription=b=00000000-0000-0000-0000-00000000000b";
     let said = replay_in(&directory, &claims, &reviews, &[other]);
-    assert_eq!(refused(&said), [""; 0], "{}{}", said.out, said.err);
+    judged(&said, &[]);
 }
 
 #[test]
@@ -220,24 +210,12 @@ fn an_objects_own_credential_counts_and_no_other_stands_in_for_it() {
     let reviews = [review("1", "CREATE", Some(named), None)];
     let directory = TempDir::new().unwrap();
     let said = replay_in(&directory, &claims, &reviews, &[]);
-    assert_eq!(
-        refused(&said),
-        ["warned reviews.jsonl:1"],
-        "{}{}",
-        said.out,
-        said.err
-    );
+    judged(&said, &["warned reviews.jsonl:1"]);
     let words = said.findings()[0]["message"].to_string();
     assert!(words.contains("shop/creds was not found"), "{words}");
     let stated = format!("--subscription=b/shop/creds={SUBSCRIPTION}");
     let said = replay_in(&directory, &claims, &reviews, &[&stated]);
-    assert_eq!(
-        refused(&said),
-        ["refused reviews.jsonl:1"],
-        "{}{}",
-        said.out,
-        said.err
-    );
+    judged(&said, &["refused reviews.jsonl:1"]);
 }
 
 #[test]
@@ -257,13 +235,7 @@ fn what_was_there_already_has_its_claims() {
     let more = ["--cluster=b=b", &format!("--subscription={SUBSCRIPTION}")];
     let claims = [claim("a", "rg-other", "manage")];
     let said = replay_in(&directory, &claims, &reviews, &more);
-    assert_eq!(
-        refused(&said),
-        ["refused reviews.jsonl:1"],
-        "{}{}",
-        said.out,
-        said.err
-    );
+    judged(&said, &["refused reviews.jsonl:1"]);
     let words = said.findings()[0]["message"].to_string();
     assert!(words.contains("shop/ResourceGroup/old"), "{words}");
 }

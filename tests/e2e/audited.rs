@@ -28,14 +28,8 @@ rules:
 
 #[tokio::test]
 async fn each_verdict_is_in_the_audit_log_with_its_reason() {
-    let directory = tempfile::tempdir().unwrap();
-    let [policy, log] = ["policy.yaml", "audit.log"].map(|file| directory.path().join(file));
-    fs::write(&policy, POLICY).unwrap();
-    let flags = vec![
-        format!("--audit-policy-file={}", policy.display()),
-        format!("--audit-log-path={}", log.display()),
-    ];
-    let guarded = Guarded::start_with("audited", &Plan::enforce(GUARD), flags).await;
+    let plan = Plan::enforce(GUARD);
+    let (guarded, _directory, log) = Guarded::start_audited("audited", &plan, POLICY).await;
     let group = Object::of("ResourceGroup", "audited").azure_name("rg-audited");
     guarded.kubectl.create(&group).await.admitted();
     let namespace = Object::namespace("other");

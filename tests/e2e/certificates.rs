@@ -6,6 +6,8 @@
 )]
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use anyhow::Context as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -62,6 +65,18 @@ impl Guarded {
             kubectl: plane.kubectl("default").await.unwrap(),
             _plane: plane,
         }
+    }
+
+    /// The same with an API server that writes an audit log by a policy. Gives where the log is.
+    pub async fn start_audited(name: &str, plan: &Plan, policy: &str) -> (Self, TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let [file, log] = ["policy.yaml", "audit.log"].map(|file| directory.path().join(file));
+        fs::write(&file, policy).unwrap();
+        let flags = vec![
+            format!("--audit-policy-file={}", file.display()),
+            format!("--audit-log-path={}", log.display()),
+        ];
+        (Self::start_with(name, plan, flags).await, directory, log)
     }
 
     /// Calls the guard through the API server from several sides until told to stop, and gives

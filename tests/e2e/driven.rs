@@ -22,7 +22,7 @@ use crate::lab::aso::{AtWork, OPERATOR_NAMESPACE};
 use crate::lab::crds;
 use crate::lab::kubectl::Kubectl;
 use crate::lab::object::{Object, POLICY};
-use crate::lab::process::{Process, output};
+use crate::lab::process::{Process, said};
 use crate::lab::reaper::Reaper;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
@@ -204,11 +204,7 @@ fn arguments(
 }
 
 async fn run(args: &[String]) -> (Option<i32>, String) {
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let ended = output(GUARD.as_ref(), &args, BOUND).await.unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let said = text(&ended.stdout) + &text(&ended.stderr);
-    (ended.status.code(), said)
+    said(GUARD.as_ref(), args, BOUND).await.unwrap()
 }
 
 /// Runs it, and kills it as soon as so many steps are taken. Whether it came so far.

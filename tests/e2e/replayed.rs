@@ -5,7 +5,6 @@
     reason = "what a story expects fails its test otherwise"
 )]
 
-use std::fs;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -33,15 +32,9 @@ rules:
 
 #[tokio::test]
 async fn what_went_wrong_is_found_in_the_log_of_a_real_api_server() {
-    let directory = tempfile::tempdir().unwrap();
-    let [policy, log] = ["policy.yaml", "audit.log"].map(|file| directory.path().join(file));
-    fs::write(&policy, POLICY).unwrap();
-    let flags = vec![
-        format!("--audit-policy-file={}", policy.display()),
-        format!("--audit-log-path={}", log.display()),
-    ];
     // In audit mode a guard lets everything happen.
-    let guarded = Guarded::start_with("replayed", &Plan::audit(GUARD), flags).await;
+    let plan = Plan::audit(GUARD);
+    let (guarded, _directory, log) = Guarded::start_audited("replayed", &plan, POLICY).await;
     let group = Object::of("ResourceGroup", "one").azure_name("rg-replayed");
     guarded.kubectl.apply(&group).await.admitted();
     let namespace = Object::namespace("other");

@@ -1,7 +1,5 @@
 //! What `docs/moving.md` tells of Argo CD, by Argo CD's own engine.
 
-use serde_json::json;
-
 use crate::application::{Applications, PRUNE_LAST};
 use crate::fleet::parked;
 use crate::lab::aso::Aso;
@@ -9,6 +7,7 @@ use crate::lab::object::{Object, POLICY};
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::{PATIENCE, eventually};
+use crate::transfer::opened;
 use crate::world::lab;
 
 const PARKS: &str = "clusters/a/shop/kustomization.yaml";
@@ -141,19 +140,7 @@ async fn an_automated_prune_is_refused_while_a_transfer_is_open_and_loses_nothin
     let story = Story::begin(lab().await, "argo-prune").await;
     let shop = shop(&story);
     let applications = in_a(&story, &shop).await;
-    let place = |member: &str| json!({"member": member, "namespace": "argo-prune"});
-    let groups = json!({"resourceGroups": [story.azure_name("rg")]});
-    let transfer = Object::new("asoguard.io/v1alpha1", "Transfer", "argo-prune")
-        .with("/spec/from", place("a"))
-        .with("/spec/to", place("b"))
-        .with("/spec/resources", groups);
-    story.hub.create(&transfer).await.admitted();
-    eventually("the transfer to be open", async || {
-        let stored = story.hub.get(&transfer).await?.object;
-        anyhow::ensure!(stored.text("/status/state") == "Open", "{}", stored.0);
-        Ok(())
-    })
-    .await;
+    let transfer = opened(&story).await;
 
     // One commit that does all at once.
     applications.lists("a", &[]);

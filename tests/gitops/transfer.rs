@@ -20,11 +20,9 @@ fn transfer(story: &Story<'_>) -> Object {
         .with("/spec/resources", groups)
 }
 
-#[tokio::test]
-async fn a_commit_that_moves_all_at_once_loses_nothing_while_a_transfer_is_open() {
-    let story = Story::begin(lab().await, "at-once").await;
-    let mut shop = Shop::in_a(&story).await;
-    let transfer = transfer(&story);
+/// Declares it, and waits until it is open.
+pub async fn opened(story: &Story<'_>) -> Object {
+    let transfer = transfer(story);
     story.hub.create(&transfer).await.admitted();
     eventually("the transfer to be open", async || {
         let stored = story.hub.get(&transfer).await?.object;
@@ -32,6 +30,14 @@ async fn a_commit_that_moves_all_at_once_loses_nothing_while_a_transfer_is_open(
         Ok(())
     })
     .await;
+    transfer
+}
+
+#[tokio::test]
+async fn a_commit_that_moves_all_at_once_loses_nothing_while_a_transfer_is_open() {
+    let story = Story::begin(lab().await, "at-once").await;
+    let mut shop = Shop::in_a(&story).await;
+    let transfer = opened(&story).await;
 
     // No copy is anywhere else: without the transfer Flux would delete the data.
     shop.fleet.lists("a", &[]);

@@ -36,6 +36,19 @@ pub async fn output(program: &Path, args: &[&str], within: Duration) -> io::Resu
     }
 }
 
+/// The same: how it ended, and all that it said.
+pub async fn said(
+    program: &Path,
+    args: &[String],
+    within: Duration,
+) -> io::Result<(Option<i32>, String)> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ended = output(program, &args, within).await?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = text(&ended.stdout) + &text(&ended.stderr);
+    Ok((ended.status.code(), said))
+}
+
 /// A program with its arguments, its log, and the process that runs it, if one does.
 pub struct Process {
     name: String,

@@ -132,7 +132,8 @@ fn differs(message: String, identity: &Identity) -> Finding {
 mod tests {
     use super::*;
     use crate::check::{self, Cluster, Settings, manifest};
-    use crate::claim::{CopyRef, Held, Observation, Sighting, observe};
+    use crate::claim::testing::sighting;
+    use crate::claim::{CopyRef, Observation, observe};
     use crate::policy::Policy;
     use jiff::Timestamp;
 
@@ -173,16 +174,7 @@ mod tests {
         let seen = Observation {
             copy: &copy,
             judged_at: Timestamp::UNIX_EPOCH,
-            object: Some(Sighting {
-                uid: "u".into(),
-                resource_version: "1".into(),
-                terminating: false,
-                busy: false,
-                held: Some(Held {
-                    policy,
-                    assumed: false,
-                }),
-            }),
+            object: Some(sighting(policy)),
             seen_uids: &[],
         };
         observe(None, &identity, &seen).record

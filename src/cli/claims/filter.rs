@@ -149,7 +149,8 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::claim::{Held, Observation, Sighting, observe};
+    use crate::claim::testing::sighting;
+    use crate::claim::{Observation, observe};
     use crate::object::ObjectKey;
     use crate::policy::Policy;
 
@@ -164,16 +165,7 @@ mod tests {
             let seen = Observation {
                 copy: &copy,
                 judged_at: jiff::Timestamp::UNIX_EPOCH,
-                object: Some(Sighting {
-                    uid: "u".into(),
-                    resource_version: "1".into(),
-                    terminating: false,
-                    busy: false,
-                    held: Some(Held {
-                        policy: Policy::Manage,
-                        assumed: false,
-                    }),
-                }),
+                object: Some(sighting(Policy::Manage)),
                 seen_uids: &[],
             };
             record = observe(Some(&record), &identity, &seen).record;

@@ -52,6 +52,16 @@ const NAME: Shape = Text(256);
 const ID: Shape = Text(128);
 const REASON: usize = MAX_REASON + 1;
 
+/// All three have conditions.
+const CONDITIONS: &[(&str, Shape)] = &[
+    ("status.conditions", Short(8)),
+    ("status.conditions.type", ID),
+    ("status.conditions.status", TRUTH),
+    ("status.conditions.reason", ID),
+    ("status.conditions.message", PROSE),
+    ("status.conditions.lastTransitionTime", Time),
+];
+
 const CLAIM: &[(&str, Shape)] = &[
     ("spec.identity", Identity),
     ("status.resource", PROSE),
@@ -62,12 +72,6 @@ const CLAIM: &[(&str, Shape)] = &[
     ("status.holder", PROSE),
     ("status.parkedIn", PROSE),
     ("status.lastHeard", Time),
-    ("status.conditions", Short(8)),
-    ("status.conditions.type", ID),
-    ("status.conditions.status", TRUTH),
-    ("status.conditions.reason", ID),
-    ("status.conditions.message", PROSE),
-    ("status.conditions.lastTransitionTime", Time),
     ("status.copies.member", Label),
     ("status.copies.namespace", Label),
     ("status.copies.group", Subdomain),
@@ -137,12 +141,6 @@ const MEMBER: &[(&str, Shape)] = &[
     ("spec.policyChanges.namespace", Label),
     ("spec.policyChanges.resourceVersion", ID),
     ("spec.policyChanges.request", ID),
-    ("status.conditions", Short(8)),
-    ("status.conditions.type", ID),
-    ("status.conditions.status", TRUTH),
-    ("status.conditions.reason", ID),
-    ("status.conditions.message", PROSE),
-    ("status.conditions.lastTransitionTime", Time),
 ];
 
 const TRANSFER: &[(&str, Shape)] = &[
@@ -178,12 +176,6 @@ const TRANSFER: &[(&str, Shape)] = &[
         ]),
     ),
     ("status.counted", Time),
-    ("status.conditions", Short(8)),
-    ("status.conditions.type", ID),
-    ("status.conditions.status", TRUTH),
-    ("status.conditions.reason", ID),
-    ("status.conditions.message", PROSE),
-    ("status.conditions.lastTransitionTime", Time),
     ("status.history.at", Time),
     ("status.history.by", NAME),
     ("status.history.deed", Word(&["start", "undo", "finish"])),
@@ -347,19 +339,25 @@ fn field<'a>(schema: &'a mut JSONSchemaProps, path: &str) -> Option<&'a mut JSON
     field(next, rest)
 }
 
-/// Writes into a CRD what its fields may hold.
-pub(super) fn tighten(crd: &mut CustomResourceDefinition) {
-    let fields = match &*crd.spec.names.kind {
+/// The fields of a kind, and what they may hold.
+fn fields(kind: &str) -> impl Iterator<Item = &'static (&'static str, Shape)> {
+    let own = match kind {
         "Claim" => CLAIM,
         "Member" => MEMBER,
         _ => TRANSFER,
     };
-    let is_claim = crd.spec.names.kind == "Claim";
+    own.iter().chain(CONDITIONS)
+}
+
+/// Writes into a CRD what its fields may hold.
+pub(super) fn tighten(crd: &mut CustomResourceDefinition) {
+    let kind = crd.spec.names.kind.clone();
+    let is_claim = kind == "Claim";
     let versions = crd.spec.versions.iter_mut();
     let schemas =
         versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut());
     for schema in schemas {
-        for (path, shape) in fields {
+        for (path, shape) in fields(&kind) {
             if let Some(found) = field(schema, path) {
                 shape.tighten(found);
             }
