@@ -201,7 +201,7 @@ impl Guard {
         let (object, old) = (object.as_ref(), old.as_ref());
         let verdict = self.judge_object(request, standing, (object, old, Trust::Known), timeout);
         let verdict = verdict.await;
-        if verdict.allowed || !self.is_behind(&request.in_namespace()).await {
+        if verdict.allowed || !self.was_behind(standing, &request.in_namespace()).await {
             return verdict;
         }
         self.judge_object(request, standing, (object, old, Trust::Store), timeout)
@@ -231,12 +231,15 @@ impl Guard {
         }
     }
 
-    /// Whether the policy of a namespace is another one than was remembered. A person who
-    /// has just parked it is not to be refused what is safe now.
-    async fn is_behind(&self, namespace: &str) -> bool {
-        let known = self.cluster.namespace(namespace, Trust::Known).await;
+    /// Whether the policy of a namespace is another one than was known when the request
+    /// came. A person who has just parked it is not to be refused what is safe now, and
+    /// the watch may have told of it while the request was judged.
+    async fn was_behind(&self, standing: &Standing, namespace: &str) -> bool {
+        let Some(known) = &standing.namespace else {
+            return false;
+        };
         let stored = self.cluster.namespace(namespace, Trust::Store).await;
-        matches!((known, stored), (Ok(known), Ok(stored)) if known.policy != stored.policy)
+        stored.is_ok_and(|stored| stored.policy != known.policy)
     }
 
     pub(super) fn case<'a>(

@@ -28,6 +28,9 @@ pub(super) struct Standing {
     footing: Footing,
     /// What to say besides, whatever the verdict is.
     note: Option<String>,
+    /// The object's namespace as it was known when the request came; none where there is
+    /// none, or where it could not be told in time.
+    pub(super) namespace: Option<NamespaceFacts>,
     /// How far the verdict is.
     pub(super) progress: Progress,
     /// What the request would have written by now, if it is a dry run.
@@ -65,6 +68,7 @@ impl Standing {
         Self {
             footing,
             note: None,
+            namespace: None,
             progress: Progress::default(),
             rehearsal: Rehearsal::default(),
         }
@@ -194,6 +198,7 @@ impl Guard {
         };
         Standing {
             note,
+            namespace,
             ..Standing::of(footing)
         }
     }

@@ -1,5 +1,7 @@
 //! Copies that their namespace alone parks, while the namespace changes.
 
+use std::time::Duration;
+
 use aso_guard::claim::Proof;
 use aso_guard::cluster::Cluster as _;
 use aso_guard::cluster::resolve::Trust;
@@ -342,4 +344,23 @@ async fn a_replica_that_has_not_heard_that_a_namespace_is_parked_refuses_nothing
     let stored = world.a.store(&group("rg")).await;
     replica.ask(&dry(stored.delete())).await.admitted();
     replica.ask(&stored.delete()).await.admitted();
+}
+
+/// The event may come while the request is judged by what was known before.
+#[tokio::test]
+async fn a_replica_that_hears_meanwhile_that_a_namespace_is_parked_refuses_nothing_safe() {
+    let world = World::new();
+    world.b.create(&group("rg")).await;
+    let (behind, replica) = replica(&world);
+    world.a.cluster.set_namespace_policy("team", Some("skip"));
+    world
+        .registry
+        .set(Trouble::Slow(Duration::from_millis(200)));
+    let create = group("rg").create();
+    let event = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        behind.remembered.set_namespace_policy("team", Some("skip"));
+    };
+    let (answer, ()) = tokio::join!(replica.ask(&create), event);
+    answer.admitted();
 }
