@@ -206,12 +206,13 @@ fn the_protocol_holds_where_some_is_let_through_by_force() {
 
 /// Random schedules bite too, without being led: all but those rules that it takes some
 /// steps in the one order to miss (`match_proof`, `mark_before_children`,
-/// `claim_before_ancestors`).
+/// `claim_before_ancestors`, and `deadline_before_object`, which takes a thousand schedules).
+/// Of the others the rarest takes some 120, so that chance misses it in 2,000 once in ten
+/// million runs.
 #[rstest::rstest]
 #[case::release_on_observation(Rules { release_on_observation: false, ..Rules::ALL })]
 #[case::record_before_object(Rules { record_before_object: false, ..Rules::ALL })]
 #[case::uids_before_object(Rules { uids_before_object: false, ..Rules::ALL })]
-#[case::deadline_before_object(Rules { deadline_before_object: false, ..Rules::ALL })]
 #[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL })]
 #[case::compare(Rules { compare: false, ..Rules::ALL })]
 #[case::deadline_covers_request(Rules { deadline_covers_request: false, ..Rules::ALL })]
