@@ -15,7 +15,7 @@ use crate::lab::object::{Object, POLICY};
 use crate::lab::verdict::{Outcome, Refusal};
 use crate::random::Random;
 use crate::traffic::Resource;
-use crate::trial::Trial;
+use crate::trial::{DEADLINE, Trial};
 
 /// Longer than a request without answer may still be under way.
 const SURELY_OVER: Duration = Duration::from_secs(6);
@@ -56,6 +56,8 @@ pub struct Tenant<'t> {
     namespace: Object,
     random: Random,
     state: State,
+    /// Until when a change that wakes may be stored although nobody said that it was admitted.
+    may_wake_until: Option<Instant>,
     copies: Vec<(Known, bool)>,
     diary: Diary,
 }
@@ -91,6 +93,7 @@ impl<'t> Tenant<'t> {
             namespace: Object::namespace(namespace),
             random: Random::new(seed),
             state: State::Absent,
+            may_wake_until: None,
             copies: resources.iter().map(|one| (known(one), false)).collect(),
             diary: Diary::default(),
         }
@@ -146,12 +149,22 @@ impl<'t> Tenant<'t> {
             return self.done(deed, sent).await;
         };
         let by_the_guard = refusal.message.contains("denied the request");
+        let refused = by_the_guard && refusal.code == 403;
+        if deed == Deed::Wake && !refused {
+            self.may_wake_until = Some(Instant::now() + DEADLINE);
+        }
+        let may_wake = self
+            .may_wake_until
+            .is_some_and(|until| Instant::now() < until);
         let is_safe = match deed {
             Deed::Park => true,
-            Deed::Create(_) | Deed::Delete(_) | Deed::Leave => self.state == State::Parking,
+            // What is parked by its namespace alone is live as soon as that is.
+            Deed::Create(_) | Deed::Delete(_) | Deed::Leave => {
+                self.state == State::Parking && !may_wake
+            }
             _ => false,
         };
-        if is_safe && by_the_guard && refusal.code == 403 {
+        if is_safe && refused {
             let (cluster, namespace) = (self.cluster, &self.namespace);
             let blocked = format!("{deed:?} of {namespace} in {cluster}: {refusal}");
             self.diary.blocked.push(blocked);
