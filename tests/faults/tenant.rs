@@ -12,6 +12,7 @@ use crate::known::Known;
 use crate::lab::crds::SUBSCRIPTION;
 use crate::lab::kubectl::Kubectl;
 use crate::lab::object::{Object, POLICY};
+use crate::lab::timeline::about;
 use crate::lab::verdict::{Outcome, Refusal};
 use crate::random::Random;
 use crate::traffic::Resource;
@@ -19,6 +20,10 @@ use crate::trial::{DEADLINE, Trial};
 
 /// Longer than a request without answer may still be under way.
 const SURELY_OVER: Duration = Duration::from_secs(6);
+
+/// Until then a change of the namespace that nobody answered is over: a replica that begins
+/// anew counts from its own beginning.
+const OVER: Duration = DEADLINE.saturating_mul(2);
 
 /// What the namespace is, as its tenant knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +98,8 @@ impl<'t> Tenant<'t> {
             namespace: Object::namespace(namespace),
             random: Random::new(seed),
             state: State::Absent,
-            may_wake_until: None,
+            // Whoever looked after it before may have asked for one, too.
+            may_wake_until: Some(Instant::now() + OVER),
             copies: resources.iter().map(|one| (known(one), false)).collect(),
             diary: Diary::default(),
         }
@@ -145,13 +151,14 @@ impl<'t> Tenant<'t> {
         let Some(outcome) = self.ask(deed).await else {
             return self.look().await;
         };
+        self.note(deed, outcome.as_ref().err());
         let Err(refusal) = outcome else {
             return self.done(deed, sent).await;
         };
         let by_the_guard = refusal.message.contains("denied the request");
         let refused = by_the_guard && refusal.code == 403;
         if deed == Deed::Wake && !refused {
-            self.may_wake_until = Some(Instant::now() + DEADLINE);
+            self.may_wake_until = Some(Instant::now() + OVER);
         }
         let may_wake = self
             .may_wake_until
@@ -174,6 +181,15 @@ impl<'t> Tenant<'t> {
             sleep(SURELY_OVER).await;
             self.look().await;
         }
+    }
+
+    /// Puts what was done to the namespace into the order of events.
+    fn note(&self, deed: Deed, refusal: Option<&Refusal>) {
+        let namespace = about("namespaces", self.namespace.name());
+        let answer = refusal.map_or_else(|| "done".to_owned(), ToString::to_string);
+        let first = answer.lines().next().unwrap_or_default();
+        let text = format!("{deed:?} in {}: {first}", self.cluster);
+        self.trial.timeline.note(&namespace, text);
     }
 
     /// Whether the guard is asked about the namespace: it has taken notice of what is in it.

@@ -65,7 +65,8 @@ impl Resource {
     /// The order of events of it.
     pub fn story(&self, trial: &Trial) -> String {
         let copy = about(crds::kind(self.copy.kind()).plural, self.copy.name());
-        let events = trial.timeline.of(&[&copy, &self.id]);
+        let namespace = about("namespaces", self.copy.text("/metadata/namespace"));
+        let events = trial.timeline.of(&[&copy, &self.id, &namespace]);
         format!("--- the order of events of {}\n{events}", self.id)
     }
 }
