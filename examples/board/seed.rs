@@ -8,7 +8,7 @@ use aso_guard::claim::{
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
-use aso_guard::registry::{MemberRecord, Registry, Unresolved};
+use aso_guard::registry::{MemberRecord, Registry, Sample};
 use aso_guard::transfer::{
     Deed as TransferDeed, Entry as TransferEntry, Phase, Selection, Stage, Status, Tally, Transfer,
 };
@@ -181,10 +181,12 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         version: "0.1.0".into(),
         enrolling,
         heard: now - SignedDuration::from_mins(minutes) - SignedDuration::from_secs(4),
-        unresolved: Unresolved::default(),
+        mode: "enforce".into(),
+        unresolved: Sample::default(),
+        unwatched: Sample::default(),
         policy_changes: Vec::new(),
     };
-    let unresolved = Unresolved {
+    let unresolved = Sample {
         count: 1,
         some: vec!["data/StorageAccount/stscratch".to_owned()],
         since: now - SignedDuration::from_mins(14),

@@ -52,6 +52,7 @@ impl Member {
     pub fn new(name: &str, registry: &Arc<Registry>) -> Self {
         let name: MemberName = name.parse().unwrap();
         let membership = Membership {
+            mode: "enforce".into(),
             name: name.clone(),
             cluster: name.as_str().into(),
         };

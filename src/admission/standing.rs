@@ -308,7 +308,7 @@ impl Guard {
             return Footing::Enforce(text.and_then(|_| self.may_not_override()));
         }
         match text.as_deref().map(Why::new) {
-            None => Footing::Enforce(Some(how_to_override(request))),
+            None => Footing::Enforce(Some(self.how_to_override(request))),
             Some(None) => Footing::Enforce(Some(format!(
                 "{OVERRIDE_ANNOTATION} is there, but empty: write down why"
             ))),
@@ -353,32 +353,33 @@ impl Guard {
         }
         Why::new(namespace.overriding.as_deref()?)
     }
-}
 
-/// How a refusal can be overridden, in a line.
-fn how_to_override(request: &Request<'_>) -> String {
-    let (name, namespace) = (request.subject_name(), request.in_namespace());
-    let kind = request.kind.kind.to_ascii_lowercase();
-    let what = match &*request.kind.group {
-        "" => format!("{kind}/{name}"),
-        group => format!("{kind}.{group}/{name}"),
-    };
-    let place = if request.is_about_namespace() || namespace.is_empty() {
-        String::new()
-    } else {
-        format!(" -n {namespace}")
-    };
-    match &*request.operation {
-        "CREATE" => format!(
-            "If you must, override it: with the annotation {OVERRIDE_ANNOTATION}: \"<why>\""
-        ),
-        "UPDATE" => format!(
-            "If you must, override it: set the annotation {OVERRIDE_ANNOTATION}: \"<why>\" in the \
-             same change"
-        ),
-        _ => format!(
-            "If you must, override it: kubectl{place} annotate --overwrite {what} \
-             {OVERRIDE_ANNOTATION}=\"<why>\""
-        ),
+    /// How a refusal can be overridden, in a line.
+    fn how_to_override(&self, request: &Request<'_>) -> String {
+        let (name, namespace) = (request.subject_name(), request.in_namespace());
+        let kind = request.kind.kind.to_ascii_lowercase();
+        let what = match &*request.kind.group {
+            "" => format!("{kind}/{name}"),
+            group => format!("{kind}.{group}/{name}"),
+        };
+        let place = if request.is_about_namespace() || namespace.is_empty() {
+            String::new()
+        } else {
+            format!(" -n {namespace}")
+        };
+        match &*request.operation {
+            "CREATE" => format!(
+                "If you must, override it: with the annotation {OVERRIDE_ANNOTATION}: \"<why>\""
+            ),
+            "UPDATE" => format!(
+                "If you must, override it: set the annotation {OVERRIDE_ANNOTATION}: \"<why>\" in the \
+                 same change"
+            ),
+            _ => format!(
+                "If you must, override it: kubectl --context {}{place} annotate --overwrite {what} \
+                 {OVERRIDE_ANNOTATION}=\"<why>\"",
+                self.member
+            ),
+        }
     }
 }

@@ -220,7 +220,8 @@ fn live_elsewhere(
         }
         Hold::Pending(deadline) => {
             words.next.push(format!(
-                "If that request failed, try again after {}.",
+                "If that request failed, try again after {}. If it is refused then still, see why \
+                 that cluster does not look: aso-guard members list",
                 clock(deadline)
             ));
             words.next.extend(free(to, identity, &holder.copy));

@@ -6,10 +6,10 @@ use std::io::{IsTerminal as _, Write};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::claim::{Heard, MemberName, MemberNameError, Record};
-use crate::registry::{Holding, MemberRecord, Put, Registry, Scope, Standing};
+use crate::registry::{Holding, MemberRecord, Put, Registry, Sample, Scope, Standing};
 
 use super::Outcome;
 use super::claims::view;
@@ -75,7 +75,7 @@ pub(super) async fn run(args: &MembersArgs) -> Outcome {
 async fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
     let registry = args.registry.open().await?;
     let counted = matches!(args.output.form(), Form::Wide | Form::Json | Form::Yaml);
-    let mut columns = vec!["STATE", "NAME", "HEARD", "VERSION"];
+    let mut columns = vec!["STATE", "NAME", "MODE", "HEARD", "VERSION", "TROUBLE"];
     if counted {
         columns.extend(["LIVE", "PARKED", "CLUSTER"]);
     }
@@ -134,12 +134,17 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> Entr
         "heard": member.heard.to_string(),
         "version": &*member.version,
         "cluster": &*member.cluster,
+        "mode": &*member.mode,
+        "unresolved": sample(&member.unresolved),
+        "unwatched": sample(&member.unwatched),
     });
     let mut row = vec![
         state.to_owned(),
         member.name.to_string(),
+        member.mode.to_string(),
         view::age(member.heard, now),
         member.version.to_string(),
+        trouble(member),
     ];
     if let Some(held) = held {
         json["live"] = held.live.len().into();
@@ -154,6 +159,23 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> Entr
         json,
         row,
     }
+}
+
+fn sample(sample: &Sample) -> Value {
+    json!({"count": sample.count, "some": sample.some})
+}
+
+/// What its guard does not see, in a few words; the record's conditions say more.
+fn trouble(member: &MemberRecord) -> String {
+    let all = [
+        (member.unresolved.count, "unresolved"),
+        (member.unwatched.count, "kinds unwatched"),
+    ];
+    let some = all.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> = some
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    words.join(", ")
 }
 
 fn paint(word: &str) -> Option<Paint> {

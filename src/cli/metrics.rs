@@ -46,7 +46,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::registry::{MemberRecord, Unresolved};
+    use crate::registry::{MemberRecord, Sample};
     use crate::server::development_certificates::{DevelopmentCa, Names};
     use crate::server::tls::ReloadingCertificate;
 
@@ -62,7 +62,9 @@ mod tests {
             version: "0".into(),
             enrolling: false,
             heard: Timestamp::UNIX_EPOCH,
-            unresolved: Unresolved::default(),
+            mode: "enforce".into(),
+            unresolved: Sample::default(),
+            unwatched: Sample::default(),
             policy_changes: Vec::new(),
         }]);
         let served = Served::default();

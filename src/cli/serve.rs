@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::admission::{self, Guard, MODE_GROUP, registration};
+use crate::admission::{self, Guard, MODE_GROUP, Mode, registration};
 use crate::claim::MemberName;
 use crate::cluster;
 use crate::cluster::kube::KubeCluster;
@@ -229,6 +229,7 @@ const LAST_CALLS: Duration = Duration::from_secs(10);
 /// The parts of a member that is not registered yet.
 struct Candidate {
     name: MemberName,
+    mode: Mode,
     registry: Arc<dyn Registry>,
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
@@ -314,6 +315,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     };
     let candidate = Candidate {
         name: config.member,
+        mode: config.settings.mode,
         registry,
         cluster,
         observer,
@@ -451,6 +453,7 @@ impl Candidate {
         let joining = async {
             let membership = Membership {
                 name: self.name,
+                mode: self.mode.as_str().into(),
                 cluster: identity(&self.cluster).await,
             };
             membership.join(&*self.registry).await?;
@@ -556,10 +559,13 @@ impl Member {
     /// What the member's record says of it.
     fn report(&self) -> Report {
         let (unresolved, some) = self.observer.unresolved();
+        let unwatched = self.cluster.unwatched();
+        self.metrics.set_unwatched(unwatched.len());
         Report {
             enrolling: self.is_enrolling(),
             unresolved,
             some,
+            unwatched,
         }
     }
 

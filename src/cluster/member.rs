@@ -9,13 +9,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::claim::MemberName;
-use crate::registry::{MemberRecord, Put, Registry, RegistryError, Unresolved};
+use crate::registry::{MemberRecord, Put, Registry, RegistryError, Sample};
 
 /// How often a member writes that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How often it looks whether it has something else to say, which is written at once.
 const NEWS: Duration = Duration::from_secs(1);
+
+/// How many kinds are named at most.
+const NAMED: usize = 16;
 
 /// What a member says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct Report {
     pub unresolved: u32,
     /// The first few of those: namespace/kind/name.
     pub some: Vec<String>,
+    /// The installed kinds that may not be read: kind.group.
+    pub unwatched: Vec<String>,
 }
 
 /// A cluster under a member name: what [`join`] makes sure is one and the same.
@@ -33,6 +38,8 @@ pub struct Report {
 pub struct Membership {
     /// The name.
     pub name: MemberName,
+    /// The mode in force where a namespace sets none.
+    pub mode: Arc<str>,
     /// The UID of the cluster's namespace `kube-system`.
     pub cluster: Arc<str>,
 }
@@ -84,23 +91,33 @@ impl Membership {
                 });
             }
             let now = Timestamp::now();
-            let before = known.as_ref().map(|known| &known.record.unresolved);
+            let before = known.as_ref().map(|known| &known.record);
+            let unresolved = Sample {
+                count: report.unresolved,
+                some: report.some.clone(),
+                since: since(
+                    before.map(|before| &before.unresolved),
+                    report.unresolved,
+                    now,
+                ),
+            };
+            let unread = u32::try_from(report.unwatched.len()).unwrap_or(u32::MAX);
+            let unwatched = Sample {
+                count: unread,
+                some: report.unwatched.iter().take(NAMED).cloned().collect(),
+                since: since(before.map(|before| &before.unwatched), unread, now),
+            };
             let record = MemberRecord {
                 name: self.name.clone(),
                 cluster: self.cluster.clone(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 enrolling: report.enrolling,
                 heard: now,
-                unresolved: Unresolved {
-                    count: report.unresolved,
-                    some: report.some.clone(),
-                    since: before
-                        .filter(|before| (before.count > 0) == (report.unresolved > 0))
-                        .map_or(now, |before| before.since),
-                },
-                policy_changes: known
-                    .as_ref()
-                    .map_or_else(Vec::new, |known| known.record.policy_changes.clone()),
+                mode: self.mode.clone(),
+                unresolved,
+                unwatched,
+                policy_changes: before
+                    .map_or_else(Vec::new, |before| before.policy_changes.clone()),
             };
             let version = known.as_ref().map(|known| &known.version);
             if registry.put_member(&record, version).await? != Put::Conflict {
@@ -165,4 +182,11 @@ impl Membership {
             }
         }
     }
+}
+
+/// Since when there have been some, or none.
+fn since(before: Option<&Sample>, count: u32, now: Timestamp) -> Timestamp {
+    before
+        .filter(|before| (before.count > 0) == (count > 0))
+        .map_or(now, |before| before.since)
 }

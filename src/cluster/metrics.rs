@@ -22,6 +22,7 @@ pub struct Metrics {
     moving: Family<AtStage, Gauge>,
     pub(super) conflicts: Gauge,
     pub(super) unresolved: Gauge,
+    unwatched: Gauge,
     pub(super) orphaned: Gauge,
     pub(super) parked: Counter,
     pub(super) waiting: Gauge,
@@ -83,6 +84,11 @@ impl Metrics {
                 &self.unresolved,
             ),
             (
+                "unwatched_kinds",
+                "Installed kinds of ASO that the guard may not read, so that what becomes of their objects goes unseen",
+                &self.unwatched,
+            ),
+            (
                 "orphaned",
                 "Copies of this member whose resource nobody reconciles: all are parked, or the live one's member is gone from the registry",
                 &self.orphaned,
@@ -134,6 +140,12 @@ impl Metrics {
             let stage = stage.as_str();
             self.moving.get_or_create(&AtStage { stage }).set(count);
         }
+    }
+
+    /// Says how many installed kinds the guard may not read.
+    pub fn set_unwatched(&self, kinds: usize) {
+        let kinds = i64::try_from(kinds).unwrap_or(i64::MAX);
+        self.unwatched.set(kinds);
     }
 
     /// Says which members there are, and when each was last heard from.

@@ -16,7 +16,7 @@ pub use calls::make;
 pub use error::RegistryError;
 pub use read_only::ReadOnly;
 pub use record::{
-    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Scope, Standing, Unresolved, Versioned,
+    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Sample, Scope, Standing, Versioned,
 };
 pub use unreadable::{Listed, Unreadable};
 pub use url::{RegistryUrl, RegistryUrlError};

@@ -118,19 +118,25 @@ pub struct MemberRecord {
     pub enrolling: bool,
     /// When it last wrote, by its own clock.
     pub heard: Timestamp,
-    /// What of its own nobody can place.
-    pub unresolved: Unresolved,
+    /// The mode in force where a namespace sets none: enforce, audit or off. Empty in a
+    /// record of a version that did not say.
+    pub mode: Arc<str>,
+    /// Its objects whose Azure resource cannot be worked out. No claim shows them, and
+    /// nobody guards them.
+    pub unresolved: Sample,
+    /// The installed kinds that its guard may not read: what becomes of their objects goes
+    /// unseen.
+    pub unwatched: Sample,
     /// The changes of its namespaces' policies that may be under way.
     pub policy_changes: Vec<PolicyChange>,
 }
 
-/// The objects of a member whose Azure resource cannot be worked out. No claim shows
-/// them, and nobody guards them.
+/// How many of something a member has, and some of them by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unresolved {
+pub struct Sample {
     /// How many there are.
     pub count: u32,
-    /// The first few by name: namespace/kind/name.
+    /// The first few by name.
     pub some: Vec<String>,
     /// Since when there have been some, or none, by the member's own clock.
     pub since: Timestamp,

@@ -9,9 +9,7 @@ use aso_guard::claim::{
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
-use aso_guard::registry::{
-    MemberRecord, Put, RecordVersion, Registry, Scope, Unresolved, Versioned,
-};
+use aso_guard::registry::{MemberRecord, Put, RecordVersion, Registry, Sample, Scope, Versioned};
 use jiff::Timestamp;
 
 /// A place that no other case and no other run writes to.
@@ -121,10 +119,16 @@ pub fn member_record(name: MemberName) -> MemberRecord {
         version: "0.1.0".into(),
         enrolling: true,
         heard: at("2026-03-01T12:00:00.5Z"),
-        unresolved: Unresolved {
+        mode: "audit".into(),
+        unresolved: Sample {
             count: 7,
             some: vec!["team/ResourceGroup/rg".to_owned()],
             since: at("2026-03-01T11:00:00Z"),
+        },
+        unwatched: Sample {
+            count: 1,
+            some: vec!["Thing.new.azure.com".to_owned()],
+            since: at("2026-03-01T11:30:00Z"),
         },
         policy_changes: vec![
             PolicyChange {

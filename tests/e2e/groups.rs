@@ -28,6 +28,25 @@ fn crd(group: &str) -> Object {
         .with("/metadata/name", format!("virtualnetworks.{group}"))
 }
 
+/// What lets the guard's account read the newer group.
+fn rights() -> [Object; 2] {
+    let of = |kind| Object::new("rbac.authorization.k8s.io/v1", kind, "newer-group");
+    let role = of("ClusterRole").with(
+        "/rules",
+        json!([{"apiGroups": [NEWER], "resources": ["*"], "verbs": ["get", "list", "watch"]}]),
+    );
+    let binding = of("ClusterRoleBinding")
+        .with(
+            "/roleRef",
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "newer-group"}),
+        )
+        .with(
+            "/subjects",
+            json!([{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:serviceaccounts"}]),
+        );
+    [role, binding]
+}
+
 #[tokio::test]
 async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
     let guarded = Guarded::start("groups", &Plan::enforce(GUARD)).await;
@@ -80,6 +99,27 @@ async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
         other.dry_run().create(&network).await
     })
     .await;
+
+    // Its member's record says what it does not see, until it may.
+    let unwatched = async |wanted: &[&str]| {
+        let member = Object::new("asoguard.io/v1alpha1", "Member", "groups");
+        eventually("the record to say what is not watched", async || {
+            let member = guarded.kubectl.get(&member).await?.object;
+            let unwatched = &member.0["spec"]["unwatched"];
+            let named = unwatched["some"].as_array().cloned().unwrap_or_default();
+            anyhow::ensure!(named == wanted, "{unwatched}");
+            Ok(())
+        })
+        .await;
+    };
+    unwatched(&["VirtualNetwork.newer.azure.com"]).await;
+    for right in rights() {
+        guarded.kubectl.apply(&right).await.admitted();
+    }
+    unwatched(&[]).await;
+    for right in rights() {
+        guarded.kubectl.delete(&right).await.admitted();
+    }
 
     // And starts.
     let replica = &guarded.guard.replicas()[0];

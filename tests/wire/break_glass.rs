@@ -97,7 +97,7 @@ async fn a_delete_finds_it_on_what_is_stored() {
     world.b.store(&group("rg").policy("skip")).await;
     let answer = world.a.ask(&bare.delete()).await;
     let words = answer.refused(403, "PeersDepend");
-    let how = "kubectl -n team annotate --overwrite resourcegroup.resources.azure.com/rg \
+    let how = "kubectl --context a -n team annotate --overwrite resourcegroup.resources.azure.com/rg \
                asoguard.io/override=\"<why>\"";
     assert!(words.contains(how), "{words}");
 

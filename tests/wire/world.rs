@@ -11,7 +11,7 @@ use aso_guard::cluster::observer::{Observer, Show};
 use aso_guard::cluster::{self, Cluster};
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::memory::MemoryRegistry;
-use aso_guard::registry::{MemberRecord, Registry, Unresolved};
+use aso_guard::registry::{MemberRecord, Registry, Sample};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -253,7 +253,9 @@ pub fn member(name: &str) -> MemberRecord {
         version: "0".into(),
         enrolling: false,
         heard: Timestamp::now(),
-        unresolved: Unresolved::default(),
+        mode: "enforce".into(),
+        unresolved: Sample::default(),
+        unwatched: Sample::default(),
         policy_changes: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ use crate::board::census::{Held, Tally};
 use crate::board::query::link;
 use crate::board::shown::{Badge, When, count};
 use crate::claim::MemberName;
-use crate::registry::{Listed, MemberRecord, Standing, Unreadable, Unresolved};
+use crate::registry::{Listed, MemberRecord, Sample, Standing, Unreadable};
 
 use super::{Frame, Look, Section, Shown};
 
@@ -22,24 +22,28 @@ pub(super) struct MemberRow {
     /// What it holds, where it was counted: live and parked copies.
     pub(super) holds: Option<(String, String)>,
     pub(super) claims: String,
+    /// The mode in force where a namespace sets none.
+    pub(super) mode: String,
     /// Objects of it that nobody can place, where there are any.
-    pub(super) unresolved: Option<Lost>,
+    pub(super) unresolved: Option<Unseen>,
+    /// Kinds that its guard may not read, where there are any.
+    pub(super) unwatched: Option<Unseen>,
 }
 
-/// Objects whose Azure resource cannot be worked out, so that nobody guards them.
-pub(super) struct Lost {
+/// What a member's guard does not see.
+pub(super) struct Unseen {
     pub(super) number: String,
     /// The first few.
     pub(super) some: Vec<String>,
     pub(super) since: When,
 }
 
-impl Lost {
-    fn of(unresolved: &Unresolved, now: Timestamp) -> Option<Self> {
-        (unresolved.count > 0).then(|| Self {
-            number: unresolved.count.to_string(),
-            some: unresolved.some.clone(),
-            since: When::new(unresolved.since, now),
+impl Unseen {
+    fn of(sample: &Sample, now: Timestamp) -> Option<Self> {
+        (sample.count > 0).then(|| Self {
+            number: sample.count.to_string(),
+            some: sample.some.clone(),
+            since: When::new(sample.since, now),
         })
     }
 }
@@ -108,7 +112,9 @@ pub(super) fn rows(
                 cluster: member.cluster.to_string(),
                 holds: held.map(|held| holds(held.unwrap_or_default())),
                 claims: link("/claims", &[("member", member.name.as_str())]),
-                unresolved: Lost::of(&member.unresolved, now),
+                mode: member.mode.to_string(),
+                unresolved: Unseen::of(&member.unresolved, now),
+                unwatched: Unseen::of(&member.unwatched, now),
             }
         })
         .collect();
@@ -129,7 +135,9 @@ pub(super) fn rows(
         cluster: String::new(),
         holds: None,
         claims: link("/claims", &[("member", &one.name)]),
+        mode: String::new(),
         unresolved: None,
+        unwatched: None,
     }));
     rows.extend(forgotten.map(|(name, held)| MemberRow {
         name: name.to_string(),
@@ -143,7 +151,9 @@ pub(super) fn rows(
         cluster: String::new(),
         holds: Some(holds(*held)),
         claims: link("/claims", &[("member", name.as_str())]),
+        mode: String::new(),
         unresolved: None,
+        unwatched: None,
     }));
     rows
 }

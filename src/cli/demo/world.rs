@@ -94,6 +94,7 @@ impl Running {
     ) -> anyhow::Result<ApiServer> {
         let membership = Membership {
             name: name.parse()?,
+            mode: settings.mode.as_str().into(),
             cluster: Uuid::new_v4().to_string().into(),
         };
         let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));

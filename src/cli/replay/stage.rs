@@ -50,6 +50,7 @@ impl Stage {
         let member = own.name().clone();
         let membership = Membership {
             name: member.clone(),
+            mode: "".into(),
             cluster: "".into(),
         };
         membership.write(&*registry, &Report::default()).await?;

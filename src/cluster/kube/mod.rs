@@ -13,13 +13,13 @@ mod watched;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{ApiResource, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::watch as channel;
@@ -57,6 +57,8 @@ pub struct KubeCluster {
     kinds: ArcSwap<Kinds>,
     installed: ArcSwap<Installed>,
     groups: channel::Sender<BTreeSet<String>>,
+    /// The installed kinds that may not be read.
+    unwatched: Mutex<BTreeSet<String>>,
     observer: OnceLock<Arc<Observer>>,
     /// Whether everything that was there at the start is known.
     is_known: AtomicBool,
@@ -72,6 +74,7 @@ impl KubeCluster {
             kinds: ArcSwap::from_pointee(Kinds::builtin()),
             installed: ArcSwap::default(),
             groups: channel::Sender::default(),
+            unwatched: Mutex::default(),
             observer: OnceLock::new(),
             is_known: AtomicBool::new(false),
         }
@@ -90,6 +93,25 @@ impl KubeCluster {
     /// The API groups of ASO's installed kinds, as they come and go.
     pub fn groups(&self) -> channel::Receiver<BTreeSet<String>> {
         self.groups.subscribe()
+    }
+
+    /// The installed kinds, as kind.group, that the guard may not list or watch.
+    pub fn unwatched(&self) -> Vec<String> {
+        let kinds = self.unwatched.lock();
+        let kinds = kinds.unwrap_or_else(PoisonError::into_inner);
+        kinds.iter().cloned().collect()
+    }
+
+    /// Takes down whether a kind may be read. Gives whether that is news.
+    fn is_watched(&self, kind: &ApiResource, watched: bool) -> bool {
+        let name = format!("{}.{}", kind.kind, kind.group);
+        let kinds = self.unwatched.lock();
+        let mut kinds = kinds.unwrap_or_else(PoisonError::into_inner);
+        if watched {
+            kinds.remove(&name)
+        } else {
+            kinds.insert(name)
+        }
     }
 
     /// The `apiVersion` that a kind is served in; `None` where it is not installed.

@@ -17,11 +17,11 @@ use crate::claim::{
 };
 use crate::object::text::printable;
 use crate::policy::Policy;
-use crate::registry::{Holding, MemberRecord, RecordVersion, Scope, Unresolved};
+use crate::registry::{Holding, MemberRecord, RecordVersion, Sample, Scope};
 
 use super::crd::{
     Claim, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, ClaimTransfer,
-    Condition, Member, MemberPolicyChange, MemberSpec, MemberState, MemberStatus, MemberUnresolved,
+    Condition, Member, MemberPolicyChange, MemberSample, MemberSpec, MemberState, MemberStatus,
 };
 
 pub(super) use transfer::{from_transfer, patch_transfer, to_transfer};
@@ -396,43 +396,92 @@ pub(super) fn to_member(member: &MemberRecord, version: Option<&RecordVersion>) 
             },
             last_heard: member.heard,
             version: member.version.to_string(),
-            unresolved: Some(MemberUnresolved {
-                count: member.unresolved.count,
-                some: member.unresolved.some.clone(),
-                since: member.unresolved.since,
-            }),
+            unresolved: Some(to_sample(&member.unresolved)),
+            unwatched: Some(to_sample(&member.unwatched)),
+            mode: Some(member.mode.to_string()).filter(|mode| !mode.is_empty()),
             policy_changes: member.policy_changes.iter().map(to_change).collect(),
         },
         status: Some(MemberStatus {
-            conditions: vec![unresolved(&member.unresolved)],
+            conditions: vec![unresolved(&member.unresolved), unwatched(&member.unwatched)],
         }),
     }
 }
 
 /// What nobody can place has no claim: its member's record shows it.
-fn unresolved(found: &Unresolved) -> Condition {
+fn unresolved(found: &Sample) -> Condition {
+    let (reason, message) = match found.count {
+        0 => ("AllResolved", String::new()),
+        _ => (
+            "SomeUnresolved",
+            format!(
+                "nobody can tell which Azure resources these are, so nobody guards them: {}",
+                named(found)
+            ),
+        ),
+    };
+    shows("Unresolved", found, reason, message)
+}
+
+/// What becomes of the objects of these kinds, no claim shows.
+fn unwatched(found: &Sample) -> Condition {
+    let (reason, message) = match found.count {
+        0 => ("AllWatched", String::new()),
+        _ => (
+            "SomeUnwatched",
+            format!(
+                "the guard may not read these kinds, so what becomes of their objects goes unseen: \
+                 {}. Grant it get, list and watch on their groups (the chart's rbac.moreApiGroups)",
+                named(found)
+            ),
+        ),
+    };
+    shows("Unwatched", found, reason, message)
+}
+
+fn shows(kind: &str, found: &Sample, reason: &str, message: String) -> Condition {
+    Condition {
+        kind: kind.to_owned(),
+        status: status(found.count > 0).to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: found.since,
+    }
+}
+
+fn named(found: &Sample) -> String {
     let named = u32::try_from(found.some.len()).unwrap_or(u32::MAX);
     let more = match found.count.saturating_sub(named) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    Condition {
-        kind: "Unresolved".to_owned(),
-        status: status(found.count > 0).to_owned(),
-        reason: match found.count {
-            0 => "AllResolved",
-            _ => "SomeUnresolved",
-        }
-        .to_owned(),
-        message: match found.count {
-            0 => String::new(),
-            _ => format!(
-                "nobody can tell which Azure resources these are, so nobody guards them: {}{more}",
-                found.some.join(", ")
-            ),
-        },
-        last_transition_time: found.since,
+    format!("{}{more}", found.some.join(", "))
+}
+
+fn to_sample(found: &Sample) -> MemberSample {
+    MemberSample {
+        count: found.count,
+        some: found.some.clone(),
+        since: found.since,
     }
+}
+
+/// A record of before there was such a thing says nothing of it.
+fn from_sample(found: Option<&MemberSample>, heard: Timestamp) -> Sample {
+    found.map_or_else(
+        || Sample {
+            since: heard,
+            ..Sample::default()
+        },
+        |found| Sample {
+            count: found.count,
+            some: found
+                .some
+                .iter()
+                .map(|one| printable(one, 2 * NAME))
+                .collect(),
+            since: found.since,
+        },
+    )
 }
 
 /// The member's record that an object holds.
@@ -444,23 +493,9 @@ pub(super) fn from_member(member: &Member) -> Result<MemberRecord, String> {
         version: printable(&member.spec.version, NAME).into(),
         enrolling: member.spec.state == MemberState::Enrolling,
         heard: member.spec.last_heard,
-        // A record of before there was such a thing says nothing of it.
-        unresolved: member.spec.unresolved.as_ref().map_or_else(
-            || Unresolved {
-                count: 0,
-                some: Vec::new(),
-                since: member.spec.last_heard,
-            },
-            |found| Unresolved {
-                count: found.count,
-                some: found
-                    .some
-                    .iter()
-                    .map(|one| printable(one, 2 * NAME))
-                    .collect(),
-                since: found.since,
-            },
-        ),
+        mode: printable(member.spec.mode.as_deref().unwrap_or_default(), NAME).into(),
+        unresolved: from_sample(member.spec.unresolved.as_ref(), member.spec.last_heard),
+        unwatched: from_sample(member.spec.unwatched.as_ref(), member.spec.last_heard),
         policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
     })
 }

@@ -122,7 +122,7 @@ pub struct ClaimEntry {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// Which condition: Conflict or Orphaned of a claim, Unresolved of a member, Complete of a transfer.
+    /// Which condition: Conflict or Orphaned of a claim, Unresolved or Unwatched of a member, Complete of a transfer.
     #[serde(rename = "type")]
     pub kind: String,
     /// True or False.
@@ -228,6 +228,7 @@ pub struct ClaimRequest {
     status = "MemberStatus",
     doc = "A cluster that runs aso-guard against this registry. Written by aso-guard; delete the record of a cluster that is gone for good.",
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".spec.state"}"#,
+    printcolumn = r#"{"name":"Mode","type":"string","jsonPath":".spec.mode"}"#,
     printcolumn = r#"{"name":"Unresolved","type":"integer","jsonPath":".spec.unresolved.count"}"#,
     printcolumn = r#"{"name":"Last heard","type":"date","jsonPath":".spec.lastHeard"}"#,
     printcolumn = r#"{"name":"Version","type":"string","jsonPath":".spec.version"}"#,
@@ -248,7 +249,14 @@ pub struct MemberSpec {
     /// Its objects whose Azure resource cannot be worked out: no claim shows them, and
     /// nobody guards them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unresolved: Option<MemberUnresolved>,
+    pub unresolved: Option<MemberSample>,
+    /// The installed kinds, as kind.group, that its guard may not read: what becomes of
+    /// their objects goes unseen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwatched: Option<MemberSample>,
+    /// The mode in force where a namespace sets none: enforce, audit or off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
     /// Admitted changes of its namespaces' policies that may yet be stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy_changes: Vec<MemberPolicyChange>,
@@ -269,13 +277,13 @@ pub struct MemberPolicyChange {
     pub policy: Option<String>,
 }
 
-/// The objects of a member that nobody can place.
+/// How many of something a member has, and some of them by name.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct MemberUnresolved {
+pub struct MemberSample {
     /// How many there are.
     pub count: u32,
-    /// The first few: namespace/kind/name.
+    /// The first few: namespace/kind/name, or kind.group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub some: Vec<String>,
     /// Since when there have been some, or none, by the member's own clock.
@@ -288,6 +296,7 @@ pub struct MemberUnresolved {
 #[serde(rename_all = "camelCase")]
 pub struct MemberStatus {
     /// Unresolved: True while the Azure resource of some object cannot be worked out.
+    /// Unwatched: True while there are kinds that the guard may not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

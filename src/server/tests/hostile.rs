@@ -131,7 +131,7 @@ async fn a_slow_body_is_answered_with_408() {
     let answer = String::from_utf8(closed(stream).await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
-    assert!(answer.contains("too slowly: 4 bytes in 0.4 s"), "{answer}");
+    assert!(answer.contains("too slowly: 4 bytes in "), "{answer}");
     assert_serves(&server).await;
 }
 

@@ -38,6 +38,7 @@ impl Watches {
             while let Some(event) = events.next().await {
                 match event {
                     Ok(Event::Init) => {
+                        cluster.is_watched(&resource, true);
                         stale = cluster.store.keys_of(&resource.group, &resource.kind);
                     }
                     Ok(Event::InitApply(object)) => {
@@ -56,11 +57,14 @@ impl Watches {
                     // A group that came after the roles were written must not keep the guard
                     // from all the others.
                     Err(error) if is_forbidden(&error) && is_new(&resource.group) => {
-                        warn!(
-                            kind = %resource.kind, group = %resource.group,
-                            "may not read this kind, so what becomes of its objects goes unseen: \
-                             grant get, list and watch on its group (the chart's rbac.moreApiGroups)"
-                        );
+                        if cluster.is_watched(&resource, false) {
+                            warn!(
+                                kind = %resource.kind, group = %resource.group,
+                                "may not read this kind, so what becomes of its objects goes \
+                                 unseen: grant get, list and watch on its group (the chart's \
+                                 rbac.moreApiGroups)"
+                            );
+                        }
                         done.set();
                     }
                     Err(error) => warn!(
