@@ -482,6 +482,7 @@ fn request(call: &str, proof: Proof, deadline: Timestamp) -> InFlight {
         request: RequestUid::new(call),
         proof,
         deadline,
+        renames: false,
     }
 }
 

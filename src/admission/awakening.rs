@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 use crate::arm::Resolution;
 use crate::claim::{Awakening, AwakeningAnswer, AwakeningCall, PolicyChange, Proof, Woken};
 use crate::cluster::Listing;
-use crate::cluster::resolve::{self, Trust};
+use crate::cluster::resolve::{self, Trust, View};
 use crate::object::POLICY_ANNOTATION;
 use crate::object::text::quoted;
 use crate::registry::{Holding, Scope, policy_changes};
@@ -61,7 +61,8 @@ impl Guard {
             return failed;
         }
         // No object itself changes, so nothing of it shows the end.
-        self.acquire_for_all(case, affected, &Proof::Deadline, all_touched)
+        let view = View::of(&*self.cluster, Trust::Known);
+        self.acquire_for_all(case, &view, (affected, &Proof::Deadline), all_touched)
             .await
             .and(failed)
     }
@@ -119,14 +120,7 @@ impl Guard {
     /// it later.
     async fn affected(&self, woken: Woken) -> Result<Option<Affected>, Stop> {
         let then = match (woken.claimed, &woken.object) {
-            (Some((identity, assumed)), _) => Resolution {
-                identity,
-                assumed,
-                witness: None,
-                also: Vec::new(),
-                stale_status: None,
-                bad_annotation: None,
-            },
+            (Some((identity, assumed)), _) => Resolution::known(identity, assumed),
             (None, Some(object)) => match self.identity(object).await? {
                 Ok(known) => known,
                 Err(_) => return Ok(None),
@@ -136,7 +130,8 @@ impl Guard {
         Ok(Some(Affected {
             copy: woken.copy,
             then,
-            deleted: woken.object.filter(|_| woken.deletes),
+            object: woken.object,
+            deletes: woken.deletes,
         }))
     }
 }

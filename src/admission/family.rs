@@ -3,16 +3,20 @@
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use tokio::time::timeout;
+use tracing::debug;
 
 use crate::arm::Resolution;
-use crate::claim::{Acquire, Aim, CopyRef, Delete, Proof, Refusal};
+use crate::claim::{Acquire, Aim, CopyRef, Delete, Proof, Refusal, Renamed};
 use crate::cluster::ClusterError;
 use crate::cluster::family::descendants;
 use crate::cluster::resolve::{Trust, View};
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::policy::Policy;
+use crate::policy::{Policy, Source, effective};
+use crate::registry::RegistryError;
 
 use super::guard::{Case, Guard, Stop};
 use super::policies::Policies;
@@ -23,8 +27,10 @@ pub(super) struct Affected {
     pub(super) copy: CopyRef,
     /// What it stands for after the request.
     pub(super) then: Resolution,
-    /// The object, where a delete of it is under way and would then be one in Azure.
-    pub(super) deleted: Option<Arc<ObjectFacts>>,
+    /// The object, where it is stored as what that was worked out of.
+    pub(super) object: Option<Arc<ObjectFacts>>,
+    /// Whether a delete of it is under way, and would then be one in Azure.
+    pub(super) deletes: bool,
 }
 
 /// How many claims are read or written together.
@@ -33,35 +39,65 @@ pub(super) const AT_ONCE: usize = 16;
 impl Guard {
     /// Acquires for the live objects below this one that the request gives other
     /// identities than they have: those that wait for it as their owner, and those that
-    /// its change renames. `before`: the object as it is, where it is there.
+    /// its change renames. `before`: the object as it is, where it is there. `patience`: how
+    /// long a safe step waits at most for what is on its way to be found.
     pub(super) async fn acquire_for_children(
         &self,
         case: &Case<'_>,
         before: Option<&ObjectFacts>,
+        patience: Option<Duration>,
         touched: &mut Touched,
     ) -> Result<(), Stop> {
         if before.is_some_and(|old| names_children_alike(old, case.object)) {
             return Ok(());
         }
-        let renamed = self.renamed_by(case, before).await?;
-        self.acquire_for_all(case, renamed, &Proof::Owner, touched)
-            .await
+        let with = |object: Option<&ObjectFacts>| {
+            View::of(&*self.cluster, Trust::Known).with(&case.copy.object, object)
+        };
+        let views = (&with(before), &with(Some(case.object)));
+        let mut said = Touched::new();
+        let finding = self.announce(case, before, views, &mut said);
+        let found = match patience {
+            None => Ok(finding.await),
+            Some(patience) => timeout(patience, finding).await,
+        };
+        let claimed = match found {
+            Ok(Ok(claimed)) => claimed,
+            // A claim that nobody can read is in no way of another resource.
+            Ok(Err(Stop::Registry(RegistryError::Corrupt(_)))) => Vec::new(),
+            Ok(Err(stop)) if patience.is_none() => return Err(stop),
+            Ok(Err(_)) | Err(_) => {
+                debug!(copy = %case.copy, "children on their way are left to the observer");
+                Vec::new()
+            }
+        };
+        let outcome = match self.renamed_by(case, before, views, claimed).await {
+            Ok(renamed) => {
+                let all = (renamed, &Proof::Owner);
+                self.acquire_for_all(case, views.1, all, touched).await
+            }
+            Err(stop) => Err(stop),
+        };
+        if outcome.is_err() && !case.standing.lets_through() {
+            self.take_back(case, said).await;
+        }
+        outcome
     }
 
     /// Acquires for copies that a request about something else affects, up to the first
-    /// that stops it.
+    /// that stops it. `view`: what they are by after it.
     pub(super) async fn acquire_for_all(
         &self,
         case: &Case<'_>,
-        affected: Vec<Affected>,
-        proof: &Proof,
+        view: &View<'_>,
+        (affected, proof): (Vec<Affected>, &Proof),
         touched: &mut Touched,
     ) -> Result<(), Stop> {
         case.standing.progress.begin(affected.len());
         let stopped = AtomicBool::new(false);
         let mut outcomes = stream::iter(affected)
             .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
-            .map(|one| self.acquire_for(case, one, proof))
+            .map(|one| self.acquire_for(case, view, one, proof))
             .buffered(AT_ONCE);
         let mut first = Ok(());
         while let Some((more, outcome)) = outcomes.next().await {
@@ -76,28 +112,47 @@ impl Guard {
         first
     }
 
-    /// The live objects below this one that stand for something else after the request.
+    /// The live objects below this one that stand for something else after the request:
+    /// those that are known, and those that are `claimed`.
     async fn renamed_by(
         &self,
         case: &Case<'_>,
         before: Option<&ObjectFacts>,
+        (now, after): (&View<'_>, &View<'_>),
+        claimed: Vec<Renamed>,
     ) -> Result<Vec<Affected>, Stop> {
-        let with = |object: Option<&ObjectFacts>| {
-            View::of(&*self.cluster, Trust::Known).with(&case.copy.object, object)
-        };
-        let (now, after) = (with(before), with(Some(case.object)));
         let mut policies = Policies::of(&*self.cluster);
         if case.trust == Trust::Store {
             let namespace = &case.copy.object.namespace;
             let stored = self.cluster.namespace(namespace, case.trust).await?;
             policies = policies.knowing(namespace, stored.policy.as_deref());
         }
-        let mut renamed = Vec::new();
+        let mut live = Vec::new();
         for child in descendants(&*self.cluster, &case.copy.object) {
             let policy = policies.get(&child).await?;
-            if !policy.is_live() {
-                continue;
+            if policy.is_live() && claimed.iter().all(|one| one.copy.object != child.key) {
+                let deletes = child.terminating && policy == Policy::Manage;
+                live.push((child, deletes));
             }
+        }
+        let mut renamed = Vec::new();
+        for one in claimed {
+            renamed.extend(one.under_way.into_iter().map(|identity| Affected {
+                copy: one.copy.clone(),
+                then: Resolution::known(identity, before.is_none()),
+                object: None,
+                deletes: false,
+            }));
+            if let Some(child) = one.object {
+                let own = effective(child.annotations.policy.as_deref(), None, None);
+                if own.source != Source::Object || own.policy.is_live() {
+                    let policy = policies.get(&child).await?;
+                    let deletes = child.terminating && policy == Policy::Manage;
+                    live.push((child, deletes));
+                }
+            }
+        }
+        for (child, deletes) in live {
             let Ok(mut then) = after.identity(&child).await? else {
                 continue;
             };
@@ -105,11 +160,11 @@ impl Guard {
             if !now.is_ok_and(|now| now.identities().eq(then.identities())) {
                 // It is assumed, until the owner was seen in place.
                 then.assumed |= before.is_none();
-                let deletes = child.terminating && policy == Policy::Manage;
                 renamed.push(Affected {
                     copy: self.copy_of(&child),
                     then,
-                    deleted: deletes.then_some(child),
+                    object: Some(child),
+                    deletes,
                 });
             }
         }
@@ -119,14 +174,12 @@ impl Guard {
     async fn acquire_for(
         &self,
         case: &Case<'_>,
-        Affected {
-            copy,
-            then,
-            deleted,
-        }: Affected,
+        view: &View<'_>,
+        affected: Affected,
         proof: &Proof,
     ) -> (Touched, Result<(), Stop>) {
-        let touched = self.touch(case, &copy, &then);
+        let Affected { copy, then, .. } = affected;
+        let mut touched = Touched::new();
         let ask = Acquire {
             copy: copy.clone(),
             request: case.request.clone(),
@@ -136,19 +189,20 @@ impl Guard {
             by: case.by.clone(),
             assumed: then.assumed,
         };
-        let aim = match deleted {
+        let object = affected.object.as_deref();
+        let aim = match object.filter(|_| affected.deletes) {
             Some(object) => {
                 let delete = Delete {
                     copy: copy.clone(),
                     proof: proof.clone(),
-                    ..delete_for(case, &object, true)
+                    ..delete_for(case, object, true)
                 };
                 Aim::Wake(ask, delete)
             }
             None => Aim::Activate(ask),
         };
-        let outcome = self.attempt(case, &then, aim).await;
-        let outcome = outcome.map_err(|stop| match stop {
+        let way = self.acquire(case, (view, object), aim, &then, &mut touched);
+        let outcome = way.await.map_err(|stop| match stop {
             Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
                 child: copy,
                 refusal: Box::new(refusal),

@@ -9,6 +9,7 @@ mod inherited;
 mod known;
 mod marks;
 mod metrics;
+mod owners;
 mod plain;
 mod policies;
 mod privileges;

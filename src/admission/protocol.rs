@@ -12,7 +12,7 @@ use crate::claim::{
     Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Deed, Delete, Entry, Proof, Reason,
     Refusal, Stored,
 };
-use crate::cluster::resolve::{self, Trust};
+use crate::cluster::resolve::{self, Trust, View};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{self, RecordVersion, RegistryError};
@@ -67,10 +67,14 @@ impl Guard {
         old: Option<&ObjectFacts>,
         aim: Aim,
     ) -> Result<(), Stop> {
-        let mut touched = self.touch(case, &case.copy, resolution);
-        let mut outcome = self.attempt(case, resolution, aim).await;
+        let mut touched = Touched::new();
+        let view = View::of(&*self.cluster, Trust::Known);
+        let object = Some(case.object);
+        let way = self.acquire(case, (&view, object), aim, resolution, &mut touched);
+        let mut outcome = way.await;
         if case.goes_on_after(&outcome) {
-            let children = self.acquire_for_children(case, old, &mut touched).await;
+            let children = self.acquire_for_children(case, old, None, &mut touched);
+            let children = children.await;
             outcome = outcome.and(children);
         }
         self.settle_accounts(case, touched, outcome).await
@@ -83,7 +87,9 @@ impl Guard {
         old: Option<&ObjectFacts>,
     ) -> Result<(), Stop> {
         let mut touched = Touched::new();
-        let outcome = self.acquire_for_children(case, old, &mut touched).await;
+        let patience = Some(TO_REGISTER);
+        let children = self.acquire_for_children(case, old, patience, &mut touched);
+        let outcome = children.await;
         self.settle_accounts(case, touched, outcome).await
     }
 
@@ -95,14 +101,17 @@ impl Guard {
         patience: Duration,
     ) -> Result<(), Stop> {
         let mut touched = Touched::new();
+        let mut patience = patience.min(TO_REGISTER);
         if !case.dry_run && !case.registered {
             let registering = self.register(case, &mut touched);
-            let registered = timeout(patience.min(TO_REGISTER), registering).await;
+            let registered = timeout(patience, registering).await;
             if !matches!(registered, Ok(Ok(()))) {
                 debug!(copy = %case.copy, "a parked copy is left to the observer to register");
+                patience = Duration::ZERO;
             }
         }
-        let outcome = self.acquire_for_children(case, None, &mut touched).await;
+        let children = self.acquire_for_children(case, None, Some(patience), &mut touched);
+        let outcome = children.await;
         self.settle_accounts(case, touched, outcome).await
     }
 
@@ -136,7 +145,7 @@ impl Guard {
         self.settle_accounts(case, touched, outcome).await
     }
 
-    pub(super) async fn attempt(
+    async fn attempt(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
@@ -157,8 +166,7 @@ impl Guard {
         attempt: &mut Attempt<RecordVersion>,
     ) -> Result<Result<(), Refusal>, RegistryError> {
         while let Some(call) = attempt.call() {
-            let span = debug_span!("registry", otel.kind = "client", call = name_of(&call));
-            let answer = self.make(case, call).instrument(span).await?;
+            let answer = self.make(case, call).await?;
             attempt.answer(answer);
         }
         Ok(attempt.outcome())
@@ -169,11 +177,13 @@ impl Guard {
         case: &Case<'_>,
         call: Call<'_, RecordVersion>,
     ) -> Result<Answer<RecordVersion>, RegistryError> {
+        let span = debug_span!("registry", otel.kind = "client", call = name_of(&call));
         let registry = &*self.registry;
         if case.dry_run {
-            case.standing.rehearsal.make(registry, call).await
+            let made = case.standing.rehearsal.make(registry, call);
+            made.instrument(span).await
         } else {
-            registry::make(registry, call).await
+            registry::make(registry, call).instrument(span).await
         }
     }
 
@@ -212,9 +222,9 @@ impl Guard {
                 }
                 Err(stop)
             }
-            Err(Stop::Refused(refusal)) => {
+            Err(stop @ (Stop::Refused(_) | Stop::Unknown(..))) if !case.standing.lets_through() => {
                 self.take_back(case, touched).await;
-                Err(Stop::Refused(refusal))
+                Err(stop)
             }
             // What was not needed is used up all the same: left over, it would let a
             // delete through that nobody thinks of now.
@@ -364,7 +374,7 @@ pub(super) fn delete_for(case: &Case<'_>, stored: &ObjectFacts, wakes: bool) -> 
 }
 
 /// A request on a stored object is bound to the version it was computed on.
-fn of_version(old: &ObjectFacts) -> Proof {
+pub(super) fn of_version(old: &ObjectFacts) -> Proof {
     if old.resource_version.is_empty() {
         Proof::Deadline
     } else {

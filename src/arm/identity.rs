@@ -112,6 +112,14 @@ impl Identity {
         above.count() == 2 && self.subscription().is_some()
     }
 
+    /// What this is called once `from`, in which it lies, is called `to`; `None` where it does
+    /// not lie there.
+    #[must_use]
+    pub fn moved(&self, from: &Self, to: &Self) -> Option<Self> {
+        let rest = rest_after(&self.text, &from.text).filter(|_| self.is_below(from))?;
+        Self::parse(&format!("{to}{rest}")).ok()
+    }
+
     fn arm_id(&self) -> &str {
         &self.text[..self.arm]
     }
@@ -309,6 +317,39 @@ mod tests {
         let inside = id(&format!("{b}/providers/P/t/n"));
         assert_eq!(inside.is_below(&a), same);
         assert!(inside.is_below(&b) && inside.ancestors().contains(&b));
+    }
+
+    #[rstest]
+    #[case(
+        SUBNET,
+        "/subscriptions/S/resourcegroups/RG",
+        "/subscriptions/t/resourceGroups/x",
+        Some(
+            "/subscriptions/t/resourceGroups/x/providers/Microsoft.Network/virtualNetworks/v/subnets/n"
+        )
+    )]
+    #[case(
+        "/providers/P/t/n#User/a",
+        "/providers/P/t/n",
+        "/providers/P/t/m",
+        Some("/providers/P/t/m#User/a")
+    )]
+    #[case(
+        "/providers/P/t/n#User/a",
+        "/providers/P/t/n",
+        "/providers/P/t/m#User/b",
+        None
+    )]
+    #[case(SUBNET, SUBNET, "/subscriptions/s", None)]
+    #[case(SUBNET, "/subscriptions/s/resourceGroups/r", "/subscriptions/s", None)]
+    fn moves_with_what_it_lies_in(
+        #[case] text: &str,
+        #[case] from: &str,
+        #[case] to: &str,
+        #[case] then: Option<&str>,
+    ) {
+        let moved = id(text).moved(&id(from), &id(to));
+        assert_eq!(moved.as_ref().map(Identity::as_str), then);
     }
 
     #[test]

@@ -86,6 +86,18 @@ impl std::fmt::Display for Witness {
 }
 
 impl Resolution {
+    /// What an object is known to stand for, and nothing besides.
+    pub fn known(identity: Identity, assumed: bool) -> Self {
+        Self {
+            identity,
+            assumed,
+            witness: None,
+            also: Vec::new(),
+            stale_status: None,
+            bad_annotation: None,
+        }
+    }
+
     /// What is known of an object by these identities alone, where there is one.
     ///
     /// # Errors
@@ -100,12 +112,9 @@ impl Resolution {
             return Err(why);
         };
         Ok(Self {
-            identity,
-            assumed: false,
             witness: Some((witness, why)),
             also: identities.collect(),
-            stale_status: None,
-            bad_annotation: None,
+            ..Self::known(identity, false)
         })
     }
 

@@ -10,6 +10,25 @@ use super::record::{InFlight, Record, add_in_flight};
 ///
 /// `ask` is the request that creates it; it ends as an acquire does.
 pub fn arrive(record: Option<&Record>, identity: &Identity, ask: &Acquire) -> Record {
+    add_arriving(record, identity, ask, false)
+}
+
+/// Says that what has the copy as its owner is taken for something inside this resource until
+/// a request is stored, and for something elsewhere afterwards. Nobody is refused.
+pub(super) fn announce_rename(
+    record: Option<&Record>,
+    identity: &Identity,
+    ask: &Acquire,
+) -> Record {
+    add_arriving(record, identity, ask, true)
+}
+
+fn add_arriving(
+    record: Option<&Record>,
+    identity: &Identity,
+    ask: &Acquire,
+    renames: bool,
+) -> Record {
     let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
     let copy = next.entry(&ask.copy, ask.at, &ask.by);
     if copy.is_vacant() {
@@ -19,6 +38,7 @@ pub fn arrive(record: Option<&Record>, identity: &Identity, ask: &Acquire) -> Re
         request: ask.request.clone(),
         proof: ask.proof.clone(),
         deadline: ask.deadline,
+        renames,
     };
     add_in_flight(&mut copy.arriving, request);
     next

@@ -7,11 +7,11 @@
 use crate::arm::Identity;
 
 use super::acquire::{Acquire, acquire_below, acquire_by_force, is_free, withdraw};
-use super::arrive::arrive;
+use super::arrive::{announce_rename, arrive};
 use super::delete::{Delete, dependents, mark_by_force, may_delete};
 use super::history::Entry;
 use super::names::{CopyRef, RequestUid};
-use super::record::Record;
+use super::record::{InFlight, Record};
 use super::refusal::Refusal;
 
 /// What a request would do.
@@ -31,6 +31,9 @@ pub enum Aim {
     /// Take back what one call wrote for a copy: it is refused after all, and the
     /// API server will not store what a webhook refused.
     TakeBack(CopyRef, RequestUid),
+    /// Give what has the copy as its owner another name: said in the claims of what contains
+    /// it until then, and never refused. Then what is inside is looked for.
+    Rename(Acquire),
     /// Keep in mind what was done against the protocol's word.
     Remember(Entry),
 }
@@ -48,6 +51,8 @@ pub struct Attempt<V> {
     stage: Stage<V>,
     refusal: Option<Refusal>,
     spent: Option<Entry>,
+    renaming: Vec<(CopyRef, InFlight)>,
+    below: Vec<Record>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +95,22 @@ pub enum Answer<V> {
     Claims(Vec<Record>),
 }
 
+impl Aim {
+    /// The copy that it is about.
+    pub fn copy(&self) -> &CopyRef {
+        match self {
+            Self::Create(ask)
+            | Self::Arrive(ask)
+            | Self::Activate(ask)
+            | Self::Wake(ask, _)
+            | Self::Rename(ask) => &ask.copy,
+            Self::Delete(delete) => &delete.copy,
+            Self::TakeBack(copy, _) => copy,
+            Self::Remember(entry) => &entry.copy,
+        }
+    }
+}
+
 impl<V: Clone> Attempt<V> {
     /// An attempt on everything that the object stands for, the resource that ASO
     /// writes to first.
@@ -102,6 +123,8 @@ impl<V: Clone> Attempt<V> {
             stage: Stage::Read,
             refusal: None,
             spent: None,
+            renaming: Vec::new(),
+            below: Vec::new(),
         };
         attempt.begin(0);
         attempt
@@ -134,7 +157,7 @@ impl<V: Clone> Attempt<V> {
             (Stage::Read, Answer::Claim(known)) => self.propose(known),
             (Stage::Put(..), Answer::Stored) => self.written(),
             (Stage::Put(..), Answer::Conflict) => self.stage = Stage::Read,
-            (Stage::LookBelow, Answer::Claims(claims)) => self.looked_below(&claims),
+            (Stage::LookBelow, Answer::Claims(claims)) => self.looked_below(claims),
             (Stage::LookAbove, Answer::Claims(claims)) => self.looked_above(&claims),
             _ => {}
         }
@@ -151,6 +174,23 @@ impl<V: Clone> Attempt<V> {
     /// The entry that had spent what was to be [remembered](Aim::Remember), if so.
     pub fn spent(&self) -> Option<&Entry> {
         self.spent.as_ref()
+    }
+
+    /// Of a copy that goes live, at the end: the requests by others of its namespace, which
+    /// contain it, that give what is inside them another name.
+    pub(super) fn renaming(&self) -> &[(CopyRef, InFlight)] {
+        &self.renaming
+    }
+
+    /// Of a [rename](Aim::Rename), at the end: the claims of what is inside.
+    pub(super) fn below(&self) -> &[Record] {
+        &self.below
+    }
+
+    /// Looks anew at what contains the resource.
+    pub(super) fn look_above_again(&mut self) {
+        self.at = self.identities.len().saturating_sub(1);
+        self.look_above();
     }
 
     fn begin(&mut self, at: usize) {
@@ -174,11 +214,12 @@ impl<V: Clone> Attempt<V> {
                 may_delete(record, identity, delete).and_then(|()| is_free(record, ask))
             }
             Aim::Delete(ask) => may_delete(record, identity, ask),
-            Aim::Arrive(_) | Aim::TakeBack(..) | Aim::Remember(_) => Ok(()),
+            Aim::Arrive(_) | Aim::TakeBack(..) | Aim::Rename(_) | Aim::Remember(_) => Ok(()),
         };
         let next = match &self.aim {
             Aim::Create(ask) | Aim::Activate(ask) => Some(acquire_by_force(record, identity, ask)),
             Aim::Arrive(ask) => Some(arrive(record, identity, ask)),
+            Aim::Rename(ask) => Some(announce_rename(record, identity, ask)),
             Aim::Wake(ask, delete) => {
                 let marked = mark_by_force(record, identity, delete);
                 Some(acquire_by_force(Some(&marked), identity, ask))
@@ -213,7 +254,7 @@ impl<V: Clone> Attempt<V> {
     /// The claim is as it should be.
     fn written(&mut self) {
         match &self.aim {
-            Aim::Wake(..) | Aim::Delete(_) => self.stage = Stage::LookBelow,
+            Aim::Wake(..) | Aim::Delete(_) | Aim::Rename(_) => self.stage = Stage::LookBelow,
             Aim::Create(_)
             | Aim::Arrive(_)
             | Aim::Activate(_)
@@ -224,10 +265,14 @@ impl<V: Clone> Attempt<V> {
         }
     }
 
-    fn looked_below(&mut self, claims: &[Record]) {
+    fn looked_below(&mut self, claims: Vec<Record>) {
         let outcome = match &self.aim {
             Aim::Wake(_, ask) | Aim::Delete(ask) => {
-                dependents(&self.identities[self.at], &ask.copy, claims)
+                dependents(&self.identities[self.at], &ask.copy, &claims)
+            }
+            Aim::Rename(_) => {
+                self.below.extend(claims);
+                Ok(())
             }
             Aim::Create(_)
             | Aim::Arrive(_)
@@ -245,16 +290,42 @@ impl<V: Clone> Attempt<V> {
 
     fn finish_identity(&mut self) {
         let last = self.at + 1 == self.identities.len();
-        let acquires = matches!(self.aim, Aim::Create(_) | Aim::Activate(_) | Aim::Wake(..));
-        if last && acquires && !self.ancestors().is_empty() {
-            self.stage = Stage::LookAbove;
+        if last && self.acquires().is_some() {
+            self.look_above();
         } else {
             self.begin(self.at + 1);
         }
     }
 
+    fn look_above(&mut self) {
+        if self.ancestors().is_empty() {
+            self.begin(self.at + 1);
+        } else {
+            self.stage = Stage::LookAbove;
+        }
+    }
+
+    /// What it acquires, where it does.
+    pub(super) fn acquires(&self) -> Option<&Acquire> {
+        match &self.aim {
+            Aim::Create(ask) | Aim::Activate(ask) | Aim::Wake(ask, _) => Some(ask),
+            _ => None,
+        }
+    }
+
     fn looked_above(&mut self, claims: &[Record]) {
         self.stage = Stage::Done;
+        if let Some(ask) = self.acquires() {
+            let copies = claims.iter().flat_map(|claim| &claim.copies);
+            let near = copies.filter(|(copy, _)| copy.shares_namespace(&ask.copy));
+            let requests = near.flat_map(|(copy, held)| {
+                let renaming = held.arriving.iter().filter(|request| request.renames);
+                renaming.map(|request| (copy.clone(), request.clone()))
+            });
+            self.renaming = requests
+                .filter(|(_, request)| request.request != ask.request)
+                .collect();
+        }
         if let Err(refusal) = acquire_below(&self.identities[0], claims) {
             self.is_over(refusal);
         }

@@ -17,7 +17,7 @@ use crate::policy::{self, Effective, Policy, Source};
 
 use super::attempt::{Answer, Attempt, Call};
 use super::names::{CopyRef, MemberName, RequestUid};
-use super::record::{InFlight, Proof, Record};
+use super::record::{InFlight, Record};
 
 /// A change of a namespace's policy that was admitted, and that the API server may yet
 /// store. It stands in its member's record.
@@ -406,7 +406,7 @@ impl Awakening {
                 .find(|(one, _)| one.key == arriving.copy.object);
             let object = object.map(|(object, _)| object);
             let mut requests = arriving.requests.iter();
-            let under_way = requests.any(|request| may_land(request, object.map(|one| &**one)));
+            let under_way = requests.any(|request| request.may_land(object.map(|one| &**one)));
             let deletes = object.is_some() && kills;
             (under_way && (lives || deletes)).then(|| Woken {
                 copy: arriving.copy.clone(),
@@ -421,17 +421,6 @@ impl Awakening {
 
 fn goes_live(before: Policy, after: Policy) -> bool {
     after.is_live() && !before.is_live()
-}
-
-/// Whether a request on a copy may yet be stored, by the object that was read after it
-/// was found under way.
-fn may_land(request: &InFlight, object: Option<&ObjectFacts>) -> bool {
-    match (&request.proof, object) {
-        (Proof::Uid(uid), Some(object)) => *object.uid != **uid,
-        (Proof::ResourceVersion(version), Some(object)) => *object.resource_version == **version,
-        (Proof::ResourceVersion(_), None) => false,
-        (Proof::Uid(_), None) | (Proof::Owner | Proof::Deadline, _) => true,
-    }
 }
 
 #[cfg(test)]

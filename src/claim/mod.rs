@@ -20,6 +20,7 @@ mod look;
 mod names;
 mod newcomer;
 mod observe;
+mod owners;
 mod record;
 mod refusal;
 mod reserve;
@@ -40,6 +41,9 @@ pub use inherited::{
 pub use look::{Look, LookAnswer, LookCall, Looked, ResolvesTo};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
 pub use observe::{Held, Observation, Observed, Sighting, observe};
+pub use owners::{
+    GoLive, GoLiveAnswer, GoLiveCall, Rename, RenameAnswer, RenameCall, Renamed, StoredOwner,
+};
 pub use record::{ClaimState, Copy, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored};
 pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
 pub use reserve::{

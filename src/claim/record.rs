@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::arm::Identity;
+use crate::object::ObjectFacts;
 use crate::policy::Policy;
 
 use super::history::Entry;
@@ -79,6 +80,25 @@ pub struct InFlight {
     /// that admitted it. For people: an observer has its own clock's time in its place
     /// when it judges, so clocks are never compared.
     pub deadline: Timestamp,
+    /// Whether it is no copy's way to this identity but away from it: what has the object as
+    /// its owner is taken for something inside this resource until it is stored, and for
+    /// something elsewhere afterwards.
+    pub renames: bool,
+}
+
+impl InFlight {
+    /// Whether the request may yet be stored, by the object that was read after the request
+    /// was found under way.
+    pub(super) fn may_land(&self, object: Option<&ObjectFacts>) -> bool {
+        match (&self.proof, object) {
+            (Proof::Uid(uid), Some(object)) => *object.uid != **uid,
+            (Proof::ResourceVersion(version), Some(object)) => {
+                *object.resource_version == **version
+            }
+            (Proof::ResourceVersion(_), None) => false,
+            (Proof::Uid(_), None) | (Proof::Owner | Proof::Deadline, _) => true,
+        }
+    }
 }
 
 /// What an observer's read must show for a request to be over before its deadline.
@@ -286,6 +306,7 @@ pub(super) fn add_in_flight(list: &mut Vec<InFlight>, new: InFlight) {
                 request: RequestUid::new(""),
                 proof: Proof::Deadline,
                 deadline: first.deadline.max(second.deadline),
+                renames: first.renames || second.renames,
             },
         );
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::arm::{Resolution, Unresolved};
+use crate::arm::{OwnerLink, Resolution, Unresolved};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::Effective;
 use crate::resolve::{Answer, Need, Question, Resolving, SETTINGS_SECRET};
@@ -68,6 +68,26 @@ impl<'a> View<'a> {
         object: &ObjectFacts,
     ) -> Result<Result<Resolution, Unresolved>, ClusterError> {
         self.find(object, |one| one.identity()).await
+    }
+
+    /// The owners of an object as they are stored, and what its identity is by them; the
+    /// rest is as fresh as this view is. None where it has no owners, or cannot be known.
+    ///
+    /// # Errors
+    /// The cluster did not answer.
+    pub async fn identity_by_stored_owners(
+        &self,
+        object: &ObjectFacts,
+    ) -> Result<(Vec<OwnerLink>, Option<Resolution>), ClusterError> {
+        let (cluster, mut known) = (self.cluster, self.instead.clone());
+        let stored = Trust::Store;
+        let owners = look_up(cluster, object, stored, &mut known, |one| one.owners()).await?;
+        if owners.is_empty() {
+            return Ok((owners, None));
+        }
+        let by = self.trust;
+        let identity = look_up(cluster, object, by, &mut known, |one| one.identity()).await?;
+        Ok((owners, identity.ok()))
     }
 
     async fn find<T>(

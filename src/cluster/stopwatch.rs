@@ -168,6 +168,7 @@ mod tests {
             request: uid(request),
             proof: Proof::Deadline,
             deadline: second(*deadline),
+            renames: false,
         });
         Copy {
             stored: None,

@@ -76,7 +76,7 @@ impl fmt::Display for ObjectKey {
 }
 
 /// An object's `spec.owner`, as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OwnerRef {
     /// The owner's API group; only the extension kinds state it.
     pub group: Option<Box<str>>,
@@ -89,7 +89,7 @@ pub struct OwnerRef {
 }
 
 /// What the guard reads of an ASO object. Everything else is never kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectFacts {
     /// Which object it is.
     pub key: ObjectKey,
@@ -114,7 +114,7 @@ pub struct ObjectFacts {
 }
 
 /// The annotations of an object that the guard reads, as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Annotations {
     /// [`POLICY_ANNOTATION`].
     pub policy: Option<Box<str>>,

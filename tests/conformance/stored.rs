@@ -24,6 +24,7 @@ fn eloquent(place: &Place) -> Record {
     };
     let endless = InFlight {
         deadline: at("2999-12-31T23:59:59.999999999Z"),
+        renames: true,
         ..request("r3", Proof::ResourceVersion("7".into()))
     };
     let copies = [

@@ -7,6 +7,7 @@
 //! | [`arrive`] | CREATE of a parked copy |
 //! | [`children`] | what goes with an owner, and what its change makes of its children |
 //! | [`inherited`] | copies that their namespace parks, while it changes |
+//! | [`owners`] | a child on its way while its owner gets another name |
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
 //! | [`transfers`] | what an open transfer allows, and what not |
@@ -43,6 +44,7 @@ mod modes;
 mod names;
 mod namespace_modes;
 mod object;
+mod owners;
 mod round_trips;
 mod server;
 mod shown;

@@ -2,7 +2,7 @@ use rstest::rstest;
 
 use super::super::attempt::Aim;
 use super::super::testing::{activating, copy, creating, group, look, sighting};
-use super::super::{Copy, acquire_by_force, observe};
+use super::super::{Copy, Proof, acquire_by_force, observe};
 use super::*;
 use crate::policy::Policy::{Manage, Skip};
 

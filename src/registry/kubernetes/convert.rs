@@ -277,7 +277,7 @@ fn to_request(request: &InFlight) -> ClaimRequest {
         request: request.request.as_str().to_owned(),
         uid,
         resource_version,
-        owner: request.proof == Proof::Owner,
+        owner: request.proof == Proof::Owner || request.renames && request.proof != Proof::Deadline,
         deadline: request.deadline,
     }
 }
@@ -369,13 +369,14 @@ fn from_request(request: &ClaimRequest) -> InFlight {
     InFlight {
         request: RequestUid::new(&request.request),
         proof: match (&request.uid, &request.resource_version, request.owner) {
-            (Some(uid), None, false) => Proof::Uid(uid.as_str().into()),
-            (None, Some(version), false) => Proof::ResourceVersion(version.as_str().into()),
+            (Some(uid), None, _) => Proof::Uid(uid.as_str().into()),
+            (None, Some(version), _) => Proof::ResourceVersion(version.as_str().into()),
             (None, None, true) => Proof::Owner,
             // None, or several by somebody's hand: what only the deadline ends is safe.
             _ => Proof::Deadline,
         },
         deadline: request.deadline,
+        renames: request.owner && (request.uid.is_some() != request.resource_version.is_some()),
     }
 }
 

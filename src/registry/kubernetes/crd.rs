@@ -210,7 +210,7 @@ pub struct ClaimRequest {
     /// The request is over once the object has another resourceVersion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_version: Option<String>,
-    /// The request creates the copy's owner, and is over once the copy was seen with it.
+    /// The request creates the copy's owner, and is over once the copy was seen with it; or it renames what the copy owns.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owner: bool,
     /// The request is over by then, by the copy's own cluster's clock.

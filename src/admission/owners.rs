@@ -1,0 +1,164 @@
+//! The calls by which a copy goes live below an owner, and those by which an owner gives what
+//! is below it another name, in the order that the claim protocol asks for.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::arm::{Identity, OwnerLink, Resolution};
+use crate::claim::{
+    Aim, CopyRef, GoLive, GoLiveAnswer, GoLiveCall, Proof, Rename, RenameAnswer, RenameCall,
+    Renamed,
+};
+use crate::cluster::ClusterError;
+use crate::cluster::resolve::{Trust, View};
+use crate::object::{ObjectFacts, not_empty};
+use crate::registry::RecordVersion;
+
+use super::family::AT_ONCE;
+use super::guard::{Case, Guard, Stop};
+use super::protocol::{Touched, acquire_for, of_version};
+
+/// How long a copy that goes live waits for its owner before it looks again.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+impl Guard {
+    /// Acquires what a copy stands for, looks whether it is inside something that is being
+    /// deleted, and whether its owners say by now that it stands for something else. `object`:
+    /// what `resolution` was worked out of, in this view; none where that was not so.
+    pub(super) async fn acquire(
+        &self,
+        case: &Case<'_>,
+        (view, object): (&View<'_>, Option<&ObjectFacts>),
+        aim: Aim,
+        resolution: &Resolution,
+        touched: &mut Touched,
+    ) -> Result<(), Stop> {
+        let copy = aim.copy().clone();
+        touched.extend(self.touch(case, &copy, resolution));
+        let (mut stands_for, by_force) = (resolution.clone(), case.standing.lets_through());
+        let identities = resolution.identities().cloned().collect();
+        let mut way: GoLive<RecordVersion> = GoLive::new(aim, identities, by_force);
+        while let Some(call) = way.call() {
+            let answer = match call {
+                GoLiveCall::Claims(call) => GoLiveAnswer::Claims(self.make(case, call).await?),
+                GoLiveCall::Owners => {
+                    let (owners, mut now) = match object {
+                        Some(object) => view.identity_by_stored_owners(object).await?,
+                        None => (Vec::new(), None),
+                    };
+                    if let Some(now) = now
+                        .as_mut()
+                        .filter(|now| now.identity == stands_for.identity)
+                    {
+                        now.assumed |= stands_for.assumed;
+                    }
+                    if let Some(now) = now.as_ref().filter(|now| **now != stands_for) {
+                        touched.extend(self.touch(case, &copy, now));
+                        stands_for = now.clone();
+                    }
+                    let owners = owners.into_iter().map(|link| match link {
+                        OwnerLink::Found(owner) => (owner.key.clone(), Some(owner)),
+                        OwnerLink::Missing(key) => (key, None),
+                    });
+                    GoLiveAnswer::Owners(owners.collect(), now)
+                }
+                GoLiveCall::Wait => {
+                    tokio::time::sleep(A_MOMENT).await;
+                    GoLiveAnswer::Waited
+                }
+            };
+            way.answer(answer);
+        }
+        if let Some(owner) = way.unsettled_owner() {
+            return Err(not_settled(owner));
+        }
+        Ok(way.outcome()?)
+    }
+
+    /// Says in the claims of what an object's children are taken to be in that the request
+    /// gives them another name, and finds those that are claimed there. `before`: the object
+    /// as it is, where it is there; the cluster before and after. `said`: the claims that say so.
+    pub(super) async fn announce(
+        &self,
+        case: &Case<'_>,
+        before: Option<&ObjectFacts>,
+        (now, after): (&View<'_>, &View<'_>),
+        said: &mut Touched,
+    ) -> Result<Vec<Renamed>, Stop> {
+        // Whose owner is not there is taken to be in what the owner's name in Kubernetes says.
+        let assumed = ObjectFacts::named(case.object.key.clone());
+        let mut moves = Vec::new();
+        let own_credential = case.object.annotations.credential_from.as_deref();
+        let credentials = own_credential.map(Some).into_iter().chain([None]);
+        for credential in credentials {
+            let Some(from) = prefix(now, before.unwrap_or(&assumed), credential).await? else {
+                continue;
+            };
+            if let Some(to) = prefix(after, case.object, credential).await?
+                && from != to
+                && moves.iter().all(|(known, _)| *known != from)
+            {
+                moves.push((from, to));
+            }
+        }
+        if moves.is_empty() {
+            return Ok(Vec::new());
+        }
+        for (from, _) in &moves {
+            let resolution = Resolution::known(from.clone(), false);
+            said.extend(self.touch(case, &case.copy, &resolution));
+        }
+        let mut ask = acquire_for(case, &Resolution::known(moves[0].0.clone(), false), before);
+        ask.proof = match before {
+            Some(old) => of_version(old),
+            None if case.object.uid.is_empty() => Proof::Deadline,
+            None => Proof::Uid((&*case.object.uid).into()),
+        };
+        let mut rename: Rename<RecordVersion> = Rename::new(ask, moves);
+        while let Some(call) = rename.call() {
+            let answer = match call {
+                RenameCall::Claims(call) => RenameAnswer::Claims(self.make(case, call).await?),
+                RenameCall::Objects(keys) => {
+                    let keys: Vec<_> = keys.into_iter().cloned().collect();
+                    let read = stream::iter(keys)
+                        .map(|key| async move { self.cluster.object(&key, Trust::Store).await })
+                        .buffered(AT_ONCE);
+                    RenameAnswer::Objects(read.try_collect().await?)
+                }
+            };
+            rename.answer(answer);
+        }
+        Ok(rename.into_renamed())
+    }
+}
+
+/// What an object's children are in, as far as that can be said, where they name this
+/// credential; none: where they have that of their namespace.
+async fn prefix(
+    view: &View<'_>,
+    object: &ObjectFacts,
+    credential: Option<&str>,
+) -> Result<Option<Identity>, ClusterError> {
+    let annotations = &object.annotations;
+    if let Some(prefix) = not_empty(annotations.child_resource_id_override.as_deref()) {
+        return Ok(prefix.parse().ok());
+    }
+    let mut object = object.clone();
+    object.annotations.credential_from = credential.map(Into::into);
+    let found = view.identity(&object).await?.ok();
+    let computed = found.filter(|found| found.witness.is_none());
+    Ok(computed.map(|found| found.identity))
+}
+
+/// Nobody can say what a copy will be once it is stored. The next try can, most likely.
+fn not_settled(owner: &CopyRef) -> Stop {
+    let why = format!(
+        "a request on its owner {} is under way, and may give it another name in Azure",
+        owner.object
+    );
+    Stop::Unknown(
+        why,
+        "Try again once the owner is there as you want it.".to_owned(),
+    )
+}
