@@ -273,6 +273,7 @@ fn the_protocol_holds(#[case] case: &Case) {
     let tally = protocol.tally.clone();
     let explored = explore(protocol, HasDiscoveries::AllFailures, 2, PATIENCE);
     println!("{:?}: {explored}\n  {tally:?}", case.bounds);
+    assert!(explored.took < PATIENCE, "cut off before all was seen");
     for property in PROPERTIES {
         let violation = explored.path(property);
         assert_eq!(violation, None, "{property}: not so");
