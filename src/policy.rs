@@ -55,20 +55,20 @@ impl fmt::Display for Policy {
 /// A text is none of ASO's policies.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a reconcile policy; ASO knows manage, skip and detach-on-delete")]
-pub struct NotAPolicy(Box<str>);
+pub struct InvalidPolicy(Box<str>);
 
 impl FromStr for Policy {
-    type Err = NotAPolicy;
+    type Err = InvalidPolicy;
 
-    fn from_str(text: &str) -> Result<Self, NotAPolicy> {
+    fn from_str(text: &str) -> Result<Self, InvalidPolicy> {
         let found = Self::ALL.into_iter().find(|policy| policy.as_str() == text);
-        found.ok_or_else(|| NotAPolicy(text.into()))
+        found.ok_or_else(|| InvalidPolicy(text.into()))
     }
 }
 
 /// What a policy comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum PolicySource {
     /// The annotation on the object.
     Object,
     /// The annotation on its namespace.
@@ -80,7 +80,7 @@ pub enum Source {
 }
 
 /// How messages name it: `the annotation on the object`.
-impl fmt::Display for Source {
+impl fmt::Display for PolicySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Object => "the annotation on the object",
@@ -98,7 +98,7 @@ pub struct UnknownPolicy {
     /// The value, as written.
     pub value: Box<str>,
     /// Where it stands.
-    pub at: Source,
+    pub at: PolicySource,
 }
 
 /// `"Skip" in the annotation on the object`.
@@ -110,11 +110,11 @@ impl fmt::Display for UnknownPolicy {
 
 /// The policy that holds for an object, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Effective {
+pub struct EffectivePolicy {
     /// The policy that ASO follows.
     pub policy: Policy,
     /// What it comes from.
-    pub source: Source,
+    pub source: PolicySource,
     /// The value that ASO passed over, the one nearest to the object.
     pub unknown: Option<UnknownPolicy>,
 }
@@ -129,18 +129,19 @@ pub fn effective(
     object: Option<&str>,
     namespace: Option<&str>,
     operator_default: Option<&str>,
-) -> Effective {
+) -> EffectivePolicy {
     let set = |value: Option<&str>, at| match value {
         None | Some("") => None,
         Some(value) => Some((value.parse::<Policy>(), value.into(), at)),
     };
-    let annotation = set(object, Source::Object).or_else(|| set(namespace, Source::Namespace));
-    let settings = [annotation, set(operator_default, Source::Operator)];
+    let annotation =
+        set(object, PolicySource::Object).or_else(|| set(namespace, PolicySource::Namespace));
+    let settings = [annotation, set(operator_default, PolicySource::Operator)];
 
     let mut unknown = None;
     for (parsed, value, at) in settings.into_iter().flatten() {
         if let Ok(policy) = parsed {
-            return Effective {
+            return EffectivePolicy {
                 policy,
                 source: at,
                 unknown,
@@ -148,9 +149,9 @@ pub fn effective(
         }
         unknown = unknown.or(Some(UnknownPolicy { value, at }));
     }
-    Effective {
+    EffectivePolicy {
         policy: Policy::Manage,
-        source: Source::Default,
+        source: PolicySource::Default,
         unknown,
     }
 }
@@ -164,22 +165,40 @@ mod tests {
     use Policy::{DetachOnDelete, Manage, Skip};
 
     #[rstest]
-    #[case(None, None, None, Manage, Source::Default)]
-    #[case(Some("skip"), None, None, Skip, Source::Object)]
-    #[case(Some("manage"), Some("skip"), Some("skip"), Manage, Source::Object)]
-    #[case(None, Some("skip"), Some("detach-on-delete"), Skip, Source::Namespace)]
-    #[case(Some(""), Some("skip"), None, Skip, Source::Namespace)]
-    #[case(Some(""), Some(""), Some("skip"), Skip, Source::Operator)]
-    #[case(None, None, Some("detach-on-delete"), DetachOnDelete, Source::Operator)]
-    #[case(None, None, Some(""), Manage, Source::Default)]
+    #[case(None, None, None, Manage, PolicySource::Default)]
+    #[case(Some("skip"), None, None, Skip, PolicySource::Object)]
+    #[case(
+        Some("manage"),
+        Some("skip"),
+        Some("skip"),
+        Manage,
+        PolicySource::Object
+    )]
+    #[case(
+        None,
+        Some("skip"),
+        Some("detach-on-delete"),
+        Skip,
+        PolicySource::Namespace
+    )]
+    #[case(Some(""), Some("skip"), None, Skip, PolicySource::Namespace)]
+    #[case(Some(""), Some(""), Some("skip"), Skip, PolicySource::Operator)]
+    #[case(
+        None,
+        None,
+        Some("detach-on-delete"),
+        DetachOnDelete,
+        PolicySource::Operator
+    )]
+    #[case(None, None, Some(""), Manage, PolicySource::Default)]
     fn the_nearest_value_holds(
         #[case] object: Option<&str>,
         #[case] namespace: Option<&str>,
         #[case] operator: Option<&str>,
         #[case] policy: Policy,
-        #[case] source: Source,
+        #[case] source: PolicySource,
     ) {
-        let expected = Effective {
+        let expected = EffectivePolicy {
             policy,
             source,
             unknown: None,
@@ -193,60 +212,60 @@ mod tests {
         Some("skip"),
         None,
         Manage,
-        Source::Default,
+        PolicySource::Default,
         "Skip",
-        Source::Object
+        PolicySource::Object
     )]
     #[case(
         Some("skip "),
         Some("skip"),
         Some("detach-on-delete"),
         DetachOnDelete,
-        Source::Operator,
+        PolicySource::Operator,
         "skip ",
-        Source::Object
+        PolicySource::Object
     )]
     #[case(
         None,
         Some("park"),
         Some("skip"),
         Skip,
-        Source::Operator,
+        PolicySource::Operator,
         "park",
-        Source::Namespace
+        PolicySource::Namespace
     )]
     #[case(
         None,
         None,
         Some("Skip"),
         Manage,
-        Source::Default,
+        PolicySource::Default,
         "Skip",
-        Source::Operator
+        PolicySource::Operator
     )]
     #[case(
         Some("a"),
         None,
         Some("b"),
         Manage,
-        Source::Default,
+        PolicySource::Default,
         "a",
-        Source::Object
+        PolicySource::Object
     )]
     fn an_unknown_value_falls_to_the_operators_default(
         #[case] object: Option<&str>,
         #[case] namespace: Option<&str>,
         #[case] operator: Option<&str>,
         #[case] policy: Policy,
-        #[case] source: Source,
+        #[case] source: PolicySource,
         #[case] value: &str,
-        #[case] at: Source,
+        #[case] at: PolicySource,
     ) {
         let unknown = Some(UnknownPolicy {
             value: value.into(),
             at,
         });
-        let expected = Effective {
+        let expected = EffectivePolicy {
             policy,
             source,
             unknown,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aso_guard::admission::Verdict;
 use aso_guard::admission::review::{Answer, parse};
-use aso_guard::server::development_certificates::{DevelopmentCa, Names};
+use aso_guard::server::development_certificates::{CertificateNames, DevelopmentCa};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::DefaultBodyLimit;
@@ -46,7 +46,7 @@ async fn say_yes(body: Bytes) -> Response {
 /// Serves a router over HTTP/2 and TLS, as the examples of those crates do.
 pub async fn serve(router: Router) -> Server {
     let ca = DevelopmentCa::generate().unwrap();
-    let issued = ca.issue(&Names::default(), 1).unwrap();
+    let issued = ca.issue(&CertificateNames::default(), 1).unwrap();
     let certificates = CertificateDer::pem_slice_iter(issued.certificate.as_bytes());
     let certificates: Vec<_> = certificates.map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();

@@ -15,7 +15,7 @@ use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::registry::memory::MemoryRegistry;
-use aso_guard::telemetry::Silent;
+use aso_guard::telemetry::NoNotices;
 use axum::Router;
 use tokio::runtime::{Builder, Runtime};
 
@@ -61,7 +61,7 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
             on_unresolved: OnUnresolved::Warn,
             claim_deadline: CLAIM_DEADLINE,
         },
-        notices: Arc::new(Silent),
+        notices: Arc::new(NoNotices),
         metrics: Metrics::default(),
         privileges: Privileges::default(),
     }))

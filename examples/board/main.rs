@@ -21,13 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aso_guard::board::Board;
-use aso_guard::board::shield::Shield;
+use aso_guard::board::shield::HostCheck;
 use aso_guard::claim::Record;
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::kubernetes::KubernetesRegistry;
 use aso_guard::registry::kubernetes::crd::crds;
-use aso_guard::registry::{ReadOnly, Registry as _, Scope};
+use aso_guard::registry::{ClaimScope, ReadOnlyRegistry, Registry as _};
 use aso_guard::server::{bind, ops};
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -51,10 +51,13 @@ async fn main() {
     let listen: SocketAddr = listen.parse().expect("an address with a port");
     let stage = Arc::new(Stage::new(100));
     seed::fill(&*stage, Timestamp::now()).await;
-    let board = Board::new(ReadOnly::new(stage.clone()), "kubernetes:hub.kubeconfig");
+    let board = Board::new(
+        ReadOnlyRegistry::new(stage.clone()),
+        "kubernetes:hub.kubeconfig",
+    );
     let (listener, address) = bind(listen).await.expect("a free port");
     println!("The board is at http://{address}/");
-    let router = board.clone().router(Shield::local());
+    let router = board.clone().router(HostCheck::local());
     tokio::select! {
         () = ops::run_ops(listener, router, CancellationToken::new()) => {}
         () = board.count() => {}
@@ -121,7 +124,7 @@ async fn obey(stage: &Stage) {
 
 /// Parks the live copies of the resource of this name.
 async fn park(stage: &Stage, name: &str) {
-    for mut known in stage.claims(&Scope::All).await.unwrap().records {
+    for mut known in stage.claims(&ClaimScope::All).await.unwrap().records {
         if known.record.identity.name() == name {
             let copies = known.record.copies.values_mut();
             for stored in copies.filter_map(|held| held.stored.as_mut()) {
@@ -144,7 +147,11 @@ async fn claim(stage: &Stage, name: &str) {
 
 /// Takes the first resource of the open transfer that is not through one step on.
 async fn step(stage: &Stage) {
-    let mut moved = stage.claims(&Scope::Reserved(None)).await.unwrap().records;
+    let mut moved = stage
+        .claims(&ClaimScope::Reserved(None))
+        .await
+        .unwrap()
+        .records;
     moved.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
     for mut known in moved {
         if seed::step(&mut known.record, Timestamp::now()) {

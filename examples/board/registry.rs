@@ -7,8 +7,8 @@ use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record, TransferName};
 use aso_guard::registry::memory::MemoryRegistry;
 use aso_guard::registry::{
-    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
-    Unreadable, Versioned,
+    ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
+    RegistryError, UnreadableRecord, Versioned,
 };
 use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ pub struct Stage {
     inner: MemoryRegistry,
     part: usize,
     away: AtomicBool,
-    unreadable: Mutex<Vec<Unreadable>>,
+    unreadable: Mutex<Vec<UnreadableRecord>>,
     /// How many parts of lists were asked for.
     parts: AtomicUsize,
 }
@@ -42,11 +42,11 @@ impl Stage {
 
     /// From now on it holds this record too, which cannot be read.
     #[allow(dead_code, reason = "the example has none")]
-    pub fn spoil(&self, unreadable: Unreadable) {
+    pub fn spoil(&self, unreadable: UnreadableRecord) {
         self.unreadable.lock().unwrap().push(unreadable);
     }
 
-    fn unreadable(&self, kind: &str) -> Vec<Unreadable> {
+    fn unreadable(&self, kind: &str) -> Vec<UnreadableRecord> {
         let all = self.unreadable.lock().unwrap();
         all.iter().filter(|one| one.kind == kind).cloned().collect()
     }
@@ -78,11 +78,15 @@ impl Registry for Stage {
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.there()?.put_claim(record, expected).await
     }
 
-    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+    async fn claims_page(
+        &self,
+        scope: &ClaimScope,
+        at: Option<&Cursor>,
+    ) -> Result<ClaimPage, RegistryError> {
         self.parts.fetch_add(1, Ordering::Relaxed);
         let mut claims = self.there()?.claims_page(scope, None).await?.claims;
         let from = at.map_or(Ok(0), |at| at.as_str().parse::<usize>());
@@ -93,7 +97,7 @@ impl Registry for Stage {
         let to = (from + self.part).min(claims.len());
         let next = (to < claims.len()).then(|| Cursor::new(to.to_string()));
         let claims = claims.drain(from.min(to)..to).collect();
-        Ok(Page {
+        Ok(ClaimPage {
             claims,
             unreadable: if from == 0 {
                 self.unreadable("claim")
@@ -115,7 +119,7 @@ impl Registry for Stage {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.there()?.put_member(member, expected).await
     }
 
@@ -123,11 +127,11 @@ impl Registry for Stage {
         &self,
         name: &MemberName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.there()?.remove_member(name, expected).await
     }
 
-    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+    async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         let mut listed = self.there()?.members().await?;
         listed.unreadable = self.unreadable("member");
         Ok(listed)
@@ -144,7 +148,7 @@ impl Registry for Stage {
         &self,
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.there()?.put_transfer(transfer, expected).await
     }
 
@@ -152,11 +156,11 @@ impl Registry for Stage {
         &self,
         name: &TransferName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.there()?.remove_transfer(name, expected).await
     }
 
-    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+    async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         let mut listed = self.there()?.transfers().await?;
         listed.unreadable = self.unreadable("transfer");
         Ok(listed)

@@ -10,7 +10,7 @@ use aso_guard::arm::{NextOwner, Resolution, Unresolved, next_owner};
 use aso_guard::cluster::Cluster;
 use aso_guard::cluster::family::descendants;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::resolve::{self, Trust};
+use aso_guard::cluster::resolve::{self, Freshness};
 use aso_guard::object::ObjectFacts;
 use futures::FutureExt as _;
 
@@ -68,7 +68,7 @@ fn shouted(object: &ObjectFacts) -> ObjectFacts {
 }
 
 fn identity(cluster: &MemoryCluster, object: &ObjectFacts) -> Result<Resolution, Unresolved> {
-    let found = resolve::identity(cluster, object, Trust::Store).now_or_never();
+    let found = resolve::identity(cluster, object, Freshness::Store).now_or_never();
     found
         .expect("memory does not wait")
         .expect("memory answers")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aso_guard::admission::review::parse;
 use aso_guard::admission::router;
-use aso_guard::object::wire::{Definition, Namespace};
+use aso_guard::object::wire::{WireCrd, WireNamespace};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -54,6 +54,6 @@ fn check_parts(body: &[u8]) {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '/');
         assert!(facts.key.to_string().chars().all(is_plain), "{facts:?}");
     }
-    drop(request.both::<Namespace>());
-    drop(request.both::<Definition>());
+    drop(request.both::<WireNamespace>());
+    drop(request.both::<WireCrd>());
 }

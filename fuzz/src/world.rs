@@ -6,13 +6,13 @@ use std::time::Duration;
 use aso_guard::admission::review::{self, parse};
 use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings};
 use aso_guard::claim::{MemberName, Record};
-use aso_guard::cluster::member::{Membership, Report};
+use aso_guard::cluster::member::{MemberReport, Membership};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::memory::MemoryRegistry;
-use aso_guard::registry::{Registry as _, Scope};
-use aso_guard::telemetry::Silent;
+use aso_guard::registry::{ClaimScope, Registry as _};
+use aso_guard::telemetry::NoNotices;
 use futures::FutureExt as _;
 use serde_json::Value;
 
@@ -56,7 +56,7 @@ impl Member {
             name: name.clone(),
             cluster: name.as_str().into(),
         };
-        let report = Report::default();
+        let report = MemberReport::default();
         let joined = membership.write(&**registry, &report).now_or_never();
         joined.unwrap().unwrap();
         let cluster = Arc::new(MemoryCluster::new("s1"));
@@ -73,7 +73,7 @@ impl Member {
                     on_unresolved: OnUnresolved::Warn,
                     claim_deadline: DEADLINE,
                 },
-                notices: Arc::new(Silent),
+                notices: Arc::new(NoNotices),
                 metrics: Metrics::default(),
                 privileges: Privileges::default(),
             })
@@ -117,7 +117,7 @@ pub async fn ask(guard: &Guard, review: &Value) -> Answer {
 
 /// All claims, by identity.
 pub async fn claims(registry: &Registry) -> Vec<Record> {
-    let known = registry.claims(&Scope::All).await.unwrap().records;
+    let known = registry.claims(&ClaimScope::All).await.unwrap().records;
     let mut records: Vec<Record> = known.into_iter().map(|known| known.record).collect();
     records.sort_by(|a, b| a.identity.cmp(&b.identity));
     records
@@ -125,7 +125,7 @@ pub async fn claims(registry: &Registry) -> Vec<Record> {
 
 /// What the guard reads of an object; `None` where it is none.
 pub fn facts(object: &Value) -> Option<ObjectFacts> {
-    let read: wire::Object = serde_json::from_value(object.clone()).ok()?;
+    let read: wire::WireObject = serde_json::from_value(object.clone()).ok()?;
     let (group, _) = object["apiVersion"].as_str()?.split_once('/')?;
     let namespace = object["metadata"]["namespace"].as_str()?;
     Some(read.into_facts(group, object["kind"].as_str()?, namespace))

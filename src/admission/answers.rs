@@ -11,7 +11,7 @@ use crate::arm::Unresolved;
 use crate::claim::{Heard, Heartbeats, MemberName, NAMED, Reason, Refusal, Speaker, Words};
 use crate::object::POLICY_ANNOTATION;
 use crate::object::text::quoted;
-use crate::policy::Effective;
+use crate::policy::EffectivePolicy;
 use crate::registry::RegistryError;
 
 use super::guard::{Case, Guard, Stop};
@@ -174,7 +174,7 @@ impl Standing {
 
 /// The verdict, with a word on a policy that ASO does not know: worth it even where
 /// the request is let through.
-pub(super) fn on_policy(effective: &Effective, verdict: Verdict) -> Verdict {
+pub(super) fn on_policy(effective: &EffectivePolicy, verdict: Verdict) -> Verdict {
     let Some(unknown) = &effective.unknown else {
         return verdict;
     };

@@ -6,12 +6,12 @@ use futures::{StreamExt as _, stream};
 
 use crate::arm::Resolution;
 use crate::claim::{Awakening, AwakeningAnswer, AwakeningCall, PolicyChange, Proof, Woken};
-use crate::cluster::Listing;
-use crate::cluster::resolve::{self, Trust, View};
+use crate::cluster::ObjectScope;
+use crate::cluster::resolve::{self, ClusterOverlay, Freshness};
 use crate::object::POLICY_ANNOTATION;
 use crate::object::text::quoted;
-use crate::registry::{Holding, Scope, policy_changes};
-use crate::resolve::{SETTINGS_SECRET, Secret};
+use crate::registry::{ClaimScope, CopyFilter, policy_changes};
+use crate::resolve::{SETTINGS_SECRET, SecretLookup};
 
 use super::family::{AT_ONCE, Affected};
 use super::guard::{Case, Guard, Stop};
@@ -61,7 +61,7 @@ impl Guard {
             return failed;
         }
         // No object itself changes, so nothing of it shows the end.
-        let view = View::of(&*self.cluster, Trust::Known);
+        let view = ClusterOverlay::of(&*self.cluster, Freshness::Known);
         self.acquire_for_all(case, &view, (affected, &Proof::Deadline), all_touched)
             .await
             .and(failed)
@@ -76,16 +76,16 @@ impl Guard {
                 AwakeningAnswer::Registered
             }
             AwakeningCall::InFlight => {
-                let scope = Scope::Of(self.member.clone(), Holding::InFlight);
+                let scope = ClaimScope::Of(self.member.clone(), CopyFilter::InFlight);
                 // Nobody can register a copy in a claim that cannot be read.
                 let claims = self.registry.claims(&scope).await?.records.into_iter();
                 AwakeningAnswer::InFlight(claims.map(|known| known.record).collect())
             }
             AwakeningCall::Objects(namespace) => {
-                let (cluster, trust) = (&*self.cluster, Trust::Store);
+                let (cluster, trust) = (&*self.cluster, Freshness::Store);
                 let mut known = Vec::new();
                 let mut objects = Vec::new();
-                for object in cluster.list(Listing::Namespace(namespace)).await? {
+                for object in cluster.list(ObjectScope::Namespace(namespace)).await? {
                     let operator = resolve::look_up(cluster, &object, trust, &mut known, |one| {
                         one.operator_policy()
                     });
@@ -103,11 +103,11 @@ impl Guard {
         for operator in &*self.cluster.operators() {
             let settings = self
                 .cluster
-                .secret(operator, SETTINGS_SECRET, Trust::Store)
+                .secret(operator, SETTINGS_SECRET, Freshness::Store)
                 .await?;
             all.push(match settings {
-                Secret::Found(settings) => settings.followed_policy().cloned(),
-                Secret::Missing | Secret::Unreadable(_) => None,
+                SecretLookup::Found(settings) => settings.followed_policy().cloned(),
+                SecretLookup::Missing | SecretLookup::Unreadable(_) => None,
             });
         }
         if all.is_empty() {

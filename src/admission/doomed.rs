@@ -9,7 +9,7 @@ use crate::arm::{Identity, Resolution};
 use crate::claim::{CopyRef, Together};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
-use crate::registry::{RegistryError, Scope};
+use crate::registry::{ClaimScope, RegistryError};
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
@@ -65,7 +65,7 @@ impl Guard {
         reads.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let lists = stream::iter(lookups.below).map(|identity| {
             let together = &together;
-            async move { self.list_into(together, Scope::Below(identity)).await }
+            async move { self.list_into(together, ClaimScope::Below(identity)).await }
         });
         lists
             .buffer_unordered(LISTS_AT_ONCE)
@@ -81,7 +81,7 @@ impl Guard {
     async fn list_into(
         &self,
         together: &Mutex<Together>,
-        scope: Scope,
+        scope: ClaimScope,
     ) -> Result<(), RegistryError> {
         let mut at = None;
         loop {

@@ -13,9 +13,9 @@ use crate::arm::Resolution;
 use crate::claim::{Acquire, Aim, CopyRef, Delete, Proof, Refusal, Renamed};
 use crate::cluster::ClusterError;
 use crate::cluster::family::descendants;
-use crate::cluster::resolve::{Trust, View};
+use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::policy::{Policy, Source, effective};
+use crate::policy::{Policy, PolicySource, effective};
 use crate::registry::RegistryError;
 
 use super::guard::{Case, Guard, Stop};
@@ -52,7 +52,7 @@ impl Guard {
             return Ok(());
         }
         let with = |object: Option<&ObjectFacts>| {
-            View::of(&*self.cluster, Trust::Known).with(&case.copy.object, object)
+            ClusterOverlay::of(&*self.cluster, Freshness::Known).with(&case.copy.object, object)
         };
         let views = (&with(before), &with(Some(case.object)));
         let mut said = Touched::new();
@@ -89,7 +89,7 @@ impl Guard {
     pub(super) async fn acquire_for_all(
         &self,
         case: &Case<'_>,
-        view: &View<'_>,
+        view: &ClusterOverlay<'_>,
         (affected, proof): (Vec<Affected>, &Proof),
         touched: &mut Touched,
     ) -> Result<(), Stop> {
@@ -118,11 +118,11 @@ impl Guard {
         &self,
         case: &Case<'_>,
         before: Option<&ObjectFacts>,
-        (now, after): (&View<'_>, &View<'_>),
+        (now, after): (&ClusterOverlay<'_>, &ClusterOverlay<'_>),
         claimed: Vec<Renamed>,
     ) -> Result<Vec<Affected>, Stop> {
         let mut policies = Policies::of(&*self.cluster);
-        if case.trust == Trust::Store {
+        if case.trust == Freshness::Store {
             let namespace = &case.copy.object.namespace;
             let stored = self.cluster.namespace(namespace, case.trust).await?;
             policies = policies.knowing(namespace, stored.policy.as_deref());
@@ -145,7 +145,7 @@ impl Guard {
             }));
             if let Some(child) = one.object {
                 let own = effective(child.annotations.policy.as_deref(), None, None);
-                if own.source != Source::Object || own.policy.is_live() {
+                if own.source != PolicySource::Object || own.policy.is_live() {
                     let policy = policies.get(&child).await?;
                     let deletes = child.terminating && policy == Policy::Manage;
                     live.push((child, deletes));
@@ -174,7 +174,7 @@ impl Guard {
     async fn acquire_for(
         &self,
         case: &Case<'_>,
-        view: &View<'_>,
+        view: &ClusterOverlay<'_>,
         affected: Affected,
         proof: &Proof,
     ) -> (Touched, Result<(), Stop>) {
@@ -270,7 +270,7 @@ impl Guard {
     async fn is_terminating(&self, namespace: &str) -> Result<bool, Stop> {
         Ok(self
             .cluster
-            .namespace(namespace, Trust::Known)
+            .namespace(namespace, Freshness::Known)
             .await?
             .terminating)
     }

@@ -11,7 +11,7 @@ use crate::claim::{
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::{Registry, RegistryError};
-use crate::resolve::Trust;
+use crate::resolve::Freshness;
 use crate::telemetry::Notices;
 
 use super::metrics::Metrics;
@@ -74,7 +74,7 @@ pub(super) struct Case<'a> {
     pub(super) object: &'a ObjectFacts,
     pub(super) standing: &'a Standing,
     /// How fresh what is inherited has to be.
-    pub(super) trust: Trust,
+    pub(super) trust: Freshness,
     /// Whether the copy was registered already.
     pub(super) registered: bool,
     /// The change of the namespace's policy that the copy is judged by.
@@ -199,12 +199,13 @@ impl Guard {
             }
         };
         let (object, old) = (object.as_ref(), old.as_ref());
-        let verdict = self.judge_object(request, standing, (object, old, Trust::Known), timeout);
+        let verdict =
+            self.judge_object(request, standing, (object, old, Freshness::Known), timeout);
         let verdict = verdict.await;
         if verdict.allowed || !self.was_behind(standing, &request.in_namespace()).await {
             return verdict;
         }
-        self.judge_object(request, standing, (object, old, Trust::Store), timeout)
+        self.judge_object(request, standing, (object, old, Freshness::Store), timeout)
             .await
     }
 
@@ -213,7 +214,7 @@ impl Guard {
         &self,
         request: &Request<'_>,
         standing: &Standing,
-        (object, old, trust): (Option<&ObjectFacts>, Option<&ObjectFacts>, Trust),
+        (object, old, trust): (Option<&ObjectFacts>, Option<&ObjectFacts>, Freshness),
         timeout: Duration,
     ) -> Verdict {
         let case = |object, action| Case {
@@ -238,7 +239,7 @@ impl Guard {
         let Some(known) = &standing.namespace else {
             return false;
         };
-        let stored = self.cluster.namespace(namespace, Trust::Store).await;
+        let stored = self.cluster.namespace(namespace, Freshness::Store).await;
         stored.is_ok_and(|stored| stored.policy != known.policy)
     }
 
@@ -267,7 +268,7 @@ impl Guard {
             orphans: request.orphans(),
             object,
             standing,
-            trust: Trust::Known,
+            trust: Freshness::Known,
             registered: false,
             change: None,
         }

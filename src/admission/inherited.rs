@@ -6,9 +6,9 @@ use crate::claim::{
     Aim, Arrival, ArrivalAnswer, ArrivalCall, Attempt, CopyRef, Inherited, PolicyChange, Relies,
 };
 use crate::cluster::ClusterError;
-use crate::cluster::resolve::{self, Trust};
+use crate::cluster::resolve::{self, Freshness};
 use crate::object::{ObjectFacts, POLICY_ANNOTATION};
-use crate::policy::Effective;
+use crate::policy::EffectivePolicy;
 use crate::registry::{RecordVersion, RegistryError, policy_changes};
 
 use super::guard::{Case, Guard, Stop};
@@ -23,7 +23,7 @@ impl Guard {
         case: &mut Case<'_>,
         relies: Relies,
         old: Option<&ObjectFacts>,
-    ) -> Result<Effective, Stop> {
+    ) -> Result<EffectivePolicy, Stop> {
         let known = resolve::effective_policy(&*self.cluster, case.object, case.trust).await?;
         if !relies.is_inherited(&known) || self.stays_as_it_was(case, relies, old).await? {
             return Ok(known);
@@ -31,7 +31,7 @@ impl Guard {
         let mut touched = Touched::new();
         let resolved = match old {
             Some(_) => self.identity(case.object).await?,
-            None => resolve::identity(&*self.cluster, case.object, Trust::Known).await?,
+            None => resolve::identity(&*self.cluster, case.object, Freshness::Known).await?,
         };
         let registering = match resolved {
             Ok(resolution) if !case.dry_run => {
@@ -115,7 +115,7 @@ impl Guard {
     }
 
     async fn inherited(&self, object: &ObjectFacts) -> Result<Inherited, ClusterError> {
-        let (cluster, trust) = (&*self.cluster, Trust::Store);
+        let (cluster, trust) = (&*self.cluster, Freshness::Store);
         let mut nothing_yet = Vec::new();
         let (known, operator) = tokio::try_join!(
             cluster.namespace(&object.key.namespace, trust),

@@ -3,11 +3,11 @@
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::arm::{Identity, Resolution, Unresolved, Witness};
+use crate::arm::{Identity, IdentitySource, Resolution, Unresolved};
 use crate::claim::{Copy, CopyRef};
-use crate::cluster::resolve::{self, Trust};
+use crate::cluster::resolve::{self, Freshness};
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::registry::{Holding, RegistryError, Scope};
+use crate::registry::{ClaimScope, CopyFilter, RegistryError};
 
 use super::family::AT_ONCE;
 use super::guard::{Guard, Stop};
@@ -24,10 +24,10 @@ impl Guard {
         &self,
         object: &ObjectFacts,
     ) -> Result<Result<Resolution, Unresolved>, Stop> {
-        let found = resolve::identity(&*self.cluster, object, Trust::Known).await?;
+        let found = resolve::identity(&*self.cluster, object, Freshness::Known).await?;
         let Err(why) = found else { return Ok(found) };
         let claimed = self.claimed(&object.key).await?;
-        Ok(Resolution::by(Witness::Claims, claimed, why))
+        Ok(Resolution::by(IdentitySource::Claims, claimed, why))
     }
 
     /// The identities whose claims list an object as a copy.
@@ -43,7 +43,7 @@ impl Guard {
             let read: Vec<_> = read.try_collect().await?;
             read.into_iter().flatten().collect()
         } else {
-            let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
+            let scope = ClaimScope::Of(self.member.clone(), CopyFilter::AnyCopy);
             self.registry.claims(&scope).await?.whole()?
         };
         let listing = known.into_iter().map(|known| known.record);

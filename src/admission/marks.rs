@@ -2,7 +2,7 @@
 //! label, and its override annotation. They are guarded, too.
 
 use crate::claim::{Reason, Words};
-use crate::object::wire::Namespace;
+use crate::object::wire::WireNamespace;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
 
 use super::guard::Guard;
@@ -15,8 +15,8 @@ impl Guard {
     pub(super) fn judge_marks(
         &self,
         request: &Request<'_>,
-        old: Option<&Namespace>,
-        new: &Namespace,
+        old: Option<&WireNamespace>,
+        new: &WireNamespace,
     ) -> Option<Verdict> {
         if self.exempts(request) {
             return None;
@@ -33,10 +33,10 @@ impl Guard {
     fn against_mode(
         &self,
         request: &Request<'_>,
-        old: Option<&Namespace>,
-        new: &Namespace,
+        old: Option<&WireNamespace>,
+        new: &WireNamespace,
     ) -> Option<Objection> {
-        let (before, _) = self.mode_by(old.and_then(Namespace::mode));
+        let (before, _) = self.mode_by(old.and_then(WireNamespace::mode));
         let (after, _) = self.mode_by(new.mode());
         let groups = &self.privileges.mode_groups;
         if after >= before || request.user_info.is_in(groups) {

@@ -6,7 +6,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::registry::Registry;
 
 use crate::claim::Reason;
-use crate::telemetry::calls::Calls;
+use crate::telemetry::calls::CallMetrics;
 
 use super::{Verdict, review};
 
@@ -18,7 +18,7 @@ const BUCKETS: [f64; 12] = [
 /// Counts verdicts.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    requests: Calls<Request>,
+    requests: CallMetrics<Request>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -32,7 +32,7 @@ struct Request {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            requests: Calls::timed(&BUCKETS),
+            requests: CallMetrics::timed(&BUCKETS),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::claim::{
     Renamed,
 };
 use crate::cluster::ClusterError;
-use crate::cluster::resolve::{Trust, View};
+use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, not_empty};
 use crate::registry::RecordVersion;
 
@@ -29,7 +29,7 @@ impl Guard {
     pub(super) async fn acquire(
         &self,
         case: &Case<'_>,
-        (view, object): (&View<'_>, Option<&ObjectFacts>),
+        (view, object): (&ClusterOverlay<'_>, Option<&ObjectFacts>),
         aim: Aim,
         resolution: &Resolution,
         touched: &mut Touched,
@@ -83,7 +83,7 @@ impl Guard {
         &self,
         case: &Case<'_>,
         before: Option<&ObjectFacts>,
-        (now, after): (&View<'_>, &View<'_>),
+        (now, after): (&ClusterOverlay<'_>, &ClusterOverlay<'_>),
         said: &mut Touched,
     ) -> Result<Vec<Renamed>, Stop> {
         // Whose owner is not there is taken to be in what the owner's name in Kubernetes says.
@@ -122,7 +122,7 @@ impl Guard {
                 RenameCall::Objects(keys) => {
                     let keys: Vec<_> = keys.into_iter().cloned().collect();
                     let read = stream::iter(keys)
-                        .map(|key| async move { self.cluster.object(&key, Trust::Store).await })
+                        .map(|key| async move { self.cluster.object(&key, Freshness::Store).await })
                         .buffered(AT_ONCE);
                     RenameAnswer::Objects(read.try_collect().await?)
                 }
@@ -136,7 +136,7 @@ impl Guard {
 /// What an object's children are in, as far as that can be said, where they name this
 /// credential; none: where they have that of their namespace.
 async fn prefix(
-    view: &View<'_>,
+    view: &ClusterOverlay<'_>,
     object: &ObjectFacts,
     credential: Option<&str>,
 ) -> Result<Option<Identity>, ClusterError> {

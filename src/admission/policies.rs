@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cluster::resolve::{self, Trust, View};
+use crate::cluster::resolve::{self, ClusterOverlay, Freshness};
 use crate::cluster::{Cluster, ClusterError};
 use crate::object::ObjectFacts;
-use crate::policy::{Policy, Source};
+use crate::policy::{Policy, PolicySource};
 
 /// Looks policies up. Each namespace is read once, and only where it matters.
 pub(super) struct Policies<'a> {
@@ -35,15 +35,15 @@ impl<'a> Policies<'a> {
     pub(super) async fn get(&mut self, object: &ObjectFacts) -> Result<Policy, ClusterError> {
         let namespace = &object.key.namespace;
         if !self.stored.contains_key(namespace) {
-            let known = resolve::effective_policy(self.cluster, object, Trust::Known).await?;
-            if known.policy.deletes() || known.source == Source::Object {
+            let known = resolve::effective_policy(self.cluster, object, Freshness::Known).await?;
+            if known.policy.deletes() || known.source == PolicySource::Object {
                 return Ok(known.policy);
             }
-            let read = self.cluster.namespace(namespace, Trust::Store).await?;
+            let read = self.cluster.namespace(namespace, Freshness::Store).await?;
             self.stored.insert(namespace.clone(), read.policy);
         }
         let stored = self.stored.get(namespace).and_then(Option::as_deref);
-        let view = View::of(self.cluster, Trust::KnownUnlessParked);
+        let view = ClusterOverlay::of(self.cluster, Freshness::KnownUnlessParked);
         let view = view.with_namespace(namespace, stored);
         Ok(view.policy(object).await?.policy)
     }

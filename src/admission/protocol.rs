@@ -12,7 +12,7 @@ use crate::claim::{
     Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Deed, Delete, Entry, Proof, Reason,
     Refusal, Stored,
 };
-use crate::cluster::resolve::{self, Trust, View};
+use crate::cluster::resolve::{self, ClusterOverlay, Freshness};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{self, RecordVersion, RegistryError};
@@ -68,7 +68,7 @@ impl Guard {
         aim: Aim,
     ) -> Result<(), Stop> {
         let mut touched = Touched::new();
-        let view = View::of(&*self.cluster, Trust::Known);
+        let view = ClusterOverlay::of(&*self.cluster, Freshness::Known);
         let object = Some(case.object);
         let way = self.acquire(case, (&view, object), aim, resolution, &mut touched);
         let mut outcome = way.await;
@@ -118,7 +118,8 @@ impl Guard {
     /// Registers a parked copy, so that its peers' deletes see it before the observer
     /// does. Creating one is a safe step: nothing depends on how this ends.
     async fn register(&self, case: &Case<'_>, touched: &mut Touched) -> Result<(), Stop> {
-        if let Ok(resolution) = resolve::identity(&*self.cluster, case.object, Trust::Known).await?
+        if let Ok(resolution) =
+            resolve::identity(&*self.cluster, case.object, Freshness::Known).await?
         {
             touched.extend(self.touch(case, &case.copy, &resolution));
             let ask = acquire_for(case, &resolution, None);

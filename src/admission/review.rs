@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::claim::Reason;
 use crate::object::json::{from_json, from_slice, object, optional_object};
-use crate::object::wire::Object;
+use crate::object::wire::WireObject;
 use crate::object::{OVERRIDE_ANNOTATION, ObjectFacts, ObjectKey};
 
 use super::plain;
@@ -288,7 +288,7 @@ impl Request<'_> {
 
     fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, ObjectError> {
         let Some(raw) = raw else { return Ok(None) };
-        let object: Object = from_json(raw.get())?;
+        let object: WireObject = from_json(raw.get())?;
         let facts = object.into_facts(&self.kind.group, &self.kind.kind, &self.namespace);
         check_names(&facts.key)?;
         Ok(Some(facts))

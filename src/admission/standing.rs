@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use crate::claim::{Deed, Why};
 use crate::cluster::NamespaceFacts;
-use crate::object::wire::Namespace;
+use crate::object::wire::WireNamespace;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
-use crate::resolve::Trust;
+use crate::resolve::Freshness;
 
 use super::guard::Guard;
 use super::plain;
@@ -216,7 +216,7 @@ impl Guard {
         }
         let known = timeout(
             patience.min(TO_LEARN),
-            self.cluster.namespace(&name, Trust::Known),
+            self.cluster.namespace(&name, Freshness::Known),
         )
         .await;
         known.ok()?.ok()
@@ -250,8 +250,8 @@ impl Guard {
         namespace: Option<&NamespaceFacts>,
     ) -> (Mode, Option<String>) {
         if request.is_about_namespace() {
-            let (old, new) = request.both::<Namespace>().unwrap_or_default();
-            let of = |one: Option<Namespace>| one.map(|one| self.mode_by(one.mode()));
+            let (old, new) = request.both::<WireNamespace>().unwrap_or_default();
+            let of = |one: Option<WireNamespace>| one.map(|one| self.mode_by(one.mode()));
             // The stricter one: a change must not be judged by the mode it brings.
             return match (of(old), of(new)) {
                 (Some(old), Some(new)) if new.0 >= old.0 => new,

@@ -7,10 +7,10 @@ use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use crate::claim::{Action, Deed, Entry, PolicyChange, Reason, Words};
-use crate::cluster::resolve::{self, Trust};
-use crate::cluster::{ClusterError, Listing};
+use crate::cluster::resolve::{self, Freshness};
+use crate::cluster::{ClusterError, ObjectScope};
 use crate::object::text::quoted;
-use crate::object::wire::{Definition, DefinitionSpec, Namespace};
+use crate::object::wire::{WireCrd, WireCrdSpec, WireNamespace};
 use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
 use crate::registry::policy_changes;
 
@@ -35,7 +35,7 @@ impl Guard {
         request: &Request<'_>,
         standing: &Standing,
     ) -> Verdict {
-        let (old, new) = match request.both::<Namespace>() {
+        let (old, new) = match request.both::<WireNamespace>() {
             Ok(both) => both,
             Err(error) => return standing.unreadable(&error.to_string()),
         };
@@ -58,8 +58,8 @@ impl Guard {
         &self,
         request: &Request<'_>,
         standing: &Standing,
-        old: Option<Namespace>,
-        new: Option<Namespace>,
+        old: Option<WireNamespace>,
+        new: Option<WireNamespace>,
     ) -> Verdict {
         let old = match (old, &*request.operation) {
             (Some(old), _) => old,
@@ -90,7 +90,12 @@ impl Guard {
         }
     }
 
-    async fn update_namespace(&self, case: &Case<'_>, old: &Namespace, new: &Namespace) -> Verdict {
+    async fn update_namespace(
+        &self,
+        case: &Case<'_>,
+        old: &WireNamespace,
+        new: &WireNamespace,
+    ) -> Verdict {
         let objects = self.cluster.in_namespace(old.name());
         if old.is_guarded() && !new.is_guarded() && !objects.is_empty() {
             return keeps_its_label(case.standing, old.name(), &objects);
@@ -127,7 +132,7 @@ impl Guard {
         request: &Request<'_>,
         standing: &Standing,
     ) -> Verdict {
-        let definition = match request.both::<Definition>() {
+        let definition = match request.both::<WireCrd>() {
             Ok(_) if *request.operation != *"DELETE" => return Verdict::allow(),
             Ok((Some(definition), _)) => definition.spec,
             Ok((None, _)) => return standing.lacks_object(),
@@ -186,7 +191,7 @@ impl Guard {
                 ..entry
             };
             if let Ok(Ok(resolution)) =
-                resolve::identity(&*self.cluster, object, Trust::Known).await
+                resolve::identity(&*self.cluster, object, Freshness::Known).await
             {
                 let identities = resolution.identities();
                 let entries = identities.map(|one| (entry.clone(), one.clone()));
@@ -203,12 +208,12 @@ impl Guard {
     /// deleted in Azure with them.
     async fn live_of(
         &self,
-        definition: &DefinitionSpec,
+        definition: &WireCrdSpec,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let (group, kind) = (&definition.group, &definition.names.kind);
         let mut policies = Policies::of(&*self.cluster);
         let mut live = Vec::new();
-        for object in self.cluster.list(Listing::Kind(group, kind)).await? {
+        for object in self.cluster.list(ObjectScope::Kind(group, kind)).await? {
             live.extend(self.live_below(&object.key, &mut policies).await?);
             let is_live = policies.get(&object).await?.is_live();
             live.extend(is_live.then_some(object));

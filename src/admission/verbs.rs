@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::arm::{Identity, Resolution, Unresolved};
 use crate::claim::{Action, Relies};
-use crate::cluster::resolve::{self, Resolved, Trust};
+use crate::cluster::resolve::{self, Freshness, ResolvedObject};
 use crate::object::{OPERATOR_NAMESPACE_ANNOTATION, ObjectFacts};
-use crate::policy::{Effective, Policy, Source};
+use crate::policy::{EffectivePolicy, Policy, PolicySource};
 
 use super::answers::on_policy;
 use super::guard::{Case, Guard, PARTS, Stop};
@@ -35,7 +35,7 @@ impl Guard {
     async fn untouched(&self, object: &ObjectFacts) -> Option<String> {
         // Few have it, and where the cluster does not answer there is nothing to tell.
         object.annotations.operator_namespace.as_ref()?;
-        let found = resolve::strange_operator(&*self.cluster, object, Trust::Known).await;
+        let found = resolve::strange_operator(&*self.cluster, object, Freshness::Known).await;
         let (named, namespace) = (found.ok()??, &object.key.namespace);
         Some(format!(
             "ASO will not reconcile it: by its annotation {OPERATOR_NAMESPACE_ANNOTATION} it belongs \
@@ -49,7 +49,7 @@ impl Guard {
             let outcome = self.arrive_parked(case, timeout / PARTS).await;
             return self.conclude(case, outcome).await;
         }
-        match resolve::identity(&*self.cluster, case.object, Trust::Known).await {
+        match resolve::identity(&*self.cluster, case.object, Freshness::Known).await {
             Err(error) => self.stopped(case, Stop::Cluster(error)).await,
             // What its children are may be known all the same.
             Ok(Err(why)) => match self.name_children(case, None).await {
@@ -78,7 +78,12 @@ impl Guard {
         }
     }
 
-    async fn update_to(&self, mut case: Case<'_>, old: &ObjectFacts, now: &Effective) -> Verdict {
+    async fn update_to(
+        &self,
+        mut case: Case<'_>,
+        old: &ObjectFacts,
+        now: &EffectivePolicy,
+    ) -> Verdict {
         if !now.policy.is_live() {
             // A parked copy may be called what it likes; its live children may not.
             let outcome = self.name_children(&case, Some(old)).await;
@@ -97,9 +102,9 @@ impl Guard {
         &self,
         case: &mut Case<'_>,
         old: &ObjectFacts,
-        now: &Effective,
+        now: &EffectivePolicy,
     ) -> Result<Result<(), Unresolved>, Stop> {
-        let before = resolve::resolve(&*self.cluster, old, Trust::Known).await?;
+        let before = resolve::resolve(&*self.cluster, old, Freshness::Known).await?;
         let was_live = self.was_live(&before, old, case.object).await?;
         // What is being deleted, or is deleted next, takes along what it stands for after this.
         let moved_away = case.object.annotations.moved_away && !case.object.terminating;
@@ -142,16 +147,16 @@ impl Guard {
     /// no longer, is believed from the store alone.
     async fn was_live(
         &self,
-        before: &Resolved,
+        before: &ResolvedObject,
         old: &ObjectFacts,
         new: &ObjectFacts,
     ) -> Result<bool, Stop> {
         let known = &before.policy;
         let changes = old.annotations.policy != new.annotations.policy;
-        if !changes || !known.policy.is_live() || known.source == Source::Object {
+        if !changes || !known.policy.is_live() || known.source == PolicySource::Object {
             return Ok(known.policy.is_live());
         }
-        let stored = resolve::effective_policy(&*self.cluster, old, Trust::Store);
+        let stored = resolve::effective_policy(&*self.cluster, old, Freshness::Store);
         Ok(stored.await?.policy.is_live())
     }
 

@@ -43,7 +43,7 @@ impl Owner<'_> {
 }
 
 /// One object on the way from the object asked about to its root.
-pub(super) struct Link<'a> {
+pub(super) struct ChainLink<'a> {
     pub(super) kind: &'a Kind,
     pub(super) key: &'a ObjectKey,
     /// `None` for an owner that is missing and whose name is assumed.
@@ -51,7 +51,7 @@ pub(super) struct Link<'a> {
     pub(super) owner: Option<Owner<'a>>,
 }
 
-impl Link<'_> {
+impl ChainLink<'_> {
     /// The annotation that replaces the prefix of the IDs of what is on this
     /// object. ASO never looks at that of an extension resource.
     pub(super) fn child_override(&self) -> Option<&str> {
@@ -65,14 +65,14 @@ pub(super) fn chain<'a>(
     kinds: &'a Kinds,
     object: &'a ObjectFacts,
     owners: &'a [OwnerLink],
-) -> Result<Vec<Link<'a>>, Unresolved> {
-    let mut links: Vec<Link<'a>> = Vec::with_capacity(owners.len() + 1);
+) -> Result<Vec<ChainLink<'a>>, Unresolved> {
+    let mut links: Vec<ChainLink<'a>> = Vec::with_capacity(owners.len() + 1);
     let mut owners = owners.iter();
     let mut current = object;
     loop {
         let kind = kind_of(kinds, &current.key)?;
         let owner = owner_of(kind, current)?;
-        links.push(Link {
+        links.push(ChainLink {
             kind,
             key: &current.key,
             object: Some(current),
@@ -117,7 +117,7 @@ fn assumed_link<'a>(
     kinds: &'a Kinds,
     object: &ObjectFacts,
     key: &'a ObjectKey,
-) -> Result<Link<'a>, Unresolved> {
+) -> Result<ChainLink<'a>, Unresolved> {
     let kind = kind_of(kinds, key)?;
     let is_root = matches!(kind.scope, Scope::Subscription | Scope::Tenant);
     if !is_root || assumed_name(kind, key).is_none() {
@@ -126,7 +126,7 @@ fn assumed_link<'a>(
             owner: Box::new(key.clone()),
         });
     }
-    Ok(Link {
+    Ok(ChainLink {
         kind,
         key,
         object: None,

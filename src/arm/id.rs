@@ -94,25 +94,25 @@ impl ArmId {
 
     /// The subscription, where the ID has one.
     pub fn subscription(&self) -> Option<&str> {
-        value_at(&self.0, Level::Subscription)
+        value_at(&self.0, ArmLevel::Subscription)
     }
 
     /// The resource group's name, where the ID has one.
     pub fn resource_group(&self) -> Option<&str> {
-        value_at(&self.0, Level::ResourceGroup)
+        value_at(&self.0, ArmLevel::ResourceGroup)
     }
 
     /// The type, such as `Microsoft.Storage/storageAccounts/blobServices`, or
     /// `Microsoft.Resources/resourceGroups`, or `Microsoft.Resources/subscriptions`.
     pub fn resource_type(&self) -> String {
         let mut words = Vec::new();
-        for pair in Pairs::of(&self.0) {
+        for pair in IdPairs::of(&self.0) {
             match pair.level {
-                Level::Start | Level::Tenant => {}
-                Level::Subscription => words = vec!["Microsoft.Resources", "subscriptions"],
-                Level::ResourceGroup => words = vec!["Microsoft.Resources", "resourceGroups"],
-                Level::Provider => words = vec![pair.value],
-                Level::Resource => words.push(pair.word),
+                ArmLevel::Start | ArmLevel::Tenant => {}
+                ArmLevel::Subscription => words = vec!["Microsoft.Resources", "subscriptions"],
+                ArmLevel::ResourceGroup => words = vec!["Microsoft.Resources", "resourceGroups"],
+                ArmLevel::Provider => words = vec![pair.value],
+                ArmLevel::Resource => words.push(pair.word),
             }
         }
         words.join("/")
@@ -153,7 +153,7 @@ impl Hash for ArmId {
 
 /// What a pair of an ARM ID names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
+pub(super) enum ArmLevel {
     Start,
     Tenant,
     Subscription,
@@ -162,7 +162,7 @@ pub(super) enum Level {
     Resource,
 }
 
-impl Level {
+impl ArmLevel {
     /// The level that `word` leads to, or `None` where it can't follow.
     fn next(self, word: &str) -> Option<Self> {
         let provider = word.eq_ignore_ascii_case("providers");
@@ -181,40 +181,40 @@ impl Level {
 }
 
 /// One pair of a well-formed ARM ID.
-pub(super) struct Pair<'a> {
+pub(super) struct IdPair<'a> {
     pub(super) word: &'a str,
     pub(super) value: &'a str,
-    pub(super) level: Level,
+    pub(super) level: ArmLevel,
     /// How long the ID is up to and with this pair.
     pub(super) end: usize,
 }
 
 /// The pairs of a well-formed ARM ID, from its root.
-pub(super) struct Pairs<'a> {
+pub(super) struct IdPairs<'a> {
     id: &'a str,
     at: usize,
-    level: Level,
+    level: ArmLevel,
 }
 
-impl<'a> Pairs<'a> {
+impl<'a> IdPairs<'a> {
     pub(super) fn of(id: &'a str) -> Self {
         Self {
             id,
             at: 0,
-            level: Level::Start,
+            level: ArmLevel::Start,
         }
     }
 }
 
-impl<'a> Iterator for Pairs<'a> {
-    type Item = Pair<'a>;
+impl<'a> Iterator for IdPairs<'a> {
+    type Item = IdPair<'a>;
 
-    fn next(&mut self) -> Option<Pair<'a>> {
+    fn next(&mut self) -> Option<IdPair<'a>> {
         let mut segments = self.id.get(self.at..)?.strip_prefix('/')?.splitn(3, '/');
         let (word, value) = (segments.next()?, segments.next()?);
         self.level = self.level.next(word)?;
         self.at += word.len() + value.len() + 2;
-        Some(Pair {
+        Some(IdPair {
             word,
             value,
             level: self.level,
@@ -232,7 +232,7 @@ pub(super) fn check(text: &str) -> Result<(), ArmIdError> {
     let Some(path) = text.strip_prefix('/') else {
         return Err(ArmIdError::NotAbsolute(shown(text)));
     };
-    let mut level = Level::Start;
+    let mut level = ArmLevel::Start;
     let mut segments = path.split('/');
     while let Some(word) = segments.next() {
         let in_segment = |problem| ArmIdError::Segment {
@@ -249,7 +249,7 @@ pub(super) fn check(text: &str) -> Result<(), ArmIdError> {
             .ok_or_else(|| ArmIdError::Incomplete(shown(text)))?;
         check_segment(value).map_err(in_segment)?;
     }
-    if matches!(level, Level::Provider | Level::Tenant) {
+    if matches!(level, ArmLevel::Provider | ArmLevel::Tenant) {
         return Err(ArmIdError::Incomplete(shown(text)));
     }
     Ok(())
@@ -299,8 +299,8 @@ pub(super) fn without_last_slash(text: &str) -> &str {
     text.strip_suffix('/').unwrap_or(text)
 }
 
-pub(super) fn value_at(id: &str, level: Level) -> Option<&str> {
-    Pairs::of(id)
+pub(super) fn value_at(id: &str, level: ArmLevel) -> Option<&str> {
+    IdPairs::of(id)
         .find(|pair| pair.level == level)
         .map(|pair| pair.value)
 }

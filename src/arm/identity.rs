@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fold::{folded, folded_cmp, folded_hash, rest_after, same_name};
 use super::id::{
-    ArmId, ArmIdError, Level, Pairs, check, check_length, check_name, shown, value_at,
+    ArmId, ArmIdError, ArmLevel, IdPairs, check, check_length, check_name, shown, value_at,
     without_last_slash,
 };
 
@@ -62,12 +62,12 @@ impl Identity {
 
     /// The subscription it lies in, if it does.
     pub fn subscription(&self) -> Option<&str> {
-        value_at(self.arm_id(), Level::Subscription)
+        value_at(self.arm_id(), ArmLevel::Subscription)
     }
 
     /// The resource group it lies in, or is.
     pub fn resource_group(&self) -> Option<&str> {
-        value_at(self.arm_id(), Level::ResourceGroup)
+        value_at(self.arm_id(), ArmLevel::ResourceGroup)
     }
 
     /// The last name in it, for people.
@@ -86,9 +86,10 @@ impl Identity {
     /// extension resource: its target, and what contains that. For a synthetic
     /// key: its owner, and what contains that.
     pub fn ancestors(&self) -> Vec<Self> {
-        let mut above: Vec<Self> = Pairs::of(self.arm_id())
+        let mut above: Vec<Self> = IdPairs::of(self.arm_id())
             .filter(|pair| {
-                !matches!(pair.level, Level::Provider | Level::Tenant) && pair.end < self.text.len()
+                !matches!(pair.level, ArmLevel::Provider | ArmLevel::Tenant)
+                    && pair.end < self.text.len()
             })
             .map(|pair| Self {
                 text: self.text[..pair.end].into(),

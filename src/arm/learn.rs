@@ -96,7 +96,7 @@ fn arm_uri(description: &str) -> Option<&str> {
 }
 
 fn lesson(crd: &CrdFacts, version: &VersionFacts, uri: &str) -> Result<Kind, LearnError> {
-    let uri = Uri::read(uri).ok_or_else(|| LearnError::Unreadable(uri.to_owned()))?;
+    let uri = ArmUri::read(uri).ok_or_else(|| LearnError::Unreadable(uri.to_owned()))?;
     let naming = match (version.azure_name, uri.fixed_name) {
         (true, _) if version.naming_convention => Naming::Uuid {
             arm_id_unsure: false,
@@ -115,12 +115,12 @@ fn lesson(crd: &CrdFacts, version: &VersionFacts, uri: &str) -> Result<Kind, Lea
     })
 }
 
-fn scope(uri: &Uri<'_>, owner: Option<&str>) -> Result<Scope, LearnError> {
+fn scope(uri: &ArmUri<'_>, owner: Option<&str>) -> Result<Scope, LearnError> {
     match uri.root {
-        Root::Anything => return Ok(Scope::Extension),
-        Root::Tenant => return Ok(Scope::Tenant),
-        Root::Subscription => return Ok(Scope::Subscription),
-        Root::ResourceGroup => {}
+        UriRoot::Anything => return Ok(Scope::Extension),
+        UriRoot::Tenant => return Ok(Scope::Tenant),
+        UriRoot::Subscription => return Ok(Scope::Subscription),
+        UriRoot::ResourceGroup => {}
     }
     let (group, kind) = owner.and_then(owner_named).ok_or(LearnError::NoOwner)?;
     let types = uri.arm_type.split('/').count() - 1;
@@ -151,14 +151,14 @@ fn owner_named(description: &str) -> Option<(Box<str>, Box<str>)> {
 }
 
 /// An ARM URI as ASO's descriptions have it: an ARM ID with `{placeholders}`.
-struct Uri<'a> {
+struct ArmUri<'a> {
     arm_type: String,
-    root: Root,
+    root: UriRoot,
     /// The last name, where it is not a placeholder.
     fixed_name: Option<&'a str>,
 }
 
-enum Root {
+enum UriRoot {
     Tenant,
     Subscription,
     ResourceGroup,
@@ -166,7 +166,7 @@ enum Root {
     Anything,
 }
 
-impl<'a> Uri<'a> {
+impl<'a> ArmUri<'a> {
     fn read(uri: &'a str) -> Option<Self> {
         let path: Vec<&str> = uri.strip_prefix('/')?.split('/').collect();
         let is = |at: usize, word: &str| {
@@ -178,17 +178,17 @@ impl<'a> Uri<'a> {
         if in_group && path.len() == 4 {
             return Some(Self {
                 arm_type: "Microsoft.Resources/resourceGroups".to_owned(),
-                root: Root::Subscription,
+                root: UriRoot::Subscription,
                 fixed_name: None,
             });
         }
         let provider = (0..path.len()).rfind(|&at| is(at, "providers"))?;
         let root = match provider {
-            0 => Root::Tenant,
-            2 if is(0, "subscriptions") => Root::Subscription,
-            4 if in_group => Root::ResourceGroup,
-            1 if is_open(path[0]) => Root::Anything,
-            8.. if in_group && is(4, "providers") && is_open(path[5]) => Root::Anything,
+            0 => UriRoot::Tenant,
+            2 if is(0, "subscriptions") => UriRoot::Subscription,
+            4 if in_group => UriRoot::ResourceGroup,
+            1 if is_open(path[0]) => UriRoot::Anything,
+            8.. if in_group && is(4, "providers") && is_open(path[5]) => UriRoot::Anything,
             _ => return None,
         };
         let namespace = *path.get(provider + 1)?;

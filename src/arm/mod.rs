@@ -20,6 +20,7 @@ pub use identity::Identity;
 pub use kinds::{Kind, Kinds, Naming, Scope};
 pub use learn::{CrdFacts, LearnError, learn};
 pub use resolve::{
-    MAX_LINKS, NextOwner, OwnerLink, Resolution, Witness, needs_subscription, next_owner, resolve,
+    IdentitySource, MAX_LINKS, NextOwner, OwnerLink, Resolution, needs_subscription, next_owner,
+    resolve,
 };
 pub use unresolved::Unresolved;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::chain::{Link, Owner};
+use super::chain::{ChainLink, Owner};
 use super::id::{check_name, check_segment, shown};
 use super::kinds::{Kind, Naming, Scope};
 
@@ -16,7 +16,7 @@ const UUIDS: Uuid = Uuid::from_u128(0x9a32_9043_7ad7_4b1c_812f_9c7a_93d6_392a);
 
 /// The object's name in Azure; it can be one segment of an ARM ID. Of an owner
 /// that is missing, the name it will have if it states no other.
-pub(super) fn azure_name<'a>(link: &Link<'a>) -> Result<Cow<'a, str>, Unresolved> {
+pub(super) fn azure_name<'a>(link: &ChainLink<'a>) -> Result<Cow<'a, str>, Unresolved> {
     let name = match link.object {
         Some(object) => unchecked(link.kind, object, link.owner.as_ref())?,
         None => Cow::Borrowed(assumed_name(link.kind, link.key).unwrap_or_default()),
@@ -47,7 +47,7 @@ pub(super) fn assumed_name<'a>(kind: &'a Kind, key: &'a ObjectKey) -> Option<&'a
 
 /// The other name that ASO may have given, where its versions differ: the UUID
 /// made without the owner's ARM ID.
-pub(super) fn other_name(link: &Link<'_>) -> Option<String> {
+pub(super) fn other_name(link: &ChainLink<'_>) -> Option<String> {
     let unsure = Naming::Uuid {
         arm_id_unsure: true,
     };

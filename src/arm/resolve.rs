@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::chain::{Link, Owner, chain, kind_of, no_owner, owner_of};
+use super::chain::{ChainLink, Owner, chain, kind_of, no_owner, owner_of};
 use super::id::{ArmId, ArmIdError, check_segment};
 use super::identity::Identity;
 use super::kinds::{Kinds, Naming, Scope};
@@ -51,7 +51,7 @@ pub struct Resolution {
     pub assumed: bool,
     /// Where the identity could not be computed: what it was taken from instead, and
     /// why it could not.
-    pub witness: Option<(Witness, Unresolved)>,
+    pub witness: Option<(IdentitySource, Unresolved)>,
     /// Other resources that ASO may act on for this object: the `resource-id`
     /// annotation where it differs (ASO uses it for GET and DELETE), and a
     /// second stable name where ASO's versions differ.
@@ -65,7 +65,7 @@ pub struct Resolution {
 
 /// What an object is known by where its identity cannot be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Witness {
+pub enum IdentitySource {
     /// The `resource-id` annotation: ASO deletes what it names, whatever else it knows.
     ResourceId,
     /// `status.id`: what ASO last wrote to.
@@ -75,7 +75,7 @@ pub enum Witness {
 }
 
 /// How messages name it: `its claim`.
-impl std::fmt::Display for Witness {
+impl std::fmt::Display for IdentitySource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::ResourceId => "its annotation resource-id",
@@ -103,7 +103,7 @@ impl Resolution {
     /// # Errors
     /// Why the identity cannot be computed, where there is none.
     pub fn by(
-        witness: Witness,
+        witness: IdentitySource,
         identities: impl IntoIterator<Item = Identity>,
         why: Unresolved,
     ) -> Result<Self, Unresolved> {
@@ -176,11 +176,11 @@ pub fn resolve(
         Err(why) => {
             let status = object.status_id.as_deref().and_then(|id| arm_id(id).ok());
             let Some(Ok(annotated)) = annotated else {
-                return Resolution::by(Witness::StatusId, status, why);
+                return Resolution::by(IdentitySource::StatusId, status, why);
             };
             let also = status.filter(|status| *status != annotated);
             Resolution::by(
-                Witness::ResourceId,
+                IdentitySource::ResourceId,
                 [annotated].into_iter().chain(also),
                 why,
             )
@@ -189,7 +189,7 @@ pub fn resolve(
 }
 
 /// What follows from the object's spec and its owners alone.
-struct Computed {
+struct ComputedIdentity {
     identity: Identity,
     assumed: bool,
     other: Option<Identity>,
@@ -201,7 +201,7 @@ fn compute(
     object: &ObjectFacts,
     owners: &[OwnerLink],
     subscription: Option<&str>,
-) -> Result<Computed, Unresolved> {
+) -> Result<ComputedIdentity, Unresolved> {
     let chain = chain(kinds, object, owners)?;
     let mut id = String::with_capacity(256);
     write_id(kinds, &chain, subscription, &mut id)?;
@@ -214,7 +214,7 @@ fn compute(
         .map(|name| identity.renamed(&name))
         .transpose()
         .map_err(bad_id)?;
-    Ok(Computed {
+    Ok(ComputedIdentity {
         identity,
         assumed: chain.iter().any(|link| link.object.is_none()),
         other,
@@ -224,7 +224,7 @@ fn compute(
 
 fn with_witnesses(
     object: &ObjectFacts,
-    found: Computed,
+    found: ComputedIdentity,
     annotated: Option<Result<Identity, ArmIdError>>,
 ) -> Resolution {
     let identity = found.identity;
@@ -259,7 +259,7 @@ fn arm_id(text: &str) -> Result<Identity, ArmIdError> {
 /// Writes the ID of the first object of the chain; the rest of the chain is above it.
 fn write_id(
     kinds: &Kinds,
-    chain: &[Link<'_>],
+    chain: &[ChainLink<'_>],
     subscription: Option<&str>,
     id: &mut String,
 ) -> Result<(), Unresolved> {
@@ -294,8 +294,8 @@ fn write_id(
 
 fn write_owner(
     kinds: &Kinds,
-    link: &Link<'_>,
-    above: &[Link<'_>],
+    link: &ChainLink<'_>,
+    above: &[ChainLink<'_>],
     subscription: Option<&str>,
     id: &mut String,
 ) -> Result<(), Unresolved> {
@@ -331,7 +331,7 @@ fn write_owner(
 }
 
 /// The owner's ARM ID, which has to be of the type that the object's kind is below.
-fn checked_owner(kinds: &Kinds, link: &Link<'_>, text: &str) -> Result<ArmId, Unresolved> {
+fn checked_owner(kinds: &Kinds, link: &ChainLink<'_>, text: &str) -> Result<ArmId, Unresolved> {
     let id = ArmId::parse(text).map_err(|why| Unresolved::OwnerArmId {
         object: Box::new(link.key.clone()),
         why,

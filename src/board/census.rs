@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::claim::{ClaimState, MemberName, Record};
-use crate::registry::{ReadOnly, RegistryError, Scope, Unreadable};
+use crate::registry::{ClaimScope, ReadOnlyRegistry, RegistryError, UnreadableRecord};
 
 /// How many orphans are kept to be shown; the rest is counted.
 pub(super) const ORPHANS: usize = 200;
@@ -23,26 +23,26 @@ const RESTS: u32 = 4;
 
 /// What a count found.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Count {
+pub(super) struct ClaimCounts {
     /// All claims.
     pub(super) claims: usize,
     /// Those in each state that there are any of.
     states: Vec<(ClaimState, usize)>,
     /// What each member holds, whether it is registered or not.
-    pub(super) members: BTreeMap<MemberName, Held>,
+    pub(super) members: BTreeMap<MemberName, HeldCopies>,
     /// The first of the claims that nobody reconciles.
     pub(super) orphans: Vec<Record>,
     /// How many of those there are.
     pub(super) orphaned: usize,
     /// The first of the records that cannot be read.
-    pub(super) unreadable: Vec<Unreadable>,
+    pub(super) unreadable: Vec<UnreadableRecord>,
     /// How many of those there are.
     pub(super) not_read: usize,
 }
 
 /// What a member holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct HeldCopies {
     /// Live copies.
     pub(super) live: usize,
     /// Parked copies.
@@ -51,9 +51,9 @@ pub(super) struct Held {
 
 /// What is known of the numbers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct CountStatus {
     /// The last count that came to its end, and when.
-    pub(super) last: Option<(Timestamp, Arc<Count>)>,
+    pub(super) last: Option<(Timestamp, Arc<ClaimCounts>)>,
     /// How many claims the count under way has seen.
     pub(super) seen: Option<usize>,
     /// Why the last count came to no end.
@@ -61,20 +61,20 @@ pub(super) struct Tally {
 }
 
 /// Counts when somebody looks.
-pub(super) struct Census {
-    registry: ReadOnly,
+pub(super) struct ClaimCounter {
+    registry: ReadOnlyRegistry,
     wanted: Notify,
-    tally: Mutex<Tally>,
+    tally: Mutex<CountStatus>,
 }
 
-impl Count {
+impl ClaimCounts {
     /// How many claims are in a state.
     pub(super) fn of(&self, state: ClaimState) -> usize {
         let found = self.states.iter().find(|(known, _)| *known == state);
         found.map_or(0, |(_, count)| *count)
     }
 
-    fn cannot_read(&mut self, records: Vec<Unreadable>) {
+    fn cannot_read(&mut self, records: Vec<UnreadableRecord>) {
         self.not_read += records.len();
         let room = UNREADABLE.saturating_sub(self.unreadable.len());
         self.unreadable.extend(records.into_iter().take(room));
@@ -114,8 +114,8 @@ fn is_orphan(record: &Record, members: &BTreeSet<MemberName>) -> bool {
     !record.copies.is_empty() && nobody && record.reserved.is_none()
 }
 
-impl Census {
-    pub(super) fn new(registry: ReadOnly) -> Self {
+impl ClaimCounter {
+    pub(super) fn new(registry: ReadOnlyRegistry) -> Self {
         Self {
             registry,
             wanted: Notify::new(),
@@ -124,7 +124,7 @@ impl Census {
     }
 
     /// What is known, and a wish to know it better.
-    pub(super) fn look(&self) -> Tally {
+    pub(super) fn look(&self) -> CountStatus {
         self.wanted.notify_one();
         self.tally().clone()
     }
@@ -153,16 +153,19 @@ impl Census {
         }
     }
 
-    async fn sweep(&self) -> Result<Count, RegistryError> {
+    async fn sweep(&self) -> Result<ClaimCounts, RegistryError> {
         let listed = self.registry.members().await?;
         let members = listed.names();
-        let mut count = Count::default();
+        let mut count = ClaimCounts::default();
         count.cannot_read(listed.unreadable);
         count.cannot_read(self.registry.transfers().await?.unreadable);
         let mut at = None;
         loop {
             let began = Instant::now();
-            let part = self.registry.claims_page(&Scope::All, at.as_ref()).await?;
+            let part = self
+                .registry
+                .claims_page(&ClaimScope::All, at.as_ref())
+                .await?;
             for known in part.claims {
                 count.add(known.record, &members);
             }
@@ -178,7 +181,7 @@ impl Census {
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn tally(&self) -> MutexGuard<'_, Tally> {
+    fn tally(&self) -> MutexGuard<'_, CountStatus> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

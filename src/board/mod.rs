@@ -25,27 +25,27 @@ use axum::routing::get;
 use http::Uri;
 use jiff::Timestamp;
 
-use crate::registry::ReadOnly;
+use crate::registry::ReadOnlyRegistry;
 
-use census::Census;
-use pages::{Look, Section};
+use census::ClaimCounter;
+use pages::{PageRequest, Section};
 use query::Query;
-use shield::Shield;
+use shield::HostCheck;
 
 /// What the board shows.
 #[derive(Clone)]
 pub struct Board {
-    registry: ReadOnly,
+    registry: ReadOnlyRegistry,
     /// What the registry is called, for people.
     name: Arc<str>,
-    census: Arc<Census>,
+    census: Arc<ClaimCounter>,
 }
 
 impl Board {
     /// A board of the registry that people call `name`.
-    pub fn new(registry: ReadOnly, name: &str) -> Self {
+    pub fn new(registry: ReadOnlyRegistry, name: &str) -> Self {
         Self {
-            census: Arc::new(Census::new(registry.clone())),
+            census: Arc::new(ClaimCounter::new(registry.clone())),
             registry,
             name: name.into(),
         }
@@ -62,9 +62,9 @@ impl Board {
     }
 
     /// The pages, behind the shield.
-    pub fn router(self, shield: Shield) -> Router {
+    pub fn router(self, shield: HostCheck) -> Router {
         let look = |section| {
-            move |board: Board, uri: Uri| Look {
+            move |board: Board, uri: Uri| PageRequest {
                 query: Query::of(&uri),
                 section,
                 now: Timestamp::now(),

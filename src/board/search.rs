@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::arm::{Identity, folded};
 use crate::claim::{ClaimState, CopyRef, MemberName, Record};
-use crate::registry::{Cursor, Holding, ReadOnly, RegistryError, Scope, Versioned};
+use crate::registry::{ClaimScope, CopyFilter, Cursor, ReadOnlyRegistry, RegistryError, Versioned};
 
 use super::query::{Query, link};
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Which claims are meant; all that is not empty has to hold.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Search {
+pub(super) struct ClaimSearch {
     /// The beginning of an ARM ID where it starts with a slash; else a part of an ARM ID or of
     /// an object's name.
     pub(super) text: String,
@@ -34,17 +34,17 @@ pub(super) struct Search {
 
 /// What one page found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct SearchPage {
     pub(super) claims: Vec<Versioned<Record>>,
     /// How many claims were looked at so far, those of the pages before included.
     pub(super) looked_at: usize,
     /// Where to go on; `None` at the end.
-    pub(super) next: Option<Place>,
+    pub(super) next: Option<ContinueToken>,
 }
 
 /// A place in the registry, for the next page to go on from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ContinueToken {
     looked_at: usize,
     /// How many of the part's claims are behind.
     skip: usize,
@@ -53,14 +53,14 @@ pub(super) struct Place {
 }
 
 /// `120.20.TOKEN`
-impl fmt::Display for Place {
+impl fmt::Display for ContinueToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.part.as_ref().map_or("", Cursor::as_str);
         write!(f, "{}.{}.{token}", self.looked_at, self.skip)
     }
 }
 
-impl FromStr for Place {
+impl FromStr for ContinueToken {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -76,7 +76,7 @@ impl FromStr for Place {
     }
 }
 
-impl Search {
+impl ClaimSearch {
     /// What an address asks for.
     pub(super) fn of(query: &Query) -> Self {
         Self {
@@ -88,8 +88,8 @@ impl Search {
     }
 
     /// The address of the list, from this place on.
-    pub(super) fn link(&self, at: Option<&Place>) -> String {
-        let at = at.map(Place::to_string).unwrap_or_default();
+    pub(super) fn link(&self, at: Option<&ContinueToken>) -> String {
+        let at = at.map(ContinueToken::to_string).unwrap_or_default();
         link(
             "/claims",
             &[
@@ -122,10 +122,10 @@ impl Search {
     /// The registry did not answer.
     pub(super) async fn page(
         &self,
-        registry: &ReadOnly,
-        at: Option<Place>,
-    ) -> Result<Found, RegistryError> {
-        let mut found = Found::default();
+        registry: &ReadOnlyRegistry,
+        at: Option<ContinueToken>,
+    ) -> Result<SearchPage, RegistryError> {
+        let mut found = SearchPage::default();
         let Some(scope) = self.scope() else {
             return Ok(found);
         };
@@ -149,7 +149,7 @@ impl Search {
                 let is_exact = exact_identity.as_ref() == Some(&known.record.identity);
                 if self.covers(&known.record) && !is_exact {
                     if found.claims.len() >= ROWS {
-                        found.next = Some(Place {
+                        found.next = Some(ContinueToken {
                             looked_at: found.looked_at,
                             skip: at,
                             part: place.part,
@@ -163,7 +163,7 @@ impl Search {
             let Some(next) = part.next else {
                 return Ok(found);
             };
-            place = Place {
+            place = ContinueToken {
                 looked_at: found.looked_at,
                 skip: 0,
                 part: Some(next),
@@ -177,7 +177,10 @@ impl Search {
     }
 
     /// The claim whose ARM ID was given whole.
-    async fn exact(&self, registry: &ReadOnly) -> Result<Option<Versioned<Record>>, RegistryError> {
+    async fn exact(
+        &self,
+        registry: &ReadOnlyRegistry,
+    ) -> Result<Option<Versioned<Record>>, RegistryError> {
         let Ok(identity) = self.text.parse::<Identity>() else {
             return Ok(None);
         };
@@ -186,7 +189,7 @@ impl Search {
     }
 
     /// The least that the registry has to be asked for; `None` where nothing can be meant.
-    fn scope(&self) -> Option<Scope> {
+    fn scope(&self) -> Option<ClaimScope> {
         let member = match self.member.as_str() {
             "" => None,
             name => Some(name.parse::<MemberName>().ok()?),
@@ -197,11 +200,11 @@ impl Search {
             .is_some_and(|above| above.resource_group().is_some());
         let conflict = ClaimState::Conflict.as_str();
         Some(match (above, member) {
-            _ if self.state.eq_ignore_ascii_case(conflict) => Scope::InConflict,
-            (Some(above), _) if in_group => Scope::Below(above),
-            (_, Some(member)) => Scope::Of(member, Holding::AnyCopy),
-            (Some(above), None) => Scope::Below(above),
-            (None, None) => Scope::All,
+            _ if self.state.eq_ignore_ascii_case(conflict) => ClaimScope::InConflict,
+            (Some(above), _) if in_group => ClaimScope::Below(above),
+            (_, Some(member)) => ClaimScope::Of(member, CopyFilter::AnyCopy),
+            (Some(above), None) => ClaimScope::Below(above),
+            (None, None) => ClaimScope::All,
         })
     }
 

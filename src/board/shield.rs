@@ -18,12 +18,12 @@ use http::{HeaderValue, Method, StatusCode};
 
 /// By which names the board may be called.
 #[derive(Clone, Debug, Default)]
-pub struct Shield {
+pub struct HostCheck {
     remote: bool,
     names: Vec<String>,
 }
 
-impl Shield {
+impl HostCheck {
     /// For this machine alone: `localhost`, and loopback addresses.
     pub fn local() -> Self {
         Self::default()
@@ -75,7 +75,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 
 /// Lets a request through, or says why not.
 pub(super) async fn check(
-    State(shield): State<Arc<Shield>>,
+    State(shield): State<Arc<HostCheck>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -90,7 +90,7 @@ pub(super) async fn check(
     response
 }
 
-fn refusal(shield: &Shield, request: &Request) -> Option<Response> {
+fn refusal(shield: &HostCheck, request: &Request) -> Option<Response> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());
     let named = host.is_some_and(|host| shield.knows(host)) && hosts.next().is_none();
@@ -143,7 +143,7 @@ mod tests {
     #[case("", false)]
     #[case("::1", false)]
     fn it_answers_to_this_machines_names_alone(#[case] host: &str, #[case] known: bool) {
-        assert_eq!(Shield::local().knows(host), known);
+        assert_eq!(HostCheck::local().knows(host), known);
     }
 
     #[rstest]
@@ -153,7 +153,7 @@ mod tests {
     #[case("localhost", true)]
     #[case("evil.example", false)]
     fn for_others_it_answers_to_the_names_it_was_given(#[case] host: &str, #[case] known: bool) {
-        let shield = Shield::remote(&["Board.example".to_owned()]);
+        let shield = HostCheck::remote(&["Board.example".to_owned()]);
         assert_eq!(shield.knows(host), known);
     }
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Proof, Record};
 use crate::claim::{MemberName, TransferName};
 use crate::object::text::quoted;
-use crate::registry::{MemberRecord, Standing};
+use crate::registry::{MemberRecord, MemberStanding};
 use crate::transfer::{Stage, Transfer};
 
 use super::query::link;
@@ -48,12 +48,12 @@ impl From<Hold> for Badge {
     }
 }
 
-impl From<Standing> for Badge {
-    fn from(standing: Standing) -> Self {
+impl From<MemberStanding> for Badge {
+    fn from(standing: MemberStanding) -> Self {
         let icon = match standing {
-            Standing::Ready => "ready",
-            Standing::Enrolling => "pending",
-            Standing::Silent => "silent",
+            MemberStanding::Ready => "ready",
+            MemberStanding::Enrolling => "pending",
+            MemberStanding::Silent => "silent",
         };
         let word = standing.as_str();
         Self { word, icon }
@@ -91,7 +91,7 @@ impl From<&Transfer> for Badge {
 
 /// A time, for people and for programs.
 #[derive(Clone, Debug)]
-pub(super) struct When {
+pub(super) struct TimeView {
     /// `2026-11-25T21:46:49Z`
     pub(super) exact: String,
     /// `2026-11-25 21:46:49Z`
@@ -100,7 +100,7 @@ pub(super) struct When {
     pub(super) ago: String,
 }
 
-impl When {
+impl TimeView {
     pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
         let seconds = now.duration_since(at).as_secs();
         let span = span(SignedDuration::from_secs(seconds.abs()));
@@ -150,13 +150,13 @@ pub(super) fn plural(number: usize, one: &'static str, more: &'static str) -> &'
 
 /// Where a copy is.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct CopyLocation {
     pub(super) member: String,
     /// `shop/ResourceGroup/rg-shop`
     pub(super) object: String,
 }
 
-impl Place {
+impl CopyLocation {
     pub(super) fn of(copy: &CopyRef) -> Self {
         Self {
             member: copy.member.to_string(),
@@ -166,7 +166,7 @@ impl Place {
 }
 
 /// A claim as a row of a list.
-pub(super) struct Row {
+pub(super) struct ClaimView {
     pub(super) state: Badge,
     /// `storageAccounts/st1`
     pub(super) name: String,
@@ -177,12 +177,12 @@ pub(super) struct Row {
     pub(super) transfer: Option<String>,
     pub(super) link: String,
     /// The copies, the live ones first.
-    pub(super) copies: Vec<(Badge, Place)>,
+    pub(super) copies: Vec<(Badge, CopyLocation)>,
     /// Since when the live copies are there, or else the parked ones.
-    pub(super) since: Option<When>,
+    pub(super) since: Option<TimeView>,
 }
 
-impl Row {
+impl ClaimView {
     pub(super) fn of(record: &Record, now: Timestamp) -> Self {
         let live_first = || record.live().chain(record.parked());
         let identity = &record.identity;
@@ -200,11 +200,11 @@ impl Row {
                 .map(|held| held.transfer.to_string()),
             link: claim_link(record),
             copies: live_first()
-                .map(|(copy, held)| (Holder::of(copy, held).hold.into(), Place::of(copy)))
+                .map(|(copy, held)| (Holder::of(copy, held).hold.into(), CopyLocation::of(copy)))
                 .collect(),
             since: live_first()
                 .next()
-                .map(|(_, held)| When::new(held.since, now)),
+                .map(|(_, held)| TimeView::new(held.since, now)),
         }
     }
 }
@@ -221,10 +221,10 @@ pub(super) fn transfer_link(name: &TransferName) -> String {
 
 /// The members by their names, for what is told of a copy's; `None` where a member's record
 /// cannot be read.
-pub(super) type Members = HashMap<MemberName, Option<MemberRecord>>;
+pub(super) type MembersByName = HashMap<MemberName, Option<MemberRecord>>;
 
 /// A copy with all that is known of it.
-pub(super) struct CopyShown {
+pub(super) struct CopyView {
     pub(super) hold: Badge,
     pub(super) member: String,
     pub(super) member_link: String,
@@ -235,7 +235,7 @@ pub(super) struct CopyShown {
     pub(super) group: String,
     pub(super) name: String,
     pub(super) policy: String,
-    pub(super) since: When,
+    pub(super) since: TimeView,
     pub(super) by: String,
     pub(super) notes: Vec<&'static str>,
     /// The command that parks it, where that would end a conflict.
@@ -244,12 +244,12 @@ pub(super) struct CopyShown {
     pub(super) release: Option<String>,
 }
 
-impl CopyShown {
+impl CopyView {
     pub(super) fn of(
         record: &Record,
         copy: &CopyRef,
         held: &Copy,
-        members: &Members,
+        members: &MembersByName,
         now: Timestamp,
     ) -> Self {
         let object = &copy.object;
@@ -275,7 +275,7 @@ impl CopyShown {
             name: object.name.to_string(),
             policy: stored
                 .map_or_else(|| "not stored yet".to_owned(), |one| one.policy.to_string()),
-            since: When::new(held.since, now),
+            since: TimeView::new(held.since, now),
             by: held.by.to_string(),
             notes: notes
                 .iter()
@@ -296,8 +296,8 @@ fn absent(member: Option<&Option<MemberRecord>>, now: Timestamp) -> Option<Strin
         Some(None) => return Some("a member whose record cannot be read".to_owned()),
         Some(Some(member)) => member,
     };
-    let silent = member.standing(now) == Standing::Silent;
-    silent.then(|| format!("silent, heard {}", When::new(member.heard, now).ago))
+    let silent = member.standing(now) == MemberStanding::Silent;
+    silent.then(|| format!("silent, heard {}", TimeView::new(member.heard, now).ago))
 }
 
 /// The command that takes a copy out of a claim; it asks before it does so.
@@ -310,24 +310,24 @@ fn release_command(record: &Record, copy: &CopyRef) -> String {
 }
 
 /// A request under way.
-pub(super) struct Request {
+pub(super) struct InFlightView {
     pub(super) what: &'static str,
-    pub(super) copy: Place,
+    pub(super) copy: CopyLocation,
     pub(super) call: String,
     /// What ends it.
     pub(super) proof: String,
-    pub(super) deadline: When,
+    pub(super) deadline: TimeView,
 }
 
-impl Request {
+impl InFlightView {
     /// All those of a record.
     pub(super) fn all(record: &Record, now: Timestamp) -> Vec<Self> {
         let of = |what, copy: &CopyRef, request: &InFlight| Self {
             what,
-            copy: Place::of(copy),
+            copy: CopyLocation::of(copy),
             call: request.request.as_str().to_owned(),
             proof: proof(&request.proof),
-            deadline: When::new(request.deadline, now),
+            deadline: TimeView::new(request.deadline, now),
         };
         let copies = record.copies.iter().flat_map(|(copy, held)| {
             let kinds = [
@@ -355,22 +355,22 @@ fn proof(proof: &Proof) -> String {
 }
 
 /// A deed in a claim's history.
-pub(super) struct Told {
-    pub(super) at: When,
+pub(super) struct HistoryView {
+    pub(super) at: TimeView,
     pub(super) by: String,
     pub(super) deed: &'static str,
-    pub(super) copy: Place,
+    pub(super) copy: CopyLocation,
     pub(super) why: String,
     pub(super) against: String,
 }
 
-impl Told {
+impl HistoryView {
     pub(super) fn of(entry: &Entry, now: Timestamp) -> Self {
         Self {
-            at: When::new(entry.at, now),
+            at: TimeView::new(entry.at, now),
             by: entry.by.to_string(),
             deed: entry.deed.as_str(),
-            copy: Place::of(&entry.copy),
+            copy: CopyLocation::of(&entry.copy),
             why: entry.why.as_str().to_owned(),
             against: entry.against.to_string(),
         }
@@ -394,7 +394,7 @@ mod tests {
     fn times_are_told_from_now(#[case] seconds: i64, #[case] ago: &str) {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let at = now - SignedDuration::from_secs(seconds);
-        assert_eq!(When::new(at, now).ago, ago);
+        assert_eq!(TimeView::new(at, now).ago, ago);
     }
 
     #[rstest]

@@ -8,23 +8,24 @@ use std::sync::Arc;
 use crate::arm::{Kind, Kinds, OwnerLink, Resolution, Unresolved};
 use crate::claim::MemberName;
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::policy::Effective;
+use crate::policy::EffectivePolicy;
 use crate::resolve::{
-    self, Answer, NAMESPACE_SECRET, Need, Question, Resolving, SETTINGS_SECRET, SecretFacts, Trust,
+    self, Freshness, Lookup, LookupAnswer, LookupRequest, NAMESPACE_SECRET, Resolver,
+    SETTINGS_SECRET, SecretFacts,
 };
 
-use super::manifest::{Item, Manifest, Secret};
-use super::place::Place;
+use super::manifest::{Document, Manifest, SecretManifest};
+use super::place::Location;
 
 pub(super) use unknown::in_subscription;
-pub use unknown::{Source, Unknown};
+pub use unknown::{Unknown, UnknownSource};
 
 /// The namespace that ASO is installed in by default.
 const ASO_NAMESPACE: &str = "azureserviceoperator-system";
 
 /// What a person states of a cluster.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ClusterSettings {
     /// Its name.
     pub name: MemberName,
     /// The subscription of its global credential.
@@ -37,7 +38,7 @@ pub struct Settings {
     pub namespaces: BTreeMap<String, NamespaceSettings>,
 }
 
-impl Settings {
+impl ClusterSettings {
     /// A cluster of which nothing is stated.
     pub fn of(name: MemberName) -> Self {
         Self {
@@ -63,14 +64,14 @@ pub struct NamespaceSettings {
 
 /// A cluster to be checked.
 #[derive(Debug)]
-pub struct Cluster {
-    settings: Settings,
+pub struct CheckedCluster {
+    settings: ClusterSettings,
     kinds: Kinds,
     objects: BTreeMap<ObjectKey, Manifest>,
     twice: Vec<(Manifest, Manifest)>,
-    policies: BTreeMap<Box<str>, (Box<str>, Option<Place>)>,
+    policies: BTreeMap<Box<str>, (Box<str>, Option<Location>)>,
     /// By namespace and name.
-    secrets: BTreeMap<(Box<str>, Box<str>), Secret>,
+    secrets: BTreeMap<(Box<str>, Box<str>), SecretManifest>,
     /// What could not be read: by its key where that is known, and why.
     unread: Vec<(Option<ObjectKey>, &'static str)>,
     /// How many objects there are of each kind of which others' controllers make more.
@@ -78,16 +79,16 @@ pub struct Cluster {
 }
 
 /// What an object is to the check.
-pub(super) struct Resolved {
+pub(super) struct CheckedResolution {
     pub(super) identity: Result<Resolution, Unresolved>,
-    pub(super) policy: Effective,
-    pub(super) owner: Owner,
+    pub(super) policy: EffectivePolicy,
+    pub(super) owner: NearestOwner,
     /// What the identity lacks to be more than assumed.
     pub(super) unknown: Option<Unknown>,
 }
 
 /// The nearest owner of an object.
-pub(super) enum Owner {
+pub(super) enum NearestOwner {
     /// It has none in Kubernetes.
     None,
     /// It is there.
@@ -96,9 +97,9 @@ pub(super) enum Owner {
     Missing(ObjectKey),
 }
 
-impl Cluster {
+impl CheckedCluster {
     /// A cluster without objects.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: ClusterSettings) -> Self {
         Self {
             settings,
             kinds: Kinds::builtin(),
@@ -117,26 +118,26 @@ impl Cluster {
     }
 
     /// Adds what a document says. Of an object that is there twice, the later one counts.
-    pub fn add(&mut self, item: Item) {
+    pub fn add(&mut self, item: Document) {
         match item {
-            Item::Object(manifest) => {
+            Document::Object(manifest) => {
                 let key = manifest.facts.key.clone();
                 if let Some(before) = self.objects.insert(key, manifest.clone()) {
                     self.twice.push((before, manifest));
                 }
             }
-            Item::Namespace { name, policy } => {
+            Document::Namespace { name, policy } => {
                 if let Some(policy) = policy {
                     self.policies.insert(name, policy);
                 }
             }
-            Item::Secret(secret) => {
+            Document::Secret(secret) => {
                 let id = (secret.namespace.clone(), secret.name.clone());
                 self.secrets.insert(id, secret);
             }
-            Item::Kind(kind) => self.learn(kind),
-            Item::Unread(key, why) => self.unread.push((key, why)),
-            Item::Maker(kind) => *self.makers.entry(kind).or_default() += 1,
+            Document::Kind(kind) => self.learn(kind),
+            Document::Unread(key, why) => self.unread.push((key, why)),
+            Document::Maker(kind) => *self.makers.entry(kind).or_default() += 1,
         }
     }
 
@@ -187,7 +188,7 @@ impl Cluster {
     }
 
     /// The policy annotations of its namespaces, and where they are written.
-    pub fn policies(&self) -> impl Iterator<Item = (&str, &str, Option<&Place>)> {
+    pub fn policies(&self) -> impl Iterator<Item = (&str, &str, Option<&Location>)> {
         let stated = self
             .settings
             .namespaces
@@ -201,7 +202,7 @@ impl Cluster {
     }
 
     /// The `DEFAULT_RECONCILE_POLICY` of its ASOs, and where each is written.
-    pub fn default_policies(&self) -> Vec<(&str, Option<&Place>)> {
+    pub fn default_policies(&self) -> Vec<(&str, Option<&Location>)> {
         if let Some(stated) = &self.settings.default_policy {
             return vec![(stated, None)];
         }
@@ -220,7 +221,7 @@ impl Cluster {
     /// It is not known.
     pub fn subscription(&self, object: &ObjectFacts) -> Result<Arc<str>, Unknown> {
         let found = self.find(object, |one| one.subscription());
-        let found = found.map_err(|why| Unknown::new(Source::Nowhere, why))?;
+        let found = found.map_err(|why| Unknown::new(UnknownSource::Nowhere, why))?;
         match self.unknown_by(&found) {
             Some(unknown) => Err(unknown),
             None => Ok(found),
@@ -228,23 +229,23 @@ impl Cluster {
     }
 
     /// The effective policy of an object.
-    pub fn policy(&self, object: &ObjectFacts) -> Effective {
+    pub fn policy(&self, object: &ObjectFacts) -> EffectivePolicy {
         self.find(object, |one| one.policy())
     }
 
     /// What an object stands for.
-    pub(super) fn resolve(&self, object: &ObjectFacts) -> Resolved {
+    pub(super) fn resolve(&self, object: &ObjectFacts) -> CheckedResolution {
         let (of, owners) = self.find(object, |one| Ok((one.resolved()?, one.owners()?)));
-        let mut resolved = Resolved {
+        let mut resolved = CheckedResolution {
             identity: of.identity,
             policy: of.policy,
             owner: match owners.first() {
-                None => Owner::None,
+                None => NearestOwner::None,
                 Some(OwnerLink::Found(owner)) if !self.objects.contains_key(&owner.key) => {
-                    Owner::Missing(owner.key.clone())
+                    NearestOwner::Missing(owner.key.clone())
                 }
-                Some(OwnerLink::Found(found)) => Owner::Found(found.clone()),
-                Some(OwnerLink::Missing(key)) => Owner::Missing(key.clone()),
+                Some(OwnerLink::Found(found)) => NearestOwner::Found(found.clone()),
+                Some(OwnerLink::Missing(key)) => NearestOwner::Missing(key.clone()),
             },
             unknown: None,
         };
@@ -255,36 +256,42 @@ impl Cluster {
     fn find<T>(
         &self,
         object: &ObjectFacts,
-        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+        outcome: impl Fn(&Resolver<'_>) -> Result<T, LookupRequest>,
     ) -> T {
         let operators = self.operators();
-        let resolving = Resolving::new(&self.kinds, &operators, object, Trust::Known, Vec::new());
+        let resolving = Resolver::new(
+            &self.kinds,
+            &operators,
+            object,
+            Freshness::Known,
+            Vec::new(),
+        );
         resolving.by(outcome, |need| self.answer(need, &operators))
     }
 
-    fn answer(&self, need: &Need, operators: &[Arc<str>]) -> Answer {
+    fn answer(&self, need: &Lookup, operators: &[Arc<str>]) -> LookupAnswer {
         match need {
-            Need::Owner(key) => {
+            Lookup::Owner(key) => {
                 let found = self.objects.get(key).map(|one| one.facts.clone());
-                Answer::Owner(found.or_else(|| self.stand_in(key)))
+                LookupAnswer::Owner(found.or_else(|| self.stand_in(key)))
             }
-            Need::Namespace(name) => {
+            Lookup::Namespace(name) => {
                 let stated = self.settings.namespaces.get(&**name);
                 let stated = stated.and_then(|stated| stated.policy.clone());
                 let written = || Some(Arc::from(&*self.policies.get(&**name)?.0));
-                Answer::Namespace(stated.or_else(written))
+                LookupAnswer::Namespace(stated.or_else(written))
             }
-            Need::OperatorSettings(name) => {
+            Lookup::OperatorSettings(name) => {
                 let id = (Box::from(&**name), Box::from(SETTINGS_SECRET));
                 let is_there = operators.contains(name) || self.secrets.contains_key(&id);
-                Answer::Secret(if is_there {
-                    resolve::Secret::Found(self.operator_settings(name))
+                LookupAnswer::Secret(if is_there {
+                    resolve::SecretLookup::Found(self.operator_settings(name))
                 } else {
-                    resolve::Secret::Missing
+                    resolve::SecretLookup::Missing
                 })
             }
-            Need::Credential { namespace, name } => {
-                Answer::Secret(self.credential(namespace, name, operators))
+            Lookup::Credential { namespace, name } => {
+                LookupAnswer::Secret(self.credential(namespace, name, operators))
             }
         }
     }
@@ -297,8 +304,9 @@ impl Cluster {
             return self.settings.operators.clone();
         }
         let found = self.secrets.values();
-        let found: Vec<&Secret> = found.filter(|one| *one.name == *SETTINGS_SECRET).collect();
-        let (with_targets, without): (Vec<&Secret>, Vec<&Secret>) = found
+        let found: Vec<&SecretManifest> =
+            found.filter(|one| *one.name == *SETTINGS_SECRET).collect();
+        let (with_targets, without): (Vec<&SecretManifest>, Vec<&SecretManifest>) = found
             .into_iter()
             .partition(|one| one.facts.target_namespaces.is_some());
         let usual = without.iter().find(|one| *one.namespace == *ASO_NAMESPACE);
@@ -329,7 +337,12 @@ impl Cluster {
         }
     }
 
-    fn credential(&self, namespace: &str, name: &str, operators: &[Arc<str>]) -> resolve::Secret {
+    fn credential(
+        &self,
+        namespace: &str,
+        name: &str,
+        operators: &[Arc<str>],
+    ) -> resolve::SecretLookup {
         let stated = self.settings.namespaces.get(namespace);
         let stated = stated.and_then(|stated| match name {
             NAMESPACE_SECRET => stated.subscription.clone(),
@@ -340,19 +353,19 @@ impl Cluster {
         let is_there = written.is_some() || name != NAMESPACE_SECRET;
         let unknown = || is_there.then(|| unknown::of_secret(namespace, name));
         if let Some(subscription) = known.or_else(unknown) {
-            return resolve::Secret::Found(SecretFacts {
+            return resolve::SecretLookup::Found(SecretFacts {
                 subscription: Some(subscription),
                 ..SecretFacts::default()
             });
         }
         if self.settings.subscription.is_none() && !self.is_watched(namespace, operators) {
-            return resolve::Secret::Unreadable(format!(
+            return resolve::SecretLookup::Unreadable(format!(
                 "no ASO of cluster {} watches namespace {namespace}: the AZURE_TARGET_NAMESPACES \
                  of each leaves it out",
                 self.name()
             ));
         }
-        resolve::Secret::Missing
+        resolve::SecretLookup::Missing
     }
 
     /// Whether an ASO has the namespace among its targets, or takes all.

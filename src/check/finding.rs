@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::arm::Identity;
 use crate::claim::CopyRef;
 
-use super::place::Place;
+use super::place::Location;
 
 /// A kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,16 +107,16 @@ impl Rule {
 /// A text is the name of no rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is none of {all}", all = Rule::ALL.map(Rule::as_str).join(", "))]
-pub struct NotARule {
+pub struct UnknownRule {
     name: String,
 }
 
 impl FromStr for Rule {
-    type Err = NotARule;
+    type Err = UnknownRule;
 
-    fn from_str(text: &str) -> Result<Self, NotARule> {
+    fn from_str(text: &str) -> Result<Self, UnknownRule> {
         let found = Self::ALL.into_iter().find(|rule| rule.as_str() == text);
-        found.ok_or_else(|| NotARule {
+        found.ok_or_else(|| UnknownRule {
             name: text.to_owned(),
         })
     }
@@ -154,7 +154,7 @@ pub struct Finding {
     /// The object it is about, where it is about one.
     pub copy: Option<CopyRef>,
     /// Where it is written.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// The Azure resource, where it is known.
     pub identity: Option<Identity>,
     /// What is wrong.
@@ -171,7 +171,7 @@ pub struct Related {
     /// Which one.
     pub copy: CopyRef,
     /// Where it is written.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
 }
 
 impl Finding {
@@ -190,7 +190,7 @@ impl Finding {
     }
 
     /// A finding about a text, outside of any object.
-    pub fn at(rule: Rule, level: Level, place: Place, message: String) -> Self {
+    pub fn at(rule: Rule, level: Level, place: Location, message: String) -> Self {
         Self {
             place: Some(place),
             ..Self::new(rule, level, message)
@@ -200,7 +200,7 @@ impl Finding {
 
 /// What was looked at, and how well it could be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Compared {
+pub struct ComparisonSummary {
     /// How many objects' resources are known for sure.
     pub sure: usize,
     /// How many are known but for something that was assumed: what, and how many.
@@ -209,7 +209,7 @@ pub struct Compared {
     pub not: BTreeMap<&'static str, usize>,
 }
 
-impl Compared {
+impl ComparisonSummary {
     /// `2 compared surely, 1 by assumption (no subscription is stated), 1 not at all (not rendered)`;
     /// empty where all were compared surely.
     pub fn words(&self) -> String {

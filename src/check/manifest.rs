@@ -15,11 +15,11 @@ use crate::object::text::is_dns_label;
 use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 
 use super::finding::{Finding, Level, Rule};
-use super::place::{Mark, Place};
-use super::yaml::{Node, documents};
+use super::place::{Location, Position};
+use super::yaml::{YamlNode, documents};
 
-use object::Wrong;
-pub use secret::{Secret, is_subscription};
+use object::ObjectError;
+pub use secret::{SecretManifest, is_subscription};
 
 /// The end of every API group of ASO's.
 const GROUP_SUFFIX: &str = ".azure.com";
@@ -31,27 +31,27 @@ pub struct Manifest {
     /// The object.
     pub facts: Arc<ObjectFacts>,
     /// Where its parts are.
-    pub marks: Marks,
+    pub marks: FieldLocations,
 }
 
 /// Where the parts of an object are written; nowhere for one that is in no file.
 #[derive(Clone, Debug, Default)]
-pub struct Marks {
+pub struct FieldLocations {
     /// The object: its name.
-    pub object: Option<Place>,
+    pub object: Option<Location>,
     /// Its policy annotation.
-    pub policy: Option<Place>,
+    pub policy: Option<Location>,
     /// Its resource-id annotation.
-    pub resource_id: Option<Place>,
+    pub resource_id: Option<Location>,
     /// The annotation that names its credential.
-    pub credential: Option<Place>,
+    pub credential: Option<Location>,
     /// Its `spec.owner`.
-    pub owner: Option<Place>,
+    pub owner: Option<Location>,
 }
 
 /// What a document of interest is.
 #[derive(Clone, Debug)]
-pub enum Item {
+pub enum Document {
     /// An ASO object.
     Object(Manifest),
     /// One that could not be read, and why in few words; its key where that is known.
@@ -61,10 +61,10 @@ pub enum Item {
         /// Its name.
         name: Box<str>,
         /// The policy annotation, and where it is written.
-        policy: Option<(Box<str>, Option<Place>)>,
+        policy: Option<(Box<str>, Option<Location>)>,
     },
     /// A secret with something in it that ASO reads.
-    Secret(Secret),
+    Secret(SecretManifest),
     /// A kind that the table of kinds lacks, defined by a CRD.
     Kind(arm::Kind),
     /// An object of this kind, of which its controller may make ASO objects that nobody can
@@ -74,9 +74,9 @@ pub enum Item {
 
 /// What a text holds.
 #[derive(Clone, Debug, Default)]
-pub struct Contents {
+pub struct Documents {
     /// The documents of interest, in their order.
-    pub items: Vec<Item>,
+    pub items: Vec<Document>,
     /// What is wrong with it, or could not be read.
     pub findings: Vec<Finding>,
 }
@@ -84,14 +84,14 @@ pub struct Contents {
 /// Reads a file's text: YAML documents or JSON, and lists of either. Documents that are no
 /// manifests, or of no interest, are passed over. `namespace` is where objects are that don't
 /// say.
-pub fn read(file: &Arc<str>, text: &str, namespace: &str) -> Contents {
-    let mut reading = Reading {
+pub fn read(file: &Arc<str>, text: &str, namespace: &str) -> Documents {
+    let mut reading = DocumentReader {
         file,
         namespace,
         holder: None,
         kinds: Kinds::builtin(),
         unrendered: 0,
-        contents: Contents::default(),
+        contents: Documents::default(),
     };
     let (found, error) = documents(text);
     for document in &found {
@@ -118,36 +118,36 @@ fn is_unrendered(finding: &Finding) -> bool {
     finding.rule == Rule::Unreadable && !finding.next.is_empty()
 }
 
-struct Reading<'a> {
+struct DocumentReader<'a> {
     file: &'a Arc<str>,
     namespace: &'a str,
     /// The object whose `spec.resources` is read: what is in it goes to its namespace.
-    holder: Option<&'a Node<'a>>,
+    holder: Option<&'a YamlNode<'a>>,
     kinds: Kinds,
     /// How many objects wait for something to be filled in.
     unrendered: usize,
-    contents: Contents,
+    contents: Documents,
 }
 
-impl<'a> Reading<'a> {
-    fn place(&self, at: Mark) -> Place {
-        Place {
+impl<'a> DocumentReader<'a> {
+    fn place(&self, at: Position) -> Location {
+        Location {
             file: self.file.clone(),
             at,
         }
     }
 
-    fn find(&mut self, rule: Rule, level: Level, at: Mark, what: String) {
+    fn find(&mut self, rule: Rule, level: Level, at: Position, what: String) {
         let finding = Finding::at(rule, level, self.place(at), what);
         self.contents.findings.push(finding);
     }
 
-    fn note(&mut self, at: Mark, what: String) {
+    fn note(&mut self, at: Position, what: String) {
         self.find(Rule::Unreadable, Level::Note, at, what);
     }
 
     /// A text that is no YAML. It matters where it may hide something of ASO's.
-    fn broken(&mut self, text: &str, at: Mark, what: &str) {
+    fn broken(&mut self, text: &str, at: Position, what: &str) {
         let level = if text.contains(".azure.com/") {
             Level::Error
         } else if text.contains("aso-credential") || text.contains("aso-controller-settings") {
@@ -164,8 +164,8 @@ impl<'a> Reading<'a> {
     }
 
     /// `of_list`: the apiVersion and kind of what is in a typed list and does not say itself.
-    fn document(&mut self, node: &'a Node<'a>, of_list: Option<(&str, &str)>) {
-        let text = |key| node.get(key).and_then(Node::text);
+    fn document(&mut self, node: &'a YamlNode<'a>, of_list: Option<(&str, &str)>) {
+        let text = |key| node.get(key).and_then(YamlNode::text);
         let version = text("apiVersion").or(of_list.map(|(version, _)| version));
         let kind = text("kind").or(of_list.map(|(_, kind)| kind));
         let (Some(version), Some(kind)) = (version, kind) else {
@@ -183,7 +183,7 @@ impl<'a> Reading<'a> {
             ("", "Namespace") => self.namespace(node),
             ("", "Secret") => {
                 let secret = secret::secret(node, self.namespace_of(node), self.file);
-                self.contents.items.extend(secret.map(Item::Secret));
+                self.contents.items.extend(secret.map(Document::Secret));
             }
             ("", _) => {}
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definition(node),
@@ -197,11 +197,11 @@ impl<'a> Reading<'a> {
     }
 
     /// What is none of ASO's, and may hold or make what is.
-    fn others(&mut self, node: &'a Node<'a>, group: &str, kind: &str) {
+    fn others(&mut self, node: &'a YamlNode<'a>, group: &str, kind: &str) {
         if inside::applies_its_resources(group, kind) {
             self.holder = Some(node);
             let resources = node.find(&["spec", "resources"]);
-            for resource in resources.map(Node::items).unwrap_or_default() {
+            for resource in resources.map(YamlNode::items).unwrap_or_default() {
                 self.document(resource, None);
             }
             self.holder = None;
@@ -211,8 +211,8 @@ impl<'a> Reading<'a> {
         let secrets = secret::made_later(node, group, kind, namespace, self.file);
         self.contents
             .items
-            .extend(secrets.into_iter().map(Item::Secret));
-        let maker = inside::maker(group, kind).map(Item::Maker);
+            .extend(secrets.into_iter().map(Document::Secret));
+        let maker = inside::maker(group, kind).map(Document::Maker);
         self.contents.items.extend(maker);
         let mut inner = Vec::new();
         inside::objects(node, &self.kinds, &mut inner);
@@ -230,26 +230,26 @@ impl<'a> Reading<'a> {
             );
             let unread = inner
                 .iter()
-                .map(|_| Item::Unread(None, "inside another object"));
+                .map(|_| Document::Unread(None, "inside another object"));
             self.contents.items.extend(unread);
         }
     }
 
-    fn object(&mut self, node: &'a Node<'a>, group: &str, kind: &str) {
+    fn object(&mut self, node: &'a YamlNode<'a>, group: &str, kind: &str) {
         let is_known = self.kinds.groups().any(|known| known == group);
         if is_known && let Some((what, entry)) = policy_key::near_miss(node) {
             let (key, at) = (entry.key.to_string(), entry.at);
             self.near_miss(kind, what, &key, at);
         }
         match self.manifest(node, group, kind) {
-            Ok(manifest) => self.contents.items.push(Item::Object(manifest)),
+            Ok(manifest) => self.contents.items.push(Document::Object(manifest)),
             // Of other people's groups that end like ASO's, nothing has to be readable.
             Err(_) if !is_known => {}
             Err(wrong) => self.unread(node, group, kind, wrong),
         }
     }
 
-    fn near_miss(&mut self, kind: &str, what: &str, key: &str, at: Mark) {
+    fn near_miss(&mut self, kind: &str, what: &str, key: &str, at: Position) {
         let mut finding = Finding::at(
             Rule::UnknownPolicy,
             Level::Warning,
@@ -264,15 +264,15 @@ impl<'a> Reading<'a> {
         self.contents.findings.push(finding);
     }
 
-    fn unread(&mut self, node: &Node<'_>, group: &str, kind: &str, wrong: Wrong) {
+    fn unread(&mut self, node: &YamlNode<'_>, group: &str, kind: &str, wrong: ObjectError) {
         let namespace = self.namespace_of(node);
-        let name = node.find(&["metadata", "name"]).and_then(Node::text);
+        let name = node.find(&["metadata", "name"]).and_then(YamlNode::text);
         let key = name.map(|name| ObjectKey::new(group, kind, namespace, name));
         let why = match wrong.render {
             Some(_) => "not rendered",
             None => "not readable",
         };
-        self.contents.items.push(Item::Unread(key, why));
+        self.contents.items.push(Document::Unread(key, why));
         let what = format!("this {kind} cannot be read: {}", wrong.what);
         if let Some(next) = wrong.render {
             self.unrendered += 1;
@@ -286,16 +286,16 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn namespace_of<'n>(&'n self, node: &'n Node<'_>) -> &'n str {
-        let stated = |node: &'n Node<'_>| node.find(NAMESPACE).and_then(Node::text);
+    fn namespace_of<'n>(&'n self, node: &'n YamlNode<'_>) -> &'n str {
+        let stated = |node: &'n YamlNode<'_>| node.find(NAMESPACE).and_then(YamlNode::text);
         let stated = self.holder.map_or_else(|| stated(node), stated);
         stated
             .filter(|text| !text.is_empty())
             .unwrap_or(self.namespace)
     }
 
-    fn namespace(&mut self, node: &'a Node<'a>) {
-        let Some(name) = node.find(NAME).and_then(Node::text) else {
+    fn namespace(&mut self, node: &'a YamlNode<'a>) {
+        let Some(name) = node.find(NAME).and_then(YamlNode::text) else {
             return;
         };
         if let Some((what, entry)) = policy_key::near_miss(node) {
@@ -318,7 +318,7 @@ impl<'a> Reading<'a> {
                 });
                 return;
             }
-            (None, policy) if is_dns_label(name) => Item::Namespace {
+            (None, policy) if is_dns_label(name) => Document::Namespace {
                 name: name.into(),
                 policy: policy.map(|(text, at)| (text.into(), Some(self.place(at)))),
             },
@@ -327,8 +327,8 @@ impl<'a> Reading<'a> {
         self.contents.items.push(item);
     }
 
-    fn definition(&mut self, node: &Node<'_>) {
-        let text = |path: &[&str]| node.find(path).and_then(Node::text);
+    fn definition(&mut self, node: &YamlNode<'_>) {
+        let text = |path: &[&str]| node.find(path).and_then(YamlNode::text);
         let (Some(group), Some(kind)) =
             (text(&["spec", "group"]), text(&["spec", "names", "kind"]))
         else {
@@ -341,7 +341,7 @@ impl<'a> Reading<'a> {
         if let Ok(facts) = arm::CrdFacts::deserialize(node.to_json())
             && let Ok(kind) = arm::learn(&facts)
         {
-            self.contents.items.push(Item::Kind(kind));
+            self.contents.items.push(Document::Kind(kind));
         }
     }
 }

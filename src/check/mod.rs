@@ -12,8 +12,10 @@ mod place;
 mod rules;
 pub mod yaml;
 
-pub use cluster::{Cluster, NamespaceSettings, Settings, Unknown};
-pub use finding::{Compared, Finding, Level, Related, Rule};
-pub use manifest::{Contents, Item, Manifest, Marks, Secret, is_subscription, read};
-pub use place::{Mark, Place};
-pub use rules::{Checked, Seen, check};
+pub use cluster::{CheckedCluster, ClusterSettings, NamespaceSettings, Unknown};
+pub use finding::{ComparisonSummary, Finding, Level, Related, Rule};
+pub use manifest::{
+    Document, Documents, FieldLocations, Manifest, SecretManifest, is_subscription, read,
+};
+pub use place::{Location, Position};
+pub use rules::{CheckResult, CheckedObject, check};

@@ -7,14 +7,14 @@ use saphyr_parser::Marker;
 
 /// A line and a column, both counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mark {
+pub struct Position {
     /// The line.
     pub line: u32,
     /// The column, in characters.
     pub column: u32,
 }
 
-impl Mark {
+impl Position {
     /// The very beginning.
     pub const START: Self = Self { line: 1, column: 1 };
 
@@ -28,7 +28,7 @@ impl Mark {
 }
 
 /// `12:3`.
-impl fmt::Display for Mark {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -36,15 +36,15 @@ impl fmt::Display for Mark {
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Location {
     /// The file, as it was named; `-` for standard input.
     pub file: Arc<str>,
     /// Where in it.
-    pub at: Mark,
+    pub at: Position,
 }
 
 /// `clusters/a/shop.yaml:12`.
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.at.line)
     }

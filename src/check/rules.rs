@@ -15,33 +15,33 @@ use crate::arm::Kind;
 use crate::claim::{ClaimState, CopyRef};
 use crate::object::RESOURCE_ID_ANNOTATION;
 
-use super::cluster::{Cluster, Resolved};
-use super::finding::{Compared, Finding, Level, Rule};
+use super::cluster::{CheckedCluster, CheckedResolution};
+use super::finding::{ComparisonSummary, Finding, Level, Rule};
 use super::manifest::Manifest;
-use super::place::Place;
+use super::place::Location;
 
-use claims::Claims;
-pub use seen::Seen;
-use unresolved::Unknowns;
+use claims::CheckedClaims;
+pub use seen::CheckedObject;
+use unresolved::UnknownSubscriptions;
 
 /// What a check comes to.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct CheckResult {
     /// What is wrong, by place.
     pub findings: Vec<Finding>,
     /// How well the objects could be compared.
-    pub compared: Compared,
+    pub compared: ComparisonSummary,
     /// The objects, and what each stands for: clusters as they were given, then by name.
-    pub objects: Vec<Seen>,
+    pub objects: Vec<CheckedObject>,
 }
 
 /// Finds what is wrong within the clusters, and between them.
 ///
 /// A subscription that is not known is compared with one that is not known.
-pub fn check(clusters: &mut [Cluster]) -> Checked {
+pub fn check(clusters: &mut [CheckedCluster]) -> CheckResult {
     let learned: Vec<Kind> = clusters
         .iter()
-        .flat_map(Cluster::learned)
+        .flat_map(CheckedCluster::learned)
         .cloned()
         .collect();
     for cluster in clusters.iter_mut() {
@@ -49,7 +49,7 @@ pub fn check(clusters: &mut [Cluster]) -> Checked {
             cluster.learn(kind.clone());
         }
     }
-    let mut checking = Checking::default();
+    let mut checking = Checker::default();
     for cluster in clusters.iter() {
         checking.cluster(cluster);
     }
@@ -61,14 +61,14 @@ pub fn check(clusters: &mut [Cluster]) -> Checked {
 }
 
 #[derive(Default)]
-struct Checking<'a> {
-    checked: Checked,
-    claims: Claims<'a>,
-    unknowns: Unknowns,
+struct Checker<'a> {
+    checked: CheckResult,
+    claims: CheckedClaims<'a>,
+    unknowns: UnknownSubscriptions,
 }
 
-impl<'a> Checking<'a> {
-    fn cluster(&mut self, cluster: &'a Cluster) {
+impl<'a> Checker<'a> {
+    fn cluster(&mut self, cluster: &'a CheckedCluster) {
         let found = &mut self.checked.findings;
         found.extend(policies::of_cluster(cluster));
         found.extend(written_twice::find(cluster));
@@ -81,14 +81,14 @@ impl<'a> Checking<'a> {
         }
     }
 
-    fn object(&mut self, cluster: &'a Cluster, manifest: &'a Manifest) {
+    fn object(&mut self, cluster: &'a CheckedCluster, manifest: &'a Manifest) {
         let copy = copy_of(cluster, manifest);
         let marks = &manifest.marks;
         let resolved = cluster.resolve(&manifest.facts);
         self.checked
             .objects
-            .push(Seen::of(&copy, manifest, &resolved));
-        let about = |finding: Finding, place: &Option<Place>| Finding {
+            .push(CheckedObject::of(&copy, manifest, &resolved));
+        let about = |finding: Finding, place: &Option<Location>| Finding {
             copy: Some(copy.clone()),
             place: place.clone().or_else(|| marks.object.clone()),
             identity: resolved
@@ -136,7 +136,7 @@ impl<'a> Checking<'a> {
         self.claims.stand(copy, manifest, resolved);
     }
 
-    fn count(&mut self, resolved: &Resolved) {
+    fn count(&mut self, resolved: &CheckedResolution) {
         let compared = &mut self.checked.compared;
         let counted = match (&resolved.identity, &resolved.unknown) {
             (Err(why), _) => compared.not.entry(unresolved::in_short(why)),
@@ -175,7 +175,7 @@ impl<'a> Checking<'a> {
     }
 }
 
-fn copy_of(cluster: &Cluster, manifest: &Manifest) -> CopyRef {
+fn copy_of(cluster: &CheckedCluster, manifest: &Manifest) -> CopyRef {
     CopyRef {
         member: cluster.name().clone(),
         object: manifest.facts.key.clone(),

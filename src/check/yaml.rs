@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
-use super::place::Mark;
+use super::place::Position;
 
 /// How deep values may be nested: deeper than any manifest, and shallow enough to be walked
 /// by recursion.
@@ -18,16 +18,16 @@ const REPEATED: usize = 1_000_000;
 
 /// A value, and where it begins.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node<'a> {
+pub struct YamlNode<'a> {
     /// Where it begins.
-    pub at: Mark,
+    pub at: Position,
     /// What it is.
-    pub value: Value<'a>,
+    pub value: YamlValue<'a>,
 }
 
 /// A YAML value, as the API server would see it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value<'a> {
+pub enum YamlValue<'a> {
     /// Nothing.
     Null,
     /// `true` or `false`.
@@ -37,20 +37,20 @@ pub enum Value<'a> {
     /// A text.
     Text(Cow<'a, str>),
     /// A sequence.
-    List(Vec<Node<'a>>),
+    List(Vec<YamlNode<'a>>),
     /// A mapping, in the order of its entries.
-    Map(Vec<Entry<'a>>),
+    Map(Vec<YamlEntry<'a>>),
 }
 
 /// One entry of a mapping.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry<'a> {
+pub struct YamlEntry<'a> {
     /// The key, as text.
     pub key: Cow<'a, str>,
     /// Where the key stands.
-    pub at: Mark,
+    pub at: Position,
     /// What it is set to.
-    pub node: Node<'a>,
+    pub node: YamlNode<'a>,
 }
 
 /// What is wrong with a text, and where.
@@ -58,56 +58,56 @@ pub struct Entry<'a> {
 #[error("{at}: {what}")]
 pub struct YamlError {
     /// Where.
-    pub at: Mark,
+    pub at: Position,
     /// What.
     pub what: String,
 }
 
-impl<'a> Node<'a> {
+impl<'a> YamlNode<'a> {
     /// The entry of a mapping with this key.
-    pub fn entry(&self, key: &str) -> Option<&Entry<'a>> {
-        let Value::Map(entries) = &self.value else {
+    pub fn entry(&self, key: &str) -> Option<&YamlEntry<'a>> {
+        let YamlValue::Map(entries) = &self.value else {
             return None;
         };
         entries.iter().find(|entry| entry.key == key)
     }
 
     /// What a mapping has under this key.
-    pub fn get(&self, key: &str) -> Option<&Node<'a>> {
+    pub fn get(&self, key: &str) -> Option<&YamlNode<'a>> {
         self.entry(key).map(|entry| &entry.node)
     }
 
     /// What it has under a key of a key, and so on.
-    pub fn find(&self, path: &[&str]) -> Option<&Node<'a>> {
+    pub fn find(&self, path: &[&str]) -> Option<&YamlNode<'a>> {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
     /// The text, where it is one.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Text(text) => Some(text),
+            YamlValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
     /// The values of a sequence; none where it is something else.
-    pub fn items(&self) -> &[Node<'a>] {
+    pub fn items(&self) -> &[YamlNode<'a>] {
         match &self.value {
-            Value::List(nodes) => nodes,
+            YamlValue::List(nodes) => nodes,
             _ => &[],
         }
     }
 
     /// The entries of a mapping whose values are plain, as texts.
     pub fn texts(&self) -> BTreeMap<String, String> {
-        let Value::Map(entries) = &self.value else {
+        let YamlValue::Map(entries) = &self.value else {
             return BTreeMap::new();
         };
         let plain = entries.iter().filter_map(|entry| {
             let text = match &entry.node.value {
-                Value::Text(text) | Value::Number(text) => text.clone().into_owned(),
-                Value::Bool(yes) => yes.to_string(),
-                Value::Null | Value::List(_) | Value::Map(_) => return None,
+                YamlValue::Text(text) | YamlValue::Number(text) => text.clone().into_owned(),
+                YamlValue::Bool(yes) => yes.to_string(),
+                YamlValue::Null | YamlValue::List(_) | YamlValue::Map(_) => return None,
             };
             Some((entry.key.to_string(), text))
         });
@@ -118,18 +118,18 @@ impl<'a> Node<'a> {
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
-            Value::Null => Json::Null,
-            Value::Bool(yes) => Json::Bool(*yes),
-            Value::Number(text) => {
+            YamlValue::Null => Json::Null,
+            YamlValue::Bool(yes) => Json::Bool(*yes),
+            YamlValue::Number(text) => {
                 let text: &str = text;
                 let number = text.parse::<i64>().map(serde_json::Number::from).ok();
                 let number =
                     number.or_else(|| serde_json::Number::from_f64(text.parse::<f64>().ok()?));
                 number.map_or_else(|| Json::String(text.to_owned()), Json::Number)
             }
-            Value::Text(text) => Json::String(text.clone().into_owned()),
-            Value::List(nodes) => nodes.iter().map(Self::to_json).collect(),
-            Value::Map(entries) => {
+            YamlValue::Text(text) => Json::String(text.clone().into_owned()),
+            YamlValue::List(nodes) => nodes.iter().map(Self::to_json).collect(),
+            YamlValue::Map(entries) => {
                 let pairs = entries.iter();
                 let pairs = pairs.map(|entry| (entry.key.to_string(), entry.node.to_json()));
                 Json::Object(pairs.collect())
@@ -139,8 +139,8 @@ impl<'a> Node<'a> {
 
     fn size(&self) -> usize {
         1 + match &self.value {
-            Value::List(nodes) => nodes.iter().map(Self::size).sum(),
-            Value::Map(entries) => entries.iter().map(|entry| entry.node.size()).sum(),
+            YamlValue::List(nodes) => nodes.iter().map(Self::size).sum(),
+            YamlValue::Map(entries) => entries.iter().map(|entry| entry.node.size()).sum(),
             _ => 0,
         }
     }
@@ -148,7 +148,7 @@ impl<'a> Node<'a> {
 
 /// The documents of a text, as far as they can be read, and what stopped the reading. Texts of
 /// JSON may follow each other without a separator.
-pub fn documents(text: &str) -> (Vec<Node<'_>>, Option<YamlError>) {
+pub fn documents(text: &str) -> (Vec<YamlNode<'_>>, Option<YamlError>) {
     let (found, error) = of_yaml(text);
     match error {
         Some(error) if text.trim_start().starts_with('{') => {
@@ -158,8 +158,8 @@ pub fn documents(text: &str) -> (Vec<Node<'_>>, Option<YamlError>) {
     }
 }
 
-fn of_yaml(text: &str) -> (Vec<Node<'_>>, Option<YamlError>) {
-    let mut reader = Reader {
+fn of_yaml(text: &str) -> (Vec<YamlNode<'_>>, Option<YamlError>) {
+    let mut reader = YamlReader {
         parser: Parser::new_from_str(text),
         stack: Vec::new(),
         anchors: HashMap::new(),
@@ -175,31 +175,31 @@ fn of_yaml(text: &str) -> (Vec<Node<'_>>, Option<YamlError>) {
     }
 }
 
-struct Reader<'a> {
+struct YamlReader<'a> {
     parser: Parser<'a, StrInput<'a>>,
-    stack: Vec<Open<'a>>,
-    anchors: HashMap<usize, Node<'a>>,
+    stack: Vec<OpenNode<'a>>,
+    anchors: HashMap<usize, YamlNode<'a>>,
     repeated: usize,
 }
 
 /// A sequence or mapping whose end has not come.
-struct Open<'a> {
-    at: Mark,
+struct OpenNode<'a> {
+    at: Position,
     anchor: usize,
-    nodes: Vec<Node<'a>>,
-    entries: Option<Entries<'a>>,
+    nodes: Vec<YamlNode<'a>>,
+    entries: Option<OpenMapping<'a>>,
 }
 
 /// The entries of an open mapping, and the key that waits for its value.
 #[derive(Default)]
-struct Entries<'a> {
-    done: Vec<Entry<'a>>,
-    key: Option<Node<'a>>,
+struct OpenMapping<'a> {
+    done: Vec<YamlEntry<'a>>,
+    key: Option<YamlNode<'a>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> YamlReader<'a> {
     /// The next document; `None` at the end.
-    fn document(&mut self) -> Result<Option<Node<'a>>, YamlError> {
+    fn document(&mut self) -> Result<Option<YamlNode<'a>>, YamlError> {
         self.anchors.clear();
         loop {
             let (event, span) = match self.parser.next_event() {
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
                 Some(Ok(next)) => next,
                 Some(Err(error)) => {
                     let what = format!("this is not YAML: {}", error.info());
-                    let at = Mark::of(error.marker());
+                    let at = Position::of(error.marker());
                     return Err(YamlError { at, what });
                 }
             };
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
                     None
                 }
                 Event::MappingStart(anchor, _) => {
-                    self.open(anchor, &span, Some(Entries::default()))?;
+                    self.open(anchor, &span, Some(OpenMapping::default()))?;
                     None
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.end()?,
@@ -245,14 +245,14 @@ impl<'a> Reader<'a> {
         &mut self,
         anchor: usize,
         span: &Span,
-        entries: Option<Entries<'a>>,
+        entries: Option<OpenMapping<'a>>,
     ) -> Result<(), YamlError> {
-        let at = Mark::of(&span.start);
+        let at = Position::of(&span.start);
         if self.stack.len() >= DEPTH {
             let what = format!("values are nested more than {DEPTH} deep");
             return Err(YamlError { at, what });
         }
-        self.stack.push(Open {
+        self.stack.push(OpenNode {
             at,
             anchor,
             nodes: Vec::new(),
@@ -261,19 +261,23 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<Option<Node<'a>>, YamlError> {
+    fn end(&mut self) -> Result<Option<YamlNode<'a>>, YamlError> {
         let Some(open) = self.stack.pop() else {
             return Ok(None);
         };
         let value = match open.entries {
-            Some(entries) => Value::Map(merged(entries.done)),
-            None => Value::List(open.nodes),
+            Some(entries) => YamlValue::Map(merged(entries.done)),
+            None => YamlValue::List(open.nodes),
         };
-        self.close(open.anchor, Node { at: open.at, value })
+        self.close(open.anchor, YamlNode { at: open.at, value })
     }
 
     /// Puts a value where it belongs, and gives it back where it is a whole document.
-    fn close(&mut self, anchor: usize, node: Node<'a>) -> Result<Option<Node<'a>>, YamlError> {
+    fn close(
+        &mut self,
+        anchor: usize,
+        node: YamlNode<'a>,
+    ) -> Result<Option<YamlNode<'a>>, YamlError> {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -291,15 +295,15 @@ impl<'a> Reader<'a> {
                         let what = format!("the key {key:?} is here twice, first at {}", before.at);
                         return Err(YamlError { at, what });
                     }
-                    entries.done.push(Entry { key, at, node });
+                    entries.done.push(YamlEntry { key, at, node });
                 }
             },
         }
         Ok(None)
     }
 
-    fn alias(&mut self, anchor: usize, span: &Span) -> Result<Node<'a>, YamlError> {
-        let at = Mark::of(&span.start);
+    fn alias(&mut self, anchor: usize, span: &Span) -> Result<YamlNode<'a>, YamlError> {
+        let at = Position::of(&span.start);
         let Some(known) = self.anchors.get(&anchor) else {
             let what = "an alias to a value that contains it".to_owned();
             return Err(YamlError { at, what });
@@ -309,26 +313,26 @@ impl<'a> Reader<'a> {
             let what = format!("aliases repeat more than {REPEATED} values");
             return Err(YamlError { at, what });
         }
-        Ok(Node {
+        Ok(YamlNode {
             at,
             value: known.value.clone(),
         })
     }
 }
 
-fn node<'a>(span: &Span, value: Value<'a>) -> Node<'a> {
-    Node {
-        at: Mark::of(&span.start),
+fn node<'a>(span: &Span, value: YamlValue<'a>) -> YamlNode<'a> {
+    YamlNode {
+        at: Position::of(&span.start),
         value,
     }
 }
 
-fn key_text(key: Node<'_>) -> Result<Cow<'_, str>, YamlError> {
+fn key_text(key: YamlNode<'_>) -> Result<Cow<'_, str>, YamlError> {
     match key.value {
-        Value::Text(text) | Value::Number(text) => Ok(text),
-        Value::Bool(yes) => Ok(yes.to_string().into()),
-        Value::Null => Ok("null".into()),
-        Value::List(_) | Value::Map(_) => Err(YamlError {
+        YamlValue::Text(text) | YamlValue::Number(text) => Ok(text),
+        YamlValue::Bool(yes) => Ok(yes.to_string().into()),
+        YamlValue::Null => Ok("null".into()),
+        YamlValue::List(_) | YamlValue::Map(_) => Err(YamlError {
             at: key.at,
             what: "a key has to be a text".to_owned(),
         }),
@@ -336,15 +340,15 @@ fn key_text(key: Node<'_>) -> Result<Cow<'_, str>, YamlError> {
 }
 
 /// Takes in what `<<` merges; a mapping's own entries come first.
-fn merged(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
+fn merged(mut entries: Vec<YamlEntry<'_>>) -> Vec<YamlEntry<'_>> {
     let Some(at) = entries.iter().position(|entry| entry.key == "<<") else {
         return entries;
     };
     let sources = match entries.remove(at).node.value {
-        Value::Map(more) => vec![more],
-        Value::List(nodes) => {
+        YamlValue::Map(more) => vec![more],
+        YamlValue::List(nodes) => {
             let maps = nodes.into_iter().filter_map(|node| match node.value {
-                Value::Map(more) => Some(more),
+                YamlValue::Map(more) => Some(more),
                 _ => None,
             });
             maps.collect()
@@ -359,17 +363,17 @@ fn merged(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     entries
 }
 
-fn scalar<'a>(text: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>) -> Value<'a> {
+fn scalar<'a>(text: Cow<'a, str>, style: ScalarStyle, tag: Option<&Tag>) -> YamlValue<'a> {
     let tagged = tag.filter(|tag| tag.is_yaml_core_schema());
     if style != ScalarStyle::Plain || tagged.is_some_and(|tag| tag.suffix == "str") {
-        return Value::Text(text);
+        return YamlValue::Text(text);
     }
     match &*text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
-        plain if is_number(plain) => Value::Number(text),
-        _ => Value::Text(text),
+        "" | "~" | "null" | "Null" | "NULL" => YamlValue::Null,
+        "true" | "True" | "TRUE" => YamlValue::Bool(true),
+        "false" | "False" | "FALSE" => YamlValue::Bool(false),
+        plain if is_number(plain) => YamlValue::Number(text),
+        _ => YamlValue::Text(text),
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::arm::Identity;
 use crate::object::ObjectFacts;
-use crate::policy::{self, Effective, Policy, Source};
+use crate::policy::{self, EffectivePolicy, Policy, PolicySource};
 
 use super::attempt::{Answer, Attempt, Call};
 use super::names::{CopyRef, MemberName, RequestUid};
@@ -64,8 +64,8 @@ impl Relies {
     }
 
     /// Whether it holds only by what the copy inherits.
-    pub fn is_inherited(self, effective: &Effective) -> bool {
-        let own = effective.source == Source::Object && effective.unknown.is_none();
+    pub fn is_inherited(self, effective: &EffectivePolicy) -> bool {
+        let own = effective.source == PolicySource::Object && effective.unknown.is_none();
         self.holds(effective.policy) && !own
     }
 }
@@ -118,7 +118,7 @@ pub enum ArrivalAnswer<V> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Arrived {
     /// The policy to judge by.
-    pub effective: Effective,
+    pub effective: EffectivePolicy,
     /// The change under way that it comes from. The copy's own request may be over long
     /// before the change: what is acquired or marked has to last to its deadline.
     pub change: Option<PolicyChange>,

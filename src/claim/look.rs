@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use crate::arm::{Identity, Resolution};
 use crate::object::ObjectFacts;
-use crate::policy::{Policy, Source};
-use crate::resolve::{Resolved, Trust};
+use crate::policy::{Policy, PolicySource};
+use crate::resolve::{Freshness, ResolvedObject};
 
 use super::names::CopyRef;
 use super::observe::{Held, Observation, Observed, Sighting, observe};
@@ -44,7 +44,7 @@ enum Stage<V, O> {
     /// Reads the object.
     Object(Known<V>, Vec<Arc<str>>),
     /// Works out what the object stands for.
-    Resolve(Known<V>, Vec<Arc<str>>, Sighting, O, Trust),
+    Resolve(Known<V>, Vec<Arc<str>>, Sighting, O, Freshness),
     /// Writes the claim as it should be.
     Put(Option<V>, Looked),
     Done(Looked),
@@ -69,7 +69,7 @@ pub enum LookCall<'a, V, O> {
     Object,
     /// Work out what this object, which was just read, resolves to: from what is known, or
     /// from the store alone.
-    Resolve(&'a O, Trust),
+    Resolve(&'a O, Freshness),
     /// Store a record, on condition that the registry still holds this version of it;
     /// `None`: that it holds no record.
     Put(&'a Record, Option<&'a V>),
@@ -186,16 +186,16 @@ impl<V: Clone, O> Look<V, O> {
             }
             (Stage::Uids(known), LookAnswer::Uids(uids)) => Stage::Object(known, uids),
             (Stage::Object(known, uids), LookAnswer::Object(Some((sighting, object)))) => {
-                Stage::Resolve(known, uids, sighting, object, Trust::Known)
+                Stage::Resolve(known, uids, sighting, object, Freshness::Known)
             }
             (Stage::Object(known, uids), LookAnswer::Object(None)) => {
                 self.conclude(known, &uids, None, Vec::new())
             }
             (
-                Stage::Resolve(known, uids, sighting, object, Trust::Known),
+                Stage::Resolve(known, uids, sighting, object, Freshness::Known),
                 LookAnswer::Resolved(resolved),
             ) if self.is_doubtful(&known, &resolved) => {
-                Stage::Resolve(known, uids, sighting, object, Trust::Store)
+                Stage::Resolve(known, uids, sighting, object, Freshness::Store)
             }
             (Stage::Resolve(known, uids, sighting, ..), LookAnswer::Resolved(resolved)) => {
                 let seen = self.seen(&known, sighting, &resolved);
@@ -277,8 +277,8 @@ impl<V> Known<V> {
     }
 }
 
-impl From<&Resolved> for ResolvesTo {
-    fn from(resolved: &Resolved) -> Self {
+impl From<&ResolvedObject> for ResolvesTo {
+    fn from(resolved: &ResolvedObject) -> Self {
         let known = resolved.identity.as_ref().ok();
         let identities = known.into_iter().flat_map(Resolution::identities);
         Self {
@@ -286,7 +286,7 @@ impl From<&Resolved> for ResolvesTo {
             is_complete: known.is_some_and(|known| known.witness.is_none()),
             assumed: known.is_some_and(|known| known.assumed),
             policy: resolved.policy.policy,
-            is_own_policy: resolved.policy.source == Source::Object,
+            is_own_policy: resolved.policy.source == PolicySource::Object,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::object::text::quoted;
 use crate::server::development_certificates::{
-    CA_FILE, CERTIFICATE_FILE, CaOrigin, KEY_FILE, Names, write,
+    CA_FILE, CERTIFICATE_FILE, CaOrigin, CertificateNames, KEY_FILE, write,
 };
 
 /// Makes a development CA and a serving certificate.
@@ -49,11 +49,11 @@ pub struct CertsArgs {
 }
 
 impl CertsArgs {
-    fn names(&self) -> Names {
+    fn names(&self) -> CertificateNames {
         if self.dns.is_empty() && self.ip.is_empty() {
-            return Names::default();
+            return CertificateNames::default();
         }
-        Names {
+        CertificateNames {
             dns: self.dns.clone(),
             ips: self.ip.clone(),
         }
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(args.names().ips.len(), 1);
         let args = parse(&[]).unwrap();
         assert_eq!(args.dir, PathBuf::from("certs"));
-        assert_eq!(args.names(), Names::default());
+        assert_eq!(args.names(), CertificateNames::default());
         assert!(parse(&["--ip", "localhost"]).is_err());
         assert!(parse(&["--days", "0"]).is_err());
     }

@@ -7,13 +7,13 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
-use crate::board::shield::Shield;
-use crate::registry::ReadOnly;
-use crate::server::shutdown::Signals;
+use crate::board::shield::HostCheck;
+use crate::registry::ReadOnlyRegistry;
+use crate::server::shutdown::ShutdownSignals;
 use crate::server::{bind, ops};
 
 use super::Outcome;
-use super::registry::{RegistryArgs, Stop};
+use super::registry::{CommandError, RegistryArgs};
 
 /// Where to show what.
 #[derive(Args)]
@@ -44,17 +44,18 @@ pub(super) struct DashboardArgs {
 /// Runs it until it is told to end.
 pub(super) async fn run(args: &DashboardArgs) -> Outcome {
     let done = show(args).await;
-    done.map_or_else(Stop::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
 }
 
-async fn show(args: &DashboardArgs) -> Result<(), Stop> {
+async fn show(args: &DashboardArgs) -> Result<(), CommandError> {
     let (listen, shield) = args.check()?;
-    let registry = ReadOnly::new(args.registry.open().await?);
+    let registry = ReadOnlyRegistry::new(args.registry.open().await?);
     let board = Board::new(registry, args.registry.url());
     let bound = bind(listen).await;
-    let (listener, address) = bound.map_err(|error| Stop::Usage(format!("--listen: {error}")))?;
-    let signals = Signals::listen().context("cannot listen for signals");
-    let signals = signals.map_err(|error| Stop::Failed(format!("{error:#}")))?;
+    let (listener, address) =
+        bound.map_err(|error| CommandError::Usage(format!("--listen: {error}")))?;
+    let signals = ShutdownSignals::listen().context("cannot listen for signals");
+    let signals = signals.map_err(|error| CommandError::Failed(format!("{error:#}")))?;
     println!("The board is at http://{address}/ until ctrl-c. It only reads.");
     let stop = CancellationToken::new();
     let router = board.clone().router(shield);
@@ -73,7 +74,7 @@ async fn show(args: &DashboardArgs) -> Result<(), Stop> {
 impl DashboardArgs {
     /// # Errors
     /// All that is wrong with them.
-    fn check(&self) -> Result<(SocketAddr, Shield), Stop> {
+    fn check(&self) -> Result<(SocketAddr, HostCheck), CommandError> {
         let mut problems = Vec::new();
         let listen = self.listen.parse::<SocketAddr>().ok();
         if listen.is_none() {
@@ -107,13 +108,13 @@ impl DashboardArgs {
             ));
         }
         let shield = if self.allow_remote {
-            Shield::remote(&self.host)
+            HostCheck::remote(&self.host)
         } else {
-            Shield::local()
+            HostCheck::local()
         };
         match listen {
             Some(listen) if problems.is_empty() => Ok((listen, shield)),
-            _ => Err(Stop::Usage(problems.join("\n  "))),
+            _ => Err(CommandError::Usage(problems.join("\n  "))),
         }
     }
 }
@@ -137,9 +138,9 @@ mod tests {
         checked
             .map(|(listen, _)| listen)
             .map_err(|stop| match stop {
-                Stop::Usage(words) => words,
-                Stop::Unreachable(words) | Stop::Failed(words) => panic!("{words}"),
-                Stop::Enough => panic!("nothing was written"),
+                CommandError::Usage(words) => words,
+                CommandError::Unreachable(words) | CommandError::Failed(words) => panic!("{words}"),
+                CommandError::Enough => panic!("nothing was written"),
             })
     }
 

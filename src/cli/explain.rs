@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::claim::Reason;
 
-use super::registry::Stop;
+use super::registry::CommandError;
 
 /// The page that has all of it.
 const PAGE: &str = include_str!("../../docs/refusals.md");
@@ -31,7 +31,7 @@ fn reason(text: &str) -> Result<Reason, String> {
     })
 }
 
-pub(super) fn run(args: &ExplainArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) fn run(args: &ExplainArgs, out: &mut impl Write) -> Result<(), CommandError> {
     for reason in Reason::ALL {
         if args.reason.is_none_or(|asked| asked == reason) {
             let (meaning, advice) = row(reason).unwrap_or_default();

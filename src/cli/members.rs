@@ -9,13 +9,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::claim::{Heard, MemberName, MemberNameError, Record};
-use crate::registry::{Holding, MemberRecord, Put, Registry, Sample, Scope, Standing};
+use crate::registry::{
+    ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, Sample,
+};
 
 use super::Outcome;
 use super::claims::view;
-use super::output::{Entry, Form, List, ListOutputArgs};
-use super::registry::{RegistryArgs, Stop};
-use super::terminal::Paint;
+use super::output::{ListEntry, ListOutput, ListOutputArgs, OutputFormat};
+use super::registry::{CommandError, RegistryArgs};
+use super::terminal::Emphasis;
 
 /// How many of the claims that a member holds are named.
 const NAMED: usize = 10;
@@ -24,13 +26,13 @@ const NAMED: usize = 10;
 #[derive(Args)]
 pub(super) struct MembersArgs {
     #[command(subcommand)]
-    command: Command,
+    command: MembersCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum MembersCommand {
     /// The clusters that share the registry
-    List(ListArgs),
+    List(ListMembersArgs),
     /// Make a cluster's identity on the hub, and its kubeconfig
     Add(add::AddArgs),
     /// Remove the record of a cluster that is gone for good, or was rebuilt
@@ -39,7 +41,7 @@ enum Command {
 
 /// How to list members; wide counts what each holds.
 #[derive(Args)]
-struct ListArgs {
+struct ListMembersArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
@@ -65,16 +67,19 @@ struct ForgetArgs {
 pub(super) async fn run(args: &MembersArgs) -> Outcome {
     let out = &mut std::io::stdout();
     let done = match &args.command {
-        Command::Add(args) => add::run(args, out).await,
-        Command::List(args) => list(args, out).await,
-        Command::Forget(args) => forget(args, out).await,
+        MembersCommand::Add(args) => add::run(args, out).await,
+        MembersCommand::List(args) => list(args, out).await,
+        MembersCommand::Forget(args) => forget(args, out).await,
     };
-    done.map_or_else(Stop::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
 }
 
-async fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
+async fn list(args: &ListMembersArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let registry = args.registry.open().await?;
-    let counted = matches!(args.output.form(), Form::Wide | Form::Json | Form::Yaml);
+    let counted = matches!(
+        args.output.form(),
+        OutputFormat::Wide | OutputFormat::Json | OutputFormat::Yaml
+    );
     let mut columns = vec!["STATE", "NAME", "MODE", "HEARD", "VERSION", "TROUBLE"];
     if counted {
         columns.extend(["LIVE", "PARKED", "CLUSTER"]);
@@ -92,7 +97,7 @@ async fn list(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
             entries.push(entry(&member.record, held.as_ref(), now));
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(List {
+        Ok(ListOutput {
             nothing: "No members.",
             columns: columns.clone(),
             entries,
@@ -111,8 +116,8 @@ struct Holdings {
     unreadable: usize,
 }
 
-async fn holdings(registry: &dyn Registry, name: &MemberName) -> Result<Holdings, Stop> {
-    let scope = Scope::Of(name.clone(), Holding::AnyCopy);
+async fn holdings(registry: &dyn Registry, name: &MemberName) -> Result<Holdings, CommandError> {
+    let scope = ClaimScope::Of(name.clone(), CopyFilter::AnyCopy);
     let listed = registry.claims(&scope).await?;
     let unreadable = listed.unreadable.len();
     let claims = listed.records.into_iter();
@@ -126,7 +131,7 @@ async fn holdings(registry: &dyn Registry, name: &MemberName) -> Result<Holdings
     })
 }
 
-fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> Entry {
+fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> ListEntry {
     let state = member.standing(now).as_str();
     let mut json = json!({
         "name": member.name.as_str(),
@@ -154,7 +159,7 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> Entr
         row.push(held.parked.to_string());
         row.push(member.cluster.to_string());
     }
-    Entry {
+    ListEntry {
         name: member.name.to_string(),
         json,
         row,
@@ -178,24 +183,24 @@ fn trouble(member: &MemberRecord) -> String {
     words.join(", ")
 }
 
-fn paint(word: &str) -> Option<Paint> {
+fn paint(word: &str) -> Option<Emphasis> {
     match word {
-        "Ready" => Some(Paint::Good),
-        "Enrolling" => Some(Paint::Doubtful),
-        "Silent" => Some(Paint::Bad),
+        "Ready" => Some(Emphasis::Good),
+        "Enrolling" => Some(Emphasis::Doubtful),
+        "Silent" => Some(Emphasis::Bad),
         _ => None,
     }
 }
 
-async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), Stop> {
+async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let name: MemberName = args
         .name
         .parse()
-        .map_err(|error: MemberNameError| Stop::Usage(error.to_string()))?;
+        .map_err(|error: MemberNameError| CommandError::Usage(error.to_string()))?;
     let registry = args.registry.open().await?;
     let Some(known) = registry.member(&name).await? else {
         let flags = args.registry.flags();
-        return Err(Stop::Failed(format!(
+        return Err(CommandError::Failed(format!(
             "no member is called {name}; see them all: aso-guard members list{flags}"
         )));
     };
@@ -206,21 +211,21 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), Stop> {
         "{}",
         still_holds(&known.record, &held, now, &args.registry)
     )?;
-    if known.record.standing(now) != Standing::Silent && !args.yes_it_is_gone {
-        return Err(Stop::Failed(format!(
+    if known.record.standing(now) != MemberStanding::Silent && !args.yes_it_is_gone {
+        return Err(CommandError::Failed(format!(
             "{name} was {}: it is there. Stop its aso-guard first; if it is gone all the same, \
              say so: --yes-it-is-gone",
             Heard::since(known.record.heard, now).words()
         )));
     }
     if !args.yes && !confirmed(&name, out)? {
-        return Err(Stop::Failed("nothing was changed".to_owned()));
+        return Err(CommandError::Failed("nothing was changed".to_owned()));
     }
     match registry.remove_member(&name, &known.version).await? {
-        Put::Conflict => Err(Stop::Failed(format!(
+        PutOutcome::Conflict => Err(CommandError::Failed(format!(
             "{name} wrote meanwhile: it is there. Nothing was changed"
         ))),
-        Put::Stored(_) => {
+        PutOutcome::Stored(_) => {
             writeln!(
                 out,
                 "Forgot {name}. A cluster may register under that name again; its claims stay \
@@ -231,9 +236,9 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), Stop> {
     }
 }
 
-fn confirmed(name: &MemberName, out: &mut impl Write) -> Result<bool, Stop> {
+fn confirmed(name: &MemberName, out: &mut impl Write) -> Result<bool, CommandError> {
     if !std::io::stdin().is_terminal() {
-        return Err(Stop::Usage(
+        return Err(CommandError::Usage(
             "nobody is here to be asked; if this is what you want, say so: --yes".to_owned(),
         ));
     }

@@ -3,7 +3,7 @@
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::server::expiry::{self, Served};
+use crate::server::expiry::{self, ServedCertificate};
 use crate::telemetry::events::EventMetrics;
 use crate::{admission, cluster, registry, server};
 
@@ -12,17 +12,17 @@ const PREFIX: &str = "aso_guard";
 
 /// What each part of the guard counts.
 #[derive(Clone, Default)]
-pub(super) struct Metrics {
+pub(super) struct ProcessMetrics {
     pub(super) admission: admission::Metrics,
-    pub(super) registry: registry::metered::Metrics,
-    pub(super) cluster: cluster::metrics::Metrics,
+    pub(super) registry: registry::metered::RegistryMetrics,
+    pub(super) cluster: cluster::metrics::ObserverMetrics,
     pub(super) events: EventMetrics,
-    pub(super) server: server::metrics::Metrics,
+    pub(super) server: server::metrics::ServerMetrics,
 }
 
-impl Metrics {
+impl ProcessMetrics {
     /// All of them, as they are served.
-    pub(super) fn exposition(&self, served: Served) -> Registry {
+    pub(super) fn exposition(&self, served: ServedCertificate) -> Registry {
         let mut registry = Registry::with_prefix(PREFIX);
         let build = [("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The version that runs", Info::new(build.to_vec()));
@@ -47,15 +47,15 @@ mod tests {
 
     use super::*;
     use crate::registry::{MemberRecord, Sample};
-    use crate::server::development_certificates::{DevelopmentCa, Names};
+    use crate::server::development_certificates::{CertificateNames, DevelopmentCa};
     use crate::server::tls::ReloadingCertificate;
 
     fn exposition() -> String {
         let ca = DevelopmentCa::generate().unwrap();
-        let pair = ca.issue(&Names::default(), 1).unwrap();
+        let pair = ca.issue(&CertificateNames::default(), 1).unwrap();
         let certificate =
             ReloadingCertificate::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes(), None);
-        let metrics = Metrics::default();
+        let metrics = ProcessMetrics::default();
         metrics.cluster.set_members(&[MemberRecord {
             name: "a".parse().unwrap(),
             cluster: "uid".into(),
@@ -67,7 +67,7 @@ mod tests {
             unwatched: Sample::default(),
             policy_changes: Vec::new(),
         }]);
-        let served = Served::default();
+        let served = ServedCertificate::default();
         served.set(&Arc::new(certificate.unwrap()));
         let registry = metrics.exposition(served);
         let mut text = String::new();

@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::registry::Unreadable;
+use crate::registry::UnreadableRecord;
 
-use super::registry::{Stop, all_were_read};
-use super::terminal::{Paint, Style};
+use super::registry::{CommandError, all_were_read};
+use super::terminal::{Emphasis, Style};
 
 /// How often what is watched is looked at.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -27,12 +27,12 @@ pub(super) struct OutputArgs {
         value_name = "OUTPUT",
         env = "ASO_GUARD_OUTPUT"
     )]
-    pub(super) form: Form,
+    pub(super) form: OutputFormat,
 }
 
 /// The forms of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum OutputFormat {
     /// For people.
     Table,
     /// For people with wide screens.
@@ -59,20 +59,20 @@ pub(super) struct ListOutputArgs {
 }
 
 /// What there is to be listed.
-pub(super) struct List {
+pub(super) struct ListOutput {
     /// What to say where there is nothing.
     pub(super) nothing: &'static str,
     /// The columns' names.
     pub(super) columns: Vec<&'static str>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<ListEntry>,
     /// How the words of the first column are painted.
-    pub(super) paint: fn(&str) -> Option<Paint>,
+    pub(super) paint: fn(&str) -> Option<Emphasis>,
     /// What is missing in it.
-    pub(super) unreadable: Vec<Unreadable>,
+    pub(super) unreadable: Vec<UnreadableRecord>,
 }
 
 /// A line of a list.
-pub(super) struct Entry {
+pub(super) struct ListEntry {
     /// By which other commands know it.
     pub(super) name: String,
     /// All there is to it.
@@ -83,7 +83,7 @@ pub(super) struct Entry {
 
 impl ListOutputArgs {
     /// The form.
-    pub(super) fn form(&self) -> Form {
+    pub(super) fn form(&self) -> OutputFormat {
         self.output.form
     }
 
@@ -93,9 +93,9 @@ impl ListOutputArgs {
     /// It was not found, or not all of it could be read.
     pub(super) async fn write(
         &self,
-        find: impl AsyncFn() -> Result<List, Stop>,
+        find: impl AsyncFn() -> Result<ListOutput, CommandError>,
         out: &mut impl Write,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), CommandError> {
         let mut shown: Option<Vec<Value>> = None;
         loop {
             let list = find().await?;
@@ -116,19 +116,24 @@ impl ListOutputArgs {
         }
     }
 
-    fn show(&self, list: &List, all: &[Value], out: &mut impl Write) -> Result<(), Stop> {
+    fn show(
+        &self,
+        list: &ListOutput,
+        all: &[Value],
+        out: &mut impl Write,
+    ) -> Result<(), CommandError> {
         match self.output.form {
-            Form::Json => writeln!(out, "{:#}", Value::from(all))?,
-            Form::Yaml => yaml(&all, out)?,
-            Form::Name => {
+            OutputFormat::Json => writeln!(out, "{:#}", Value::from(all))?,
+            OutputFormat::Yaml => yaml(&all, out)?,
+            OutputFormat::Name => {
                 for entry in &list.entries {
                     writeln!(out, "{}", entry.name)?;
                 }
             }
-            Form::Table | Form::Wide if list.entries.is_empty() => {
+            OutputFormat::Table | OutputFormat::Wide if list.entries.is_empty() => {
                 writeln!(out, "{}", list.nothing)?;
             }
-            Form::Table | Form::Wide => {
+            OutputFormat::Table | OutputFormat::Wide => {
                 let rows = list.entries.iter().map(|entry| entry.row.clone());
                 // A list is for one line each, however long.
                 let style = Style {
@@ -176,13 +181,13 @@ mod tests {
     #[tokio::test]
     async fn a_list_is_written_as_it_is_asked_for(#[case] line: &[&str], #[case] expected: &str) {
         let args = Line::parse_from([&["list"], line].concat()).args;
-        let entry = |state: &str, name: &str| Entry {
+        let entry = |state: &str, name: &str| ListEntry {
             name: format!("/{name}"),
             json: json!({"state": state}),
             row: vec![state.to_owned(), name.to_owned()],
         };
         let list = async || {
-            Ok(List {
+            Ok(ListOutput {
                 nothing: "Nothing.",
                 columns: vec!["STATE", "NAME"],
                 entries: vec![entry("Live", "rg"), entry("Free", "vnet")],

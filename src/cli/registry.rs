@@ -10,7 +10,7 @@ use tokio::time::error::Elapsed;
 
 use crate::object::text::{causes, quoted};
 use crate::registry::kubernetes::KubernetesRegistry;
-use crate::registry::{Registry, RegistryError, RegistryUrl, Unreadable};
+use crate::registry::{Registry, RegistryError, RegistryUrl, UnreadableRecord};
 
 use super::Outcome;
 use super::config::{client_config, server};
@@ -36,7 +36,7 @@ pub(super) struct RegistryArgs {
 }
 
 /// Why a command did not do what it was asked.
-pub(super) enum Stop {
+pub(super) enum CommandError {
     /// Flags, files or settings are wrong.
     Usage(String),
     /// What it asked did not answer.
@@ -47,7 +47,7 @@ pub(super) enum Stop {
     Enough,
 }
 
-impl Stop {
+impl CommandError {
     /// Tells a person, and gives how the command ended.
     pub(super) fn tell(self) -> Outcome {
         let (words, outcome) = match self {
@@ -61,7 +61,7 @@ impl Stop {
     }
 }
 
-impl From<RegistryError> for Stop {
+impl From<RegistryError> for CommandError {
     fn from(error: RegistryError) -> Self {
         match error {
             RegistryError::Corrupt(_) => Self::Failed(error.to_string()),
@@ -77,7 +77,7 @@ const NAMED: usize = 10;
 ///
 /// # Errors
 /// There are some: what was shown is not all there is.
-pub(super) fn all_were_read(unreadable: &[Unreadable]) -> Result<(), Stop> {
+pub(super) fn all_were_read(unreadable: &[UnreadableRecord]) -> Result<(), CommandError> {
     if unreadable.is_empty() {
         return Ok(());
     }
@@ -99,10 +99,10 @@ pub(super) fn all_were_read(unreadable: &[Unreadable]) -> Result<(), Stop> {
             quoted(name)
         );
     }
-    Err(Stop::Failed(words))
+    Err(CommandError::Failed(words))
 }
 
-impl From<std::io::Error> for Stop {
+impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return Self::Enough;
@@ -111,7 +111,7 @@ impl From<std::io::Error> for Stop {
     }
 }
 
-impl From<anyhow::Error> for Stop {
+impl From<anyhow::Error> for CommandError {
     /// By what is at the bottom of it: an API server or a guard that does not answer is
     /// unreachable, a file that cannot be read is a wrong flag.
     fn from(error: anyhow::Error) -> Self {
@@ -162,8 +162,8 @@ impl RegistryArgs {
     ///
     /// # Errors
     /// There is none of that description.
-    pub(super) async fn open(&self) -> Result<Arc<dyn Registry>, Stop> {
-        let wrong = |error: String| Stop::Usage(format!("--registry: {error}"));
+    pub(super) async fn open(&self) -> Result<Arc<dyn Registry>, CommandError> {
+        let wrong = |error: String| CommandError::Usage(format!("--registry: {error}"));
         let parsed = self.registry.parse::<RegistryUrl>();
         let url = parsed.map_err(|error| wrong(error.to_string()))?;
         let RegistryUrl::Kubernetes {

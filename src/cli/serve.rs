@@ -16,18 +16,18 @@ use crate::admission::{self, Guard, MODE_GROUP, Mode, registration};
 use crate::claim::MemberName;
 use crate::cluster;
 use crate::cluster::kube::KubeCluster;
-use crate::cluster::member::{JoinError, Membership, Report};
-use crate::cluster::observer::{Observer, Show};
-use crate::cluster::upkeep::Upkeep;
+use crate::cluster::member::{JoinError, MemberReport, Membership};
+use crate::cluster::observer::{Observer, Reporting};
+use crate::cluster::upkeep::TransferController;
 use crate::keeper::Keeper;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
-use crate::registry::metered::Metered;
+use crate::registry::metered::MeteredRegistry;
 use crate::registry::{Registry, RegistryUrl};
-use crate::server::expiry::Served;
+use crate::server::expiry::ServedCertificate;
 use crate::server::path::Paths;
-use crate::server::readiness::{Awaited, Readiness};
-use crate::server::shutdown::Signals;
+use crate::server::readiness::{Readiness, ReadinessCondition};
+use crate::server::shutdown::ShutdownSignals;
 use crate::server::{self, ServerConfig, ops};
 use crate::telemetry::Notices;
 use crate::telemetry::events::{Events, Publisher};
@@ -36,9 +36,9 @@ use crate::telemetry::traces::Traces;
 
 use super::Outcome;
 use super::config::{Config, ExemptArgs, OnConflict, server};
-use super::metrics::Metrics;
+use super::metrics::ProcessMetrics;
 use super::tls::TlsArgs;
-use super::webhook_server::{Certificate, WebhookServer};
+use super::webhook_server::{CertificateOrigin, WebhookServer};
 
 /// What `serve` needs to know.
 #[derive(Args)]
@@ -227,27 +227,27 @@ pub(super) async fn run(args: ServeArgs) -> Outcome {
 const LAST_CALLS: Duration = Duration::from_secs(10);
 
 /// The parts of a member that is not registered yet.
-struct Candidate {
+struct UnregisteredMember {
     name: MemberName,
     mode: Mode,
     registry: Arc<dyn Registry>,
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
-    metrics: cluster::metrics::Metrics,
+    metrics: cluster::metrics::ObserverMetrics,
 }
 
 /// The parts of a running member.
-struct Member {
+struct RunningMember {
     membership: Membership,
     registry: Arc<dyn Registry>,
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
-    metrics: cluster::metrics::Metrics,
+    metrics: cluster::metrics::ObserverMetrics,
     enrolling: AtomicBool,
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let signals = Signals::listen().context("cannot listen for signals")?;
+    let signals = ShutdownSignals::listen().context("cannot listen for signals")?;
     let shutdown = CancellationToken::new();
     let readiness = Readiness::new();
     let known = readiness.wait_for("this cluster's objects are known");
@@ -255,11 +255,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
     let (ops_listener, _) = server::bind(config.ops_listen).await?;
 
-    let metrics = Metrics::default();
+    let metrics = ProcessMetrics::default();
     let own = server(&config.cluster);
     let client = Client::try_from(config.cluster).context("--kubeconfig")?;
     let registry = open(&config.registry, config.hub, (&client, own))?;
-    let registry: Arc<dyn Registry> = Arc::new(Metered::new(registry, metrics.registry.clone()));
+    let registry: Arc<dyn Registry> =
+        Arc::new(MeteredRegistry::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
     let (events, publisher) = tell(client.clone(), &cluster, &config.member, &metrics);
     let observer = Observer::new(
@@ -269,7 +270,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         config.settings.claim_deadline,
     );
     let parking = (config.on_conflict == OnConflict::Park).then(|| cluster.clone() as _);
-    let observer = Arc::new(observer.showing(Show {
+    let observer = Arc::new(observer.showing(Reporting {
         notices: events.clone(),
         metrics: metrics.cluster.clone(),
         parking,
@@ -287,7 +288,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     });
 
     // The ops port outlives the others: it says why the pod is not ready.
-    let served = Served::default();
+    let served = ServedCertificate::default();
     let exposition = Arc::new(metrics.exposition(served.clone()));
     let ops_router = ops::router(readiness.clone(), exposition);
     let ops_stop = CancellationToken::new();
@@ -309,11 +310,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         served,
         metrics: metrics.server,
     };
-    let certificate = Certificate {
+    let certificate = CertificateOrigin {
         files: config.tls.files,
         first,
     };
-    let candidate = Candidate {
+    let candidate = UnregisteredMember {
         name: config.member,
         mode: config.settings.mode,
         registry,
@@ -354,7 +355,7 @@ fn tell(
     client: Client,
     cluster: &Arc<KubeCluster>,
     member: &MemberName,
-    metrics: &Metrics,
+    metrics: &ProcessMetrics,
 ) -> (Arc<dyn Notices>, Publisher) {
     let kinds = cluster.clone();
     let (events, publisher) = Events::new(
@@ -442,12 +443,12 @@ fn open(
     })
 }
 
-impl Candidate {
+impl UnregisteredMember {
     /// Registers this cluster, then watches, observes and heartbeats until told to stop.
     async fn run(
         self,
-        joined: Awaited,
-        known: Awaited,
+        joined: ReadinessCondition,
+        known: ReadinessCondition,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let joining = async {
@@ -464,7 +465,7 @@ impl Candidate {
         };
         let membership = membership?;
         joined.done();
-        let member = Arc::new(Member {
+        let member = Arc::new(RunningMember {
             membership,
             registry: self.registry,
             cluster: self.cluster,
@@ -489,7 +490,7 @@ async fn identity(cluster: &KubeCluster) -> Arc<str> {
     }
 }
 
-impl Member {
+impl RunningMember {
     /// Watches, observes and heartbeats until told to stop.
     async fn run(
         self: Arc<Self>,
@@ -536,7 +537,7 @@ impl Member {
 
     /// Looks after the transfers from and to this cluster until told to stop.
     async fn look_after_transfers(&self, shutdown: &CancellationToken) {
-        let upkeep = Upkeep {
+        let upkeep = TransferController {
             member: self.membership.name.clone(),
             registry: self.registry.clone(),
             labels: self.cluster.clone(),
@@ -557,11 +558,11 @@ impl Member {
     }
 
     /// What the member's record says of it.
-    fn report(&self) -> Report {
+    fn report(&self) -> MemberReport {
         let (unresolved, some) = self.observer.unresolved();
         let unwatched = self.cluster.unwatched();
         self.metrics.set_unwatched(unwatched.len());
-        Report {
+        MemberReport {
             enrolling: self.is_enrolling(),
             unresolved,
             some,

@@ -12,7 +12,7 @@ use crate::object::text::is_unprintable;
 
 /// Colours, by what they say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(super) enum Emphasis {
     /// Something is wrong.
     Bad,
     /// Something may be.
@@ -48,16 +48,16 @@ impl Style {
     }
 
     /// A text in a colour, where there is colour.
-    pub(super) fn paint(self, paint: Paint, text: &str) -> String {
+    pub(super) fn paint(self, paint: Emphasis, text: &str) -> String {
         if !self.colour || text.is_empty() {
             return text.to_owned();
         }
         let code = match paint {
-            Paint::Bad => "31",
-            Paint::Doubtful => "33",
-            Paint::Good => "32",
-            Paint::Dim => "2",
-            Paint::Bold => "1",
+            Emphasis::Bad => "31",
+            Emphasis::Doubtful => "33",
+            Emphasis::Good => "32",
+            Emphasis::Dim => "2",
+            Emphasis::Bold => "1",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
@@ -67,7 +67,7 @@ impl Style {
         self,
         head: &[&str],
         rows: Vec<Vec<String>>,
-        paint: impl Fn(&str) -> Option<Paint>,
+        paint: impl Fn(&str) -> Option<Emphasis>,
     ) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_header(head.to_vec());
@@ -88,7 +88,7 @@ impl Style {
             let begins = line.starts_with(word);
             match paint(word).filter(|_| begins && at > 0) {
                 Some(paint) => lines += &(self.paint(paint, word) + &line[word.len()..]),
-                None if at == 0 => lines += &self.paint(Paint::Bold, line),
+                None if at == 0 => lines += &self.paint(Emphasis::Bold, line),
                 None => lines += line,
             }
             lines.push('\n');
@@ -160,7 +160,7 @@ mod tests {
             ],
         ];
         style.table(&["LEVEL", "WHERE", "WHAT"], rows, |word| {
-            (word == "error").then_some(Paint::Bad)
+            (word == "error").then_some(Emphasis::Bad)
         })
     }
 

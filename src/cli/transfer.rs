@@ -11,18 +11,18 @@ use clap::{Args, Subcommand};
 use crate::claim::TransferName;
 use crate::registry::transfers::TransferError;
 
-use super::registry::Stop;
+use super::registry::CommandError;
 use super::{Outcome, drive};
 
 /// What to do with transfers.
 #[derive(Args)]
 pub(super) struct TransferArgs {
     #[command(subcommand)]
-    command: Command,
+    command: TransferCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum TransferCommand {
     /// What a transfer would do, and what stands in its way; changes nothing
     Plan(Box<drive::PlanArgs>),
     /// Move resources by the four steps, or go on where that was cut off
@@ -36,34 +36,34 @@ enum Command {
     /// End a transfer: what it moved may be deleted again, and go live anywhere
     Finish(finish::FinishArgs),
     /// All transfers
-    List(list::ListArgs),
+    List(list::ListTransfersArgs),
 }
 
 /// Runs it.
 pub(super) async fn run(args: &TransferArgs) -> Outcome {
     let out = &mut std::io::stdout();
     let done = match &args.command {
-        Command::Plan(args) => return drive::plan(args).await,
-        Command::Run(args) => return drive::run(args).await,
-        Command::Undo(args) => return drive::undo(args).await,
-        Command::Start(args) => start::run(args, out).await,
-        Command::Status(args) => status::run(args, out).await,
-        Command::Finish(args) => finish::run(args, out).await,
-        Command::List(args) => list::run(args, out).await,
+        TransferCommand::Plan(args) => return drive::plan(args).await,
+        TransferCommand::Run(args) => return drive::run(args).await,
+        TransferCommand::Undo(args) => return drive::undo(args).await,
+        TransferCommand::Start(args) => start::run(args, out).await,
+        TransferCommand::Status(args) => status::run(args, out).await,
+        TransferCommand::Finish(args) => finish::run(args, out).await,
+        TransferCommand::List(args) => list::run(args, out).await,
     };
-    done.map_or_else(Stop::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
 }
 
 /// A transfer by its name.
 ///
 /// # Errors
 /// It is no name.
-pub(super) fn named(text: &str) -> Result<TransferName, Stop> {
+pub(super) fn named(text: &str) -> Result<TransferName, CommandError> {
     text.parse()
-        .map_err(|error| Stop::Usage(format!("{error}")))
+        .map_err(|error| CommandError::Usage(format!("{error}")))
 }
 
-impl From<TransferError> for Stop {
+impl From<TransferError> for CommandError {
     fn from(error: TransferError) -> Self {
         match error {
             TransferError::Registry(error) => error.into(),

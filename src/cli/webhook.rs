@@ -19,16 +19,16 @@ use crate::arm::Kinds;
 use super::Outcome;
 use super::config::ExemptArgs;
 use super::output::yaml;
-use super::registry::Stop;
+use super::registry::CommandError;
 use super::tls::read_path_file;
-use registered::Registered;
+use registered::WebhookConfigArgs;
 
 /// Where the webhook is, and what to do when it does not answer.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct WebhookArgs {
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Option<WebhookCommand>,
     /// The webhook's URL, such as https://127.0.0.1:8443/validate.
     #[arg(long, required_unless_present = "service", value_parser = url)]
     url: Option<String>,
@@ -60,9 +60,9 @@ pub(super) struct WebhookArgs {
 
 /// What to do with a registration that is there.
 #[derive(Subcommand)]
-enum Action {
+enum WebhookCommand {
     /// Delete the registration, before the guard goes.
-    Delete(Registered),
+    Delete(WebhookConfigArgs),
     /// Call the guard as the API server would, and say whether it answers.
     Test(test::TestArgs),
 }
@@ -101,21 +101,21 @@ fn service(text: &str) -> Result<(String, String), String> {
 pub(super) async fn run(args: &WebhookArgs, out: &mut impl Write) -> Outcome {
     let done = match &args.action {
         None => print(args, out),
-        Some(Action::Delete(registered)) => delete::run(registered, out).await,
-        Some(Action::Test(args)) => test::run(args, out).await,
+        Some(WebhookCommand::Delete(registered)) => delete::run(registered, out).await,
+        Some(WebhookCommand::Test(args)) => test::run(args, out).await,
     };
-    done.map_or_else(Stop::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
 }
 
 /// Prints the configuration, to be piped into `kubectl apply -f -`.
-fn print(args: &WebhookArgs, out: &mut impl Write) -> Result<(), Stop> {
+fn print(args: &WebhookArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let ca = if args.without_ca {
         None
     } else {
-        Some(certificates(&args.ca_file).map_err(Stop::Usage)?)
+        Some(certificates(&args.ca_file).map_err(CommandError::Usage)?)
     };
     let secret = args.path_file.as_deref().map(read_path_file).transpose();
-    let secret = secret.map_err(|error| Stop::Usage(format!("--path-file: {error}")))?;
+    let secret = secret.map_err(|error| CommandError::Usage(format!("--path-file: {error}")))?;
     let ends_in = |base: &str| match &secret {
         Some(secret) => secret.below(base),
         None => base.to_owned(),

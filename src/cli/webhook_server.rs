@@ -7,8 +7,8 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use crate::keeper::FirstCertificate;
-use crate::server::expiry::Served;
-use crate::server::metrics::Metrics;
+use crate::server::expiry::ServedCertificate;
+use crate::server::metrics::ServerMetrics;
 use crate::server::readiness::Readiness;
 use crate::server::tls::ReloadingCertificate;
 use crate::server::{HttpsServer, ServerConfig};
@@ -22,12 +22,12 @@ pub(super) struct WebhookServer {
     pub(super) config: ServerConfig,
     pub(super) readiness: Readiness,
     /// Is told the certificate.
-    pub(super) served: Served,
-    pub(super) metrics: Metrics,
+    pub(super) served: ServedCertificate,
+    pub(super) metrics: ServerMetrics,
 }
 
 /// Where its certificate comes from: one of the two is there.
-pub(super) struct Certificate {
+pub(super) struct CertificateOrigin {
     pub(super) files: Option<ReloadingCertificate>,
     pub(super) first: Option<FirstCertificate>,
 }
@@ -36,7 +36,7 @@ impl WebhookServer {
     /// Serves until told to stop.
     pub(super) async fn serve(
         self,
-        certificate: Certificate,
+        certificate: CertificateOrigin,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let trusted = self

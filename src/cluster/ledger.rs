@@ -18,13 +18,13 @@ const UIDS: usize = 8;
 /// A memory of claims by object. It may know too much, never too little for long:
 /// the regular comparison with the registry fills what a restart lost.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    pages: Mutex<HashMap<ObjectKey, Page>>,
+pub struct ClaimIndex {
+    pages: Mutex<HashMap<ObjectKey, IndexEntry>>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Page {
-    identities: Vec<Line>,
+struct IndexEntry {
+    identities: Vec<IndexedClaim>,
     uids: Vec<Arc<str>>,
     /// Whether a request is under way, so that any change is worth a look.
     expecting: bool,
@@ -32,15 +32,15 @@ struct Page {
 
 /// A claim that an object may have a copy in.
 #[derive(Clone, Debug)]
-struct Line {
+struct IndexedClaim {
     identity: Identity,
     /// What the claim said when it was last seen, and since when it has said so.
     state: Option<(ClaimState, Instant)>,
 }
 
-impl Ledger {
+impl ClaimIndex {
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn pages(&self) -> MutexGuard<'_, HashMap<ObjectKey, Page>> {
+    fn pages(&self) -> MutexGuard<'_, HashMap<ObjectKey, IndexEntry>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,7 +51,7 @@ impl Ledger {
         if page.line(identity).is_none() {
             // Most objects have one for ever.
             page.identities.reserve_exact(1);
-            page.identities.push(Line {
+            page.identities.push(IndexedClaim {
                 identity: identity.clone(),
                 state: None,
             });
@@ -168,14 +168,14 @@ impl Ledger {
     }
 }
 
-impl Line {
+impl IndexedClaim {
     fn parked(&self) -> Option<(ClaimState, Instant)> {
         self.state.filter(|(state, _)| *state == ClaimState::Parked)
     }
 }
 
-impl Page {
-    fn line(&mut self, identity: &Identity) -> Option<&mut Line> {
+impl IndexEntry {
+    fn line(&mut self, identity: &Identity) -> Option<&mut IndexedClaim> {
         self.identities
             .iter_mut()
             .find(|line| line.identity == *identity)

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::claim::MemberName;
-use crate::registry::{MemberRecord, Put, Registry, RegistryError, Sample};
+use crate::registry::{MemberRecord, PutOutcome, Registry, RegistryError, Sample};
 
 /// How often a member writes that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -22,7 +22,7 @@ const NAMED: usize = 16;
 
 /// What a member says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct MemberReport {
     /// It still goes through objects that are older than its guard.
     pub enrolling: bool,
     /// How many of its objects nobody can place.
@@ -77,7 +77,11 @@ impl Membership {
     /// # Errors
     /// [`JoinError::NameTaken`] where another cluster has the name: the guard must
     /// not run.
-    pub async fn write(&self, registry: &dyn Registry, report: &Report) -> Result<(), JoinError> {
+    pub async fn write(
+        &self,
+        registry: &dyn Registry,
+        report: &MemberReport,
+    ) -> Result<(), JoinError> {
         loop {
             let known = registry.member(&self.name).await?;
             if let Some(other) = known.as_ref().map(|known| &known.record)
@@ -120,7 +124,7 @@ impl Membership {
                     .map_or_else(Vec::new, |before| before.policy_changes.clone()),
             };
             let version = known.as_ref().map(|known| &known.version);
-            if registry.put_member(&record, version).await? != Put::Conflict {
+            if registry.put_member(&record, version).await? != PutOutcome::Conflict {
                 return Ok(());
             }
         }
@@ -132,9 +136,9 @@ impl Membership {
     /// Another cluster has the name.
     pub async fn join(&self, registry: &dyn Registry) -> Result<(), JoinError> {
         loop {
-            let report = Report {
+            let report = MemberReport {
                 enrolling: true,
-                ..Report::default()
+                ..MemberReport::default()
             };
             match self.write(registry, &report).await {
                 Err(JoinError::Registry(error)) => {
@@ -158,7 +162,7 @@ impl Membership {
     pub async fn keep_beating(
         &self,
         registry: &dyn Registry,
-        report: impl Fn() -> Report,
+        report: impl Fn() -> MemberReport,
         shutdown: &CancellationToken,
     ) -> Result<(), JoinError> {
         loop {

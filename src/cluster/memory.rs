@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
 
-use super::{Cluster, ClusterError, Listing, NamespaceFacts, Parking};
-use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET, Secret, SecretFacts, Trust};
+use super::{Cluster, ClusterError, NamespaceFacts, ObjectScope, Parking};
+use crate::resolve::{Freshness, NAMESPACE_SECRET, SETTINGS_SECRET, SecretFacts, SecretLookup};
 
 /// The namespace of the cluster's one ASO.
 const OPERATOR: &str = "azureserviceoperator-system";
@@ -17,17 +17,17 @@ const OPERATOR: &str = "azureserviceoperator-system";
 /// Objects, policies and credentials, as an API server would have them stored.
 pub struct MemoryCluster {
     kinds: Arc<Kinds>,
-    state: Mutex<State>,
+    state: Mutex<MemoryState>,
 }
 
 #[derive(Default)]
-struct State {
+struct MemoryState {
     /// The last resourceVersion given.
     version: u64,
     objects: BTreeMap<ObjectKey, Arc<ObjectFacts>>,
     namespaces: HashMap<Box<str>, NamespaceFacts>,
     /// By namespace and name.
-    secrets: HashMap<(Box<str>, Box<str>), Secret>,
+    secrets: HashMap<(Box<str>, Box<str>), SecretLookup>,
 }
 
 impl MemoryCluster {
@@ -42,7 +42,7 @@ impl MemoryCluster {
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, MemoryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -85,7 +85,7 @@ impl MemoryCluster {
     pub fn set_operator_policy(&self, policy: Option<&str>) {
         let mut state = self.state();
         let settings = (OPERATOR.into(), SETTINGS_SECRET.into());
-        if let Some(Secret::Found(settings)) = state.secrets.get_mut(&settings) {
+        if let Some(SecretLookup::Found(settings)) = state.secrets.get_mut(&settings) {
             settings.default_policy = policy.map(Arc::from);
         }
     }
@@ -96,15 +96,15 @@ impl MemoryCluster {
     }
 
     /// Sets what is found of a secret.
-    pub fn set_secret(&self, namespace: &str, name: &str, secret: Secret) {
+    pub fn set_secret(&self, namespace: &str, name: &str, secret: SecretLookup) {
         let secrets = &mut self.state().secrets;
         secrets.insert((namespace.into(), name.into()), secret);
     }
 }
 
 /// A secret with a credential of this subscription.
-pub fn credential(subscription: &str) -> Secret {
-    Secret::Found(SecretFacts {
+pub fn credential(subscription: &str) -> SecretLookup {
+    SecretLookup::Found(SecretFacts {
         subscription: Some(subscription.into()),
         ..SecretFacts::default()
     })
@@ -140,7 +140,7 @@ impl Cluster for MemoryCluster {
     async fn object(
         &self,
         key: &ObjectKey,
-        _trust: Trust,
+        _trust: Freshness,
     ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
         Ok(self.stored(key))
     }
@@ -163,16 +163,20 @@ impl Cluster for MemoryCluster {
         state.objects.values().filter(inside).cloned().collect()
     }
 
-    async fn namespace(&self, name: &str, _trust: Trust) -> Result<NamespaceFacts, ClusterError> {
+    async fn namespace(
+        &self,
+        name: &str,
+        _trust: Freshness,
+    ) -> Result<NamespaceFacts, ClusterError> {
         let known = self.state().namespaces.get(name).cloned();
         Ok(known.unwrap_or_default())
     }
 
-    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let mut objects = self.objects();
         objects.retain(|one| match scope {
-            Listing::Namespace(namespace) => *one.key.namespace == *namespace,
-            Listing::Kind(group, kind) => *one.key.group == *group && *one.key.kind == *kind,
+            ObjectScope::Namespace(namespace) => *one.key.namespace == *namespace,
+            ObjectScope::Kind(group, kind) => *one.key.group == *group && *one.key.kind == *kind,
         });
         Ok(objects)
     }
@@ -181,10 +185,10 @@ impl Cluster for MemoryCluster {
         &self,
         namespace: &str,
         name: &str,
-        _trust: Trust,
-    ) -> Result<Secret, ClusterError> {
+        _trust: Freshness,
+    ) -> Result<SecretLookup, ClusterError> {
         let state = self.state();
         let found = state.secrets.get(&(namespace.into(), name.into()));
-        Ok(found.cloned().unwrap_or(Secret::Missing))
+        Ok(found.cloned().unwrap_or(SecretLookup::Missing))
     }
 }

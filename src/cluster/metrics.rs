@@ -15,11 +15,11 @@ use crate::transfer::{Stage, Tally};
 
 /// Counts what the observer does and finds.
 #[derive(Clone, Debug, Default)]
-pub struct Metrics {
-    claims: Family<State, Gauge>,
-    members: Family<Member, Gauge<f64, AtomicU64>>,
+pub struct ObserverMetrics {
+    claims: Family<StateLabels, Gauge>,
+    members: Family<MemberLabels, Gauge<f64, AtomicU64>>,
     transfers: Gauge,
-    moving: Family<AtStage, Gauge>,
+    moving: Family<StageLabels, Gauge>,
     pub(super) conflicts: Gauge,
     pub(super) unresolved: Gauge,
     unwatched: Gauge,
@@ -32,21 +32,21 @@ pub struct Metrics {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct State {
+struct StateLabels {
     state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AtStage {
+struct StageLabels {
     stage: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Member {
+struct MemberLabels {
     member: String,
 }
 
-impl Metrics {
+impl ObserverMetrics {
     /// Adds them to what is served.
     pub fn register(&self, registry: &mut Registry) {
         self.set_claims(&BTreeMap::new());
@@ -128,7 +128,7 @@ impl Metrics {
     pub(super) fn set_claims(&self, counts: &BTreeMap<&'static str, i64>) {
         for state in ClaimState::ALL.map(ClaimState::as_str) {
             let count = counts.get(state).copied().unwrap_or(0);
-            self.claims.get_or_create(&State { state }).set(count);
+            self.claims.get_or_create(&StateLabels { state }).set(count);
         }
     }
 
@@ -138,7 +138,7 @@ impl Metrics {
         for stage in Stage::ALL {
             let count = i64::try_from(resources.at(stage)).unwrap_or(i64::MAX);
             let stage = stage.as_str();
-            self.moving.get_or_create(&AtStage { stage }).set(count);
+            self.moving.get_or_create(&StageLabels { stage }).set(count);
         }
     }
 
@@ -152,7 +152,7 @@ impl Metrics {
     pub fn set_members(&self, members: &[MemberRecord]) {
         self.members.clear();
         for member in members {
-            let labels = Member {
+            let labels = MemberLabels {
                 member: member.name.to_string(),
             };
             let heard = member.heard.as_duration().as_secs_f64();

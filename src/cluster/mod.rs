@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use crate::arm::{Identity, Kinds};
 use crate::claim::{Entry, RequestUid};
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::resolve::{Secret, Trust};
+use crate::resolve::{Freshness, SecretLookup};
 
 /// The member's own cluster, as the webhook and the observer ask it.
 #[async_trait]
@@ -36,7 +36,7 @@ pub trait Cluster: Send + Sync {
     async fn object(
         &self,
         key: &ObjectKey,
-        trust: Trust,
+        trust: Freshness,
     ) -> Result<Option<Arc<ObjectFacts>>, ClusterError>;
 
     /// Every object that is known, of every installed kind.
@@ -50,11 +50,12 @@ pub trait Cluster: Send + Sync {
 
     /// A namespace. What is known may be old; one that is not known is asked for, and
     /// one that is not there says nothing.
-    async fn namespace(&self, name: &str, trust: Trust) -> Result<NamespaceFacts, ClusterError>;
+    async fn namespace(&self, name: &str, trust: Freshness)
+    -> Result<NamespaceFacts, ClusterError>;
 
     /// The objects in a scope as the API server's store has them now: quorum reads, one of
     /// each kind.
-    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError>;
+    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError>;
 
     /// A secret with a credential, or with an ASO's settings. One that may not be read
     /// is no error: it says nothing of others.
@@ -62,13 +63,13 @@ pub trait Cluster: Send + Sync {
         &self,
         namespace: &str,
         name: &str,
-        trust: Trust,
-    ) -> Result<Secret, ClusterError>;
+        trust: Freshness,
+    ) -> Result<SecretLookup, ClusterError>;
 }
 
 /// Which objects to list.
 #[derive(Clone, Copy, Debug)]
-pub enum Listing<'a> {
+pub enum ObjectScope<'a> {
     /// Those in a namespace, of every installed kind of ASO's.
     Namespace(&'a str),
     /// Those of a kind, in all namespaces: its group and name.

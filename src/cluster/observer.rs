@@ -24,16 +24,16 @@ use tracing::warn;
 use crate::arm::Identity;
 use crate::claim::{Entry, MemberName, RequestUid};
 use crate::object::ObjectKey;
-use crate::registry::{Holding, Registry, RegistryError, Scope};
+use crate::registry::{ClaimScope, CopyFilter, Registry, RegistryError};
 
-use retries::Retries;
-pub use showing::Show;
-use showing::Shown;
-use unwritten::Unwritten;
+use retries::RetryDelays;
+use showing::ReportedState;
+pub use showing::Reporting;
+use unwritten::UnwrittenEntries;
 
-use super::ledger::Ledger;
-use super::queue::Queue;
-use super::stopwatch::Stopwatch;
+use super::ledger::ClaimIndex;
+use super::queue::KeyQueue;
+use super::stopwatch::DeadlineTracker;
 use super::{Cluster, ClusterError, FollowUp};
 
 /// How many objects are looked at together.
@@ -52,20 +52,20 @@ pub struct Observer {
     member: MemberName,
     registry: Arc<dyn Registry>,
     cluster: Arc<dyn Cluster>,
-    queue: Queue,
-    ledger: Ledger,
-    stopwatch: Stopwatch,
-    retries: Retries,
+    queue: KeyQueue,
+    ledger: ClaimIndex,
+    stopwatch: DeadlineTracker,
+    retries: RetryDelays,
     /// What differed at the first comparison and was not looked at since; `None`
     /// before that.
     backlog: Mutex<Option<HashSet<ObjectKey>>>,
     /// When each change of a namespace's policy was first seen under way.
     changes: Mutex<HashMap<RequestUid, Instant>>,
     /// What people overrode while the registry was away.
-    unwritten: Unwritten,
+    unwritten: UnwrittenEntries,
     limit: Duration,
-    show: Show,
-    shown: Shown,
+    show: Reporting,
+    shown: ReportedState,
 }
 
 /// Why an object could not be looked at; it is looked at again.
@@ -127,22 +127,22 @@ impl Observer {
             member,
             registry,
             cluster,
-            queue: Queue::default(),
-            ledger: Ledger::default(),
-            stopwatch: Stopwatch::new(limit),
-            retries: Retries::default(),
+            queue: KeyQueue::default(),
+            ledger: ClaimIndex::default(),
+            stopwatch: DeadlineTracker::new(limit),
+            retries: RetryDelays::default(),
             backlog: Mutex::default(),
             changes: Mutex::default(),
-            unwritten: Unwritten::default(),
+            unwritten: UnwrittenEntries::default(),
             limit,
-            show: Show::default(),
-            shown: Shown::default(),
+            show: Reporting::default(),
+            shown: ReportedState::default(),
         }
     }
 
     /// The same observer, which shows what it finds.
     #[must_use]
-    pub fn showing(self, show: Show) -> Self {
+    pub fn showing(self, show: Reporting) -> Self {
         Self { show, ..self }
     }
 
@@ -266,7 +266,7 @@ impl Observer {
     /// # Errors
     /// The registry did not answer.
     pub async fn sweep(&self) -> Result<(), RegistryError> {
-        let scope = Scope::Of(self.member.clone(), Holding::InFlight);
+        let scope = ClaimScope::Of(self.member.clone(), CopyFilter::InFlight);
         for known in self.registry.claims(&scope).await?.records {
             for (copy, held) in &known.record.copies {
                 if copy.member != self.member {

@@ -16,8 +16,8 @@ use crate::object::ObjectKey;
 /// What has time waits apart: it comes up when nothing else does, and a few at a time,
 /// so that thousands of objects that are enrolled keep nobody waiting.
 #[derive(Debug, Default)]
-pub struct Queue {
-    state: Mutex<State>,
+pub struct KeyQueue {
+    state: Mutex<QueueState>,
     changed: Notify,
 }
 
@@ -25,7 +25,7 @@ pub struct Queue {
 const AT_LEISURE: usize = 8;
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     ready: VecDeque<ObjectKey>,
     /// Since when something has been ready at any time.
     behind: Option<Instant>,
@@ -39,9 +39,9 @@ struct State {
     due: HashMap<ObjectKey, Instant>,
 }
 
-impl Queue {
+impl KeyQueue {
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -83,7 +83,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// The next object to look at. [`Queue::done`] must follow.
+    /// The next object to look at. [`KeyQueue::done`] must follow.
     pub async fn next(&self) -> ObjectKey {
         loop {
             let changed = self.changed.notified();
@@ -137,7 +137,7 @@ impl Queue {
     }
 }
 
-impl State {
+impl QueueState {
     fn add(&mut self, key: ObjectKey) {
         if self.running.contains(&key) {
             self.again.insert(key);
@@ -207,7 +207,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_is_not_added_twice() {
-        let queue = Queue::default();
+        let queue = KeyQueue::default();
         queue.add(key("a"));
         queue.add(key("a"));
         queue.add(key("b"));
@@ -220,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_changes_while_it_is_looked_at_comes_up_again_afterwards() {
-        let queue = Queue::default();
+        let queue = KeyQueue::default();
         queue.add(key("a"));
         assert_eq!(queue.next().await, key("a"));
         queue.add(key("a"));
@@ -232,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_time_lets_others_pass_and_is_taken_up_a_few_at_a_time() {
-        let queue = Queue::default();
+        let queue = KeyQueue::default();
         let names: Vec<String> = (0..=AT_LEISURE).map(|number| format!("{number}")).collect();
         queue.add_at_leisure(names.iter().map(|name| key(name)));
         queue.add(key("now"));
@@ -251,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_time_and_changes_while_it_is_looked_at_comes_up_again() {
-        let queue = Queue::default();
+        let queue = KeyQueue::default();
         queue.add_at_leisure([key("a"), key("b"), key("c")]);
         queue.keep_at_leisure(|one| *one != key("b"));
         assert_eq!(queue.next().await, key("a"));
@@ -268,7 +268,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_due_later_comes_later_and_the_earlier_time_counts() {
-        let queue = Queue::default();
+        let queue = KeyQueue::default();
         let start = Instant::now();
         queue.add_at(key("a"), start + Duration::from_secs(90));
         queue.add_at(key("a"), start + Duration::from_secs(5));

@@ -1,27 +1,27 @@
 //! From an object to its identity and policy, with what the cluster knows: makes the
-//! calls that [`Resolving`] asks for.
+//! calls that [`Resolver`] asks for.
 
 use std::sync::Arc;
 
 use crate::arm::{OwnerLink, Resolution, Unresolved};
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::policy::Effective;
-use crate::resolve::{Answer, Need, Question, Resolving, SETTINGS_SECRET};
+use crate::policy::EffectivePolicy;
+use crate::resolve::{Lookup, LookupAnswer, LookupRequest, Resolver, SETTINGS_SECRET};
 
 use super::{Cluster, ClusterError};
 
-pub use crate::resolve::{Resolved, Trust};
+pub use crate::resolve::{Freshness, ResolvedObject};
 
 /// A cluster as it would be, with some answers in place of its own.
-pub struct View<'a> {
+pub struct ClusterOverlay<'a> {
     cluster: &'a dyn Cluster,
-    trust: Trust,
-    instead: Vec<(Question, Answer)>,
+    trust: Freshness,
+    instead: Vec<(LookupRequest, LookupAnswer)>,
 }
 
-impl<'a> View<'a> {
+impl<'a> ClusterOverlay<'a> {
     /// A cluster as it is.
-    pub fn of(cluster: &'a dyn Cluster, trust: Trust) -> Self {
+    pub fn of(cluster: &'a dyn Cluster, trust: Freshness) -> Self {
         Self {
             cluster,
             trust,
@@ -32,29 +32,29 @@ impl<'a> View<'a> {
     /// The same with one object as it would be; `None`: not there.
     #[must_use]
     pub fn with(mut self, key: &ObjectKey, object: Option<&ObjectFacts>) -> Self {
-        let answer = Answer::Owner(object.cloned().map(Arc::new));
-        self.given(Need::Owner(key.clone()), answer);
+        let answer = LookupAnswer::Owner(object.cloned().map(Arc::new));
+        self.given(Lookup::Owner(key.clone()), answer);
         self
     }
 
     /// The same with a namespace as it would be, with this policy annotation.
     #[must_use]
     pub fn with_namespace(mut self, name: &str, policy: Option<&str>) -> Self {
-        let answer = Answer::Namespace(policy.map(Arc::from));
-        self.given(Need::Namespace(name.into()), answer);
+        let answer = LookupAnswer::Namespace(policy.map(Arc::from));
+        self.given(Lookup::Namespace(name.into()), answer);
         self
     }
 
-    fn given(&mut self, need: Need, answer: Answer) {
-        let trust = Trust::Store;
-        self.instead.push((Question { need, trust }, answer));
+    fn given(&mut self, need: Lookup, answer: LookupAnswer) {
+        let trust = Freshness::Store;
+        self.instead.push((LookupRequest { need, trust }, answer));
     }
 
     /// What an object's effective policy is in this view.
     ///
     /// # Errors
     /// The cluster did not answer.
-    pub async fn policy(&self, object: &ObjectFacts) -> Result<Effective, ClusterError> {
+    pub async fn policy(&self, object: &ObjectFacts) -> Result<EffectivePolicy, ClusterError> {
         self.find(object, |one| one.policy()).await
     }
 
@@ -80,7 +80,7 @@ impl<'a> View<'a> {
         object: &ObjectFacts,
     ) -> Result<(Vec<OwnerLink>, Option<Resolution>), ClusterError> {
         let (cluster, mut known) = (self.cluster, self.instead.clone());
-        let stored = Trust::Store;
+        let stored = Freshness::Store;
         let owners = look_up(cluster, object, stored, &mut known, |one| one.owners()).await?;
         if owners.is_empty() {
             return Ok((owners, None));
@@ -93,7 +93,7 @@ impl<'a> View<'a> {
     async fn find<T>(
         &self,
         object: &ObjectFacts,
-        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+        outcome: impl Fn(&Resolver<'_>) -> Result<T, LookupRequest>,
     ) -> Result<T, ClusterError> {
         look_up(
             self.cluster,
@@ -113,12 +113,12 @@ impl<'a> View<'a> {
 pub async fn look_up<T>(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
-    trust: Trust,
-    known: &mut Vec<(Question, Answer)>,
-    outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+    trust: Freshness,
+    known: &mut Vec<(LookupRequest, LookupAnswer)>,
+    outcome: impl Fn(&Resolver<'_>) -> Result<T, LookupRequest>,
 ) -> Result<T, ClusterError> {
     let (kinds, operators) = (cluster.kinds(), cluster.operators());
-    let mut resolving = Resolving::new(&kinds, &operators, object, trust, std::mem::take(known));
+    let mut resolving = Resolver::new(&kinds, &operators, object, trust, std::mem::take(known));
     let found = loop {
         match outcome(&resolving) {
             Ok(found) => break found,
@@ -136,16 +136,21 @@ pub async fn look_up<T>(
 ///
 /// # Errors
 /// The cluster did not answer.
-async fn answer(cluster: &dyn Cluster, question: &Question) -> Result<Answer, ClusterError> {
+async fn answer(
+    cluster: &dyn Cluster,
+    question: &LookupRequest,
+) -> Result<LookupAnswer, ClusterError> {
     let trust = question.trust;
     Ok(match &question.need {
-        Need::Owner(key) => Answer::Owner(cluster.object(key, trust).await?),
-        Need::Namespace(name) => Answer::Namespace(cluster.namespace(name, trust).await?.policy),
-        Need::OperatorSettings(operator) => {
-            Answer::Secret(cluster.secret(operator, SETTINGS_SECRET, trust).await?)
+        Lookup::Owner(key) => LookupAnswer::Owner(cluster.object(key, trust).await?),
+        Lookup::Namespace(name) => {
+            LookupAnswer::Namespace(cluster.namespace(name, trust).await?.policy)
         }
-        Need::Credential { namespace, name } => {
-            Answer::Secret(cluster.secret(namespace, name, trust).await?)
+        Lookup::OperatorSettings(operator) => {
+            LookupAnswer::Secret(cluster.secret(operator, SETTINGS_SECRET, trust).await?)
+        }
+        Lookup::Credential { namespace, name } => {
+            LookupAnswer::Secret(cluster.secret(namespace, name, trust).await?)
         }
     })
 }
@@ -157,9 +162,9 @@ async fn answer(cluster: &dyn Cluster, question: &Question) -> Result<Answer, Cl
 pub async fn effective_policy(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
-    trust: Trust,
-) -> Result<Effective, ClusterError> {
-    View::of(cluster, trust).policy(object).await
+    trust: Freshness,
+) -> Result<EffectivePolicy, ClusterError> {
+    ClusterOverlay::of(cluster, trust).policy(object).await
 }
 
 /// Works out an object's identity.
@@ -170,9 +175,9 @@ pub async fn effective_policy(
 pub async fn identity(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
-    trust: Trust,
+    trust: Freshness,
 ) -> Result<Result<Resolution, Unresolved>, ClusterError> {
-    View::of(cluster, trust).identity(object).await
+    ClusterOverlay::of(cluster, trust).identity(object).await
 }
 
 /// Works out both.
@@ -182,9 +187,9 @@ pub async fn identity(
 pub async fn resolve(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
-    trust: Trust,
-) -> Result<Resolved, ClusterError> {
-    View::of(cluster, trust)
+    trust: Freshness,
+) -> Result<ResolvedObject, ClusterError> {
+    ClusterOverlay::of(cluster, trust)
         .find(object, |one| one.resolved())
         .await
 }
@@ -196,8 +201,8 @@ pub async fn resolve(
 pub async fn strange_operator(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
-    trust: Trust,
+    trust: Freshness,
 ) -> Result<Option<Arc<str>>, ClusterError> {
-    let view = View::of(cluster, trust);
+    let view = ClusterOverlay::of(cluster, trust);
     view.find(object, |one| one.strange_operator()).await
 }

@@ -20,14 +20,14 @@ use crate::object::ObjectKey;
 
 /// When each request under way was first seen.
 #[derive(Debug)]
-pub struct Stopwatch {
+pub struct DeadlineTracker {
     /// How long a request may be under way.
     limit: Duration,
-    known: Mutex<HashMap<ObjectKey, Vec<Known>>>,
+    known: Mutex<HashMap<ObjectKey, Vec<TrackedRequest>>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct TrackedRequest {
     request: RequestUid,
     /// As written. Requests that were folded into one have it in common with none
     /// that was seen before.
@@ -37,7 +37,7 @@ struct Known {
 
 /// A copy's deadlines as they are written, while it shows them by this process's clock.
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenDeadlines {
     deadlines: Vec<(InFlight, Timestamp)>,
     /// When they were shown: by the clock that they are shown by, and by the one that only
     /// goes forward.
@@ -45,7 +45,7 @@ pub struct Written {
     this_moment: Instant,
 }
 
-impl Stopwatch {
+impl DeadlineTracker {
     /// For requests that are under way for no longer than `limit`.
     pub fn new(limit: Duration) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Stopwatch {
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn known(&self) -> MutexGuard<'_, HashMap<ObjectKey, Vec<Known>>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<ObjectKey, Vec<TrackedRequest>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,7 +69,7 @@ impl Stopwatch {
             .find(|known| known.request == *request && known.written == written);
         let since = found.map_or_else(Instant::now, |known| known.since);
         if found.is_none() {
-            requests.push(Known {
+            requests.push(TrackedRequest {
                 request: request.clone(),
                 written,
                 since,
@@ -81,7 +81,7 @@ impl Stopwatch {
     /// Puts this process's deadlines in place of those that are written, as times by
     /// the clock that shows `now`. To be called when the copy was just read: what is
     /// new in it is under way now.
-    pub fn show(&self, object: &ObjectKey, copy: &mut Copy, now: Timestamp) -> Written {
+    pub fn show(&self, object: &ObjectKey, copy: &mut Copy, now: Timestamp) -> WrittenDeadlines {
         let this_moment = Instant::now();
         let mut deadlines = Vec::new();
         for request in copy.in_flight_mut() {
@@ -90,7 +90,7 @@ impl Stopwatch {
             request.deadline = shift(now, this_moment, over);
             deadlines.push((request.clone(), as_written));
         }
-        Written {
+        WrittenDeadlines {
             deadlines,
             now,
             this_moment,
@@ -121,7 +121,7 @@ impl Stopwatch {
     }
 }
 
-impl Written {
+impl WrittenDeadlines {
     /// When a deadline that is shown is over.
     pub fn moment(&self, shown: Timestamp) -> Instant {
         let ahead = Duration::try_from(shown.duration_since(self.now));
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_counts_from_when_the_request_was_first_seen() {
-        let stopwatch = Stopwatch::new(LIMIT);
+        let stopwatch = DeadlineTracker::new(LIMIT);
         // Whatever is written, and whatever the clock shows.
         for (written, now) in [(0, 1_000_000), (1_000_000, 0)] {
             let mut read = copy(&[("r", written)]);
@@ -201,7 +201,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_is_seen_again_keeps_its_time() {
-        let stopwatch = Stopwatch::new(LIMIT);
+        let stopwatch = DeadlineTracker::new(LIMIT);
         let noted = stopwatch.note(&key(), &uid("old"), second(7));
         tokio::time::advance(Duration::from_secs(100)).await;
         let mut read = copy(&[("old", 7), ("new", 7)]);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_put_back() {
-        let stopwatch = Stopwatch::new(LIMIT);
+        let stopwatch = DeadlineTracker::new(LIMIT);
         let read = copy(&[("a", 1), ("b", 2), ("c", 3)]);
         let mut shown = read.clone();
         let written = stopwatch.show(&key(), &mut shown, second(50));
@@ -229,7 +229,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_over_is_forgotten_and_what_came_meanwhile_is_not() {
-        let stopwatch = Stopwatch::new(LIMIT);
+        let stopwatch = DeadlineTracker::new(LIMIT);
         for request in ["over", "under way"] {
             stopwatch.note(&key(), &uid(request), second(0));
         }

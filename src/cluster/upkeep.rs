@@ -20,7 +20,7 @@ use crate::registry::{Registry, RegistryError, Versioned};
 use crate::transfer::{Phase, Tally, Transfer};
 
 use super::ClusterError;
-use super::metrics::Metrics;
+use super::metrics::ObserverMetrics;
 
 /// How often transfers are looked after. Each round writes a transfer once at most.
 const ROUND: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const ROUNDS_TO_TIDY: u32 = 3;
 
 /// Tells which objects have labels: no claim does.
 #[async_trait]
-pub trait Labelled: Send + Sync {
+pub trait LabelSelectorQuery: Send + Sync {
     /// The objects of a namespace that a label selector finds.
     async fn labelled(
         &self,
@@ -39,20 +39,20 @@ pub trait Labelled: Send + Sync {
 }
 
 /// Looks after the transfers of one member.
-pub struct Upkeep {
+pub struct TransferController {
     /// The member.
     pub member: MemberName,
     /// Where transfers and claims are kept.
     pub registry: Arc<dyn Registry>,
     /// The member's own cluster.
-    pub labels: Arc<dyn Labelled>,
+    pub labels: Arc<dyn LabelSelectorQuery>,
     /// Where it is shown how far they are.
-    pub metrics: Metrics,
+    pub metrics: ObserverMetrics,
 }
 
 /// Why a transfer could not be looked after this time.
 #[derive(Debug, thiserror::Error)]
-pub enum UpkeepError {
+pub enum TransferControllerError {
     /// The registry did not do its part.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -64,7 +64,7 @@ pub enum UpkeepError {
     Cluster(#[from] ClusterError),
 }
 
-impl Upkeep {
+impl TransferController {
     /// Works until told to stop.
     pub async fn run(&self, shutdown: &CancellationToken) {
         let mut rounds = 0_u32;
@@ -108,7 +108,10 @@ impl Upkeep {
         Ok(())
     }
 
-    async fn look_after(&self, known: Versioned<Transfer>) -> Result<Tally, UpkeepError> {
+    async fn look_after(
+        &self,
+        known: Versioned<Transfer>,
+    ) -> Result<Tally, TransferControllerError> {
         let transfer = &known.record;
         match transfer.phase {
             Phase::Opening if transfer.reservation().from.member == self.member => {
@@ -135,7 +138,10 @@ impl Upkeep {
         }
     }
 
-    async fn open(&self, transfer: &Transfer) -> Result<transfers::Opened, UpkeepError> {
+    async fn open(
+        &self,
+        transfer: &Transfer,
+    ) -> Result<transfers::OpenedTransfer, TransferControllerError> {
         let chosen = match &transfer.selection.labels {
             Some(selector) if !transfer.turned => {
                 let namespace = &transfer.from.namespace;

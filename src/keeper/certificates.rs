@@ -12,8 +12,11 @@ use tracing::{error, info};
 
 use crate::server::tls::ReloadingCertificate;
 
-use super::configuration::Configuration;
-use super::plan::{self, Generation, Planner, Seen, Step, Stored};
+use super::configuration::WebhookConfiguration;
+use super::plan::{
+    self, CertificateGeneration, CertificatePlanner, CertificateState, CertificateStep,
+    StoredSecret,
+};
 use super::secret::SharedSecret;
 use super::{KeeperError, SelfSigned};
 
@@ -23,14 +26,14 @@ const BETWEEN_CERTIFICATES: Duration = Duration::from_secs(10);
 const NOTICE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The certificates' part.
-pub(super) struct Certificates {
+pub(super) struct CertificateKeeper {
     settings: SelfSigned,
-    planner: Planner,
-    serving: Serving,
+    planner: CertificatePlanner,
+    serving: ServingState,
     made: Option<Instant>,
 }
 
-enum Serving {
+enum ServingState {
     /// Whoever waits for the first certificate.
     NotYet(oneshot::Sender<Arc<ReloadingCertificate>>),
     Certificate(Arc<ReloadingCertificate>),
@@ -41,8 +44,8 @@ enum Serving {
 /// The first certificate of one's own, once it can be served.
 pub type FirstCertificate = oneshot::Receiver<Arc<ReloadingCertificate>>;
 
-/// What follows from a [`Step`].
-pub(super) enum Next {
+/// What follows from a [`CertificateStep`].
+pub(super) enum CertificateAction {
     /// Look again at once.
     Again,
     /// The bundle lacks these.
@@ -51,13 +54,13 @@ pub(super) enum Next {
     Wait(Duration),
 }
 
-impl Certificates {
+impl CertificateKeeper {
     pub(super) fn new(settings: SelfSigned) -> (Self, FirstCertificate) {
         let (sender, receiver) = oneshot::channel();
         let notice = NOTICE.min(settings.lifetime / 10);
         let certificates = Self {
-            planner: Planner::new(settings.names.clone(), notice),
-            serving: Serving::NotYet(sender),
+            planner: CertificatePlanner::new(settings.names.clone(), notice),
+            serving: ServingState::NotYet(sender),
             made: None,
             settings,
         };
@@ -67,39 +70,39 @@ impl Certificates {
     pub(super) async fn step(
         &mut self,
         shared: &SharedSecret,
-        configuration: Option<&Configuration>,
+        configuration: Option<&WebhookConfiguration>,
         secret: Option<&Secret>,
-    ) -> Result<Next, KeeperError> {
+    ) -> Result<CertificateAction, KeeperError> {
         let now = Timestamp::now();
-        let seen = Seen {
-            bundle: configuration.and_then(Configuration::bundle),
+        let seen = CertificateState {
+            bundle: configuration.and_then(WebhookConfiguration::bundle),
             stored: shared.stored(secret),
             now,
         };
         Ok(match self.planner.next(&seen) {
-            Step::Make { names, why } => {
+            CertificateStep::Make { names, why } => {
                 if let Some(pause) = self.must_wait() {
-                    return Ok(Next::Wait(pause));
+                    return Ok(CertificateAction::Wait(pause));
                 }
-                if let Stored::Unusable(_) = seen.stored {
+                if let StoredSecret::Unusable(_) = seen.stored {
                     error!(
                         "the {} cannot be used: {why}. What was served goes on being served",
                         shared.what()
                     );
                 }
                 self.make(shared, secret, &names, &why).await?;
-                Next::Again
+                CertificateAction::Again
             }
-            Step::Trust(cas) => Next::Trust(cas),
-            Step::Serve(generation) => {
+            CertificateStep::Trust(cas) => CertificateAction::Trust(cas),
+            CertificateStep::Serve(generation) => {
                 self.serve(shared, &generation)?;
                 self.planner.serves(generation);
-                Next::Again
+                CertificateAction::Again
             }
-            Step::Wait { until } => {
+            CertificateStep::Wait { until } => {
                 let pause = Duration::try_from(until.duration_since(now)).unwrap_or_default();
                 // A moment past it.
-                Next::Wait(pause + Duration::from_millis(20))
+                CertificateAction::Wait(pause + Duration::from_millis(20))
             }
         })
     }
@@ -118,7 +121,7 @@ impl Certificates {
         names: &BTreeSet<String>,
         why: &str,
     ) -> Result<(), KeeperError> {
-        let made = Generation::make(names, self.settings.lifetime, Timestamp::now());
+        let made = CertificateGeneration::make(names, self.settings.lifetime, Timestamp::now());
         let generation = made.map_err(|source| KeeperError::Make {
             names: names.iter().cloned().collect::<Vec<_>>().join(", "),
             source,
@@ -131,31 +134,35 @@ impl Certificates {
         Ok(())
     }
 
-    fn serve(&mut self, shared: &SharedSecret, generation: &Generation) -> Result<(), KeeperError> {
+    fn serve(
+        &mut self,
+        shared: &SharedSecret,
+        generation: &CertificateGeneration,
+    ) -> Result<(), KeeperError> {
         let (certificate, key) = (generation.certificate.as_bytes(), generation.key.as_bytes());
-        match std::mem::replace(&mut self.serving, Serving::Nobody) {
-            Serving::NotYet(first) => {
+        match std::mem::replace(&mut self.serving, ServingState::Nobody) {
+            ServingState::NotYet(first) => {
                 let client_ca = self.settings.client_ca.clone();
                 let what = shared.what();
                 match ReloadingCertificate::given(what, certificate, key, client_ca) {
                     Ok(served) => {
                         let served = Arc::new(served);
                         if first.send(served.clone()).is_ok() {
-                            self.serving = Serving::Certificate(served);
+                            self.serving = ServingState::Certificate(served);
                         }
                     }
                     Err(problem) => {
-                        self.serving = Serving::NotYet(first);
+                        self.serving = ServingState::NotYet(first);
                         return Err(problem.into());
                     }
                 }
             }
-            Serving::Certificate(served) => {
+            ServingState::Certificate(served) => {
                 let replaced = served.replace(certificate, key);
-                self.serving = Serving::Certificate(served);
+                self.serving = ServingState::Certificate(served);
                 replaced?;
             }
-            Serving::Nobody => {}
+            ServingState::Nobody => {}
         }
         let not_after = generation.not_after;
         info!(%not_after, "serving the certificate of the {}", shared.what());

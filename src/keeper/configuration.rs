@@ -24,10 +24,10 @@ use crate::server::path::{PathEnd, PathSecret};
 const SETS_MODE: &str = "sets-the-mode";
 
 /// The configuration, as read.
-pub(super) struct Configuration(pub(super) ValidatingWebhookConfiguration);
+pub(super) struct WebhookConfiguration(pub(super) ValidatingWebhookConfiguration);
 
 /// What a configuration should hold.
-pub(super) struct Wanted<'a> {
+pub(super) struct DesiredConfiguration<'a> {
     /// These CAs, where the guard keeps its own certificates.
     pub(super) trust: Option<&'a BTreeSet<Ca>>,
     /// This path, where it is to change.
@@ -36,7 +36,7 @@ pub(super) struct Wanted<'a> {
     pub(super) groups: &'a BTreeSet<String>,
 }
 
-impl Configuration {
+impl WebhookConfiguration {
     /// The guard's own webhooks, and where each stands.
     fn webhooks(&self) -> impl Iterator<Item = (usize, &ValidatingWebhook)> {
         let all = self.0.webhooks.iter().flatten().enumerate();
@@ -69,7 +69,7 @@ impl Configuration {
 
     /// The JSON patch that makes it hold what is wanted; `None` where it does. It applies to
     /// this version of the configuration only.
-    pub(super) fn patch(&self, wanted: &Wanted<'_>, now: Timestamp) -> Option<Value> {
+    pub(super) fn patch(&self, wanted: &DesiredConfiguration<'_>, now: Timestamp) -> Option<Value> {
         let mut operations = Vec::new();
         if let Some(trust) = wanted.trust {
             operations.extend(self.trust(trust, now));

@@ -1,4 +1,4 @@
-//! Making a [`Generation`], and reading one that was stored.
+//! Making a [`CertificateGeneration`], and reading one that was stored.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,14 +13,14 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::plan::{Ca, Generation};
+use super::plan::{Ca, CertificateGeneration};
 use crate::server::tls::{CertificateError, ReloadingCertificate};
 
 /// Certificates begin a twentieth of their lifetime ago, and at most this long, for
 /// machines whose clocks differ.
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_hours(1);
 
-impl Generation {
+impl CertificateGeneration {
     /// Makes a CA, has it sign one serving certificate, and forgets its key.
     ///
     /// # Errors

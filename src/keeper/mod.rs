@@ -35,11 +35,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::server::path::{PathSecret, Paths};
-use crate::server::readiness::Awaited;
+use crate::server::readiness::ReadinessCondition;
 use crate::server::tls::CertificateError;
 pub use certificates::FirstCertificate;
-use certificates::{Certificates, Next};
-use configuration::{Configuration, Wanted};
+use certificates::{CertificateAction, CertificateKeeper};
+use configuration::{DesiredConfiguration, WebhookConfiguration};
 use paths::PathKeeper;
 use secret::SharedSecret;
 
@@ -132,12 +132,12 @@ pub struct Keeper {
     groups: watch::Receiver<BTreeSet<String>>,
     secret: Option<SharedSecret>,
     paths: PathKeeper,
-    certificates: Option<Certificates>,
+    certificates: Option<CertificateKeeper>,
 }
 
 /// What one look asks for.
 #[derive(Default)]
-struct Turn {
+struct RoundOutcome {
     trust: Option<BTreeSet<plan::Ca>>,
     path: Option<PathSecret>,
     pause: Duration,
@@ -153,10 +153,10 @@ impl Keeper {
         client: Client,
         settings: KeeperSettings,
         groups: watch::Receiver<BTreeSet<String>>,
-        (paths, known): (Paths, Awaited),
+        (paths, known): (Paths, ReadinessCondition),
     ) -> (Self, Option<FirstCertificate>) {
         let lifetime = settings.certificates.as_ref().map(|of| of.lifetime);
-        let (certificates, first) = settings.certificates.map(Certificates::new).unzip();
+        let (certificates, first) = settings.certificates.map(CertificateKeeper::new).unzip();
         let secret = match &settings.path {
             PathSource::Secret { namespace, name } => {
                 Some(SharedSecret::new(&client, namespace.as_deref(), name))
@@ -251,10 +251,10 @@ impl Keeper {
             let (turn, failed) = match self.turn(configuration.as_ref()).await {
                 Ok(None) => continue,
                 Ok(Some(turn)) => (turn, None),
-                Err(error) => (Turn::default(), Some(error)),
+                Err(error) => (RoundOutcome::default(), Some(error)),
             };
             let groups = self.groups.borrow_and_update().clone();
-            let wanted = Wanted {
+            let wanted = DesiredConfiguration {
                 trust: turn.trust.as_ref(),
                 path: turn.path.as_ref(),
                 groups: &groups,
@@ -271,8 +271,8 @@ impl Keeper {
     /// it is time to look again.
     async fn turn(
         &mut self,
-        configuration: Option<&Configuration>,
-    ) -> Result<Option<Turn>, KeeperError> {
+        configuration: Option<&WebhookConfiguration>,
+    ) -> Result<Option<RoundOutcome>, KeeperError> {
         let secret = match &self.secret {
             Some(shared) => shared.read().await,
             None => Ok(None),
@@ -285,7 +285,7 @@ impl Keeper {
         let has_path = known.is_some();
         let (path, pause) = self.paths.step(configuration, known, Timestamp::now());
         let (secret, _) = (secret?, stored?);
-        let mut turn = Turn {
+        let mut turn = RoundOutcome {
             path,
             pause: pause.map_or(PERIOD, |pause| pause.min(PERIOD)),
             trust: None,
@@ -296,9 +296,9 @@ impl Keeper {
         if let Some(certificates) = &mut self.certificates {
             let step = certificates.step(shared, configuration, secret.as_ref());
             match step.await? {
-                Next::Again => return Ok(None),
-                Next::Trust(trust) => (turn.trust, turn.pause) = (Some(trust), RETRY),
-                Next::Wait(pause) => {
+                CertificateAction::Again => return Ok(None),
+                CertificateAction::Trust(trust) => (turn.trust, turn.pause) = (Some(trust), RETRY),
+                CertificateAction::Wait(pause) => {
                     turn.trust = Some(BTreeSet::new());
                     turn.pause = pause.min(turn.pause);
                 }
@@ -315,10 +315,10 @@ impl Keeper {
         format!("validatingwebhookconfiguration {}", self.name)
     }
 
-    async fn configuration(&self) -> Result<Option<Configuration>, KeeperError> {
+    async fn configuration(&self) -> Result<Option<WebhookConfiguration>, KeeperError> {
         let found = self.configurations.get_opt(&self.name);
         let found = call(&self.what(), "get", found).await?;
-        Ok(found.map(Configuration))
+        Ok(found.map(WebhookConfiguration))
     }
 
     async fn change(&self, patch: &Value) -> Result<(), KeeperError> {

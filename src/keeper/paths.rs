@@ -10,10 +10,10 @@ use tracing::warn;
 
 use crate::admission::registration::NO_ENFORCER;
 use crate::server::path::{PathSecret, Paths};
-use crate::server::readiness::Awaited;
+use crate::server::readiness::ReadinessCondition;
 
-use super::configuration::Configuration;
-use super::plan::path::{PathPlanner, SeenPaths};
+use super::configuration::WebhookConfiguration;
+use super::plan::path::{PathPlanner, PathState};
 use super::secret::path_in;
 use super::{KeeperError, PathSource};
 
@@ -27,7 +27,7 @@ pub(super) struct PathKeeper {
     planner: PathPlanner<PathSecret>,
     paths: Paths,
     /// Whoever waits for the first look.
-    known: Option<Awaited>,
+    known: Option<ReadinessCondition>,
     /// Whether it was said that the configuration may not be changed.
     told: bool,
 }
@@ -38,7 +38,7 @@ impl PathKeeper {
         source: PathSource,
         lifetime: Option<SignedDuration>,
         paths: Paths,
-        known: Awaited,
+        known: ReadinessCondition,
     ) -> Self {
         let notice = lifetime.map_or(NOTICE, |lifetime| NOTICE.min(lifetime / 10));
         Self {
@@ -65,18 +65,19 @@ impl PathKeeper {
     /// have, where it should change, and how soon to look again.
     pub(super) fn step(
         &mut self,
-        configuration: Option<&Configuration>,
+        configuration: Option<&WebhookConfiguration>,
         stored: Option<PathSecret>,
         now: Timestamp,
     ) -> (Option<PathSecret>, Option<Duration>) {
-        let plan = self.planner.next(&SeenPaths {
+        let plan = self.planner.next(&PathState {
             stored,
             // Where there is none yet, people print one.
-            configured: configuration.map_or_else(|| BTreeSet::from([None]), Configuration::paths),
+            configured: configuration
+                .map_or_else(|| BTreeSet::from([None]), WebhookConfiguration::paths),
             now,
         });
         self.paths.take(plan.take);
-        let may = configuration.is_some_and(Configuration::is_left_alone);
+        let may = configuration.is_some_and(WebhookConfiguration::is_left_alone);
         if plan.point_to.is_some() && !may && !self.told && configuration.is_some() {
             self.told = true;
             warn!(
@@ -125,7 +126,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::server::metrics::Metrics;
+    use crate::server::metrics::ServerMetrics;
     use crate::server::readiness::Readiness;
 
     #[tokio::test]
@@ -139,7 +140,7 @@ mod tests {
         let keeper = PathKeeper::new(PathSource::File(file), None, paths.clone(), known);
         keeper.without_configuration().await;
         let router = Router::new().route("/validate", post(|| async { "yes" }));
-        let router = paths.before(router, Metrics::default());
+        let router = paths.before(router, ServerMetrics::default());
         let request = Request::post(secret.below("/validate"));
         let request = request.body(Body::empty()).unwrap();
         assert_eq!(router.oneshot(request).await.unwrap().status(), 200);

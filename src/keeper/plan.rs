@@ -1,6 +1,6 @@
 //! What to do next about the serving certificate: a state machine without I/O or clock.
 //!
-//! One Secret, shared by all replicas, holds one [`Generation`]: the newest. Each replica
+//! One Secret, shared by all replicas, holds one [`CertificateGeneration`]: the newest. Each replica
 //! adds its CA to the webhook configuration's bundle, goes on serving what it serves, and
 //! changes over once it has seen the bundle hold the new CA for a while. Nothing is ever
 //! taken out of the bundle but what has expired, so a replica that is late harms nobody.
@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 /// A CA, the one serving certificate that it signed, and that one's key. The CA's own key
 /// is forgotten as soon as it has signed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Generation {
+pub struct CertificateGeneration {
     /// The CA's certificate.
     pub ca: Ca,
     /// The serving certificate, PEM.
@@ -32,7 +32,7 @@ pub struct Generation {
 }
 
 /// Without the key.
-impl fmt::Debug for Generation {
+impl fmt::Debug for CertificateGeneration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Generation")
             .field("names", &self.names)
@@ -46,7 +46,7 @@ impl fmt::Debug for Generation {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Ca(pub Arc<[u8]>);
 
-impl Generation {
+impl CertificateGeneration {
     /// When it is time for the next one: two thirds into its validity.
     pub fn renew_at(&self) -> Timestamp {
         self.not_before + self.not_after.duration_since(self.not_before) / 3 * 2
@@ -59,30 +59,30 @@ impl Generation {
 
 /// What the shared Secret holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub enum StoredSecret {
     /// Nothing, or there is no Secret.
     Nothing,
     /// Something that cannot be served, for this reason.
     Unusable(String),
     /// A generation.
-    Generation(Generation),
+    Generation(CertificateGeneration),
 }
 
 /// One look at the cluster: the configuration's bundle was read first, then the Secret.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct CertificateState {
     /// The CAs that every webhook of the configuration trusts; `None` where there is no
     /// configuration, so that nobody calls.
     pub bundle: Option<BTreeSet<Ca>>,
     /// The Secret.
-    pub stored: Stored,
+    pub stored: StoredSecret,
     /// When.
     pub now: Timestamp,
 }
 
-/// What to do next. After each but [`Step::Wait`], look again.
+/// What to do next. After each but [`CertificateStep::Wait`], look again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CertificateStep {
     /// Put a new generation for these names into the Secret, on condition that it still
     /// holds what was seen.
     Make {
@@ -95,7 +95,7 @@ pub enum Step {
     /// that was seen.
     Trust(BTreeSet<Ca>),
     /// Serve this from now on; new connections get it.
-    Serve(Generation),
+    Serve(CertificateGeneration),
     /// Nothing, until something changes or it is this time.
     Wait {
         /// When to look again at the latest.
@@ -105,18 +105,18 @@ pub enum Step {
 
 /// One replica's part.
 #[derive(Clone, Debug)]
-pub struct Planner {
+pub struct CertificatePlanner {
     /// What a serving certificate must be good for.
     names: BTreeSet<String>,
     /// How long a CA is in the bundle before a replica changes over to its certificate:
     /// API servers take a moment to notice a new bundle.
     notice: SignedDuration,
-    serving: Option<Generation>,
+    serving: Option<CertificateGeneration>,
     /// A CA that was seen in the bundle at every look, and since when.
     trusted: Option<(Ca, Timestamp)>,
 }
 
-impl Planner {
+impl CertificatePlanner {
     /// A replica that serves nothing yet.
     pub fn new(names: BTreeSet<String>, notice: SignedDuration) -> Self {
         Self {
@@ -128,17 +128,17 @@ impl Planner {
     }
 
     /// What it serves.
-    pub fn serving(&self) -> Option<&Generation> {
+    pub fn serving(&self) -> Option<&CertificateGeneration> {
         self.serving.as_ref()
     }
 
-    /// Takes note that a [`Step::Serve`] was taken.
-    pub fn serves(&mut self, generation: Generation) {
+    /// Takes note that a [`CertificateStep::Serve`] was taken.
+    pub fn serves(&mut self, generation: CertificateGeneration) {
         self.serving = Some(generation);
     }
 
     /// The next step after a look.
-    pub fn next(&mut self, seen: &Seen) -> Step {
+    pub fn next(&mut self, seen: &CertificateState) -> CertificateStep {
         let generation = match self.usable(seen) {
             Ok(generation) => generation,
             Err(step) => return step,
@@ -146,27 +146,30 @@ impl Planner {
         let missing = self.missing(generation, seen);
         self.remember(generation, seen);
         if !missing.is_empty() {
-            return Step::Trust(missing);
+            return CertificateStep::Trust(missing);
         }
         if self.serving.as_ref() == Some(generation) {
-            return Step::Wait {
+            return CertificateStep::Wait {
                 until: generation.renew_at(),
             };
         }
         let change = self.change_at(seen);
         if seen.now < change {
-            return Step::Wait { until: change };
+            return CertificateStep::Wait { until: change };
         }
-        Step::Serve(generation.clone())
+        CertificateStep::Serve(generation.clone())
     }
 
     /// What the Secret holds, where it is good for a while yet.
-    fn usable<'a>(&self, seen: &'a Seen) -> Result<&'a Generation, Step> {
-        let make = |names: BTreeSet<String>, why: String| Err(Step::Make { names, why });
+    fn usable<'a>(
+        &self,
+        seen: &'a CertificateState,
+    ) -> Result<&'a CertificateGeneration, CertificateStep> {
+        let make = |names: BTreeSet<String>, why: String| Err(CertificateStep::Make { names, why });
         let generation = match &seen.stored {
-            Stored::Nothing => return make(self.names.clone(), "there is none".to_owned()),
-            Stored::Unusable(why) => return make(self.names.clone(), why.clone()),
-            Stored::Generation(generation) => generation,
+            StoredSecret::Nothing => return make(self.names.clone(), "there is none".to_owned()),
+            StoredSecret::Unusable(why) => return make(self.names.clone(), why.clone()),
+            StoredSecret::Generation(generation) => generation,
         };
         // All names together: replicas of two versions, told different names, would
         // otherwise replace each other's certificate for as long as both run.
@@ -189,7 +192,7 @@ impl Planner {
 
     /// The CAs that the bundle should hold and does not: the Secret's, and that of what is
     /// served.
-    fn missing(&self, generation: &Generation, seen: &Seen) -> BTreeSet<Ca> {
+    fn missing(&self, generation: &CertificateGeneration, seen: &CertificateState) -> BTreeSet<Ca> {
         let Some(bundle) = &seen.bundle else {
             return BTreeSet::new();
         };
@@ -199,7 +202,7 @@ impl Planner {
     }
 
     /// Remembers since when the bundle has held the CA without a gap.
-    fn remember(&mut self, generation: &Generation, seen: &Seen) {
+    fn remember(&mut self, generation: &CertificateGeneration, seen: &CertificateState) {
         let bundle = seen.bundle.as_ref();
         if bundle.is_some_and(|bundle| !bundle.contains(&generation.ca)) {
             self.trusted = None;
@@ -214,7 +217,7 @@ impl Planner {
     }
 
     /// When to change over to what the Secret holds.
-    fn change_at(&self, seen: &Seen) -> Timestamp {
+    fn change_at(&self, seen: &CertificateState) -> Timestamp {
         let waits = seen.bundle.is_some()
             && self
                 .serving

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 
-use super::plan::{Generation, Stored};
+use super::plan::{CertificateGeneration, StoredSecret};
 use super::{KeeperError, call};
 use crate::server::path::PathSecret;
 
@@ -59,15 +59,15 @@ impl SharedSecret {
     }
 
     /// What it holds.
-    pub(super) fn stored(&self, secret: Option<&Secret>) -> Stored {
+    pub(super) fn stored(&self, secret: Option<&Secret>) -> StoredSecret {
         let [ca, certificate, key] = [CA, CERTIFICATE, KEY].map(|key| part(secret, key));
         // A chart may make it empty.
         if ca.is_empty() && certificate.is_empty() && key.is_empty() {
-            return Stored::Nothing;
+            return StoredSecret::Nothing;
         }
-        match Generation::read(ca, certificate, key, &self.what) {
-            Ok(generation) => Stored::Generation(generation),
-            Err(why) => Stored::Unusable(why),
+        match CertificateGeneration::read(ca, certificate, key, &self.what) {
+            Ok(generation) => StoredSecret::Generation(generation),
+            Err(why) => StoredSecret::Unusable(why),
         }
     }
 
@@ -76,7 +76,7 @@ impl SharedSecret {
     pub(super) async fn put(
         &self,
         seen: Option<Secret>,
-        generation: &Generation,
+        generation: &CertificateGeneration,
     ) -> Result<bool, KeeperError> {
         let (ca, path) = (generation.ca.to_pem(), PathSecret::random());
         let parts = [

@@ -9,8 +9,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::configuration::{Configuration, Wanted};
-use super::plan::{Ca, Generation};
+use super::configuration::{DesiredConfiguration, WebhookConfiguration};
+use super::plan::{Ca, CertificateGeneration};
 use crate::admission::Exempt;
 use crate::admission::registration::{
     CRD_WEBHOOK, FailurePolicy, MODE_WEBHOOK, NAMESPACE_WEBHOOK, Registration, Target,
@@ -23,14 +23,14 @@ fn texts(texts: &[&str]) -> BTreeSet<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
 }
 
-fn generation() -> Generation {
+fn generation() -> CertificateGeneration {
     let names = texts(&["127.0.0.1", "::1", "aso-guard.aso-guard-system.svc"]);
-    Generation::make(&names, LIFETIME, Timestamp::now()).unwrap()
+    CertificateGeneration::make(&names, LIFETIME, Timestamp::now()).unwrap()
 }
 
-fn read(ca: &str, certificate: &str, key: &str) -> Result<Generation, String> {
+fn read(ca: &str, certificate: &str, key: &str) -> Result<CertificateGeneration, String> {
     let [ca, certificate, key] = [ca, certificate, key].map(str::as_bytes);
-    Generation::read(ca, certificate, key, "secret x/y")
+    CertificateGeneration::read(ca, certificate, key, "secret x/y")
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn what_is_made_reads_back_the_same() {
 #[test]
 fn a_name_may_be_longer_than_a_common_name() {
     let name = format!("{}.{}.svc", "s".repeat(63), "n".repeat(63));
-    let made = Generation::make(&texts(&[&name]), LIFETIME, Timestamp::now()).unwrap();
+    let made = CertificateGeneration::make(&texts(&[&name]), LIFETIME, Timestamp::now()).unwrap();
     let read = read(&made.ca.to_pem(), &made.certificate, &made.key).unwrap();
     assert_eq!(read.names, texts(&[&name]));
 }
@@ -73,11 +73,11 @@ fn what_cannot_be_served_says_why(#[case] parts: [&str; 3], #[case] expected: &s
 }
 
 /// A configuration as the guard prints it, with a webhook of somebody else's in it.
-fn configuration(groups: &[&str]) -> Configuration {
+fn configuration(groups: &[&str]) -> WebhookConfiguration {
     configured(Target::Url("https://127.0.0.1/validate".to_owned()), groups)
 }
 
-fn configured(target: Target, groups: &[&str]) -> Configuration {
+fn configured(target: Target, groups: &[&str]) -> WebhookConfiguration {
     let registration = Registration {
         target,
         ca: None,
@@ -93,11 +93,11 @@ fn configured(target: Target, groups: &[&str]) -> Configuration {
     let mut foreign = webhooks[0].clone();
     foreign.name = "write.example.com".to_owned();
     webhooks.insert(0, foreign);
-    Configuration(configuration)
+    WebhookConfiguration(configuration)
 }
 
 /// What an API server makes of the patch: `replace` and `add` of members of objects.
-fn patched(configuration: &Configuration, patch: &Value) -> Configuration {
+fn patched(configuration: &WebhookConfiguration, patch: &Value) -> WebhookConfiguration {
     let mut object = serde_json::to_value(&configuration.0).unwrap();
     for operation in patch.as_array().unwrap() {
         let pointer = operation["path"].as_str().unwrap();
@@ -108,7 +108,7 @@ fn patched(configuration: &Configuration, patch: &Value) -> Configuration {
         }
         parent[member] = operation["value"].clone();
     }
-    Configuration(serde_json::from_value::<ValidatingWebhookConfiguration>(object).unwrap())
+    WebhookConfiguration(serde_json::from_value::<ValidatingWebhookConfiguration>(object).unwrap())
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_ca_is_added_to_each_webhook_of_the_guards_and_to_no_other() {
     let mut after = before;
     for (trust, expected) in [(&one, 1), (&two, 2)] {
         let trust = BTreeSet::from([trust.clone()]);
-        let wanted = Wanted {
+        let wanted = DesiredConfiguration {
             trust: Some(&trust),
             path: None,
             groups: &groups,
@@ -136,7 +136,7 @@ fn a_ca_is_added_to_each_webhook_of_the_guards_and_to_no_other() {
     let webhooks = after.0.webhooks.as_ref().unwrap();
     assert_eq!(webhooks[0].client_config.ca_bundle, None);
     // Where the certificates are somebody else's, so is the bundle.
-    let hands_off = Wanted {
+    let hands_off = DesiredConfiguration {
         trust: None,
         path: None,
         groups: &groups,
@@ -147,7 +147,7 @@ fn a_ca_is_added_to_each_webhook_of_the_guards_and_to_no_other() {
 #[test]
 fn what_has_expired_goes_and_what_was_wiped_comes_back() {
     let now = Timestamp::now();
-    let old = Generation::make(
+    let old = CertificateGeneration::make(
         &texts(&["x"]),
         SignedDuration::from_secs(60),
         now - SignedDuration::from_hours(1),
@@ -164,7 +164,7 @@ fn what_has_expired_goes_and_what_was_wiped_comes_back() {
     assert_eq!(before.bundle(), Some(BTreeSet::new()));
     let trust = BTreeSet::from([new.clone()]);
     let groups = BTreeSet::new();
-    let wanted = Wanted {
+    let wanted = DesiredConfiguration {
         trust: Some(&trust),
         path: None,
         groups: &groups,
@@ -178,7 +178,7 @@ fn a_group_that_is_installed_is_asked_about() {
     let now = Timestamp::now();
     let before = configuration(&["storage.azure.com"]);
     let groups = texts(&["new.azure.com", "storage.azure.com"]);
-    let wanted = Wanted {
+    let wanted = DesiredConfiguration {
         trust: None,
         path: None,
         groups: &groups,
@@ -207,7 +207,7 @@ fn a_group_that_is_installed_is_asked_about() {
     assert_eq!(condition, expected);
     // What is no longer installed stays: ASO may install it again at any time.
     let none = BTreeSet::new();
-    let wanted = Wanted {
+    let wanted = DesiredConfiguration {
         trust: None,
         path: None,
         groups: &none,
@@ -220,7 +220,7 @@ fn a_group_that_is_installed_is_asked_about() {
 fn an_older_configuration_is_asked_about_all_of_a_namespace() {
     let now = Timestamp::now();
     let (groups, newer) = (BTreeSet::new(), configuration(&["storage.azure.com"]));
-    let wanted = Wanted {
+    let wanted = DesiredConfiguration {
         trust: None,
         path: None,
         groups: &groups,
@@ -290,7 +290,7 @@ fn the_path_is_put_into_each_webhook_of_the_guards_and_into_no_other(
     assert_eq!(after.paths(), BTreeSet::from([None]));
     let groups = BTreeSet::new();
     for secret in [PathSecret::random(), PathSecret::random()] {
-        let wanted = Wanted {
+        let wanted = DesiredConfiguration {
             trust: None,
             path: Some(&secret),
             groups: &groups,
@@ -321,7 +321,7 @@ fn a_path_that_is_none_of_the_guards_is_not_taken() {
     let elsewhere = Target::Url("https://10.0.0.1/".to_owned());
     let before = configured(elsewhere, &["storage.azure.com"]);
     let (secret, groups) = (PathSecret::random(), BTreeSet::new());
-    let wanted = Wanted {
+    let wanted = DesiredConfiguration {
         trust: None,
         path: Some(&secret),
         groups: &groups,

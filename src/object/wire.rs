@@ -9,22 +9,22 @@ use super::{Annotations, ObjectFacts, ObjectKey, OwnerRef};
 
 /// An ASO object on the wire, reduced to what [`ObjectFacts`] keeps.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Object {
+pub struct WireObject {
     /// `metadata`.
     #[serde(default, deserialize_with = "object")]
-    pub metadata: Metadata,
+    pub metadata: WireMetadata,
     /// `spec`.
     #[serde(default, deserialize_with = "optional_object")]
-    pub spec: Option<Spec>,
+    pub spec: Option<WireSpec>,
     /// `status`.
     #[serde(default, deserialize_with = "optional_object")]
-    pub status: Option<Status>,
+    pub status: Option<WireStatus>,
 }
 
 /// The metadata that is read.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Metadata {
+pub struct WireMetadata {
     /// `name`; a CREATE by `generateName` has its final one at validation.
     #[serde(default)]
     pub name: Box<str>,
@@ -75,26 +75,22 @@ pub struct WireAnnotations {
 }
 
 /// What is read of `spec`.
-#[expect(
-    clippy::struct_field_names,
-    reason = "the fields are named as in ASO's CRDs"
-)]
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Spec {
+pub struct WireSpec {
     #[serde(default)]
     azure_name: Option<Box<str>>,
     #[serde(default)]
     azure_name_from_config: Option<serde::de::IgnoredAny>,
     #[serde(default, deserialize_with = "optional_object")]
-    owner: Option<Owner>,
+    owner: Option<WireOwner>,
     #[serde(default, deserialize_with = "optional_object")]
-    operator_spec: Option<OperatorSpec>,
+    operator_spec: Option<WireOperatorSpec>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Owner {
+struct WireOwner {
     #[serde(default)]
     group: Option<Box<str>>,
     #[serde(default)]
@@ -107,19 +103,19 @@ struct Owner {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OperatorSpec {
+struct WireOperatorSpec {
     #[serde(default)]
     naming_convention: Option<Box<str>>,
 }
 
 /// What is read of `status`.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Status {
+pub struct WireStatus {
     #[serde(default)]
     id: Option<Box<str>>,
 }
 
-impl Object {
+impl WireObject {
     /// The facts of this object, whose kind and namespace are known from where it
     /// was read.
     pub fn into_facts(self, group: &str, kind: &str, namespace: &str) -> ObjectFacts {
@@ -158,7 +154,7 @@ impl Object {
 
 /// A Namespace, as far as it matters to the copies in it.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Namespace {
+pub struct WireNamespace {
     #[serde(default, deserialize_with = "object")]
     metadata: NamespaceMetadata,
 }
@@ -190,7 +186,7 @@ struct NamespaceLabels {
     mode: Option<Box<str>>,
 }
 
-impl Namespace {
+impl WireNamespace {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.metadata.name
@@ -220,25 +216,25 @@ impl Namespace {
 
 /// A CustomResourceDefinition: which kind it defines.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Definition {
+pub struct WireCrd {
     /// `spec`.
     #[serde(deserialize_with = "object")]
-    pub spec: DefinitionSpec,
+    pub spec: WireCrdSpec,
 }
 
 /// What is read of a CRD's `spec`.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct DefinitionSpec {
+pub struct WireCrdSpec {
     /// The API group.
     pub group: Box<str>,
     /// The kind's names.
     #[serde(deserialize_with = "object")]
-    pub names: DefinitionNames,
+    pub names: WireCrdNames,
 }
 
 /// What is read of a CRD's `spec.names`.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct DefinitionNames {
+pub struct WireCrdNames {
     /// The kind.
     pub kind: Box<str>,
 }

@@ -4,7 +4,7 @@ use futures::future::try_join_all;
 
 use crate::claim::{Answer, Call, Record};
 
-use super::{Put, RecordVersion, Registry, RegistryError, Scope, Versioned};
+use super::{ClaimScope, PutOutcome, RecordVersion, Registry, RegistryError, Versioned};
 
 /// Makes one call of an [`Attempt`](crate::claim::Attempt).
 ///
@@ -20,8 +20,8 @@ pub async fn make(
             Answer::Claim(known.map(|known| (known.record, known.version)))
         }
         Call::Put(record, expected) => match registry.put_claim(record, expected).await? {
-            Put::Stored(_) => Answer::Stored,
-            Put::Conflict => Answer::Conflict,
+            PutOutcome::Stored(_) => Answer::Stored,
+            PutOutcome::Conflict => Answer::Conflict,
         },
         Call::Claims(identities) => {
             let reads = identities.iter().map(|one| registry.claim(one));
@@ -29,7 +29,7 @@ pub async fn make(
             Answer::Claims(records(read.into_iter().flatten()))
         }
         Call::Below(identity) => {
-            let scope = Scope::Below(identity.clone());
+            let scope = ClaimScope::Below(identity.clone());
             Answer::Claims(records(registry.claims(&scope).await?.whole()?))
         }
     })

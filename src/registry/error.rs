@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::Unreadable;
+use super::UnreadableRecord;
 
 /// Why a registry did not do what was asked.
 #[derive(Debug, Error)]
@@ -26,5 +26,5 @@ pub enum RegistryError {
     },
     /// It holds a record that cannot be read, and the answer rests on it.
     #[error(transparent)]
-    Corrupt(#[from] Unreadable),
+    Corrupt(#[from] UnreadableRecord),
 }

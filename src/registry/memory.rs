@@ -10,18 +10,18 @@ use crate::claim::{ClaimState, MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
 use super::{
-    Cursor, Holding, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError,
-    Scope, Unreadable, Versioned,
+    ClaimPage, ClaimScope, CopyFilter, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion,
+    Registry, RegistryError, UnreadableRecord, Versioned,
 };
 
 /// A registry that lives and dies with the process.
 #[derive(Debug, Default)]
 pub struct MemoryRegistry {
-    tables: Mutex<Tables>,
+    tables: Mutex<MemoryTables>,
 }
 
 #[derive(Debug, Default)]
-struct Tables {
+struct MemoryTables {
     /// The version the next write gets: one count for all, so that none is ever
     /// used twice for one record.
     next: u64,
@@ -38,7 +38,7 @@ impl MemoryRegistry {
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn tables(&self) -> MutexGuard<'_, Tables> {
+    fn tables(&self) -> MutexGuard<'_, MemoryTables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,18 +61,18 @@ fn put<K: Ord, T>(
     key: K,
     record: Option<T>,
     expected: Option<&RecordVersion>,
-) -> Put {
+) -> PutOutcome {
     let held = table.get(&key).map(|(number, _)| version(*number));
     if held.as_ref() != expected {
-        return Put::Conflict;
+        return PutOutcome::Conflict;
     }
     let Some(record) = record else {
         table.remove(&key);
-        return Put::Stored(None);
+        return PutOutcome::Stored(None);
     };
     *next += 1;
     table.insert(key, (*next, record));
-    Put::Stored(Some(version(*next)))
+    PutOutcome::Stored(Some(version(*next)))
 }
 
 #[async_trait]
@@ -85,7 +85,7 @@ impl Registry for MemoryRegistry {
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let stored = (!record.is_empty()).then(|| record.clone());
         let tables = &mut *self.tables();
         let key = record.identity.key();
@@ -98,10 +98,14 @@ impl Registry for MemoryRegistry {
         ))
     }
 
-    async fn claims_page(&self, scope: &Scope, _: Option<&Cursor>) -> Result<Page, RegistryError> {
+    async fn claims_page(
+        &self,
+        scope: &ClaimScope,
+        _: Option<&Cursor>,
+    ) -> Result<ClaimPage, RegistryError> {
         let tables = self.tables();
         let claims = match scope {
-            Scope::Below(identity) => {
+            ClaimScope::Below(identity) => {
                 let key = identity.key();
                 let from_here = tables.claims.range(key.clone()..);
                 from_here
@@ -118,9 +122,9 @@ impl Registry for MemoryRegistry {
                 .map(versioned)
                 .collect(),
         };
-        Ok(Page {
+        Ok(ClaimPage {
             claims,
-            ..Page::default()
+            ..ClaimPage::default()
         })
     }
 
@@ -135,7 +139,7 @@ impl Registry for MemoryRegistry {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let tables = &mut *self.tables();
         let name = member.name.clone();
         let stored = Some(member.clone());
@@ -152,13 +156,13 @@ impl Registry for MemoryRegistry {
         &self,
         name: &MemberName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let tables = &mut *self.tables();
         let (next, members) = (&mut tables.next, &mut tables.members);
         Ok(put(next, members, name.clone(), None, Some(expected)))
     }
 
-    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+    async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         Ok(self.tables().members.values().map(versioned).collect())
     }
 
@@ -173,7 +177,7 @@ impl Registry for MemoryRegistry {
         &self,
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let tables = &mut *self.tables();
         let (next, transfers) = (&mut tables.next, &mut tables.transfers);
         let (name, stored) = (transfer.name.clone(), Some(transfer.clone()));
@@ -184,20 +188,20 @@ impl Registry for MemoryRegistry {
         &self,
         name: &TransferName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let tables = &mut *self.tables();
         let (next, transfers) = (&mut tables.next, &mut tables.transfers);
         Ok(put(next, transfers, name.clone(), None, Some(expected)))
     }
 
-    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+    async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         Ok(self.tables().transfers.values().map(versioned).collect())
     }
 }
 
-impl Scope {
+impl ClaimScope {
     /// Whether a claim that cannot be read may be in this scope.
-    pub fn may_cover(&self, unreadable: &Unreadable) -> bool {
+    pub fn may_cover(&self, unreadable: &UnreadableRecord) -> bool {
         match (self, &unreadable.identity) {
             (Self::Below(top), Some(identity)) => identity.is_below(top),
             _ => true,
@@ -221,7 +225,7 @@ impl Scope {
             }
             Self::Of(member, holding) => record.copies.iter().any(|(copy, held)| {
                 copy.member == *member
-                    && (*holding == Holding::AnyCopy || held.next_deadline().is_some())
+                    && (*holding == CopyFilter::AnyCopy || held.next_deadline().is_some())
             }),
         }
     }

@@ -14,12 +14,12 @@ use tracing::{error, info};
 
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
-use crate::telemetry::calls::Calls;
+use crate::telemetry::calls::CallMetrics;
 use crate::transfer::Transfer;
 
 use super::{
-    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
-    Unreadable, Versioned,
+    ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
+    RegistryError, UnreadableRecord, Versioned,
 };
 
 /// From a registry in memory to the longest that a call may take, in seconds.
@@ -51,47 +51,48 @@ const OPERATIONS: [&str; 11] = [
 
 /// Counts calls, and records that cannot be read.
 #[derive(Clone, Debug)]
-pub struct Metrics {
-    calls: Calls<Call>,
-    unreadable: Family<Kind, Gauge>,
-    met: Arc<Mutex<BTreeMap<Met, Instant>>>,
+pub struct RegistryMetrics {
+    calls: CallMetrics<CallLabels>,
+    unreadable: Family<RecordKindLabels, Gauge>,
+    met: Arc<Mutex<BTreeMap<KnownUnreadable, Instant>>>,
 }
 
 /// A record that cannot be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Met {
+struct KnownUnreadable {
     kind: &'static str,
     name: String,
     why: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
+struct RecordKindLabels {
     kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Call {
+struct CallLabels {
     operation: &'static str,
     outcome: &'static str,
 }
 
-impl Default for Metrics {
+impl Default for RegistryMetrics {
     fn default() -> Self {
         Self {
-            calls: Calls::timed(&BUCKETS),
+            calls: CallMetrics::timed(&BUCKETS),
             unreadable: Family::default(),
             met: Arc::default(),
         }
     }
 }
 
-impl Metrics {
+impl RegistryMetrics {
     /// Adds them to what is served.
     pub fn register(&self, registry: &mut Exposition) {
         for operation in OPERATIONS {
             let outcome = "ok";
-            self.calls.show(operation, &Call { operation, outcome });
+            self.calls
+                .show(operation, &CallLabels { operation, outcome });
         }
         self.calls.register(
             registry,
@@ -110,12 +111,12 @@ impl Metrics {
     }
 
     /// Counts records that cannot be read, and logs each once.
-    fn meet(&self, unreadable: &[Unreadable]) {
+    fn meet(&self, unreadable: &[UnreadableRecord]) {
         let now = Instant::now();
         // No call panics while it holds the lock, so a poisoned one is as good.
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         for one in unreadable {
-            let key = Met {
+            let key = KnownUnreadable {
                 kind: one.kind,
                 name: one.name.clone(),
                 why: one.why.clone(),
@@ -132,20 +133,22 @@ impl Metrics {
             let mut names: Vec<&str> = names.map(|one| &*one.name).collect();
             names.dedup();
             let count = i64::try_from(names.len()).unwrap_or(i64::MAX);
-            self.unreadable.get_or_create(&Kind { kind }).set(count);
+            self.unreadable
+                .get_or_create(&RecordKindLabels { kind })
+                .set(count);
         }
     }
 }
 
 /// A registry, and what is counted of it.
-pub struct Metered {
+pub struct MeteredRegistry {
     inner: Arc<dyn Registry>,
-    metrics: Metrics,
+    metrics: RegistryMetrics,
 }
 
-impl Metered {
+impl MeteredRegistry {
     /// Counts the calls of `inner`.
-    pub fn new(inner: Arc<dyn Registry>, metrics: Metrics) -> Self {
+    pub fn new(inner: Arc<dyn Registry>, metrics: RegistryMetrics) -> Self {
         Self { inner, metrics }
     }
 
@@ -166,7 +169,7 @@ impl Metered {
                 "corrupt"
             }
         };
-        let call = Call { operation, outcome };
+        let call = CallLabels { operation, outcome };
         self.metrics.calls.count(operation, &call, began.elapsed());
         answer
     }
@@ -176,15 +179,15 @@ fn ok<T>(_: &T) -> &'static str {
     "ok"
 }
 
-fn of_put(put: &Put) -> &'static str {
+fn of_put(put: &PutOutcome) -> &'static str {
     match put {
-        Put::Stored(_) => "ok",
-        Put::Conflict => "conflict",
+        PutOutcome::Stored(_) => "ok",
+        PutOutcome::Conflict => "conflict",
     }
 }
 
 #[async_trait]
-impl Registry for Metered {
+impl Registry for MeteredRegistry {
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
         self.count("claim", self.inner.claim(identity), ok).await
     }
@@ -193,12 +196,16 @@ impl Registry for Metered {
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.put_claim(record, expected);
         self.count("put_claim", call, of_put).await
     }
 
-    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+    async fn claims_page(
+        &self,
+        scope: &ClaimScope,
+        at: Option<&Cursor>,
+    ) -> Result<ClaimPage, RegistryError> {
         let call = self.inner.claims_page(scope, at);
         let page = self.count("claims", call, ok).await?;
         self.metrics.meet(&page.unreadable);
@@ -216,12 +223,12 @@ impl Registry for Metered {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.put_member(member, expected);
         self.count("put_member", call, of_put).await
     }
 
-    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+    async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         let listed = self.count("members", self.inner.members(), ok).await?;
         self.metrics.meet(&listed.unreadable);
         Ok(listed)
@@ -231,7 +238,7 @@ impl Registry for Metered {
         &self,
         name: &MemberName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.remove_member(name, expected);
         self.count("remove_member", call, of_put).await
     }
@@ -247,7 +254,7 @@ impl Registry for Metered {
         &self,
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.put_transfer(transfer, expected);
         self.count("put_transfer", call, of_put).await
     }
@@ -256,12 +263,12 @@ impl Registry for Metered {
         &self,
         name: &TransferName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.remove_transfer(name, expected);
         self.count("remove_transfer", call, of_put).await
     }
 
-    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+    async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         let call = self.inner.transfers();
         let listed = self.count("transfers", call, ok).await?;
         self.metrics.meet(&listed.unreadable);
@@ -277,10 +284,10 @@ mod tests {
 
     #[test]
     fn a_record_that_cannot_be_read_is_counted_once_however_often_it_is_met() {
-        let metrics = Metrics::default();
+        let metrics = RegistryMetrics::default();
         let mut registry = Exposition::default();
         metrics.register(&mut registry);
-        let unreadable = |kind, name: &str, why: &str| Unreadable {
+        let unreadable = |kind, name: &str, why: &str| UnreadableRecord {
             registry: "hub".to_owned(),
             kind,
             name: name.to_owned(),

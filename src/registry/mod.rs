@@ -14,11 +14,12 @@ mod url;
 
 pub use calls::make;
 pub use error::RegistryError;
-pub use read_only::ReadOnly;
+pub use read_only::ReadOnlyRegistry;
 pub use record::{
-    Cursor, Holding, MemberRecord, Page, Put, RecordVersion, Sample, Scope, Standing, Versioned,
+    ClaimPage, ClaimScope, CopyFilter, Cursor, MemberRecord, MemberStanding, PutOutcome,
+    RecordVersion, Sample, Versioned,
 };
-pub use unreadable::{Listed, Unreadable};
+pub use unreadable::{RecordList, UnreadableRecord};
 pub use url::{RegistryUrl, RegistryUrlError};
 
 use async_trait::async_trait;
@@ -47,17 +48,21 @@ pub trait Registry: Send + Sync {
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError>;
+    ) -> Result<PutOutcome, RegistryError>;
 
     /// A part of the records in a scope, in no order: the first one, or the one that
     /// begins `at` where the part before it ended. A member may have so many claims
     /// that nobody wants all of them in memory.
-    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError>;
+    async fn claims_page(
+        &self,
+        scope: &ClaimScope,
+        at: Option<&Cursor>,
+    ) -> Result<ClaimPage, RegistryError>;
 
     /// The records in a scope, in no order.
-    async fn claims(&self, scope: &Scope) -> Result<Listed<Record>, RegistryError> {
+    async fn claims(&self, scope: &ClaimScope) -> Result<RecordList<Record>, RegistryError> {
         let mut page = self.claims_page(scope, None).await?;
-        let mut listed = Listed {
+        let mut listed = RecordList {
             records: std::mem::take(&mut page.claims),
             unreadable: std::mem::take(&mut page.unreadable),
         };
@@ -80,7 +85,7 @@ pub trait Registry: Send + Sync {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError>;
+    ) -> Result<PutOutcome, RegistryError>;
 
     /// Removes a member's record, if the registry still holds `expected`. Its copies
     /// stay in their claims.
@@ -88,10 +93,10 @@ pub trait Registry: Send + Sync {
         &self,
         name: &MemberName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError>;
+    ) -> Result<PutOutcome, RegistryError>;
 
     /// All members, in no order.
-    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError>;
+    async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError>;
 
     /// A transfer's record, and its version.
     async fn transfer(
@@ -105,15 +110,15 @@ pub trait Registry: Send + Sync {
         &self,
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError>;
+    ) -> Result<PutOutcome, RegistryError>;
 
     /// Removes a transfer's record, if the registry still holds `expected`.
     async fn remove_transfer(
         &self,
         name: &TransferName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError>;
+    ) -> Result<PutOutcome, RegistryError>;
 
     /// All transfers, those that are over included, in no order.
-    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError>;
+    async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError>;
 }

@@ -2,7 +2,7 @@
 
 use crate::claim::{MemberName, PolicyChange, RequestUid};
 
-use super::{MemberRecord, Put, Registry, RegistryError};
+use super::{MemberRecord, PutOutcome, Registry, RegistryError};
 
 /// The changes of a member's namespaces that are under way, as far as is known. A member
 /// without a record has none.
@@ -68,7 +68,7 @@ async fn edit(
             break;
         }
         let put = registry.put_member(&known.record, Some(&known.version));
-        if put.await? != Put::Conflict {
+        if put.await? != PutOutcome::Conflict {
             break;
         }
     }

@@ -6,13 +6,15 @@ use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
-use super::{Cursor, Listed, MemberRecord, Page, Registry, RegistryError, Scope, Versioned};
+use super::{
+    ClaimPage, ClaimScope, Cursor, MemberRecord, RecordList, Registry, RegistryError, Versioned,
+};
 
 /// A registry that can be read and not written: there is no call for it.
 #[derive(Clone)]
-pub struct ReadOnly(Arc<dyn Registry>);
+pub struct ReadOnlyRegistry(Arc<dyn Registry>);
 
-impl ReadOnly {
+impl ReadOnlyRegistry {
     /// Takes away what writes.
     pub fn new(registry: Arc<dyn Registry>) -> Self {
         Self(registry)
@@ -29,9 +31,9 @@ impl ReadOnly {
     /// See [`Registry::claims_page`].
     pub async fn claims_page(
         &self,
-        scope: &Scope,
+        scope: &ClaimScope,
         at: Option<&Cursor>,
-    ) -> Result<Page, RegistryError> {
+    ) -> Result<ClaimPage, RegistryError> {
         self.0.claims_page(scope, at).await
     }
 
@@ -47,7 +49,7 @@ impl ReadOnly {
     ///
     /// # Errors
     /// The registry did not answer.
-    pub async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+    pub async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         let mut listed = self.0.members().await?;
         let order = |a: &Versioned<MemberRecord>, b: &Versioned<MemberRecord>| {
             a.record.name.cmp(&b.record.name)
@@ -68,7 +70,7 @@ impl ReadOnly {
     ///
     /// # Errors
     /// The registry did not answer.
-    pub async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+    pub async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         let mut listed = self.0.transfers().await?;
         let order =
             |a: &Versioned<Transfer>, b: &Versioned<Transfer>| a.record.name.cmp(&b.record.name);

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::arm::Identity;
 use crate::claim::{MemberName, PolicyChange, Record, TransferName};
 
-use super::Unreadable;
+use super::UnreadableRecord;
 
 /// The version of a stored record: opaque, and never used twice for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +34,11 @@ impl fmt::Display for RecordVersion {
 
 /// A part of a list of claims.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub struct ClaimPage {
     /// The claims.
     pub claims: Vec<Versioned<Record>>,
     /// The claims in it that cannot be read, and may be in the scope.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRecord>,
     /// Where the next part begins; `None` at the end.
     pub next: Option<Cursor>,
 }
@@ -70,7 +70,7 @@ pub struct Versioned<T> {
 
 /// What became of a put.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Put {
+pub enum PutOutcome {
     /// Stored, at this version; `None` where the record was removed.
     Stored(Option<RecordVersion>),
     /// The registry held something else than expected; nothing was changed.
@@ -79,7 +79,7 @@ pub enum Put {
 
 /// Which claims to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum ClaimScope {
     /// All.
     All,
     /// Those strictly below an identity, by ARM ID.
@@ -91,13 +91,13 @@ pub enum Scope {
     Reserved(Option<TransferName>),
     /// Those whose copies are all parked, one of them a member's: nobody reconciles them.
     Orphaned(MemberName),
-    /// Those with a copy of a member, further told apart by [`Holding`].
-    Of(MemberName, Holding),
+    /// Those with a copy of a member, further told apart by [`CopyFilter`].
+    Of(MemberName, CopyFilter),
 }
 
 /// Which of a member's claims to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holding {
+pub enum CopyFilter {
     /// All with a copy of it.
     AnyCopy,
     /// Only those where a request through a copy of it is under way.
@@ -147,7 +147,7 @@ const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 /// How a member stands, for people: no verdict rests on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum MemberStanding {
     /// It was heard from, and all it has is in the registry.
     Ready,
     /// It was heard from, and still goes through objects that are older than its guard.
@@ -156,7 +156,7 @@ pub enum Standing {
     Silent,
 }
 
-impl Standing {
+impl MemberStanding {
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -169,13 +169,13 @@ impl Standing {
 
 impl MemberRecord {
     /// How it stands, looked at `now`.
-    pub fn standing(&self, now: Timestamp) -> Standing {
+    pub fn standing(&self, now: Timestamp) -> MemberStanding {
         if now.duration_since(self.heard) >= RECENT {
-            Standing::Silent
+            MemberStanding::Silent
         } else if self.enrolling {
-            Standing::Enrolling
+            MemberStanding::Enrolling
         } else {
-            Standing::Ready
+            MemberStanding::Ready
         }
     }
 }

@@ -14,7 +14,10 @@ use crate::arm::Identity;
 use crate::claim::{CopyRef, MemberName, Record, TransferName, reserve, unreserve};
 use crate::transfer::{Deed, Entry, Phase, Progress, Status, Transfer, progress};
 
-use super::{Holding, Listed, Put, Registry, RegistryError, Scope, Unreadable, Versioned};
+use super::{
+    ClaimScope, CopyFilter, PutOutcome, RecordList, Registry, RegistryError, UnreadableRecord,
+    Versioned,
+};
 
 /// How many claims are changed together.
 const AT_ONCE: usize = 16;
@@ -58,7 +61,7 @@ pub enum TransferError {
 
 /// What opening a transfer came to.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct OpenedTransfer {
     /// The transfer as it is now.
     pub transfer: Transfer,
     /// How far its resources are.
@@ -70,7 +73,7 @@ pub struct Opened {
     pub doomed: Vec<Identity>,
     /// Claims that may be meant and cannot be read: they are not reserved. Nobody deletes
     /// their resources meanwhile, for nothing is decided on such a claim.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRecord>,
 }
 
 /// Writes a transfer that was not there yet, or says again that one was started: it may
@@ -95,7 +98,7 @@ pub async fn start(
             Some(known) => (continued(known.record, wanted)?, Some(known.version)),
         };
         next.remember(entry.clone());
-        if registry.put_transfer(&next, version.as_ref()).await? != Put::Conflict {
+        if registry.put_transfer(&next, version.as_ref()).await? != PutOutcome::Conflict {
             return Ok(next);
         }
     }
@@ -131,7 +134,7 @@ pub async fn turn(
     registry: &dyn Registry,
     name: &TransferName,
     entry: &Entry,
-) -> Result<Opened, TransferError> {
+) -> Result<OpenedTransfer, TransferError> {
     change(registry, name, |known| {
         if !known.reserves() {
             return Err(over(known));
@@ -155,16 +158,16 @@ pub async fn open(
     registry: &dyn Registry,
     name: &TransferName,
     chosen: &(dyn Fn(&CopyRef) -> bool + Sync),
-) -> Result<Opened, TransferError> {
+) -> Result<OpenedTransfer, TransferError> {
     let transfer = existing(registry, name).await?.record;
     let way = transfer.reservation();
     let (mut taken, mut unreadable) = (Vec::new(), Vec::new());
     if transfer.reserves() {
         if transfer.turned {
-            let scope = Scope::Reserved(Some(name.clone()));
+            let scope = ClaimScope::Reserved(Some(name.clone()));
             taken = reserve_in(registry, &scope, &transfer, |_| true, &mut unreadable).await?;
         } else {
-            let scope = Scope::Of(transfer.from.member.clone(), Holding::AnyCopy);
+            let scope = ClaimScope::Of(transfer.from.member.clone(), CopyFilter::AnyCopy);
             let wanted = |claim: &Record| {
                 let copies = &mut claim.copies.keys();
                 copies.any(|copy| transfer.takes(&claim.identity, copy) && chosen(copy))
@@ -196,7 +199,7 @@ pub async fn open(
         // Whoever ended it may have been done before the last claim was reserved here.
         give_free(registry, name).await?;
     }
-    Ok(Opened {
+    Ok(OpenedTransfer {
         transfer: opened?,
         progress,
         taken,
@@ -284,7 +287,7 @@ pub async fn note(
 /// # Errors
 /// The registry did not answer.
 pub async fn tidy(registry: &dyn Registry, member: &MemberName) -> Result<usize, RegistryError> {
-    let claims = registry.claims(&Scope::Reserved(None)).await?.records;
+    let claims = registry.claims(&ClaimScope::Reserved(None)).await?.records;
     let ours = claims.iter().filter_map(|known| {
         let held = known.record.reserved.as_ref()?;
         let ours = held.from.member == *member || held.to.member == *member;
@@ -343,7 +346,7 @@ async fn change(
         let known = existing(registry, name).await?;
         let next = next(&known.record)?;
         if next == known.record
-            || registry.put_transfer(&next, Some(&known.version)).await? != Put::Conflict
+            || registry.put_transfer(&next, Some(&known.version)).await? != PutOutcome::Conflict
         {
             return Ok(next);
         }
@@ -353,17 +356,19 @@ async fn change(
 async fn reserved(
     registry: &dyn Registry,
     name: &TransferName,
-) -> Result<Listed<Record>, RegistryError> {
-    registry.claims(&Scope::Reserved(Some(name.clone()))).await
+) -> Result<RecordList<Record>, RegistryError> {
+    registry
+        .claims(&ClaimScope::Reserved(Some(name.clone())))
+        .await
 }
 
 /// Reserves the claims in a scope that are wanted. Gives those that another transfer has.
 async fn reserve_in(
     registry: &dyn Registry,
-    scope: &Scope,
+    scope: &ClaimScope,
     transfer: &Transfer,
     wanted: impl Fn(&Record) -> bool,
-    unreadable: &mut Vec<Unreadable>,
+    unreadable: &mut Vec<UnreadableRecord>,
 ) -> Result<Vec<(Identity, TransferName)>, RegistryError> {
     let mut taken = Vec::new();
     let mut page = registry.claims_page(scope, None).await?;
@@ -404,7 +409,7 @@ async fn reserve_one(
         if !declared.is_some_and(|known| is_declared_alike(&known.record, transfer)) {
             return Ok(None);
         }
-        if registry.put_claim(&next, Some(&known.version)).await? != Put::Conflict {
+        if registry.put_claim(&next, Some(&known.version)).await? != PutOutcome::Conflict {
             return Ok(None);
         }
         now = registry.claim(&identity).await?;
@@ -447,7 +452,7 @@ async fn free_one(
         return Ok(true);
     };
     let put = registry.put_claim(&next, Some(&known.version)).await?;
-    Ok(put != Put::Conflict)
+    Ok(put != PutOutcome::Conflict)
 }
 
 /// Which of these are being deleted, or inside of what is.

@@ -13,7 +13,7 @@ use super::{MemberRecord, RegistryError, Versioned};
 /// A record that cannot be read. Nothing is decided on it, and nothing overwrites it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the registry {registry} holds a record that cannot be read, {kind} {name}: {why}")]
-pub struct Unreadable {
+pub struct UnreadableRecord {
     /// Which registry, as a person would name it.
     pub registry: String,
     /// What kind of record it is: claim, member or transfer.
@@ -28,14 +28,14 @@ pub struct Unreadable {
 
 /// What a list found: what can be read, and what cannot.
 #[derive(Clone, Debug)]
-pub struct Listed<T> {
+pub struct RecordList<T> {
     /// The records, in no order.
     pub records: Vec<Versioned<T>>,
     /// What else is there.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRecord>,
 }
 
-impl<T> Listed<T> {
+impl<T> RecordList<T> {
     /// The records, for an answer that rests on all of them.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl<T> Listed<T> {
     }
 }
 
-impl<T> FromIterator<Versioned<T>> for Listed<T> {
+impl<T> FromIterator<Versioned<T>> for RecordList<T> {
     /// A list of which all can be read.
     fn from_iter<I: IntoIterator<Item = Versioned<T>>>(records: I) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl<T> FromIterator<Versioned<T>> for Listed<T> {
     }
 }
 
-impl Listed<MemberRecord> {
+impl RecordList<MemberRecord> {
     /// Who is a member: a record that cannot be read is one all the same.
     pub fn names(&self) -> BTreeSet<MemberName> {
         let read = self.records.iter().map(|known| known.record.name.clone());

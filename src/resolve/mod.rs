@@ -1,7 +1,7 @@
 //! From an object to what it is to the guard: the resource it stands for, and its
 //! effective policy.
 //!
-//! [`Resolving`] is a machine without I/O. It says which [`Question`] comes next and
+//! [`Resolver`] is a machine without I/O. It says which [`LookupRequest`] comes next and
 //! how fresh the answer has to be; who drives it only looks answers up. So all who
 //! resolve an object, the webhook, the observer, the offline check and a transfer,
 //! follow the same rules in the same order.
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::arm::{self, Kinds, NextOwner, OwnerLink, Resolution, Unresolved};
 use crate::object::{ObjectFacts, ObjectKey, not_empty};
-use crate::policy::{self, Effective, Source};
+use crate::policy::{self, EffectivePolicy, PolicySource};
 
 /// The secret that holds a namespace's credential.
 pub const NAMESPACE_SECRET: &str = "aso-credential";
@@ -21,7 +21,7 @@ pub const SETTINGS_SECRET: &str = "aso-controller-settings";
 
 /// How fresh what an answer rests on has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Trust {
+pub enum Freshness {
     /// What is known already is enough; only what is not known is asked for.
     Known,
     /// The same, save that what parks an object from outside it, its namespace or its
@@ -33,7 +33,7 @@ pub enum Trust {
 
 /// What has to be looked up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Need {
+pub enum Lookup {
     /// The object that owns another one.
     Owner(ObjectKey),
     /// The policy annotation of a namespace.
@@ -51,27 +51,27 @@ pub enum Need {
 
 /// What has to be looked up next, and how fresh it has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct LookupRequest {
     /// What.
-    pub need: Need,
+    pub need: Lookup,
     /// How fresh.
-    pub trust: Trust,
+    pub trust: Freshness,
 }
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum LookupAnswer {
     /// The owner; `None` where it is not there.
     Owner(Option<Arc<ObjectFacts>>),
     /// The namespace's policy annotation, as written.
     Namespace(Option<Arc<str>>),
     /// The secret.
-    Secret(Secret),
+    Secret(SecretLookup),
 }
 
 /// A secret, as far as the guard looks into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Secret {
+pub enum SecretLookup {
     /// It is there.
     Found(SecretFacts),
     /// It is not.
@@ -104,35 +104,35 @@ impl SecretFacts {
 
 /// What an object is to the guard.
 #[derive(Clone, Debug)]
-pub struct Resolved {
+pub struct ResolvedObject {
     /// The resource it stands for, or why that cannot be said.
     pub identity: Result<Resolution, Unresolved>,
     /// Its effective policy.
-    pub policy: Effective,
+    pub policy: EffectivePolicy,
 }
 
 /// One object on the way to what it is.
 ///
 /// Each outcome is a function of what was answered so far, and is either there or the
 /// question that comes next.
-pub struct Resolving<'a> {
+pub struct Resolver<'a> {
     kinds: &'a Kinds,
     /// The namespaces of the ASOs in the cluster, as far as they are known.
     operators: &'a [Arc<str>],
     object: &'a ObjectFacts,
-    trust: Trust,
-    answers: Vec<(Question, Answer)>,
+    trust: Freshness,
+    answers: Vec<(LookupRequest, LookupAnswer)>,
 }
 
-impl<'a> Resolving<'a> {
+impl<'a> Resolver<'a> {
     /// An object of which this was looked up already. `operators`: the namespaces of the
     /// cluster's ASOs, as far as they are known.
     pub fn new(
         kinds: &'a Kinds,
         operators: &'a [Arc<str>],
         object: &'a ObjectFacts,
-        trust: Trust,
-        answers: Vec<(Question, Answer)>,
+        trust: Freshness,
+        answers: Vec<(LookupRequest, LookupAnswer)>,
     ) -> Self {
         Self {
             kinds,
@@ -144,22 +144,22 @@ impl<'a> Resolving<'a> {
     }
 
     /// Takes an answer.
-    pub fn answer(&mut self, question: Question, answer: Answer) {
+    pub fn answer(&mut self, question: LookupRequest, answer: LookupAnswer) {
         self.answers
             .retain(|(known, _)| known.need != question.need);
         self.answers.push((question, answer));
     }
 
     /// All that was answered.
-    pub fn into_answers(self) -> Vec<(Question, Answer)> {
+    pub fn into_answers(self) -> Vec<(LookupRequest, LookupAnswer)> {
         self.answers
     }
 
     /// Asks what an outcome needs of somebody who has all answers at hand.
     pub fn by<T>(
         mut self,
-        outcome: impl Fn(&Self) -> Result<T, Question>,
-        find: impl Fn(&Need) -> Answer,
+        outcome: impl Fn(&Self) -> Result<T, LookupRequest>,
+        find: impl Fn(&Lookup) -> LookupAnswer,
     ) -> T {
         loop {
             match outcome(&self) {
@@ -176,8 +176,8 @@ impl<'a> Resolving<'a> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn resolved(&self) -> Result<Resolved, Question> {
-        Ok(Resolved {
+    pub fn resolved(&self) -> Result<ResolvedObject, LookupRequest> {
+        Ok(ResolvedObject {
             policy: self.policy()?,
             identity: self.identity()?,
         })
@@ -187,16 +187,16 @@ impl<'a> Resolving<'a> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn policy(&self) -> Result<Effective, Question> {
+    pub fn policy(&self) -> Result<EffectivePolicy, LookupRequest> {
         let found = self.policy_by(self.trust)?;
-        let parked_from_outside = !found.policy.is_live() && found.source != Source::Object;
-        if parked_from_outside && self.trust == Trust::KnownUnlessParked {
-            return self.policy_by(Trust::Store);
+        let parked_from_outside = !found.policy.is_live() && found.source != PolicySource::Object;
+        if parked_from_outside && self.trust == Freshness::KnownUnlessParked {
+            return self.policy_by(Freshness::Store);
         }
         Ok(found)
     }
 
-    fn policy_by(&self, trust: Trust) -> Result<Effective, Question> {
+    fn policy_by(&self, trust: Freshness) -> Result<EffectivePolicy, LookupRequest> {
         let own = not_empty(self.object.annotations.policy.as_deref());
         let namespace = match own {
             Some(_) => None,
@@ -204,7 +204,7 @@ impl<'a> Resolving<'a> {
         };
         // What the object or its namespace says, and ASO understands, needs no operator.
         let found = policy::effective(own, namespace, None);
-        if matches!(found.source, Source::Object | Source::Namespace) {
+        if matches!(found.source, PolicySource::Object | PolicySource::Namespace) {
             return Ok(found);
         }
         let settings = self.settings(trust)?;
@@ -217,7 +217,7 @@ impl<'a> Resolving<'a> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn identity(&self) -> Result<Result<Resolution, Unresolved>, Question> {
+    pub fn identity(&self) -> Result<Result<Resolution, Unresolved>, LookupRequest> {
         let owners = self.owners()?;
         let needed = arm::needs_subscription(self.kinds, self.object, &owners);
         let subscription = needed.then(|| self.subscription()).transpose()?;
@@ -246,7 +246,7 @@ impl<'a> Resolving<'a> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn owners(&self) -> Result<Vec<OwnerLink>, Question> {
+    pub fn owners(&self) -> Result<Vec<OwnerLink>, LookupRequest> {
         let mut links: Vec<OwnerLink> = Vec::new();
         while links.len() < arm::MAX_LINKS {
             let below = match links.last() {
@@ -257,9 +257,9 @@ impl<'a> Resolving<'a> {
             let Ok(NextOwner::Object(key)) = arm::next_owner(self.kinds, below) else {
                 break;
             };
-            let found = match self.ask(Need::Owner(key.clone()), self.trust)? {
-                Answer::Owner(found) => found.clone(),
-                Answer::Namespace(_) | Answer::Secret(_) => None,
+            let found = match self.ask(Lookup::Owner(key.clone()), self.trust)? {
+                LookupAnswer::Owner(found) => found.clone(),
+                LookupAnswer::Namespace(_) | LookupAnswer::Secret(_) => None,
             };
             links.push(found.map_or(OwnerLink::Missing(key), OwnerLink::Found));
         }
@@ -270,7 +270,7 @@ impl<'a> Resolving<'a> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn namespace_policy(&self) -> Result<Option<Arc<str>>, Question> {
+    pub fn namespace_policy(&self) -> Result<Option<Arc<str>>, LookupRequest> {
         Ok(self.namespace(self.trust)?.map(Arc::from))
     }
 
@@ -278,37 +278,37 @@ impl<'a> Resolving<'a> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn operator_policy(&self) -> Result<Option<Arc<str>>, Question> {
+    pub fn operator_policy(&self) -> Result<Option<Arc<str>>, LookupRequest> {
         let settings = self.settings(self.trust)?;
         Ok(settings.and_then(|settings| settings.followed_policy().cloned()))
     }
 
-    fn namespace(&self, trust: Trust) -> Result<Option<&str>, Question> {
-        let need = Need::Namespace(self.object.key.namespace.clone());
+    fn namespace(&self, trust: Freshness) -> Result<Option<&str>, LookupRequest> {
+        let need = Lookup::Namespace(self.object.key.namespace.clone());
         Ok(match self.ask(need, trust)? {
-            Answer::Namespace(policy) => policy.as_deref(),
-            Answer::Owner(_) | Answer::Secret(_) => None,
+            LookupAnswer::Namespace(policy) => policy.as_deref(),
+            LookupAnswer::Owner(_) | LookupAnswer::Secret(_) => None,
         })
     }
 
-    fn secret(&self, need: Need, trust: Trust) -> Result<&Secret, Question> {
+    fn secret(&self, need: Lookup, trust: Freshness) -> Result<&SecretLookup, LookupRequest> {
         Ok(match self.ask(need, trust)? {
-            Answer::Secret(secret) => secret,
-            Answer::Owner(_) | Answer::Namespace(_) => &Secret::Missing,
+            LookupAnswer::Secret(secret) => secret,
+            LookupAnswer::Owner(_) | LookupAnswer::Namespace(_) => &SecretLookup::Missing,
         })
     }
 
     /// What was answered, if it is as fresh as this.
-    fn ask(&self, need: Need, trust: Trust) -> Result<&Answer, Question> {
+    fn ask(&self, need: Lookup, trust: Freshness) -> Result<&LookupAnswer, LookupRequest> {
         let trust = match trust {
-            Trust::Known | Trust::KnownUnlessParked => Trust::Known,
-            Trust::Store => Trust::Store,
+            Freshness::Known | Freshness::KnownUnlessParked => Freshness::Known,
+            Freshness::Store => Freshness::Store,
         };
         let mut known = self.answers.iter();
         let known = known.find(|(known, _)| known.need == need && known.trust >= trust);
         match known {
             Some((_, answer)) => Ok(answer),
-            None => Err(Question { need, trust }),
+            None => Err(LookupRequest { need, trust }),
         }
     }
 }

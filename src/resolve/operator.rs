@@ -9,18 +9,19 @@ use std::sync::Arc;
 use crate::object::{CREDENTIAL_FROM_ANNOTATION, not_empty};
 
 use super::{
-    NAMESPACE_SECRET, Need, Question, Resolving, SETTINGS_SECRET, Secret, SecretFacts, Trust,
+    Freshness, Lookup, LookupRequest, NAMESPACE_SECRET, Resolver, SETTINGS_SECRET, SecretFacts,
+    SecretLookup,
 };
 
-impl Resolving<'_> {
+impl Resolver<'_> {
     /// The namespace of the ASO that is responsible for the object.
-    fn operator(&self, trust: Trust) -> Result<Option<Arc<str>>, Question> {
+    fn operator(&self, trust: Freshness) -> Result<Option<Arc<str>>, LookupRequest> {
         if let Some(named) = &self.object.annotations.operator_namespace
             && !named.is_empty()
         {
             // A copy that came with the annotation of another cluster names none here.
             let known = self.operators.contains(named);
-            if known || *self.settings_of(named, trust)? != Secret::Missing {
+            if known || *self.settings_of(named, trust)? != SecretLookup::Missing {
                 return Ok(Some(named.clone()));
             }
         }
@@ -30,10 +31,10 @@ impl Resolving<'_> {
         let mut takes_all = None;
         for operator in self.operators {
             let targets = match self.settings_of(operator, trust)? {
-                Secret::Found(settings) => not_empty(settings.target_namespaces.as_deref()),
-                Secret::Unreadable(_) => None,
+                SecretLookup::Found(settings) => not_empty(settings.target_namespaces.as_deref()),
+                SecretLookup::Unreadable(_) => None,
                 // No ASO lives there: the list may be that of several clusters.
-                Secret::Missing => continue,
+                SecretLookup::Missing => continue,
             };
             match targets {
                 Some(targets) if names(targets, &self.object.key.namespace) => {
@@ -51,33 +52,37 @@ impl Resolving<'_> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn strange_operator(&self) -> Result<Option<Arc<str>>, Question> {
+    pub fn strange_operator(&self) -> Result<Option<Arc<str>>, LookupRequest> {
         let named = self.object.annotations.operator_namespace.as_ref();
         let Some(named) = named.filter(|named| !named.is_empty()) else {
             return Ok(None);
         };
         let answers = match self.settings_of(named, self.trust)? {
-            Secret::Found(settings) => not_empty(settings.target_namespaces.as_deref())
+            SecretLookup::Found(settings) => not_empty(settings.target_namespaces.as_deref())
                 .is_none_or(|targets| names(targets, &self.object.key.namespace)),
-            Secret::Missing => self.operators.contains(named),
-            Secret::Unreadable(_) => true,
+            SecretLookup::Missing => self.operators.contains(named),
+            SecretLookup::Unreadable(_) => true,
         };
         Ok((!answers).then(|| named.clone()))
     }
 
     /// The settings of the responsible ASO, where they can be read.
-    pub(super) fn settings(&self, trust: Trust) -> Result<Option<&SecretFacts>, Question> {
+    pub(super) fn settings(&self, trust: Freshness) -> Result<Option<&SecretFacts>, LookupRequest> {
         let Some(operator) = self.operator(trust)? else {
             return Ok(None);
         };
         Ok(match self.settings_of(&operator, trust)? {
-            Secret::Found(settings) => Some(settings),
-            Secret::Missing | Secret::Unreadable(_) => None,
+            SecretLookup::Found(settings) => Some(settings),
+            SecretLookup::Missing | SecretLookup::Unreadable(_) => None,
         })
     }
 
-    fn settings_of(&self, operator: &Arc<str>, trust: Trust) -> Result<&Secret, Question> {
-        self.secret(Need::OperatorSettings(operator.clone()), trust)
+    fn settings_of(
+        &self,
+        operator: &Arc<str>,
+        trust: Freshness,
+    ) -> Result<&SecretLookup, LookupRequest> {
+        self.secret(Lookup::OperatorSettings(operator.clone()), trust)
     }
 
     /// The subscription of the credential that ASO uses for the object; else, for a
@@ -86,10 +91,10 @@ impl Resolving<'_> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn subscription(&self) -> Result<Result<Arc<str>, String>, Question> {
+    pub fn subscription(&self) -> Result<Result<Arc<str>, String>, LookupRequest> {
         let namespace = &self.object.key.namespace;
         let credential = |name: &str| {
-            let need = Need::Credential {
+            let need = Lookup::Credential {
                 namespace: namespace.clone(),
                 name: name.into(),
             };
@@ -105,7 +110,7 @@ impl Resolving<'_> {
             return Ok(subscription_of(credential(name)?, namespace, name, missing));
         }
         let own = credential(NAMESPACE_SECRET)?;
-        if *own != Secret::Missing {
+        if *own != SecretLookup::Missing {
             return Ok(subscription_of(
                 own,
                 namespace,
@@ -126,7 +131,7 @@ impl Resolving<'_> {
             )
         };
         let settings = self.settings_of(&operator, self.trust)?;
-        if let Secret::Found(SecretFacts { outrun: true, .. }) = settings {
+        if let SecretLookup::Found(SecretFacts { outrun: true, .. }) = settings {
             return Ok(Err(format!(
                 "ASO in namespace {operator} started before its secret {SETTINGS_SECRET} was last \
                  written, so it may use another subscription; restart it: kubectl -n {operator} \
@@ -148,15 +153,15 @@ fn names(targets: &str, namespace: &str) -> bool {
 }
 
 fn subscription_of(
-    secret: &Secret,
+    secret: &SecretLookup,
     namespace: &str,
     name: &str,
     missing: impl FnOnce() -> String,
 ) -> Result<Arc<str>, String> {
     match secret {
-        Secret::Missing => Err(missing()),
-        Secret::Unreadable(why) => Err(why.clone()),
-        Secret::Found(facts) => facts.subscription.clone().ok_or_else(|| {
+        SecretLookup::Missing => Err(missing()),
+        SecretLookup::Unreadable(why) => Err(why.clone()),
+        SecretLookup::Found(facts) => facts.subscription.clone().ok_or_else(|| {
             format!("the secret {name} in namespace {namespace} has no key AZURE_SUBSCRIPTION_ID")
         }),
     }

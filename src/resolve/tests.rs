@@ -9,19 +9,19 @@ const OTHER_ASO: &str = "other-aso";
 
 /// A cluster as a list of answers. What is in none of them is not there.
 #[derive(Clone, Default)]
-struct Known(Vec<(Need, Answer)>);
+struct Known(Vec<(Lookup, LookupAnswer)>);
 
 impl Known {
-    fn and(mut self, need: Need, answer: Answer) -> Self {
+    fn and(mut self, need: Lookup, answer: LookupAnswer) -> Self {
         self.0.push((need, answer));
         self
     }
 
-    fn secret(self, need: Need, facts: SecretFacts) -> Self {
-        self.and(need, Answer::Secret(Secret::Found(facts)))
+    fn secret(self, need: Lookup, facts: SecretFacts) -> Self {
+        self.and(need, LookupAnswer::Secret(SecretLookup::Found(facts)))
     }
 
-    fn find(&self, need: &Need) -> Answer {
+    fn find(&self, need: &Lookup) -> LookupAnswer {
         let mut known = self.0.iter();
         let known = known.find(|(known, _)| known == need);
         known.map_or_else(|| nothing(need), |(_, answer)| answer.clone())
@@ -32,12 +32,12 @@ impl Known {
         &self,
         operators: &[&str],
         object: &ObjectFacts,
-        trust: Trust,
-        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
-    ) -> (T, Vec<Question>) {
+        trust: Freshness,
+        outcome: impl Fn(&Resolver<'_>) -> Result<T, LookupRequest>,
+    ) -> (T, Vec<LookupRequest>) {
         let kinds = Kinds::builtin();
         let operators: Vec<Arc<str>> = operators.iter().map(|&one| one.into()).collect();
-        let mut resolving = Resolving::new(&kinds, &operators, object, trust, Vec::new());
+        let mut resolving = Resolver::new(&kinds, &operators, object, trust, Vec::new());
         let mut asked = Vec::new();
         loop {
             match outcome(&resolving) {
@@ -53,37 +53,41 @@ impl Known {
     }
 
     fn subscription(&self, operators: &[&str], object: &ObjectFacts) -> Result<String, String> {
-        let (found, _) = self.ask(operators, object, Trust::Known, |one| one.subscription());
+        let (found, _) = self.ask(operators, object, Freshness::Known, |one| {
+            one.subscription()
+        });
         found.map(|found| found.to_string())
     }
 
-    fn policy(&self, object: &ObjectFacts, trust: Trust) -> (Policy, Vec<Question>) {
+    fn policy(&self, object: &ObjectFacts, trust: Freshness) -> (Policy, Vec<LookupRequest>) {
         let (found, asked) = self.ask(&[ASO], object, trust, |one| one.policy());
         (found.policy, asked)
     }
 }
 
-fn nothing(need: &Need) -> Answer {
+fn nothing(need: &Lookup) -> LookupAnswer {
     match need {
-        Need::Owner(_) => Answer::Owner(None),
-        Need::Namespace(_) => Answer::Namespace(None),
-        Need::OperatorSettings(_) | Need::Credential { .. } => Answer::Secret(Secret::Missing),
+        Lookup::Owner(_) => LookupAnswer::Owner(None),
+        Lookup::Namespace(_) => LookupAnswer::Namespace(None),
+        Lookup::OperatorSettings(_) | Lookup::Credential { .. } => {
+            LookupAnswer::Secret(SecretLookup::Missing)
+        }
     }
 }
 
-fn settings(operator: &str) -> Need {
-    Need::OperatorSettings(operator.into())
+fn settings(operator: &str) -> Lookup {
+    Lookup::OperatorSettings(operator.into())
 }
 
-fn credential(name: &str) -> Need {
-    Need::Credential {
+fn credential(name: &str) -> Lookup {
+    Lookup::Credential {
         namespace: "team".into(),
         name: name.into(),
     }
 }
 
-fn namespace() -> Need {
-    Need::Namespace("team".into())
+fn namespace() -> Lookup {
+    Lookup::Namespace("team".into())
 }
 
 fn of_subscription(id: &str) -> SecretFacts {
@@ -125,20 +129,20 @@ fn account() -> ObjectFacts {
     }
 }
 
-fn at(trust: Trust, needs: &[Need]) -> Vec<Question> {
+fn at(trust: Freshness, needs: &[Lookup]) -> Vec<LookupRequest> {
     let needs = needs.iter().cloned();
-    needs.map(|need| Question { need, trust }).collect()
+    needs.map(|need| LookupRequest { need, trust }).collect()
 }
 
 #[test]
 fn each_thing_is_asked_for_once_and_no_more_than_is_needed() {
     let known = Known::default()
         .and(
-            Need::Owner(group().key),
-            Answer::Owner(Some(Arc::new(group()))),
+            Lookup::Owner(group().key),
+            LookupAnswer::Owner(Some(Arc::new(group()))),
         )
         .secret(settings(ASO), of_subscription("s"));
-    let (found, asked) = known.ask(&[ASO], &account(), Trust::Known, |one| one.resolved());
+    let (found, asked) = known.ask(&[ASO], &account(), Freshness::Known, |one| one.resolved());
     let identity = found.identity.unwrap().identity;
     assert_eq!(
         identity.as_str(),
@@ -147,48 +151,55 @@ fn each_thing_is_asked_for_once_and_no_more_than_is_needed() {
     let needs = [
         namespace(),
         settings(ASO),
-        Need::Owner(group().key),
+        Lookup::Owner(group().key),
         credential(NAMESPACE_SECRET),
     ];
-    assert_eq!(asked, at(Trust::Known, &needs));
+    assert_eq!(asked, at(Freshness::Known, &needs));
 }
 
 #[test]
 fn what_says_itself_that_it_is_parked_needs_nothing_else() {
     let mut object = group();
     object.annotations.policy = Some("skip".into());
-    for trust in [Trust::Known, Trust::KnownUnlessParked, Trust::Store] {
+    for trust in [
+        Freshness::Known,
+        Freshness::KnownUnlessParked,
+        Freshness::Store,
+    ] {
         assert_eq!(Known::default().policy(&object, trust), (Skip, Vec::new()));
     }
 }
 
 #[test]
 fn what_the_namespace_says_needs_no_operator() {
-    let known = Known::default().and(namespace(), Answer::Namespace(Some("manage".into())));
-    let asked = at(Trust::Known, &[namespace()]);
-    assert_eq!(known.policy(&group(), Trust::Known), (Manage, asked));
+    let known = Known::default().and(namespace(), LookupAnswer::Namespace(Some("manage".into())));
+    let asked = at(Freshness::Known, &[namespace()]);
+    assert_eq!(known.policy(&group(), Freshness::Known), (Manage, asked));
 }
 
 #[test]
 fn what_parks_from_outside_is_read_from_the_store() {
-    let parked = Known::default().and(namespace(), Answer::Namespace(Some("skip".into())));
-    let mut asked = at(Trust::Known, &[namespace()]);
-    assert_eq!(parked.policy(&group(), Trust::Known), (Skip, asked.clone()));
-    asked.extend(at(Trust::Store, &[namespace()]));
-    let found = parked.policy(&group(), Trust::KnownUnlessParked);
+    let parked = Known::default().and(namespace(), LookupAnswer::Namespace(Some("skip".into())));
+    let mut asked = at(Freshness::Known, &[namespace()]);
+    assert_eq!(
+        parked.policy(&group(), Freshness::Known),
+        (Skip, asked.clone())
+    );
+    asked.extend(at(Freshness::Store, &[namespace()]));
+    let found = parked.policy(&group(), Freshness::KnownUnlessParked);
     assert_eq!(found, (Skip, asked));
 
     let by_operator = Known::default().secret(settings(ASO), with_default("skip"));
     let needs = [namespace(), settings(ASO)];
-    let mut asked = at(Trust::Known, &needs);
-    asked.extend(at(Trust::Store, &needs));
-    let found = by_operator.policy(&group(), Trust::KnownUnlessParked);
+    let mut asked = at(Freshness::Known, &needs);
+    asked.extend(at(Freshness::Store, &needs));
+    let found = by_operator.policy(&group(), Freshness::KnownUnlessParked);
     assert_eq!(found, (Skip, asked));
 
     // A live object costs no more than before.
     let live = Known::default();
-    let asked = at(Trust::Known, &needs);
-    let found = live.policy(&group(), Trust::KnownUnlessParked);
+    let asked = at(Freshness::Known, &needs);
+    let found = live.policy(&group(), Freshness::KnownUnlessParked);
     assert_eq!(found, (Manage, asked));
 }
 
@@ -196,19 +207,19 @@ fn what_parks_from_outside_is_read_from_the_store() {
 fn a_namespace_that_parks_by_hearsay_alone_does_not_park() {
     let kinds = Kinds::builtin();
     let (operators, object) = ([ASO.into()], group());
-    let trust = Trust::KnownUnlessParked;
-    let mut resolving = Resolving::new(&kinds, &operators, &object, trust, Vec::new());
+    let trust = Freshness::KnownUnlessParked;
+    let mut resolving = Resolver::new(&kinds, &operators, &object, trust, Vec::new());
     let found = loop {
         match resolving.policy() {
             Ok(found) => break found,
             Err(question) => {
                 let says_skip = question
-                    == Question {
+                    == LookupRequest {
                         need: namespace(),
-                        trust: Trust::Known,
+                        trust: Freshness::Known,
                     };
                 let answer = if says_skip {
-                    Answer::Namespace(Some("skip".into()))
+                    LookupAnswer::Namespace(Some("skip".into()))
                 } else {
                     nothing(&question.need)
                 };
@@ -221,8 +232,9 @@ fn a_namespace_that_parks_by_hearsay_alone_does_not_park() {
 
 #[test]
 fn where_the_store_is_asked_all_comes_from_it() {
-    let (_, asked) = Known::default().ask(&[ASO], &account(), Trust::Store, |one| one.resolved());
-    assert!(asked.iter().all(|asked| asked.trust == Trust::Store));
+    let (_, asked) =
+        Known::default().ask(&[ASO], &account(), Freshness::Store, |one| one.resolved());
+    assert!(asked.iter().all(|asked| asked.trust == Freshness::Store));
 }
 
 #[test]
@@ -242,12 +254,12 @@ fn a_credential_that_is_named_is_the_only_one() {
 #[test]
 fn a_secret_that_may_not_be_read_is_a_reason_and_nothing_else_is_tried() {
     let why = "it may not be read";
-    let unreadable = Answer::Secret(Secret::Unreadable(why.to_owned()));
+    let unreadable = LookupAnswer::Secret(SecretLookup::Unreadable(why.to_owned()));
     let known = Known::default()
         .secret(settings(ASO), of_subscription("global"))
         .and(credential(NAMESPACE_SECRET), unreadable);
     assert_eq!(known.subscription(&[ASO], &group()).unwrap_err(), why);
-    let (found, _) = known.ask(&[ASO], &group(), Trust::Known, |one| one.resolved());
+    let (found, _) = known.ask(&[ASO], &group(), Freshness::Known, |one| one.resolved());
     assert_eq!(found.identity.unwrap_err().to_string(), why);
     assert_eq!(found.policy.policy, Manage);
 }
@@ -256,7 +268,7 @@ fn a_secret_that_may_not_be_read_is_a_reason_and_nothing_else_is_tried() {
 fn a_credential_is_not_blamed_for_what_is_wrong_with_an_owner() {
     let mut object = account();
     object.owner.as_mut().unwrap().arm_id = Some("/subscriptions/s".into());
-    let (found, _) = Known::default().ask(&[], &object, Trust::Known, |one| one.identity());
+    let (found, _) = Known::default().ask(&[], &object, Freshness::Known, |one| one.identity());
     let why = found.unwrap_err();
     assert_eq!(why.reason(), "bad-owner", "{why}");
 }
@@ -317,7 +329,7 @@ fn settings_that_aso_has_not_read_park_nothing_and_tell_no_subscription() {
         ..of_subscription("s")
     };
     let known = Known::default().secret(settings(ASO), outrun);
-    let (policy, _) = known.policy(&group(), Trust::Store);
+    let (policy, _) = known.policy(&group(), Freshness::Store);
     assert_eq!(policy, Manage);
     let why = known.subscription(&[ASO], &group()).unwrap_err();
     assert!(why.contains("rollout restart"), "{why}");

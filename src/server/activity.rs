@@ -11,7 +11,7 @@ const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(2);
 
 /// The protocol that a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(super) enum HttpVersion {
     /// HTTP/1.0 or HTTP/1.1.
     Http1,
     /// HTTP/2.
@@ -20,7 +20,7 @@ pub(super) enum Protocol {
 
 /// How far the server is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum ShutdownPhase {
     /// It serves.
     Serving,
     /// It still accepts connections, and asks every client to go elsewhere.
@@ -31,7 +31,7 @@ pub(super) enum Phase {
 
 /// The times after which a connection that does nothing useful is closed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct ConnectionTimeouts {
     /// From the first byte of a request to the end of its headers; in HTTP/2
     /// from the handshake to the first request.
     pub(super) header: Duration,
@@ -41,7 +41,7 @@ pub(super) struct Patience {
 
 /// What was seen of one connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Activity {
+pub(super) struct ConnectionActivity {
     /// Calls that the router has not answered yet.
     calls: usize,
     /// Whether a request ever arrived.
@@ -54,7 +54,7 @@ pub(super) struct Activity {
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum ConnectionAction {
     /// Go on; look again when something happens, or at this time.
     Wait(Option<Instant>),
     /// Ask the client to go: GOAWAY, or no further request is read. Calls in
@@ -64,7 +64,7 @@ pub(super) enum Next {
     Cut,
 }
 
-impl Activity {
+impl ConnectionActivity {
     /// A connection that has just finished its handshake.
     pub(super) fn new(now: Instant) -> Self {
         Self {
@@ -98,51 +98,51 @@ impl Activity {
         self.since = now;
     }
 
-    /// Decides what to do now. `closing` is when [`Next::Close`] was carried out.
+    /// Decides what to do now. `closing` is when [`ConnectionAction::Close`] was carried out.
     pub(super) fn next(
         &self,
-        protocol: Protocol,
-        phase: Phase,
+        protocol: HttpVersion,
+        phase: ShutdownPhase,
         closing: Option<Instant>,
-        patience: Patience,
+        patience: ConnectionTimeouts,
         now: Instant,
-    ) -> Next {
+    ) -> ConnectionAction {
         if let Some(closing) = closing {
             let until = closing.max(self.since) + patience.header;
             return if self.calls > 0 {
-                Next::Wait(None)
+                ConnectionAction::Wait(None)
             } else {
-                wait(until, now, Next::Cut)
+                wait(until, now, ConnectionAction::Cut)
             };
         }
         let leave = match phase {
-            Phase::Serving => false,
+            ShutdownPhase::Serving => false,
             // An HTTP/1 client is told in the answer to its next request: it
             // may be sending that right now, and could not repeat it safely.
-            Phase::Leaving => self.served && protocol == Protocol::Http2,
-            Phase::Stopped(_) => self.served && !self.head_begun,
+            ShutdownPhase::Leaving => self.served && protocol == HttpVersion::Http2,
+            ShutdownPhase::Stopped(_) => self.served && !self.head_begun,
         };
         if leave {
-            return Next::Close;
+            return ConnectionAction::Close;
         }
         if self.calls > 0 {
-            return Next::Wait(None);
+            return ConnectionAction::Wait(None);
         }
         if self.head_begun {
-            return wait(self.since + patience.header, now, Next::Cut);
+            return wait(self.since + patience.header, now, ConnectionAction::Cut);
         }
         let until = match (phase, protocol) {
-            (Phase::Stopped(at), _) => self.since.max(at) + FIRST_REQUEST_GRACE,
-            (_, Protocol::Http2) if !self.served => self.since + patience.header,
-            (_, Protocol::Http1 | Protocol::Http2) => self.since + patience.idle,
+            (ShutdownPhase::Stopped(at), _) => self.since.max(at) + FIRST_REQUEST_GRACE,
+            (_, HttpVersion::Http2) if !self.served => self.since + patience.header,
+            (_, HttpVersion::Http1 | HttpVersion::Http2) => self.since + patience.idle,
         };
-        wait(until, now, Next::Close)
+        wait(until, now, ConnectionAction::Close)
     }
 }
 
-fn wait(until: Instant, now: Instant, otherwise: Next) -> Next {
+fn wait(until: Instant, now: Instant, otherwise: ConnectionAction) -> ConnectionAction {
     if now < until {
-        Next::Wait(Some(until))
+        ConnectionAction::Wait(Some(until))
     } else {
         otherwise
     }
@@ -152,7 +152,7 @@ fn wait(until: Instant, now: Instant, otherwise: Next) -> Next {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: ConnectionTimeouts = ConnectionTimeouts {
         header: Duration::from_secs(10),
         idle: Duration::from_mins(2),
     };
@@ -161,68 +161,79 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    fn next(activity: Activity, protocol: Protocol, phase: Phase, now: Instant) -> Next {
+    fn next(
+        activity: ConnectionActivity,
+        protocol: HttpVersion,
+        phase: ShutdownPhase,
+        now: Instant,
+    ) -> ConnectionAction {
         activity.next(protocol, phase, None, PATIENCE, now)
     }
 
     #[test]
     fn a_quiet_http1_connection_has_the_idle_time() {
         let start = Instant::now();
-        let activity = Activity::new(start);
-        let idle = |now| next(activity, Protocol::Http1, Phase::Serving, now);
-        assert_eq!(idle(start), Next::Wait(Some(start + seconds(120))));
-        assert_eq!(idle(start + seconds(120)), Next::Close);
+        let activity = ConnectionActivity::new(start);
+        let idle = |now| next(activity, HttpVersion::Http1, ShutdownPhase::Serving, now);
+        assert_eq!(
+            idle(start),
+            ConnectionAction::Wait(Some(start + seconds(120)))
+        );
+        assert_eq!(idle(start + seconds(120)), ConnectionAction::Close);
     }
 
     #[test]
     fn an_http2_client_must_send_its_first_request_soon() {
         let start = Instant::now();
-        let mut activity = Activity::new(start);
-        let quiet = |activity, now| next(activity, Protocol::Http2, Phase::Serving, now);
-        assert_eq!(quiet(activity, start + seconds(10)), Next::Close);
+        let mut activity = ConnectionActivity::new(start);
+        let quiet = |activity, now| next(activity, HttpVersion::Http2, ShutdownPhase::Serving, now);
+        assert_eq!(
+            quiet(activity, start + seconds(10)),
+            ConnectionAction::Close
+        );
         activity.call_began();
         activity.call_ended(start + seconds(5));
         let idle_until = start + seconds(125);
         assert_eq!(
             quiet(activity, start + seconds(10)),
-            Next::Wait(Some(idle_until))
+            ConnectionAction::Wait(Some(idle_until))
         );
     }
 
     #[test]
     fn slow_headers_are_cut_and_trickling_does_not_help() {
         let start = Instant::now();
-        let mut activity = Activity::new(start);
+        let mut activity = ConnectionActivity::new(start);
         assert!(activity.bytes_arrived(start + seconds(1)));
         assert!(!activity.bytes_arrived(start + seconds(9)));
-        let slow = |now| next(activity, Protocol::Http1, Phase::Serving, now);
+        let slow = |now| next(activity, HttpVersion::Http1, ShutdownPhase::Serving, now);
         assert_eq!(
             slow(start + seconds(2)),
-            Next::Wait(Some(start + seconds(11)))
+            ConnectionAction::Wait(Some(start + seconds(11)))
         );
-        assert_eq!(slow(start + seconds(11)), Next::Cut);
+        assert_eq!(slow(start + seconds(11)), ConnectionAction::Cut);
     }
 
     #[test]
     fn a_call_in_flight_is_never_disturbed() {
         let start = Instant::now();
-        let mut activity = Activity::new(start);
+        let mut activity = ConnectionActivity::new(start);
         activity.bytes_arrived(start);
         activity.call_began();
         let later = start + seconds(3600);
-        for protocol in [Protocol::Http1, Protocol::Http2] {
+        for protocol in [HttpVersion::Http1, HttpVersion::Http2] {
             assert_eq!(
-                next(activity, protocol, Phase::Serving, later),
-                Next::Wait(None)
+                next(activity, protocol, ShutdownPhase::Serving, later),
+                ConnectionAction::Wait(None)
             );
             let closing = activity.next(
                 protocol,
-                Phase::Stopped(start),
+                ShutdownPhase::Stopped(start),
                 Some(start),
                 PATIENCE,
                 later,
             );
-            assert_eq!(closing, Next::Wait(None));
+            assert_eq!(closing, ConnectionAction::Wait(None));
         }
         assert!(
             !activity.bytes_arrived(later),
@@ -233,51 +244,64 @@ mod tests {
     #[test]
     fn leaving_sends_goaway_after_the_first_request_only() {
         let start = Instant::now();
-        let mut activity = Activity::new(start);
-        let waiting = Next::Wait(Some(start + seconds(10)));
+        let mut activity = ConnectionActivity::new(start);
+        let waiting = ConnectionAction::Wait(Some(start + seconds(10)));
         assert_eq!(
-            next(activity, Protocol::Http2, Phase::Leaving, start),
+            next(activity, HttpVersion::Http2, ShutdownPhase::Leaving, start),
             waiting
         );
         activity.call_began();
         assert_eq!(
-            next(activity, Protocol::Http2, Phase::Leaving, start),
-            Next::Close
+            next(activity, HttpVersion::Http2, ShutdownPhase::Leaving, start),
+            ConnectionAction::Close
         );
         assert_eq!(
-            next(activity, Protocol::Http1, Phase::Leaving, start),
-            Next::Wait(None)
+            next(activity, HttpVersion::Http1, ShutdownPhase::Leaving, start),
+            ConnectionAction::Wait(None)
         );
     }
 
     #[test]
     fn stopped_closes_idle_connections_but_not_one_that_is_sending() {
         let start = Instant::now();
-        let mut activity = Activity::new(start);
-        let stopped = Phase::Stopped(start);
+        let mut activity = ConnectionActivity::new(start);
+        let stopped = ShutdownPhase::Stopped(start);
         assert_eq!(
-            next(activity, Protocol::Http1, stopped, start),
-            Next::Wait(Some(start + FIRST_REQUEST_GRACE))
+            next(activity, HttpVersion::Http1, stopped, start),
+            ConnectionAction::Wait(Some(start + FIRST_REQUEST_GRACE))
         );
         activity.call_began();
         activity.call_ended(start);
-        assert_eq!(next(activity, Protocol::Http1, stopped, start), Next::Close);
+        assert_eq!(
+            next(activity, HttpVersion::Http1, stopped, start),
+            ConnectionAction::Close
+        );
         activity.bytes_arrived(start);
         assert_eq!(
-            next(activity, Protocol::Http1, stopped, start),
-            Next::Wait(Some(start + seconds(10)))
+            next(activity, HttpVersion::Http1, stopped, start),
+            ConnectionAction::Wait(Some(start + seconds(10)))
         );
     }
 
     #[test]
     fn a_client_that_ignores_the_farewell_is_cut() {
         let start = Instant::now();
-        let mut activity = Activity::new(start);
+        let mut activity = ConnectionActivity::new(start);
         activity.call_began();
         activity.call_ended(start + seconds(3));
-        let closing =
-            |now| activity.next(Protocol::Http2, Phase::Serving, Some(start), PATIENCE, now);
-        assert_eq!(closing(start), Next::Wait(Some(start + seconds(13))));
-        assert_eq!(closing(start + seconds(13)), Next::Cut);
+        let closing = |now| {
+            activity.next(
+                HttpVersion::Http2,
+                ShutdownPhase::Serving,
+                Some(start),
+                PATIENCE,
+                now,
+            )
+        };
+        assert_eq!(
+            closing(start),
+            ConnectionAction::Wait(Some(start + seconds(13)))
+        );
+        assert_eq!(closing(start + seconds(13)), ConnectionAction::Cut);
     }
 }

@@ -14,8 +14,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
-use super::budget::{Budget, NoRoom, Share};
-use super::metrics::{Metrics, Reason};
+use super::budget::{BudgetExceeded, BudgetShare, MemoryBudget};
+use super::metrics::{RejectionReason, ServerMetrics};
 
 /// How much of a body that nobody wanted is still read, so that a client that
 /// writes first and reads later finds the answer and not a closed connection.
@@ -44,13 +44,13 @@ pub(super) struct BodyLimits {
     /// The largest body, in bytes.
     pub(super) size: usize,
     /// Shared by all connections.
-    pub(super) budget: Arc<Budget>,
-    pub(super) metrics: Metrics,
+    pub(super) budget: Arc<MemoryBudget>,
+    pub(super) metrics: ServerMetrics,
 }
 
 /// Why a body was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Refused {
+enum BodyError {
     #[error("the request body came too slowly: {0} bytes in {secs:.1} s", secs = .1.as_secs_f32())]
     TooSlow(usize, Duration),
     #[error("the request body is larger than {0} bytes")]
@@ -62,7 +62,7 @@ enum Refused {
     NoRoom,
 }
 
-impl Refused {
+impl BodyError {
     fn status(self) -> StatusCode {
         match self {
             Self::TooSlow(..) => StatusCode::REQUEST_TIMEOUT,
@@ -71,40 +71,40 @@ impl Refused {
         }
     }
 
-    fn reason(self) -> Reason {
+    fn reason(self) -> RejectionReason {
         match self {
-            Self::TooSlow(..) => Reason::Slow,
-            Self::TooLarge(_) => Reason::Large,
-            Self::NoRoom => Reason::Room,
+            Self::TooSlow(..) => RejectionReason::Slow,
+            Self::TooLarge(_) => RejectionReason::Large,
+            Self::NoRoom => RejectionReason::Room,
         }
     }
 }
 
-impl From<NoRoom> for Refused {
-    fn from(NoRoom: NoRoom) -> Self {
+impl From<BudgetExceeded> for BodyError {
+    fn from(BudgetExceeded: BudgetExceeded) -> Self {
         Self::NoRoom
     }
 }
 
 /// Gives the whole body of `request`, within the limits. Reading one that is not taken
-/// fails; [`Rest::settle`] then says why. Where there is no room for the call at all, gives
+/// fails; [`UnreadBody::settle`] then says why. Where there is no room for the call at all, gives
 /// the answer to it.
 pub(super) fn limit(
     request: Request<Incoming>,
     limits: &BodyLimits,
-) -> Result<(Request<Body>, Rest), Response> {
+) -> Result<(Request<Body>, UnreadBody), Response> {
     let (parts, incoming) = request.into_parts();
-    let slot: Arc<Mutex<Slot>> = Arc::default();
+    let slot: Arc<Mutex<BodyBuffer>> = Arc::default();
     let loser = slot.clone();
     let admitted = limits
         .budget
         .admit(CALL + size_of_head(&parts), move || lock(&loser).give_way());
     let share = admitted.map_err(|no_room| {
-        limits.metrics.rejected(Reason::Room);
+        limits.metrics.rejected(RejectionReason::Room);
         answer(no_room.into())
     })?;
     let share = Arc::new(share);
-    let rest = Rest {
+    let rest = UnreadBody {
         slot,
         share,
         deadline: Instant::now() + limits.time,
@@ -135,7 +135,7 @@ fn size_of_head(parts: &Parts) -> usize {
     headers.sum::<usize>() + parts.uri.path().len() + parts.uri.query().map_or(0, str::len)
 }
 
-fn answer(refused: Refused) -> Response {
+fn answer(refused: BodyError) -> Response {
     let close = HeaderValue::from_static("close");
     let mut response = (refused.status(), format!("{refused}\n")).into_response();
     response.headers_mut().insert(header::CONNECTION, close);
@@ -143,17 +143,17 @@ fn answer(refused: Refused) -> Response {
 }
 
 /// What is left of a request body after the call, and its room until then.
-pub(super) struct Rest {
-    slot: Arc<Mutex<Slot>>,
-    share: Arc<Share>,
+pub(super) struct UnreadBody {
+    slot: Arc<Mutex<BodyBuffer>>,
+    share: Arc<BudgetShare>,
     deadline: Instant,
     /// The client waits to be asked for the body (`Expect: 100-continue`).
     expects: bool,
-    metrics: Metrics,
+    metrics: ServerMetrics,
 }
 
 #[derive(Default)]
-struct Slot {
+struct BodyBuffer {
     /// What has arrived.
     buffer: Vec<u8>,
     /// Whoever waits for more.
@@ -163,12 +163,12 @@ struct Slot {
     /// Whether some of it was read, and so asked for.
     begun: bool,
     /// Why it is not taken.
-    refused: Option<Refused>,
+    refused: Option<BodyError>,
 }
 
-impl Slot {
+impl BodyBuffer {
     fn give_way(&mut self) {
-        self.refused = Some(Refused::NoRoom);
+        self.refused = Some(BodyError::NoRoom);
         self.buffer = Vec::new();
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -176,7 +176,7 @@ impl Slot {
     }
 }
 
-impl Rest {
+impl UnreadBody {
     /// Turns a refusal that came of a body that was not taken into one that says so.
     pub(super) fn settle(&self, response: Response) -> Response {
         let status = response.status();
@@ -226,16 +226,16 @@ struct WholeBody {
     received: usize,
     time: Duration,
     size: usize,
-    share: Arc<Share>,
-    slot: Arc<Mutex<Slot>>,
+    share: Arc<BudgetShare>,
+    slot: Arc<Mutex<BodyBuffer>>,
 }
 
 impl WholeBody {
     /// Keeps what has arrived.
-    fn keep(&mut self, data: &[u8]) -> Result<(), Refused> {
+    fn keep(&mut self, data: &[u8]) -> Result<(), BodyError> {
         self.received += data.len();
         if self.received > self.size {
-            return Err(Refused::TooLarge(self.size));
+            return Err(BodyError::TooLarge(self.size));
         }
         let capacity = lock(&self.slot).buffer.capacity();
         if self.received > capacity {
@@ -260,7 +260,7 @@ impl WholeBody {
         self.begun + self.time.min(GRACE + paced)
     }
 
-    fn fail(&mut self, refused: Refused) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+    fn fail(&mut self, refused: BodyError) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         let mut slot = lock(&self.slot);
         slot.refused = Some(refused);
         slot.buffer = Vec::new();
@@ -289,7 +289,7 @@ impl HttpBody for WholeBody {
             return this.fail(refused);
         }
         if this.size_hint().lower() > this.size as u64 {
-            return this.fail(Refused::TooLarge(this.size));
+            return this.fail(BodyError::TooLarge(this.size));
         }
         while let Some(incoming) = &mut this.incoming {
             match Pin::new(incoming).poll_frame(cx) {
@@ -316,7 +316,7 @@ impl HttpBody for WholeBody {
                         timer.as_mut().reset(due);
                     }
                     ready!(timer.as_mut().poll(cx));
-                    let slow = Refused::TooSlow(this.received, this.begun.elapsed());
+                    let slow = BodyError::TooSlow(this.received, this.begun.elapsed());
                     return this.fail(slow);
                 }
             }
@@ -344,6 +344,6 @@ impl Drop for WholeBody {
 }
 
 /// Nothing is done under this lock that could panic half-way.
-fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
+fn lock(slot: &Mutex<BodyBuffer>) -> MutexGuard<'_, BodyBuffer> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,7 +13,7 @@ const SMALL: usize = 64 * 1024;
 
 /// How much there is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Room {
+pub(super) struct BudgetLimits {
     /// For all calls.
     pub(super) all: usize,
     /// For those larger than 64 KiB, together.
@@ -22,40 +22,40 @@ pub(super) struct Room {
 
 /// There is no room, and nobody who would give way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoRoom;
+pub(super) struct BudgetExceeded;
 
 /// What is done to a call that gives way: it forgets its body, and is woken.
-type GiveWay = Box<dyn FnOnce() + Send>;
+type EvictCallback = Box<dyn FnOnce() + Send>;
 
 /// What is charged to whom.
-pub(super) struct Budget {
-    room: Room,
-    ledger: Mutex<Ledger>,
+pub(super) struct MemoryBudget {
+    room: BudgetLimits,
+    ledger: Mutex<BudgetUse>,
 }
 
 #[derive(Default)]
-struct Ledger {
+struct BudgetUse {
     all: usize,
     large: usize,
     next: u64,
     /// Those that have been arriving the longest come first.
-    calls: BTreeMap<u64, Charge>,
+    calls: BTreeMap<u64, CallCharge>,
 }
 
-struct Charge {
+struct CallCharge {
     bytes: usize,
     /// While its body is arriving.
-    give_way: Option<GiveWay>,
+    give_way: Option<EvictCallback>,
 }
 
 /// The part of one call, which goes back when this is dropped.
-pub(super) struct Share {
-    budget: Arc<Budget>,
+pub(super) struct BudgetShare {
+    budget: Arc<MemoryBudget>,
     id: u64,
 }
 
-impl Budget {
-    pub(super) fn new(room: Room) -> Arc<Self> {
+impl MemoryBudget {
+    pub(super) fn new(room: BudgetLimits) -> Arc<Self> {
         Arc::new(Self {
             room,
             ledger: Mutex::default(),
@@ -63,24 +63,24 @@ impl Budget {
     }
 
     /// Charges a new call for what has come of it. It may have to give way until
-    /// [`Share::arrived`].
+    /// [`BudgetShare::arrived`].
     pub(super) fn admit(
         self: &Arc<Self>,
         bytes: usize,
         give_way: impl FnOnce() + Send + 'static,
-    ) -> Result<Share, NoRoom> {
+    ) -> Result<BudgetShare, BudgetExceeded> {
         let id = {
             let mut ledger = self.ledger();
             let id = ledger.next;
             ledger.next += 1;
-            let charge = Charge {
+            let charge = CallCharge {
                 bytes: 0,
                 give_way: Some(Box::new(give_way)),
             };
             ledger.calls.insert(id, charge);
             id
         };
-        let share = Share {
+        let share = BudgetShare {
             budget: Arc::clone(self),
             id,
         };
@@ -95,14 +95,14 @@ impl Budget {
     }
 
     /// Nothing is done under this lock that could panic half-way.
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    fn ledger(&self) -> MutexGuard<'_, BudgetUse> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Share {
+impl BudgetShare {
     /// Charges more, before it is kept.
-    pub(super) fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
+    pub(super) fn grow(&self, bytes: usize) -> Result<(), BudgetExceeded> {
         let mut giving_way = Vec::new();
         let grown = self
             .budget
@@ -122,22 +122,22 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for BudgetShare {
     fn drop(&mut self) {
         self.budget.ledger().remove(self.id);
     }
 }
 
-impl Ledger {
+impl BudgetUse {
     fn grow(
         &mut self,
         id: u64,
         by: usize,
-        room: Room,
-        giving_way: &mut Vec<GiveWay>,
-    ) -> Result<(), NoRoom> {
+        room: BudgetLimits,
+        giving_way: &mut Vec<EvictCallback>,
+    ) -> Result<(), BudgetExceeded> {
         loop {
-            let before = self.calls.get(&id).ok_or(NoRoom)?.bytes;
+            let before = self.calls.get(&id).ok_or(BudgetExceeded)?.bytes;
             let after = before + by;
             let large = self.large - large(before) + large(after);
             let crowded = large > room.large && after > SMALL;
@@ -155,12 +155,12 @@ impl Ledger {
             });
             match oldest.map(|(&oldest, _)| oldest) {
                 Some(oldest) if oldest != id => giving_way.extend(self.remove(oldest)),
-                _ => return Err(NoRoom),
+                _ => return Err(BudgetExceeded),
             }
         }
     }
 
-    fn remove(&mut self, id: u64) -> Option<GiveWay> {
+    fn remove(&mut self, id: u64) -> Option<EvictCallback> {
         let charge = self.calls.remove(&id)?;
         self.all -= charge.bytes;
         self.large -= large(charge.bytes);
@@ -182,19 +182,19 @@ mod tests {
     use super::*;
 
     const MIB: usize = 1 << 20;
-    const ROOM: Room = Room {
+    const ROOM: BudgetLimits = BudgetLimits {
         all: 4 * MIB,
         large: 3 * MIB,
     };
 
     /// A call, and whether it was made to give way.
     struct Call {
-        share: Share,
+        share: BudgetShare,
         gone: Arc<AtomicBool>,
     }
 
     impl Call {
-        fn admit(budget: &Arc<Budget>, bytes: usize) -> Result<Self, NoRoom> {
+        fn admit(budget: &Arc<MemoryBudget>, bytes: usize) -> Result<Self, BudgetExceeded> {
             let gone = Arc::new(AtomicBool::new(false));
             let told = gone.clone();
             let share = budget.admit(bytes, move || told.store(true, Ordering::Relaxed))?;
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn large_bodies_leave_room_for_small_ones() {
-        let budget = Budget::new(ROOM);
+        let budget = MemoryBudget::new(ROOM);
         let large: Vec<Call> = (0..64)
             .filter_map(|_| Call::admit(&budget, MIB).ok())
             .collect();
@@ -225,26 +225,26 @@ mod tests {
 
     #[test]
     fn the_one_that_has_been_arriving_the_longest_gives_way() {
-        let budget = Budget::new(ROOM);
+        let budget = MemoryBudget::new(ROOM);
         let calls = [(); 3].map(|()| Call::admit(&budget, MIB).unwrap());
         calls[0].share.arrived();
         let new = Call::admit(&budget, MIB).unwrap();
         let gone: Vec<bool> = calls.iter().map(Call::is_gone).collect();
         assert_eq!(gone, [false, true, false]);
         // Gone is gone, and the oldest one that is left has nobody to send away.
-        assert_eq!(calls[1].share.grow(1), Err(NoRoom));
-        assert_eq!(calls[2].share.grow(1), Err(NoRoom));
+        assert_eq!(calls[1].share.grow(1), Err(BudgetExceeded));
+        assert_eq!(calls[2].share.grow(1), Err(BudgetExceeded));
         assert!(!new.is_gone());
     }
 
     #[test]
     fn what_has_arrived_is_not_sent_away() {
-        let budget = Budget::new(ROOM);
+        let budget = MemoryBudget::new(ROOM);
         let calls = [(); 3].map(|()| Call::admit(&budget, MIB).unwrap());
         for call in &calls {
             call.share.arrived();
         }
-        assert_eq!(Call::admit(&budget, MIB).err(), Some(NoRoom));
+        assert_eq!(Call::admit(&budget, MIB).err(), Some(BudgetExceeded));
         assert!(calls.iter().all(|call| !call.is_gone()));
         assert_eq!(budget.charged(), 3 * MIB);
         assert!(Call::admit(&budget, SMALL).is_ok());
@@ -273,7 +273,7 @@ mod tests {
         fn no_more_is_charged_than_there_is_room_for(
             events in prop::collection::vec(event(), 0..80),
         ) {
-            let budget = Budget::new(ROOM);
+            let budget = MemoryBudget::new(ROOM);
             // With what each holds, as it knows itself.
             let mut calls: Vec<(Call, usize)> = Vec::new();
             for event in events {

@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::certificate_error::{CertificateError, Role};
+use super::certificate_error::{CertificateError, CertificateFile};
 use super::tls::{ALPN_HTTP1, ALPN_HTTP2};
 
 /// What a certificate says of itself.
@@ -40,20 +40,20 @@ impl std::fmt::Display for CertificateSummary {
 }
 
 /// Bytes, and the name by which errors call them: a path, mostly.
-pub(super) struct Named<'a, T: ?Sized> {
+pub(super) struct NamedBytes<'a, T: ?Sized> {
     pub(super) name: &'a str,
     pub(super) value: &'a T,
 }
 
-impl<T: ?Sized> Clone for Named<'_, T> {
+impl<T: ?Sized> Clone for NamedBytes<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: ?Sized> Copy for Named<'_, T> {}
+impl<T: ?Sized> Copy for NamedBytes<'_, T> {}
 
-impl<'a, T: ?Sized> Named<'a, T> {
+impl<'a, T: ?Sized> NamedBytes<'a, T> {
     pub(super) fn new(name: &'a str, value: &'a T) -> Self {
         Self { name, value }
     }
@@ -61,8 +61,8 @@ impl<'a, T: ?Sized> Named<'a, T> {
 
 /// Reads a certificate chain from PEM. Other sections are passed over.
 pub(super) fn parse_chain(
-    role: Role,
-    pem: Named<[u8]>,
+    role: CertificateFile,
+    pem: NamedBytes<[u8]>,
 ) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let mut chain = Vec::new();
     let mut has_key = false;
@@ -78,7 +78,7 @@ pub(super) fn parse_chain(
     if !chain.is_empty() {
         return Ok(chain);
     }
-    let hint = if has_key && role == Role::Certificate {
+    let hint = if has_key && role == CertificateFile::Certificate {
         "it holds a private key instead; are --tls-cert and --tls-key swapped?".to_owned()
     } else if looks_like_der(pem.value) {
         format!(
@@ -92,9 +92,9 @@ pub(super) fn parse_chain(
 }
 
 /// Reads the first private key from PEM: PKCS#8, SEC 1 or PKCS#1.
-pub(super) fn parse_key(pem: Named<[u8]>) -> Result<PrivateKeyDer<'static>, CertificateError> {
+pub(super) fn parse_key(pem: NamedBytes<[u8]>) -> Result<PrivateKeyDer<'static>, CertificateError> {
     let mut has_certificate = false;
-    for (kind, der) in sections(Role::Key, pem)? {
+    for (kind, der) in sections(CertificateFile::Key, pem)? {
         match kind {
             SectionKind::Certificate => has_certificate = true,
             SectionKind::PrivateKey => return Ok(PrivateKeyDer::Pkcs8(der.into())),
@@ -120,10 +120,13 @@ pub(super) fn parse_key(pem: Named<[u8]>) -> Result<PrivateKeyDer<'static>, Cert
     } else {
         "a line `-----BEGIN PRIVATE KEY-----` is missing".to_owned()
     };
-    Err(not_pem(Role::Key, pem.name, hint))
+    Err(not_pem(CertificateFile::Key, pem.name, hint))
 }
 
-fn sections(role: Role, pem: Named<[u8]>) -> Result<Vec<(SectionKind, Vec<u8>)>, CertificateError> {
+fn sections(
+    role: CertificateFile,
+    pem: NamedBytes<[u8]>,
+) -> Result<Vec<(SectionKind, Vec<u8>)>, CertificateError> {
     <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.value)
         .collect::<Result<_, _>>()
         .map_err(|error| damaged(role, pem.name, &error))
@@ -133,7 +136,7 @@ fn looks_like_der(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x30])
 }
 
-fn not_pem(role: Role, path: &str, hint: String) -> CertificateError {
+fn not_pem(role: CertificateFile, path: &str, hint: String) -> CertificateError {
     CertificateError::NotPem {
         role,
         path: path.to_owned(),
@@ -141,7 +144,7 @@ fn not_pem(role: Role, path: &str, hint: String) -> CertificateError {
     }
 }
 
-fn damaged(role: Role, path: &str, detail: &dyn std::fmt::Display) -> CertificateError {
+fn damaged(role: CertificateFile, path: &str, detail: &dyn std::fmt::Display) -> CertificateError {
     CertificateError::Damaged {
         role,
         path: path.to_owned(),
@@ -152,9 +155,9 @@ fn damaged(role: Role, path: &str, detail: &dyn std::fmt::Display) -> Certificat
 /// Checks that the pair can be served at `now`, and makes the configuration
 /// for TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
 pub(super) fn configure(
-    chain: Named<[CertificateDer<'static>]>,
-    key: Named<PrivateKeyDer<'static>>,
-    client_ca: Option<Named<[CertificateDer<'static>]>>,
+    chain: NamedBytes<[CertificateDer<'static>]>,
+    key: NamedBytes<PrivateKeyDer<'static>>,
+    client_ca: Option<NamedBytes<[CertificateDer<'static>]>>,
     now: Timestamp,
 ) -> Result<(ServerConfig, CertificateSummary), CertificateError> {
     let provider = Arc::new(default_provider());
@@ -182,8 +185,8 @@ pub(super) fn configure(
 }
 
 fn pair(
-    chain: Named<[CertificateDer<'static>]>,
-    key: Named<PrivateKeyDer<'static>>,
+    chain: NamedBytes<[CertificateDer<'static>]>,
+    key: NamedBytes<PrivateKeyDer<'static>>,
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, CertificateError> {
     let signing = provider
@@ -215,12 +218,13 @@ fn pair(
                 }
             })
         }
-        Err(error) => Err(damaged(Role::Certificate, chain.name, &error)),
+        Err(error) => Err(damaged(CertificateFile::Certificate, chain.name, &error)),
     }
 }
 
-fn summarize(chain: Named<[CertificateDer]>) -> Result<CertificateSummary, CertificateError> {
-    let broken = |detail: &dyn std::fmt::Display| damaged(Role::Certificate, chain.name, detail);
+fn summarize(chain: NamedBytes<[CertificateDer]>) -> Result<CertificateSummary, CertificateError> {
+    let broken =
+        |detail: &dyn std::fmt::Display| damaged(CertificateFile::Certificate, chain.name, detail);
     let leaf = chain.value.first().ok_or_else(|| broken(&"it is empty"))?;
     let (_, leaf) = X509Certificate::from_der(leaf).map_err(|error| broken(&error))?;
     let names = leaf
@@ -279,7 +283,7 @@ fn check_time(
 }
 
 fn client_verifier(
-    ca: Named<[CertificateDer<'static>]>,
+    ca: NamedBytes<[CertificateDer<'static>]>,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, CertificateError> {
     let unusable = |detail: &dyn std::fmt::Display| CertificateError::UnusableClientCa {
@@ -304,25 +308,25 @@ mod tests {
     use jiff::{SignedDuration, ToSpan as _};
     use rstest::rstest;
 
-    use super::super::development_certificates::{DevelopmentCa, Issued, Names};
+    use super::super::development_certificates::{CertificateNames, DevelopmentCa, Issued};
     use super::*;
 
     fn issue() -> (DevelopmentCa, Issued) {
         let ca = DevelopmentCa::generate().unwrap();
-        let issued = ca.issue(&Names::default(), 10).unwrap();
+        let issued = ca.issue(&CertificateNames::default(), 10).unwrap();
         (ca, issued)
     }
 
     fn load(certificate: &str, key: &str, now: Timestamp) -> Result<CertificateSummary, String> {
         let loaded = || {
             let chain = parse_chain(
-                Role::Certificate,
-                Named::new("tls.pem", certificate.as_bytes()),
+                CertificateFile::Certificate,
+                NamedBytes::new("tls.pem", certificate.as_bytes()),
             )?;
-            let key = parse_key(Named::new("tls-key.pem", key.as_bytes()))?;
+            let key = parse_key(NamedBytes::new("tls-key.pem", key.as_bytes()))?;
             let (chain, key) = (
-                Named::new("tls.pem", &*chain),
-                Named::new("tls-key.pem", &key),
+                NamedBytes::new("tls.pem", &*chain),
+                NamedBytes::new("tls-key.pem", &key),
             );
             configure(chain, key, None, now)
         };
@@ -368,7 +372,7 @@ mod tests {
     #[test]
     fn a_pair_that_does_not_match_is_told() {
         let (ca, issued) = issue();
-        let other = ca.issue(&Names::default(), 1).unwrap();
+        let other = ca.issue(&CertificateNames::default(), 1).unwrap();
         refused(
             &issued.certificate,
             &other.key,
@@ -430,7 +434,10 @@ mod tests {
     #[test]
     fn a_client_ca_must_be_certificates() {
         let error = |pem: &str| {
-            let parsed = parse_chain(Role::ClientCa, Named::new("clients.pem", pem.as_bytes()));
+            let parsed = parse_chain(
+                CertificateFile::ClientCa,
+                NamedBytes::new("clients.pem", pem.as_bytes()),
+            );
             parsed.unwrap_err().to_string()
         };
         let (_, issued) = issue();
@@ -450,7 +457,7 @@ mod tests {
             return;
         };
         assert!(output.status.success(), "{command:?}");
-        let key = parse_key(Named::new("tls-key.pem", &*output.stdout)).unwrap();
+        let key = parse_key(NamedBytes::new("tls-key.pem", &*output.stdout)).unwrap();
         default_provider()
             .key_provider
             .load_private_key(key)

@@ -15,7 +15,7 @@ pub enum CertificateError {
     )]
     Unreadable {
         /// What the file is for.
-        role: Role,
+        role: CertificateFile,
         /// The file.
         path: String,
         /// What the system said.
@@ -25,7 +25,7 @@ pub enum CertificateError {
     #[error("{path} holds no PEM {role}: {hint}")]
     NotPem {
         /// What was wanted.
-        role: Role,
+        role: CertificateFile,
         /// The file.
         path: String,
         /// What it seems to be, and what to do.
@@ -35,7 +35,7 @@ pub enum CertificateError {
     #[error("the {role} {path} is damaged: {detail}. Copy it again from where it was issued")]
     Damaged {
         /// What was wanted.
-        role: Role,
+        role: CertificateFile,
         /// The file.
         path: String,
         /// What the parser said.
@@ -118,7 +118,7 @@ pub enum CertificateError {
 
 /// What one of the files is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum CertificateFile {
     /// The serving certificate and its issuers.
     Certificate,
     /// The private key of the serving certificate.
@@ -128,7 +128,7 @@ pub enum Role {
 }
 
 /// `certificate`, `private key` or `client CA`.
-impl std::fmt::Display for Role {
+impl std::fmt::Display for CertificateFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Certificate => "certificate",

@@ -20,7 +20,9 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::io::InspectReader;
 use tower::Service;
 
-use super::activity::{Activity, Next, Patience, Phase, Protocol};
+use super::activity::{
+    ConnectionAction, ConnectionActivity, ConnectionTimeouts, HttpVersion, ShutdownPhase,
+};
 use super::body::{self, BodyLimits};
 
 /// How often an HTTP/2 client that sends nothing is asked whether it lives.
@@ -31,22 +33,22 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const READ_BUFFER: usize = 64 * 1024;
 
 /// What a connection is served with.
-pub(super) struct Terms {
+pub(super) struct ConnectionConfig {
     pub(super) router: Router,
     pub(super) peer: SocketAddr,
-    pub(super) protocol: Protocol,
-    pub(super) patience: Patience,
+    pub(super) protocol: HttpVersion,
+    pub(super) patience: ConnectionTimeouts,
     pub(super) body: BodyLimits,
-    pub(super) phase: watch::Receiver<Phase>,
+    pub(super) phase: watch::Receiver<ShutdownPhase>,
 }
 
 /// Serves `stream` to its end.
-pub(super) async fn serve<S>(stream: S, terms: Terms)
+pub(super) async fn serve<S>(stream: S, terms: ConnectionConfig)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (activity, _) = watch::channel(Activity::new(Instant::now()));
-    let call = Call {
+    let (activity, _) = watch::channel(ConnectionActivity::new(Instant::now()));
+    let call = CallService {
         router: terms.router,
         peer: terms.peer,
         protocol: terms.protocol,
@@ -55,14 +57,14 @@ where
         activity: activity.clone(),
     };
     let service = service_fn(move |request| call.clone().answer(request));
-    let guard = Guard {
+    let guard = ConnectionDriver {
         protocol: terms.protocol,
         patience: terms.patience,
         phase: terms.phase,
         activity,
     };
     match guard.protocol {
-        Protocol::Http1 => {
+        HttpVersion::Http1 => {
             let seen = guard.activity.clone();
             let stream = InspectReader::new(stream, move |bytes: &[u8]| {
                 if !bytes.is_empty() {
@@ -78,7 +80,7 @@ where
                 .serve_connection(TokioIo::new(stream), service);
             guard.drive(connection).await;
         }
-        Protocol::Http2 => {
+        HttpVersion::Http2 => {
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .keep_alive_interval(PING_EVERY)
@@ -90,14 +92,14 @@ where
 }
 
 /// Drives a connection and ends it when it is time.
-struct Guard {
-    protocol: Protocol,
-    patience: Patience,
-    phase: watch::Receiver<Phase>,
-    activity: watch::Sender<Activity>,
+struct ConnectionDriver {
+    protocol: HttpVersion,
+    patience: ConnectionTimeouts,
+    phase: watch::Receiver<ShutdownPhase>,
+    activity: watch::Sender<ConnectionActivity>,
 }
 
-impl Guard {
+impl ConnectionDriver {
     async fn drive<C>(mut self, connection: C)
     where
         C: GracefulConnection,
@@ -110,13 +112,13 @@ impl Guard {
             let phase = *self.phase.borrow_and_update();
             let now = Instant::now();
             let wake = match activity.next(self.protocol, phase, closing, self.patience, now) {
-                Next::Cut => return,
-                Next::Close => {
+                ConnectionAction::Cut => return,
+                ConnectionAction::Close => {
                     connection.as_mut().graceful_shutdown();
                     closing = Some(now);
                     continue;
                 }
-                Next::Wait(wake) => wake,
+                ConnectionAction::Wait(wake) => wake,
             };
             tokio::select! {
                 // How a connection ends is the client's business.
@@ -140,22 +142,22 @@ async fn at(time: Option<Instant>) {
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
-struct Call {
+struct CallService {
     router: Router,
     peer: SocketAddr,
-    protocol: Protocol,
+    protocol: HttpVersion,
     body: BodyLimits,
-    phase: watch::Receiver<Phase>,
-    activity: watch::Sender<Activity>,
+    phase: watch::Receiver<ShutdownPhase>,
+    activity: watch::Sender<ConnectionActivity>,
 }
 
-impl Call {
+impl CallService {
     /// The call counts from now on, not from when the answer is first polled.
     fn answer(
         mut self,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response, Infallible>> {
-        let in_flight = InFlight::new(self.activity);
+        let in_flight = CallInFlight::new(self.activity);
         let admitted = body::limit(request, &self.body);
         let called = admitted.map(|(mut request, rest)| {
             request.extensions_mut().insert(ConnectInfo(self.peer));
@@ -168,11 +170,11 @@ impl Call {
             };
             let Ok(response) = response.await;
             let mut response = rest.settle(response);
-            if self.protocol == Protocol::Http1 {
+            if self.protocol == HttpVersion::Http1 {
                 if !closes(&response) {
                     rest.discard().await;
                 }
-                if *self.phase.borrow() != Phase::Serving {
+                if *self.phase.borrow() != ShutdownPhase::Serving {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(header::CONNECTION, close);
                 }
@@ -190,16 +192,16 @@ fn closes(response: &Response) -> bool {
 }
 
 /// Counts a call for as long as it lives.
-struct InFlight(watch::Sender<Activity>);
+struct CallInFlight(watch::Sender<ConnectionActivity>);
 
-impl InFlight {
-    fn new(activity: watch::Sender<Activity>) -> Self {
-        activity.send_modify(Activity::call_began);
+impl CallInFlight {
+    fn new(activity: watch::Sender<ConnectionActivity>) -> Self {
+        activity.send_modify(ConnectionActivity::call_began);
         Self(activity)
     }
 }
 
-impl Drop for InFlight {
+impl Drop for CallInFlight {
     fn drop(&mut self) {
         self.0
             .send_modify(|activity| activity.call_ended(Instant::now()));

@@ -75,7 +75,7 @@ pub enum DevelopmentCertificateError {
 
 /// What a serving certificate is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct CertificateNames {
     /// DNS names; a first label `*` stands for any.
     pub dns: Vec<String>,
     /// IP addresses.
@@ -83,7 +83,7 @@ pub struct Names {
 }
 
 /// This machine: `localhost`, `127.0.0.1`, `::1`.
-impl Default for Names {
+impl Default for CertificateNames {
     fn default() -> Self {
         Self {
             dns: vec!["localhost".to_owned()],
@@ -164,7 +164,7 @@ impl DevelopmentCa {
     /// Issues a serving certificate, valid for `valid_days` but not longer than the CA.
     pub fn issue(
         &self,
-        names: &Names,
+        names: &CertificateNames,
         valid_days: u16,
     ) -> Result<Issued, DevelopmentCertificateError> {
         let first = names.dns.first().cloned();
@@ -223,7 +223,7 @@ pub enum CaOrigin {
 /// can be read by their owner only.
 pub fn write(
     dir: &Path,
-    names: &Names,
+    names: &CertificateNames,
     valid_days: u16,
     force: bool,
 ) -> Result<CaOrigin, DevelopmentCertificateError> {
@@ -295,7 +295,9 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> DevelopmentCertificateError {
     |source| DevelopmentCertificateError::File { path, source }
 }
 
-fn alternative_names(names: &Names) -> Result<Vec<SanType>, DevelopmentCertificateError> {
+fn alternative_names(
+    names: &CertificateNames,
+) -> Result<Vec<SanType>, DevelopmentCertificateError> {
     let mut all = Vec::new();
     for name in &names.dns {
         let bad = || DevelopmentCertificateError::BadName { name: name.clone() };
@@ -345,7 +347,7 @@ mod tests {
     }
 
     fn write_default(dir: &Path, force: bool) -> Result<CaOrigin, String> {
-        write(dir, &Names::default(), 1, force).map_err(|error| error.to_string())
+        write(dir, &CertificateNames::default(), 1, force).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -416,7 +418,7 @@ mod tests {
     fn names_that_no_certificate_can_hold_are_told() {
         let ca = DevelopmentCa::generate().unwrap();
         for name in ["", "a b", "höst", "https://a", "a/b"] {
-            let names = Names {
+            let names = CertificateNames {
                 dns: vec![name.to_owned()],
                 ips: Vec::new(),
             };
@@ -429,7 +431,7 @@ mod tests {
     #[test]
     fn no_certificate_outlives_its_ca() {
         let ca = DevelopmentCa::generate().unwrap();
-        let issued = ca.issue(&Names::default(), u16::MAX).unwrap();
+        let issued = ca.issue(&CertificateNames::default(), u16::MAX).unwrap();
         let not_after = |pem: &str| {
             let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
             let (_, parsed) = X509Certificate::from_der(&der).unwrap();

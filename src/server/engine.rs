@@ -14,14 +14,14 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::activity::{Patience, Phase, Protocol};
+use super::activity::{ConnectionTimeouts, HttpVersion, ShutdownPhase};
 use super::body::BodyLimits;
-use super::connection::{self, Terms};
+use super::connection::{self, ConnectionConfig};
 use super::handshake;
-use super::linger::Linger;
-use super::metrics::Reason;
+use super::linger::LingeringClose;
+use super::metrics::RejectionReason;
 use super::panics;
-use super::seldom::Seldom;
+use super::seldom::RateLimit;
 use super::tls::ReloadingCertificate;
 
 /// How long to wait after an accept that failed for want of something, such
@@ -42,25 +42,25 @@ pub(super) enum Transport {
 
 /// How much time and room connections get.
 #[derive(Clone)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     pub(super) handshake: Duration,
-    pub(super) patience: Patience,
+    pub(super) patience: ConnectionTimeouts,
     pub(super) body: BodyLimits,
     pub(super) connections: usize,
 }
 
 /// So many connections had a call in flight when the time to drain was over.
-pub(super) struct Unfinished(pub(super) usize);
+pub(super) struct UnfinishedCalls(pub(super) usize);
 
 /// A listener with its connections.
 pub(super) struct Engine {
     listener: TcpListener,
     transport: Transport,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     connections: JoinSet<()>,
-    phase: watch::Sender<Phase>,
-    crowded: Seldom,
+    phase: watch::Sender<ShutdownPhase>,
+    crowded: RateLimit,
 }
 
 impl Engine {
@@ -68,7 +68,7 @@ impl Engine {
         listener: TcpListener,
         transport: Transport,
         router: Router,
-        limits: Limits,
+        limits: ConnectionLimits,
     ) -> Self {
         Self {
             listener,
@@ -76,15 +76,15 @@ impl Engine {
             router: router.layer(CatchPanicLayer::custom(panics::answer)),
             limits,
             connections: JoinSet::new(),
-            phase: watch::Sender::new(Phase::Serving),
-            crowded: Seldom::every(COMPLAIN_EVERY),
+            phase: watch::Sender::new(ShutdownPhase::Serving),
+            crowded: RateLimit::every(COMPLAIN_EVERY),
         }
     }
 
     /// Accepts and serves connections until `end`.
     pub(super) async fn serve_until(&mut self, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
-        let complaints = Seldom::every(COMPLAIN_EVERY);
+        let complaints = RateLimit::every(COMPLAIN_EVERY);
         loop {
             tokio::select! {
                 () = end.as_mut() => return,
@@ -98,11 +98,11 @@ impl Engine {
 
     /// From now on every client is asked to go elsewhere after its next call.
     pub(super) fn leave(&self) {
-        self.phase.send_replace(Phase::Leaving);
+        self.phase.send_replace(ShutdownPhase::Leaving);
     }
 
     /// Closes the listener and lets calls in flight take `limit`.
-    pub(super) async fn stop(mut self, limit: Duration) -> Result<(), Unfinished> {
+    pub(super) async fn stop(mut self, limit: Duration) -> Result<(), UnfinishedCalls> {
         // Connections that the kernel has accepted already have clients that
         // count on an answer; closing the listener would reset them.
         for _ in 0..self.limits.connections {
@@ -118,19 +118,22 @@ impl Engine {
             ..
         } = self;
         drop(listener);
-        phase.send_replace(Phase::Stopped(Instant::now()));
+        phase.send_replace(ShutdownPhase::Stopped(Instant::now()));
         let all = async {
             while let Some(ended) = connections.join_next().await {
                 log_unexpected(&ended);
             }
         };
         let in_time = timeout(limit, all).await;
-        in_time.map_err(|_| Unfinished(connections.len()))
+        in_time.map_err(|_| UnfinishedCalls(connections.len()))
     }
 
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
         if self.connections.len() >= self.limits.connections {
-            self.limits.body.metrics.rejected(Reason::Connections);
+            self.limits
+                .body
+                .metrics
+                .rejected(RejectionReason::Connections);
             if self.crowded.now() {
                 tracing::warn!(
                     connections = self.connections.len(),
@@ -150,8 +153,8 @@ impl Engine {
         self.connections.spawn(async move {
             // Verdicts are small and waited for. Failing to say so is no harm.
             let _ = stream.set_nodelay(true);
-            let stream = Linger::new(stream);
-            let terms = |protocol| Terms {
+            let stream = LingeringClose::new(stream);
+            let terms = |protocol| ConnectionConfig {
                 router,
                 peer,
                 protocol,
@@ -160,7 +163,7 @@ impl Engine {
                 phase,
             };
             match transport {
-                Transport::Plain => connection::serve(stream, terms(Protocol::Http1)).await,
+                Transport::Plain => connection::serve(stream, terms(HttpVersion::Http1)).await,
                 Transport::Tls(certificate) => {
                     let config = certificate.server_config();
                     let accepted = handshake::accept(stream, peer, config, limits.handshake).await;
@@ -175,7 +178,7 @@ impl Engine {
 
 /// The next connection. Errors don't end the server: some belong to the one
 /// connection that failed, the others pass when resources are free again.
-async fn accept<T, F>(mut next: impl FnMut() -> F, complaints: &Seldom) -> T
+async fn accept<T, F>(mut next: impl FnMut() -> F, complaints: &RateLimit) -> T
 where
     F: Future<Output = io::Result<T>>,
 {
@@ -230,7 +233,7 @@ mod tests {
         let start = Instant::now();
         let accepted = accept(
             || std::future::ready(outcomes.pop_front().unwrap()),
-            &Seldom::every(COMPLAIN_EVERY),
+            &RateLimit::every(COMPLAIN_EVERY),
         )
         .await;
         assert_eq!(accepted, "a connection");

@@ -11,9 +11,9 @@ use super::tls::ReloadingCertificate;
 
 /// The certificate that is served, once there is one. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Served(Arc<OnceLock<Arc<ReloadingCertificate>>>);
+pub struct ServedCertificate(Arc<OnceLock<Arc<ReloadingCertificate>>>);
 
-impl Served {
+impl ServedCertificate {
     /// Says which one is served from now on. There is one in a process: a second call
     /// changes nothing.
     pub fn set(&self, certificate: &Arc<ReloadingCertificate>) {
@@ -22,11 +22,11 @@ impl Served {
 }
 
 #[derive(Debug)]
-struct Expiry(Served);
+struct ExpiryCollector(ServedCertificate);
 
-impl Collector for Expiry {
+impl Collector for ExpiryCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let Served(certificate) = &self.0;
+        let ServedCertificate(certificate) = &self.0;
         let Some(certificate) = certificate.get() else {
             return Ok(());
         };
@@ -42,6 +42,6 @@ impl Collector for Expiry {
 }
 
 /// Adds it to what is served: of the certificate that is served at the time of asking.
-pub fn register(served: Served, registry: &mut Registry) {
-    registry.register_collector(Box::new(Expiry(served)));
+pub fn register(served: ServedCertificate, registry: &mut Registry) {
+    registry.register_collector(Box::new(ExpiryCollector(served)));
 }

@@ -11,12 +11,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::activity::Protocol;
-use super::seldom::Seldom;
+use super::activity::HttpVersion;
+use super::seldom::RateLimit;
 use super::tls::ALPN_HTTP2;
 
 /// Clients try again and again; one line a minute tells enough.
-static COMPLAINTS: Seldom = Seldom::every(Duration::from_mins(1));
+static COMPLAINTS: RateLimit = RateLimit::every(Duration::from_mins(1));
 
 /// Does the handshake. `None` where it failed or took longer than `limit`.
 pub(super) async fn accept<S>(
@@ -24,15 +24,15 @@ pub(super) async fn accept<S>(
     peer: SocketAddr,
     config: Arc<ServerConfig>,
     limit: Duration,
-) -> Option<(TlsStream<S>, Protocol)>
+) -> Option<(TlsStream<S>, HttpVersion)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let error = match timeout(limit, TlsAcceptor::from(config).accept(stream)).await {
         Ok(Ok(stream)) => {
             let protocol = match stream.get_ref().1.alpn_protocol() {
-                Some(ALPN_HTTP2) => Protocol::Http2,
-                _ => Protocol::Http1,
+                Some(ALPN_HTTP2) => HttpVersion::Http2,
+                _ => HttpVersion::Http1,
             };
             return Some((stream, protocol));
         }

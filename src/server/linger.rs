@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// away what the client has not read yet: an answer, or the GOAWAY by which an
 /// HTTP/2 client knows that it may send a request again. Go's client, so every
 /// API server, fails all calls on a connection that is reset.
-pub(super) struct Linger<S> {
+pub(super) struct LingeringClose<S> {
     stream: S,
     /// Set once the last word is said.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Linger<S> {
+impl<S> LingeringClose<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
@@ -32,7 +32,7 @@ impl<S> Linger<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringClose<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -42,7 +42,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -105,7 +105,7 @@ mod tests {
             .await
             .unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        let mut server = Linger::new(server);
+        let mut server = LingeringClose::new(server);
         client.write_all(b"never read").await.unwrap();
         let end = tokio::spawn(async move {
             server.write_all(b"goodbye").await.unwrap();
@@ -124,7 +124,7 @@ mod tests {
     async fn a_client_that_never_closes_is_not_waited_for_longer() {
         let (server, client) = tokio::io::duplex(64);
         let start = Instant::now();
-        Linger::new(server).shutdown().await.unwrap();
+        LingeringClose::new(server).shutdown().await.unwrap();
         assert_eq!(start.elapsed(), PATIENCE);
         drop(client);
     }

@@ -7,18 +7,18 @@ use prometheus_client::registry::Registry;
 
 /// Counts calls and connections that were turned away. Clones share their counts.
 #[derive(Clone, Debug, Default)]
-pub struct Metrics {
-    rejected: Family<Rejected, Counter>,
+pub struct ServerMetrics {
+    rejected: Family<RejectionLabels, Counter>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Rejected {
+struct RejectionLabels {
     reason: &'static str,
 }
 
 /// Why a client was turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(super) enum RejectionReason {
     /// Too many connections.
     Connections,
     /// The body is too large.
@@ -31,15 +31,15 @@ pub(super) enum Reason {
     Slow,
 }
 
-impl Metrics {
+impl ServerMetrics {
     /// Adds them to what is served.
     pub fn register(&self, registry: &mut Registry) {
         for reason in [
-            Reason::Connections,
-            Reason::Large,
-            Reason::Path,
-            Reason::Room,
-            Reason::Slow,
+            RejectionReason::Connections,
+            RejectionReason::Large,
+            RejectionReason::Path,
+            RejectionReason::Room,
+            RejectionReason::Slow,
         ] {
             let _ = self.counter(reason);
         }
@@ -50,19 +50,20 @@ impl Metrics {
         );
     }
 
-    pub(super) fn rejected(&self, reason: Reason) {
+    pub(super) fn rejected(&self, reason: RejectionReason) {
         self.counter(reason).inc();
     }
 
-    fn counter(&self, reason: Reason) -> Counter {
+    fn counter(&self, reason: RejectionReason) -> Counter {
         let reason = match reason {
-            Reason::Connections => "connections",
-            Reason::Large => "large",
-            Reason::Path => "path",
-            Reason::Room => "room",
-            Reason::Slow => "slow",
+            RejectionReason::Connections => "connections",
+            RejectionReason::Large => "large",
+            RejectionReason::Path => "path",
+            RejectionReason::Room => "room",
+            RejectionReason::Slow => "slow",
         };
-        self.rejected.get_or_create_owned(&Rejected { reason })
+        self.rejected
+            .get_or_create_owned(&RejectionLabels { reason })
     }
 }
 
@@ -74,10 +75,10 @@ mod tests {
 
     #[test]
     fn each_reason_is_there_from_the_start_as_alerts_name_it() {
-        let metrics = Metrics::default();
+        let metrics = ServerMetrics::default();
         let mut registry = Registry::default();
         metrics.register(&mut registry);
-        metrics.rejected(Reason::Path);
+        metrics.rejected(RejectionReason::Path);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for (reason, count) in [

@@ -43,11 +43,11 @@ use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use activity::Patience;
+use activity::ConnectionTimeouts;
 use body::BodyLimits;
-use budget::{Budget, Room};
-use engine::{Engine, Limits, Transport, Unfinished};
-use metrics::Metrics;
+use budget::{BudgetLimits, MemoryBudget};
+use engine::{ConnectionLimits, Engine, Transport, UnfinishedCalls};
+use metrics::ServerMetrics;
 use readiness::Readiness;
 use tls::ReloadingCertificate;
 
@@ -101,22 +101,22 @@ impl ServerConfig {
         }
     }
 
-    fn limits(&self) -> Limits {
-        let room = Room {
+    fn limits(&self) -> ConnectionLimits {
+        let room = BudgetLimits {
             all: self.bodies,
             large: self.bodies / 4 * 3,
         };
-        Limits {
+        ConnectionLimits {
             handshake: self.handshake_timeout,
-            patience: Patience {
+            patience: ConnectionTimeouts {
                 header: self.header_timeout,
                 idle: self.idle_timeout,
             },
             body: BodyLimits {
                 time: self.body_timeout,
                 size: self.body_size,
-                budget: Budget::new(room),
-                metrics: Metrics::default(),
+                budget: MemoryBudget::new(room),
+                metrics: ServerMetrics::default(),
             },
             connections: self.max_connections,
         }
@@ -158,7 +158,7 @@ pub struct HttpsServer {
     config: ServerConfig,
     certificate: Arc<ReloadingCertificate>,
     readiness: Readiness,
-    limits: Limits,
+    limits: ConnectionLimits,
 }
 
 impl HttpsServer {
@@ -182,7 +182,7 @@ impl HttpsServer {
 
     /// Counts whom it turns away in these.
     #[must_use]
-    pub fn counting(mut self, metrics: Metrics) -> Self {
+    pub fn counting(mut self, metrics: ServerMetrics) -> Self {
         self.limits.body.metrics = metrics;
         self
     }
@@ -211,7 +211,7 @@ impl HttpsServer {
         engine.serve_until(sleep(config.notice)).await;
         tracing::info!(drain = ?config.drain, "the port is closed: finishing calls in flight");
         let drained = engine.stop(config.drain).await;
-        drained.map_err(|Unfinished(connections)| ServerError::Unfinished {
+        drained.map_err(|UnfinishedCalls(connections)| ServerError::Unfinished {
             connections,
             drain: config.drain,
         })

@@ -13,16 +13,16 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::activity::Patience;
+use super::activity::ConnectionTimeouts;
 use super::body::BodyLimits;
-use super::budget::{Budget, Room};
-use super::engine::{Engine, Limits, Transport, Unfinished};
-use super::metrics::Metrics;
-pub use super::readiness::{Awaited, Readiness};
+use super::budget::{BudgetLimits, MemoryBudget};
+use super::engine::{ConnectionLimits, Engine, Transport, UnfinishedCalls};
+use super::metrics::ServerMetrics;
+pub use super::readiness::{Readiness, ReadinessCondition};
 use super::text_format::{self, OPEN_METRICS, PROMETHEUS};
 
 /// Nobody has to send a body here.
-const BODIES: Room = Room {
+const BODIES: BudgetLimits = BudgetLimits {
     all: 1 << 20,
     large: 0,
 };
@@ -80,19 +80,19 @@ async fn render(State(ops): State<Ops>, headers: HeaderMap) -> Response {
 }
 
 /// The operations port has few and near clients.
-fn limits() -> Limits {
+fn limits() -> ConnectionLimits {
     let time = Duration::from_secs(10);
-    Limits {
+    ConnectionLimits {
         handshake: time,
-        patience: Patience {
+        patience: ConnectionTimeouts {
             header: time,
             idle: Duration::from_mins(2),
         },
         body: BodyLimits {
             time,
             size: 0,
-            budget: Budget::new(BODIES),
-            metrics: Metrics::default(),
+            budget: MemoryBudget::new(BODIES),
+            metrics: ServerMetrics::default(),
         },
         connections: 256,
     }
@@ -103,7 +103,7 @@ fn limits() -> Limits {
 pub async fn run_ops(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     let mut engine = Engine::new(listener, Transport::Plain, router, limits());
     engine.serve_until(shutdown.cancelled()).await;
-    if let Err(Unfinished(connections)) = engine.stop(DRAIN).await {
+    if let Err(UnfinishedCalls(connections)) = engine.stop(DRAIN).await {
         tracing::debug!(connections, "closed the operations port on its clients");
     }
 }

@@ -21,11 +21,11 @@ use subtle::ConstantTimeEq as _;
 use tower::Layer as _;
 use uuid::Uuid;
 
-use super::metrics::{Metrics, Reason};
-use super::seldom::Seldom;
+use super::metrics::{RejectionReason, ServerMetrics};
+use super::seldom::RateLimit;
 
 /// Strangers call as often as they like; one line a minute tells enough.
-static COMPLAINTS: Seldom = Seldom::every(Duration::from_mins(1));
+static COMPLAINTS: RateLimit = RateLimit::every(Duration::from_mins(1));
 
 /// The secret segment of a path.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,7 +131,7 @@ impl Paths {
 
     /// Calls `router` with the base of a path that is taken. At any other path the answer is
     /// 404, whatever is sent there: nobody reads it.
-    pub fn before(self, router: Router, metrics: Metrics) -> Router {
+    pub fn before(self, router: Router, metrics: ServerMetrics) -> Router {
         let only = middleware::from_fn(move |request: Request, next: Next| {
             let (paths, metrics) = (self.clone(), metrics.clone());
             async move { paths.pass(request, next, &metrics).await }
@@ -139,9 +139,9 @@ impl Paths {
         Router::new().fallback_service(only.layer(router))
     }
 
-    async fn pass(&self, mut request: Request, next: Next, metrics: &Metrics) -> Response {
+    async fn pass(&self, mut request: Request, next: Next, metrics: &ServerMetrics) -> Response {
         if !self.takes(request.uri().path()) {
-            metrics.rejected(Reason::Path);
+            metrics.rejected(RejectionReason::Path);
             if COMPLAINTS.now() {
                 let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
                 let peer = peer.map(|ConnectInfo(peer)| peer.to_string());
@@ -193,7 +193,7 @@ mod tests {
     async fn status(paths: &Paths, path: &str) -> StatusCode {
         let said = |uri: Uri| async move { uri.to_string() };
         let router = Router::new().route("/validate", post(said));
-        let router = paths.clone().before(router, Metrics::default());
+        let router = paths.clone().before(router, ServerMetrics::default());
         let request = Request::post(path).body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         let status = response.status();

@@ -8,18 +8,18 @@ use tokio::sync::watch;
 /// share their state.
 #[derive(Clone, Debug)]
 pub struct Readiness {
-    state: Arc<watch::Sender<State>>,
+    state: Arc<watch::Sender<ReadinessState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    missing: Vec<Missing>,
+struct ReadinessState {
+    missing: Vec<MissingCondition>,
     draining: bool,
     next: u64,
 }
 
 #[derive(Debug)]
-struct Missing {
+struct MissingCondition {
     id: u64,
     condition: String,
     /// Whether nobody works on it any more.
@@ -27,12 +27,12 @@ struct Missing {
 }
 
 /// A condition that is not met yet. It counts as missing until
-/// [`Awaited::done`]; dropping it means that it will never be met.
+/// [`ReadinessCondition::done`]; dropping it means that it will never be met.
 #[derive(Debug)]
 #[must_use = "a condition that is dropped is never met"]
-pub struct Awaited {
+pub struct ReadinessCondition {
     id: u64,
-    state: Arc<watch::Sender<State>>,
+    state: Arc<watch::Sender<ReadinessState>>,
 }
 
 impl Default for Readiness {
@@ -45,24 +45,24 @@ impl Readiness {
     /// Ready, until something is waited for.
     pub fn new() -> Self {
         Self {
-            state: Arc::new(watch::Sender::new(State::default())),
+            state: Arc::new(watch::Sender::new(ReadinessState::default())),
         }
     }
 
     /// Adds a condition, in words that end the sentence "waiting for …", such
     /// as `caches synced`.
-    pub fn wait_for(&self, condition: impl Into<String>) -> Awaited {
+    pub fn wait_for(&self, condition: impl Into<String>) -> ReadinessCondition {
         let mut id = 0;
         self.state.send_modify(|state| {
             id = state.next;
             state.next += 1;
-            state.missing.push(Missing {
+            state.missing.push(MissingCondition {
                 id,
                 condition: condition.into(),
                 given_up: false,
             });
         });
-        Awaited {
+        ReadinessCondition {
             id,
             state: Arc::clone(&self.state),
         }
@@ -82,7 +82,7 @@ impl Readiness {
     pub async fn ready(&self) {
         let mut changes = self.state.subscribe();
         // This cannot fail: `self` holds the sender.
-        let _ = changes.wait_for(State::is_ready).await;
+        let _ = changes.wait_for(ReadinessState::is_ready).await;
     }
 
     /// What is missing, one line each; empty when ready.
@@ -101,13 +101,13 @@ impl Readiness {
     }
 }
 
-impl State {
+impl ReadinessState {
     fn is_ready(&self) -> bool {
         self.missing.is_empty() && !self.draining
     }
 }
 
-impl Awaited {
+impl ReadinessCondition {
     /// The condition is met.
     pub fn done(self) {
         self.state
@@ -115,7 +115,7 @@ impl Awaited {
     }
 }
 
-impl Drop for Awaited {
+impl Drop for ReadinessCondition {
     fn drop(&mut self) {
         self.state.send_if_modified(|state| {
             let mine = state

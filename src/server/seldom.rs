@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 /// Says yes at most once per period.
 #[derive(Debug)]
-pub(super) struct Seldom {
+pub(super) struct RateLimit {
     period: Duration,
     last: Mutex<Option<Instant>>,
 }
 
-impl Seldom {
+impl RateLimit {
     pub(super) const fn every(period: Duration) -> Self {
         Self {
             period,
@@ -38,7 +38,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn once_per_period() {
-        let seldom = Seldom::every(Duration::from_secs(30));
+        let seldom = RateLimit::every(Duration::from_secs(30));
         assert!(seldom.now());
         assert!(!seldom.now());
         tokio::time::advance(Duration::from_secs(30)).await;

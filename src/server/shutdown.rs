@@ -5,9 +5,9 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// SIGTERM and SIGINT, caught from [`Signals::listen`] on.
+/// SIGTERM and SIGINT, caught from [`ShutdownSignals::listen`] on.
 #[derive(Debug)]
-pub struct Signals {
+pub struct ShutdownSignals {
     terminate: Signal,
     interrupt: Signal,
 }
@@ -15,9 +15,9 @@ pub struct Signals {
 /// A second signal came: whoever sent it does not want to wait any longer.
 /// The process is to end at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Impatient;
+pub struct SecondSignal;
 
-impl Signals {
+impl ShutdownSignals {
     /// Catches both signals. Fails only where the system has no room for it.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
@@ -28,13 +28,13 @@ impl Signals {
 
     /// Cancels `shutdown` at the first signal, and returns at the second. Race
     /// it against the work that ends by `shutdown`.
-    pub async fn watch(mut self, shutdown: CancellationToken) -> Impatient {
+    pub async fn watch(mut self, shutdown: CancellationToken) -> SecondSignal {
         let name = self.next().await;
         tracing::info!("received {name}: shutting down; send it again to end at once");
         shutdown.cancel();
         let name = self.next().await;
         tracing::warn!("received {name} again: ending at once");
-        Impatient
+        SecondSignal
     }
 
     async fn next(&mut self) -> &'static str {
@@ -59,13 +59,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_signal_asks_and_the_second_insists() {
-        let signals = Signals::listen().unwrap();
+        let signals = ShutdownSignals::listen().unwrap();
         let shutdown = CancellationToken::new();
         let watch = tokio::spawn(signals.watch(shutdown.clone()));
         send_to_this_process("TERM").await;
         soon(shutdown.cancelled()).await;
         assert!(!watch.is_finished());
         send_to_this_process("INT").await;
-        assert_eq!(soon(watch).await.unwrap(), Impatient);
+        assert_eq!(soon(watch).await.unwrap(), SecondSignal);
     }
 }

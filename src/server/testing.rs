@@ -19,8 +19,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Budget;
-use super::development_certificates::{DevelopmentCa, Issued, Names};
+use super::budget::MemoryBudget;
+use super::development_certificates::{CertificateNames, DevelopmentCa, Issued};
 use super::readiness::Readiness;
 use super::tls::ReloadingCertificate;
 use super::{HttpsServer, ServerConfig, ServerError};
@@ -40,7 +40,7 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) ca: String,
     pub(super) readiness: Readiness,
-    pub(super) budget: Arc<Budget>,
+    pub(super) budget: Arc<MemoryBudget>,
     pub(super) shutdown: CancellationToken,
     pub(super) ended: JoinHandle<Result<(), ServerError>>,
 }
@@ -56,7 +56,7 @@ pub(super) fn config() -> ServerConfig {
 /// Serves `router` with a certificate of a new CA.
 pub(super) async fn start(router: Router, config: ServerConfig) -> Running {
     let ca = DevelopmentCa::generate().unwrap();
-    let issued = ca.issue(&Names::default(), 1).unwrap();
+    let issued = ca.issue(&CertificateNames::default(), 1).unwrap();
     let certificate =
         ReloadingCertificate::from_pem(issued.certificate.as_bytes(), issued.key.as_bytes(), None)
             .unwrap();

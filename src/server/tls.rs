@@ -16,10 +16,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 pub use super::certificate::CertificateSummary;
-use super::certificate::{Named, configure, parse_chain, parse_key};
-pub use super::certificate_error::{CertificateError, Role};
-use source::{Contents, IN_MEMORY, Pair, Part, Source};
-use told::Said;
+use super::certificate::{NamedBytes, configure, parse_chain, parse_key};
+pub use super::certificate_error::{CertificateError, CertificateFile};
+use source::{CertificateContents, CertificateSource, IN_MEMORY, NamedPart, PemPair};
+use told::LoggedState;
 
 /// HTTP/2's name in TLS' protocol negotiation.
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";
@@ -38,8 +38,8 @@ pub fn install_crypto_provider() {
 /// # Errors
 /// It cannot be read, or holds no certificate.
 pub fn check_client_ca(path: &Path) -> Result<(), CertificateError> {
-    let file = Part::read(Role::ClientCa, path)?;
-    parse_chain(Role::ClientCa, file.named()).map(drop)
+    let file = NamedPart::read(CertificateFile::ClientCa, path)?;
+    parse_chain(CertificateFile::ClientCa, file.named()).map(drop)
 }
 
 /// Where the PEM files are.
@@ -55,7 +55,7 @@ pub struct CertificateFiles {
 
 /// What [`ReloadingCertificate::reload`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reload {
+pub enum ReloadOutcome {
     /// The files hold what is served already.
     Unchanged,
     /// New connections get this certificate from now on.
@@ -66,12 +66,12 @@ pub enum Reload {
 /// replaced while it is served. Connections keep what they began with.
 #[derive(Debug)]
 pub struct ReloadingCertificate {
-    source: Source,
-    current: ArcSwap<Current>,
+    source: CertificateSource,
+    current: ArcSwap<CurrentCertificate>,
 }
 
 #[derive(Debug)]
-struct Current {
+struct CurrentCertificate {
     config: Arc<ServerConfig>,
     summary: CertificateSummary,
     fingerprint: [u8; 32],
@@ -80,7 +80,7 @@ struct Current {
 impl ReloadingCertificate {
     /// Loads PEM files.
     pub fn load(files: CertificateFiles) -> Result<Self, CertificateError> {
-        Self::from_source(Source::Files(files))
+        Self::from_source(CertificateSource::Files(files))
     }
 
     /// Takes PEM text that [`ReloadingCertificate::replace`] may replace, called `name` in
@@ -91,9 +91,9 @@ impl ReloadingCertificate {
         key: &[u8],
         client_ca: Option<PathBuf>,
     ) -> Result<Self, CertificateError> {
-        Self::from_source(Source::Given {
+        Self::from_source(CertificateSource::Given {
             name: name.to_owned(),
-            pair: Mutex::new(Pair {
+            pair: Mutex::new(PemPair {
                 certificate: certificate.to_owned(),
                 key: key.to_owned(),
             }),
@@ -101,8 +101,8 @@ impl ReloadingCertificate {
         })
     }
 
-    fn from_source(source: Source) -> Result<Self, CertificateError> {
-        let current = Contents::read(&source)?.configure()?;
+    fn from_source(source: CertificateSource) -> Result<Self, CertificateError> {
+        let current = CertificateContents::read(&source)?.configure()?;
         Ok(Self {
             source,
             current: ArcSwap::from_pointee(current),
@@ -112,15 +112,19 @@ impl ReloadingCertificate {
     /// Serves another certificate from now on, to new connections. On an error the one
     /// that was served before goes on being served. Changes nothing where the certificate
     /// comes from files.
-    pub fn replace(&self, certificate: &[u8], key: &[u8]) -> Result<Reload, CertificateError> {
-        let Source::Given { pair, .. } = &self.source else {
-            return Ok(Reload::Unchanged);
+    pub fn replace(
+        &self,
+        certificate: &[u8],
+        key: &[u8],
+    ) -> Result<ReloadOutcome, CertificateError> {
+        let CertificateSource::Given { pair, .. } = &self.source else {
+            return Ok(ReloadOutcome::Unchanged);
         };
-        let new = Pair {
+        let new = PemPair {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
         };
-        let swap = |new: Pair| {
+        let swap = |new: PemPair| {
             let mut held = pair.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *held, new)
         };
@@ -134,10 +138,10 @@ impl ReloadingCertificate {
         key: &[u8],
         client_ca: Option<&[u8]>,
     ) -> Result<Self, CertificateError> {
-        let chain = parse_chain(Role::Certificate, named(certificate))?;
+        let chain = parse_chain(CertificateFile::Certificate, named(certificate))?;
         let key = parse_key(named(key))?;
         let client_ca = client_ca
-            .map(|pem| parse_chain(Role::ClientCa, named(pem)))
+            .map(|pem| parse_chain(CertificateFile::ClientCa, named(pem)))
             .transpose()?;
         Self::from_der(&chain, &key, client_ca.as_deref())
     }
@@ -155,8 +159,8 @@ impl ReloadingCertificate {
             Timestamp::now(),
         )?;
         Ok(Self {
-            source: Source::Fixed,
-            current: ArcSwap::from_pointee(Current {
+            source: CertificateSource::Fixed,
+            current: ArcSwap::from_pointee(CurrentCertificate {
                 config: Arc::new(config),
                 summary,
                 fingerprint: [0; 32],
@@ -176,18 +180,18 @@ impl ReloadingCertificate {
 
     /// Looks at the files once. On an error the certificate that was served
     /// before goes on being served. Reads files, so it blocks shortly.
-    pub fn reload(&self) -> Result<Reload, CertificateError> {
-        if matches!(self.source, Source::Fixed) {
-            return Ok(Reload::Unchanged);
+    pub fn reload(&self) -> Result<ReloadOutcome, CertificateError> {
+        if matches!(self.source, CertificateSource::Fixed) {
+            return Ok(ReloadOutcome::Unchanged);
         }
-        let contents = Contents::read(&self.source)?;
+        let contents = CertificateContents::read(&self.source)?;
         if contents.fingerprint() == self.current.load().fingerprint {
-            return Ok(Reload::Unchanged);
+            return Ok(ReloadOutcome::Unchanged);
         }
         let new = contents.configure()?;
         let summary = new.summary.clone();
         self.current.store(Arc::new(new));
-        Ok(Reload::Replaced(summary))
+        Ok(ReloadOutcome::Replaced(summary))
     }
 
     /// Looks at the files every `period` until `shutdown`. Files are compared by
@@ -196,7 +200,7 @@ impl ReloadingCertificate {
     pub async fn watch(self: Arc<Self>, period: Duration, shutdown: CancellationToken) {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut said = Said::default();
+        let mut said = LoggedState::default();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -213,8 +217,8 @@ impl ReloadingCertificate {
     }
 }
 
-fn named<T: ?Sized>(value: &T) -> Named<'_, T> {
-    Named::new(IN_MEMORY, value)
+fn named<T: ?Sized>(value: &T) -> NamedBytes<'_, T> {
+    NamedBytes::new(IN_MEMORY, value)
 }
 
 #[cfg(test)]
@@ -223,9 +227,9 @@ mod tests {
 
     #[test]
     fn what_is_given_is_replaced_by_what_can_be_served_only() {
-        use crate::server::development_certificates::{DevelopmentCa, Names};
+        use crate::server::development_certificates::{CertificateNames, DevelopmentCa};
         let ca = DevelopmentCa::generate().unwrap();
-        let [one, two] = [1, 2].map(|days| ca.issue(&Names::default(), days).unwrap());
+        let [one, two] = [1, 2].map(|days| ca.issue(&CertificateNames::default(), days).unwrap());
         let pem = |text: &str| text.as_bytes().to_vec();
         let given = ReloadingCertificate::given("it", &pem(&one.certificate), &pem(&one.key), None);
         let given = given.unwrap();
@@ -235,9 +239,11 @@ mod tests {
         let error = given.replace(&pem(&two.certificate), &pem(&one.key));
         assert!(matches!(error, Err(CertificateError::KeyMismatch { .. })));
         assert_eq!(given.summary(), first);
-        assert_eq!(given.reload().unwrap(), Reload::Unchanged);
+        assert_eq!(given.reload().unwrap(), ReloadOutcome::Unchanged);
         let replaced = given.replace(&pem(&two.certificate), &pem(&two.key));
-        assert!(matches!(replaced, Ok(Reload::Replaced(new)) if new.not_after > first.not_after));
+        assert!(
+            matches!(replaced, Ok(ReloadOutcome::Replaced(new)) if new.not_after > first.not_after)
+        );
         assert!(!format!("{given:?}").contains("PRIVATE KEY"));
     }
 

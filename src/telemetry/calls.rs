@@ -13,13 +13,13 @@ use prometheus_client::registry::{Registry, Unit};
 /// Counts and times calls. `L`: the labels that calls are counted by, their operation
 /// among them; they are timed by the operation alone.
 #[derive(Clone, Debug)]
-pub struct Calls<L> {
+pub struct CallMetrics<L> {
     counts: Family<L, Counter>,
-    durations: Family<Operation, Histogram, Buckets>,
+    durations: Family<OperationLabels, Histogram, Buckets>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Operation {
+struct OperationLabels {
     operation: &'static str,
 }
 
@@ -34,9 +34,9 @@ impl MetricConstructor<Histogram> for Buckets {
 }
 
 /// A metric's name, and what it says.
-pub type Named = (&'static str, &'static str);
+pub type MetricName = (&'static str, &'static str);
 
-impl<L> Calls<L>
+impl<L> CallMetrics<L>
 where
     L: Clone + Debug + Eq + Hash + EncodeLabelSet + Send + Sync + 'static,
 {
@@ -51,19 +51,19 @@ where
     /// Shows an operation before there was a call of it, with these labels.
     pub fn show(&self, operation: &'static str, labels: &L) {
         drop(self.counts.get_or_create(labels));
-        drop(self.durations.get_or_create(&Operation { operation }));
+        drop(self.durations.get_or_create(&OperationLabels { operation }));
     }
 
     /// There was a call, and it took so long.
     pub fn count(&self, operation: &'static str, labels: &L, took: Duration) {
         self.counts.get_or_create(labels).inc();
         self.durations
-            .get_or_create(&Operation { operation })
+            .get_or_create(&OperationLabels { operation })
             .observe(took.as_secs_f64());
     }
 
     /// Adds both metrics to what is served.
-    pub fn register(&self, registry: &mut Registry, count: Named, duration: Named) {
+    pub fn register(&self, registry: &mut Registry, count: MetricName, duration: MetricName) {
         registry.register(count.0, count.1, self.counts.clone());
         let durations = self.durations.clone();
         registry.register_with_unit(duration.0, duration.1, Unit::Seconds, durations);

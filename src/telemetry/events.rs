@@ -50,8 +50,8 @@ pub type ApiVersions = Box<dyn Fn(&str, &str) -> Option<String> + Send + Sync>;
 
 /// Publishes notices as Events.
 pub struct Events {
-    queue: mpsc::Sender<Post>,
-    memory: Mutex<HashMap<Key, Told>>,
+    queue: mpsc::Sender<EventTask>,
+    memory: Mutex<HashMap<NoticeKey, PublishedNotice>>,
     metrics: EventMetrics,
 }
 
@@ -60,18 +60,18 @@ pub struct Publisher {
     client: Client,
     api_versions: ApiVersions,
     instance: String,
-    queue: mpsc::Receiver<Post>,
+    queue: mpsc::Receiver<EventTask>,
     metrics: EventMetrics,
 }
 
 /// What became of notices.
 #[derive(Clone, Debug, Default)]
 pub struct EventMetrics {
-    events: Family<Labels, Counter>,
+    events: Family<EventLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
+struct EventLabels {
     outcome: &'static str,
 }
 
@@ -84,7 +84,7 @@ impl EventMetrics {
     /// Adds them to what is served.
     pub fn register(&self, registry: &mut Registry) {
         for outcome in [PUBLISHED, FOLDED, DROPPED, FAILED] {
-            drop(self.events.get_or_create(&Labels { outcome }));
+            drop(self.events.get_or_create(&EventLabels { outcome }));
         }
         registry.register(
             "events",
@@ -95,13 +95,13 @@ impl EventMetrics {
     }
 
     fn count(&self, outcome: &'static str) {
-        self.events.get_or_create(&Labels { outcome }).inc();
+        self.events.get_or_create(&EventLabels { outcome }).inc();
     }
 }
 
 /// What makes two notices the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct NoticeKey {
     object: ObjectKey,
     uid: Option<Arc<str>>,
     reason: &'static str,
@@ -111,7 +111,7 @@ struct Key {
 
 /// A notice that was published, or waits to be.
 #[derive(Clone, Debug)]
-struct Told {
+struct PublishedNotice {
     /// The Event's name.
     name: String,
     first: Timestamp,
@@ -119,9 +119,9 @@ struct Told {
     last: Instant,
 }
 
-struct Post {
+struct EventTask {
     notice: Notice,
-    told: Told,
+    told: PublishedNotice,
 }
 
 impl Events {
@@ -150,7 +150,7 @@ impl Events {
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn memory(&self) -> MutexGuard<'_, HashMap<Key, Told>> {
+    fn memory(&self) -> MutexGuard<'_, HashMap<NoticeKey, PublishedNotice>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -159,7 +159,7 @@ impl Notices for Events {
     fn tell(&self, mut notice: Notice) {
         let words: Vec<&str> = notice.message.split_whitespace().collect();
         notice.message = clip(&words.join(" "), NOTE);
-        let key = Key::of(&notice);
+        let key = NoticeKey::of(&notice);
         let now = Instant::now();
         let mut memory = self.memory();
         if let Some(told) = memory.get_mut(&key) {
@@ -177,12 +177,12 @@ impl Notices for Events {
                 self.metrics.count(DROPPED);
                 return;
             }
-            memory.insert(key.clone(), Told::first(&notice, &key, now));
+            memory.insert(key.clone(), PublishedNotice::first(&notice, &key, now));
         }
         let Some(told) = memory.get(&key).cloned() else {
             return;
         };
-        if self.queue.try_send(Post { notice, told }).is_err() {
+        if self.queue.try_send(EventTask { notice, told }).is_err() {
             // Not told, so the next one is no repeat.
             memory.remove(&key);
             self.metrics.count(DROPPED);
@@ -190,7 +190,7 @@ impl Notices for Events {
     }
 }
 
-impl Key {
+impl NoticeKey {
     fn of(notice: &Notice) -> Self {
         let mut hasher = DefaultHasher::new();
         (notice.severity, notice.action).hash(&mut hasher);
@@ -210,10 +210,10 @@ impl Key {
     }
 }
 
-impl Told {
+impl PublishedNotice {
     /// Told for the first time, by this replica. Another one that tells it on the same
     /// occasion gives the Event the same name, so there is one of it.
-    fn first(notice: &Notice, key: &Key, now: Instant) -> Self {
+    fn first(notice: &Notice, key: &NoticeKey, now: Instant) -> Self {
         let first = Timestamp::now();
         let mut hasher = DefaultHasher::new();
         (key, &notice.occasion).hash(&mut hasher);
@@ -233,7 +233,7 @@ impl Told {
 impl Publisher {
     /// Publishes until told to stop.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut allowance = Allowance::full();
+        let mut allowance = PublishAllowance::full();
         while let Some(Some(post)) = shutdown.run_until_cancelled(self.queue.recv()).await {
             if shutdown
                 .run_until_cancelled(allowance.take())
@@ -257,7 +257,7 @@ impl Publisher {
     }
 
     /// Publishes it, or finds that another replica has.
-    async fn publish(&self, post: &Post) -> kube::Result<&'static str> {
+    async fn publish(&self, post: &EventTask) -> kube::Result<&'static str> {
         let event = self.event(post);
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
@@ -282,7 +282,7 @@ impl Publisher {
         }
     }
 
-    fn event(&self, Post { notice, told }: &Post) -> Event {
+    fn event(&self, EventTask { notice, told }: &EventTask) -> Event {
         let object = &notice.object;
         let own = (!object.namespace.is_empty()).then(|| object.namespace.to_string());
         let severity = match notice.severity {
@@ -316,12 +316,12 @@ impl Publisher {
 }
 
 /// How much may be published just now.
-struct Allowance {
+struct PublishAllowance {
     left: u32,
     since: Instant,
 }
 
-impl Allowance {
+impl PublishAllowance {
     fn full() -> Self {
         Self {
             left: BURST,

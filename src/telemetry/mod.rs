@@ -6,4 +6,4 @@ pub mod logs;
 mod notice;
 pub mod traces;
 
-pub use notice::{Notice, Notices, Severity, Silent};
+pub use notice::{NoNotices, Notice, Notices, Severity};

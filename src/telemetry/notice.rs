@@ -48,8 +48,8 @@ pub trait Notices: Send + Sync {
 
 /// Tells nobody: for the demo, tests and benchmarks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
+pub struct NoNotices;
 
-impl Notices for Silent {
+impl Notices for NoNotices {
     fn tell(&self, _: Notice) {}
 }

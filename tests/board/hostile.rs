@@ -1,12 +1,12 @@
 //! Names that are markup, and requests that are not for this board.
 
 use aso_guard::board::Board;
-use aso_guard::board::shield::Shield;
+use aso_guard::board::shield::HostCheck;
 use aso_guard::claim::{Deed, Entry, Record, Why};
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::memory::MemoryRegistry;
-use aso_guard::registry::{ReadOnly, Registry as _};
+use aso_guard::registry::{ReadOnlyRegistry, Registry as _};
 use aso_guard::server::{bind, ops};
 use http::{Method, StatusCode, header};
 use jiff::Timestamp;
@@ -144,13 +144,13 @@ async fn pages_load_nothing_from_elsewhere() {
 async fn raw(request: &str) -> String {
     let (listener, address) = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let board = Board::new(
-        ReadOnly::new(std::sync::Arc::new(MemoryRegistry::new())),
+        ReadOnlyRegistry::new(std::sync::Arc::new(MemoryRegistry::new())),
         "hub",
     );
     let stop = CancellationToken::new();
     let server = tokio::spawn(ops::run_ops(
         listener,
-        board.router(Shield::local()),
+        board.router(HostCheck::local()),
         stop.clone(),
     ));
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -29,8 +29,8 @@ mod trouble;
 use std::sync::Arc;
 
 use aso_guard::board::Board;
-use aso_guard::board::shield::Shield;
-use aso_guard::registry::{ReadOnly, Registry};
+use aso_guard::board::shield::HostCheck;
+use aso_guard::registry::{ReadOnlyRegistry, Registry};
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -56,10 +56,10 @@ struct Answer {
 impl<R: Registry + 'static> World<R> {
     fn of(registry: R) -> Self {
         let registry = Arc::new(registry);
-        let board = Board::new(ReadOnly::new(registry.clone()), "kubernetes:hub");
+        let board = Board::new(ReadOnlyRegistry::new(registry.clone()), "kubernetes:hub");
         Self {
             registry,
-            router: board.clone().router(Shield::local()),
+            router: board.clone().router(HostCheck::local()),
             board,
         }
     }

@@ -118,7 +118,7 @@ async fn claims_that_come_and_go_between_pages_break_nothing() {
     let (_, next) = links(&world.page("/claims").await);
     for mut known in world
         .registry
-        .claims(&aso_guard::registry::Scope::All)
+        .claims(&aso_guard::registry::ClaimScope::All)
         .await
         .unwrap()
         .records

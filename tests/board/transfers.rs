@@ -1,7 +1,7 @@
 //! A transfer's four steps, moving.
 
 use aso_guard::claim::Record;
-use aso_guard::registry::{Registry as _, Scope};
+use aso_guard::registry::{ClaimScope, Registry as _};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::{Stage, World, seed, shop, text};
 async fn change(world: &World<Stage>, how: impl Fn(&mut Record)) {
     let moved = world
         .registry
-        .claims(&Scope::Reserved(None))
+        .claims(&ClaimScope::Reserved(None))
         .await
         .unwrap()
         .records;

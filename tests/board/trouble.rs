@@ -1,6 +1,6 @@
 //! A registry that is away, and comes back.
 
-use aso_guard::registry::Unreadable;
+use aso_guard::registry::UnreadableRecord;
 use http::{Method, StatusCode};
 use rstest::rstest;
 
@@ -71,7 +71,7 @@ async fn records_that_cannot_be_read_are_shown_beside_those_that_can() {
         ("member", "spoilt"),
         ("transfer", "odd"),
     ] {
-        world.registry.spoil(Unreadable {
+        world.registry.spoil(UnreadableRecord {
             registry: "hub".to_owned(),
             kind,
             name: name.to_owned(),

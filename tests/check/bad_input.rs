@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use aso_guard::check::{Cluster, Settings, check, manifest};
+use aso_guard::check::{CheckedCluster, ClusterSettings, check, manifest};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -152,9 +152,9 @@ fn manifest_text() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_manifest_makes_it_panic(texts in prop::collection::vec(manifest_text(), 1..4)) {
-        let mut clusters: Vec<Cluster> = Vec::new();
+        let mut clusters: Vec<CheckedCluster> = Vec::new();
         for (at, text) in texts.iter().enumerate() {
-            let mut cluster = Cluster::new(Settings::of(format!("c{at}").parse().unwrap()));
+            let mut cluster = CheckedCluster::new(ClusterSettings::of(format!("c{at}").parse().unwrap()));
             let contents = manifest::read(&"x.yaml".into(), text, "default");
             let lines = text.lines().count() + 1;
             for finding in &contents.findings {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use aso_guard::claim::Record;
-use aso_guard::registry::{Put, Registry};
+use aso_guard::registry::{PutOutcome, Registry};
 
 use super::fixtures::{Place, member_record, read, refused, store};
 
@@ -45,7 +45,7 @@ pub async fn no_version_comes_twice(registry: Arc<dyn Registry>) {
             assert!(seen.insert(version.to_string()), "{version} came twice");
         }
         let removed = registry.put_claim(&empty, Some(&again)).await.unwrap();
-        assert_eq!(removed, Put::Stored(None));
+        assert_eq!(removed, PutOutcome::Stored(None));
         refused(&registry, &record, Some(&again)).await;
         assert_eq!(read(&registry, &record.identity).await, None);
     }
@@ -59,12 +59,12 @@ pub async fn a_record_without_copies_is_removed(registry: Arc<dyn Registry>) {
     let empty = Record::new(record.identity.clone());
     // Nothing is there, and nothing is wanted there.
     let put = registry.put_claim(&empty, None).await.unwrap();
-    assert_eq!(put, Put::Stored(None));
+    assert_eq!(put, PutOutcome::Stored(None));
     assert_eq!(read(&registry, &record.identity).await, None);
 
     let version = store(&registry, &record, None).await;
     let put = registry.put_claim(&empty, Some(&version)).await.unwrap();
-    assert_eq!(put, Put::Stored(None));
+    assert_eq!(put, PutOutcome::Stored(None));
     assert_eq!(read(&registry, &record.identity).await, None);
     store(&registry, &record, None).await;
 }
@@ -82,7 +82,7 @@ pub async fn removal_needs_the_version_too(registry: Arc<dyn Registry>) {
     assert_eq!(read(&registry, &record.identity).await, before);
 
     let put = registry.put_claim(&empty, Some(&new)).await.unwrap();
-    assert_eq!(put, Put::Stored(None));
+    assert_eq!(put, PutOutcome::Stored(None));
     // What is gone has no version any more.
     refused(&registry, &empty, Some(&new)).await;
     refused(&registry, &other, Some(&new)).await;
@@ -94,25 +94,25 @@ pub async fn a_member_is_changed_by_the_same_rule(registry: Arc<dyn Registry>) {
     let first = member_record(place.member("a"));
     let mut second = first.clone();
     second.cluster = "another".into();
-    let Put::Stored(Some(old)) = registry.put_member(&first, None).await.unwrap() else {
+    let PutOutcome::Stored(Some(old)) = registry.put_member(&first, None).await.unwrap() else {
         panic!("nobody else writes this member");
     };
     let put = registry.put_member(&second, None).await.unwrap();
-    assert_eq!(put, Put::Conflict);
+    assert_eq!(put, PutOutcome::Conflict);
     let known = registry.member(&first.name).await.unwrap().unwrap();
     assert_eq!((&known.record, &known.version), (&first, &old));
 
     let put = registry.put_member(&second, Some(&old)).await.unwrap();
-    assert!(matches!(put, Put::Stored(Some(new)) if new != old));
+    assert!(matches!(put, PutOutcome::Stored(Some(new)) if new != old));
     let put = registry.put_member(&first, Some(&old)).await.unwrap();
-    assert_eq!(put, Put::Conflict);
+    assert_eq!(put, PutOutcome::Conflict);
     let known = registry.member(&first.name).await.unwrap().unwrap();
     assert_eq!(known.record, second);
 
     let mut never = first.clone();
     never.name = place.member("never");
     let put = registry.put_member(&never, Some(&old)).await.unwrap();
-    assert_eq!(put, Put::Conflict);
+    assert_eq!(put, PutOutcome::Conflict);
     assert_eq!(registry.member(&never.name).await.unwrap(), None);
 }
 
@@ -121,22 +121,23 @@ pub async fn a_member_is_removed_by_the_same_rule(registry: Arc<dyn Registry>) {
     let first = member_record(place.member("a"));
     let mut second = first.clone();
     second.cluster = "another".into();
-    let Put::Stored(Some(old)) = registry.put_member(&first, None).await.unwrap() else {
+    let PutOutcome::Stored(Some(old)) = registry.put_member(&first, None).await.unwrap() else {
         panic!("nobody else writes this member");
     };
-    let Put::Stored(Some(new)) = registry.put_member(&second, Some(&old)).await.unwrap() else {
+    let PutOutcome::Stored(Some(new)) = registry.put_member(&second, Some(&old)).await.unwrap()
+    else {
         panic!("nobody else writes this member");
     };
     let removed = registry.remove_member(&first.name, &old).await.unwrap();
-    assert_eq!(removed, Put::Conflict);
+    assert_eq!(removed, PutOutcome::Conflict);
     assert!(registry.member(&first.name).await.unwrap().is_some());
 
     let removed = registry.remove_member(&first.name, &new).await.unwrap();
-    assert_eq!(removed, Put::Stored(None));
+    assert_eq!(removed, PutOutcome::Stored(None));
     assert_eq!(registry.member(&first.name).await.unwrap(), None);
     let again = registry.remove_member(&first.name, &new).await.unwrap();
-    assert_eq!(again, Put::Conflict);
+    assert_eq!(again, PutOutcome::Conflict);
     // The name is free for another cluster.
     let put = registry.put_member(&second, None).await.unwrap();
-    assert!(matches!(put, Put::Stored(Some(_))));
+    assert!(matches!(put, PutOutcome::Stored(Some(_))));
 }

@@ -9,7 +9,9 @@ use aso_guard::claim::{
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
-use aso_guard::registry::{MemberRecord, Put, RecordVersion, Registry, Sample, Scope, Versioned};
+use aso_guard::registry::{
+    ClaimScope, MemberRecord, PutOutcome, RecordVersion, Registry, Sample, Versioned,
+};
 use jiff::Timestamp;
 
 /// A place that no other case and no other run writes to.
@@ -160,7 +162,7 @@ pub async fn store(
     expected: Option<&RecordVersion>,
 ) -> RecordVersion {
     match registry.put_claim(record, expected).await.unwrap() {
-        Put::Stored(Some(version)) => version,
+        PutOutcome::Stored(Some(version)) => version,
         other => panic!(
             "{} was to be stored, and it came to {other:?}",
             record.identity
@@ -175,11 +177,11 @@ pub async fn refused(
     expected: Option<&RecordVersion>,
 ) {
     let put = registry.put_claim(record, expected).await.unwrap();
-    assert_eq!(put, Put::Conflict, "of {}", record.identity);
+    assert_eq!(put, PutOutcome::Conflict, "of {}", record.identity);
 }
 
 /// The identities in a scope, in order.
-pub async fn listed(registry: &Arc<dyn Registry>, scope: &Scope) -> Vec<String> {
+pub async fn listed(registry: &Arc<dyn Registry>, scope: &ClaimScope) -> Vec<String> {
     let found = registry.claims(scope).await.unwrap().whole().unwrap();
     let ids = found.iter().map(|known| known.record.identity.to_string());
     let mut ids: Vec<String> = ids.collect();

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use aso_guard::arm::Identity;
 use aso_guard::claim::{self, Acquire, MemberName, Record, Refusal, TransferName};
 use aso_guard::registry::{
-    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
-    Versioned,
+    ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
+    RegistryError, Versioned,
 };
 use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
@@ -45,9 +45,9 @@ impl Lossy {
         }
     }
 
-    async fn lose<F>(&self, put: F) -> Result<Put, RegistryError>
+    async fn lose<F>(&self, put: F) -> Result<PutOutcome, RegistryError>
     where
-        F: Future<Output = Result<Put, RegistryError>> + Send,
+        F: Future<Output = Result<PutOutcome, RegistryError>> + Send,
     {
         let turn = self.puts.fetch_add(1, Ordering::SeqCst);
         let way = self.ways[turn % self.ways.len()];
@@ -73,11 +73,15 @@ impl Registry for Lossy {
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.lose(self.registry.put_claim(record, expected)).await
     }
 
-    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+    async fn claims_page(
+        &self,
+        scope: &ClaimScope,
+        at: Option<&Cursor>,
+    ) -> Result<ClaimPage, RegistryError> {
         self.registry.claims_page(scope, at).await
     }
 
@@ -92,7 +96,7 @@ impl Registry for Lossy {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.lose(self.registry.put_member(member, expected)).await
     }
 
@@ -100,11 +104,11 @@ impl Registry for Lossy {
         &self,
         name: &MemberName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.lose(self.registry.remove_member(name, expected)).await
     }
 
-    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+    async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         self.registry.members().await
     }
 
@@ -119,7 +123,7 @@ impl Registry for Lossy {
         &self,
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.lose(self.registry.put_transfer(transfer, expected))
             .await
     }
@@ -128,12 +132,12 @@ impl Registry for Lossy {
         &self,
         name: &TransferName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.lose(self.registry.remove_transfer(name, expected))
             .await
     }
 
-    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+    async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         self.registry.transfers().await
     }
 }
@@ -173,7 +177,7 @@ async fn insist(registry: &Lossy, identity: &Identity, ask: &Acquire) -> Result<
         let record = known.as_ref().map(|known| &known.record);
         let next = claim::acquire(record, identity, ask)?;
         let version = known.as_ref().map(|known| &known.version);
-        if let Ok(Put::Stored(_)) = registry.put_claim(&next, version).await {
+        if let Ok(PutOutcome::Stored(_)) = registry.put_claim(&next, version).await {
             return Ok(());
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aso_guard::arm::Identity;
 use aso_guard::claim::{self, Acquire, Record, Refusal};
-use aso_guard::registry::{Put, Registry, Scope, Versioned};
+use aso_guard::registry::{ClaimScope, PutOutcome, Registry, Versioned};
 use futures::future::join_all;
 
 use super::fixtures::{Place, create, listed, read, store};
@@ -34,8 +34,10 @@ where
         .collect()
 }
 
-fn winners(puts: &[Put]) -> usize {
-    puts.iter().filter(|put| **put != Put::Conflict).count()
+fn winners(puts: &[PutOutcome]) -> usize {
+    puts.iter()
+        .filter(|put| **put != PutOutcome::Conflict)
+        .count()
 }
 
 pub async fn of_many_creators_one_wins(registry: Arc<dyn Registry>) {
@@ -51,10 +53,13 @@ pub async fn of_many_creators_one_wins(registry: Arc<dyn Registry>) {
         .await;
         assert_eq!(winners(&puts), 1, "{puts:?}");
         let known = read(&registry, &place.group()).await.unwrap();
-        let winner = puts.iter().position(|put| *put != Put::Conflict).unwrap();
+        let winner = puts
+            .iter()
+            .position(|put| *put != PutOutcome::Conflict)
+            .unwrap();
         let copy = place.copy(&format!("m{winner}"));
         assert!(known.record.copies.contains_key(&copy));
-        assert!(puts.contains(&Put::Stored(Some(known.version))));
+        assert!(puts.contains(&PutOutcome::Stored(Some(known.version))));
     }
 }
 
@@ -83,7 +88,7 @@ async fn count_up(registry: &Arc<dyn Registry>, identity: &Identity) -> usize {
         let number = copy.by.parse::<usize>().unwrap() + 1;
         copy.by = number.to_string().into();
         let put = registry.put_claim(&next, Some(&known.version)).await;
-        if put.unwrap() != Put::Conflict {
+        if put.unwrap() != PutOutcome::Conflict {
             return number;
         }
     }
@@ -142,7 +147,7 @@ async fn go_live(
             .map(|known: &Versioned<Record>| &known.record);
         let next = claim::acquire(record, identity, ask)?;
         let version = known.as_ref().map(|known| &known.version);
-        if registry.put_claim(&next, version).await.unwrap() != Put::Conflict {
+        if registry.put_claim(&next, version).await.unwrap() != PutOutcome::Conflict {
             return Ok(());
         }
         known = read(registry, identity).await;
@@ -205,7 +210,9 @@ pub async fn a_read_sees_what_was_answered(registry: Arc<dyn Registry>) {
                     }
                     _ => {
                         let before = registered.load(Ordering::SeqCst);
-                        let listed = listed(&registry, &Scope::Below(place.group())).await.len();
+                        let listed = listed(&registry, &ClaimScope::Below(place.group()))
+                            .await
+                            .len();
                         assert!(
                             listed >= before,
                             "{listed} listed after {before} were answered"
@@ -217,6 +224,6 @@ pub async fn a_read_sees_what_was_answered(registry: Arc<dyn Registry>) {
     })
     .await;
     assert_eq!(count(&registry, &counting).await, WRITES);
-    let all = listed(&registry, &Scope::Below(place.group())).await;
+    let all = listed(&registry, &ClaimScope::Below(place.group())).await;
     assert_eq!(all.len(), WRITES);
 }

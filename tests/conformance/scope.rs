@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aso_guard::arm::Identity;
 use aso_guard::claim::{Copy, Proof, Record, Stored};
 use aso_guard::policy::Policy;
-use aso_guard::registry::{Holding, Registry, Scope};
+use aso_guard::registry::{ClaimScope, CopyFilter, Registry};
 
 use super::fixtures::{Place, identity, listed, parked, request, store};
 
@@ -26,7 +26,7 @@ async fn assert_below(registry: &Arc<dyn Registry>, above: &Identity, inside: &[
         identity(&above.as_str().to_ascii_lowercase()),
     ];
     for above in spellings {
-        let found = listed(registry, &Scope::Below(above.clone())).await;
+        let found = listed(registry, &ClaimScope::Below(above.clone())).await;
         assert_eq!(found, wanted, "below {above}");
     }
 }
@@ -68,7 +68,7 @@ pub async fn below_goes_by_whole_segments(registry: Arc<dyn Registry>) {
     for leaf in [&user, &database, &place.id("/resourceGroups/rg")] {
         assert_below(&registry, leaf, &[]).await;
     }
-    let all = listed(&registry, &Scope::All).await;
+    let all = listed(&registry, &ClaimScope::All).await;
     assert!(
         in_subscription
             .iter()
@@ -117,7 +117,7 @@ pub async fn of_a_member_finds_its_copies_alone(registry: Arc<dyn Registry>) {
     shared.copies.insert(place.copy("aa"), parked());
     let version = store(&registry, &shared, None).await;
 
-    let of = |name| Scope::Of(place.member(name), Holding::AnyCopy);
+    let of = |name| ClaimScope::Of(place.member(name), CopyFilter::AnyCopy);
     let [mine, theirs, both] = [mine, theirs, both].map(|id| id.to_string());
     assert_eq!(
         listed(&registry, &of("a")).await,
@@ -162,7 +162,7 @@ pub async fn in_flight_is_told_apart(registry: Arc<dyn Registry>) {
         let version = store(&registry, &record, None).await;
         versions.push((record, version));
     }
-    let of = |name| Scope::Of(place.member(name), Holding::InFlight);
+    let of = |name| ClaimScope::Of(place.member(name), CopyFilter::InFlight);
     let names = |found: Vec<String>| -> Vec<String> {
         let last = |id: &String| id.rsplit('/').next().unwrap_or_default().to_owned();
         found.iter().map(last).collect()
@@ -194,7 +194,7 @@ pub async fn conflicts_are_found_while_they_last(registry: Arc<dyn Registry>) {
     record.copies.insert(place.copy("b"), parked());
     let alone = store(&registry, &record, None).await;
     let found = async || -> bool {
-        let all = listed(&registry, &Scope::InConflict).await;
+        let all = listed(&registry, &ClaimScope::InConflict).await;
         all.contains(&record.identity.to_string())
     };
     assert!(!found().await);
@@ -212,7 +212,7 @@ pub async fn orphans_are_found_while_they_last(registry: Arc<dyn Registry>) {
     record.copies.insert(place.copy("b"), parked());
     let mut version = store(&registry, &record, None).await;
     let found = async |name: &str| {
-        let scope = Scope::Orphaned(place.member(name));
+        let scope = ClaimScope::Orphaned(place.member(name));
         listed(&registry, &scope).await == [record.identity.to_string()]
     };
     assert!(found("a").await && found("b").await);
@@ -249,7 +249,7 @@ pub async fn a_long_list_comes_whole(registry: Arc<dyn Registry>) {
     for chunk in (0..MANY).collect::<Vec<_>>().chunks(32) {
         futures::future::join_all(chunk.iter().map(|&n| register(n))).await;
     }
-    let found = listed(&registry, &Scope::Below(group)).await;
+    let found = listed(&registry, &ClaimScope::Below(group)).await;
     assert_eq!(found.len(), MANY);
     assert!(
         found
@@ -257,6 +257,6 @@ pub async fn a_long_list_comes_whole(registry: Arc<dyn Registry>) {
             .enumerate()
             .all(|(n, id)| id.ends_with(&format!("/n{n:04}")))
     );
-    let mine = Scope::Of(place.member("a"), Holding::AnyCopy);
+    let mine = ClaimScope::Of(place.member("a"), CopyFilter::AnyCopy);
     assert_eq!(listed(&registry, &mine).await, found);
 }

@@ -7,7 +7,7 @@ use aso_guard::claim::{
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
-use aso_guard::registry::{Put, Registry};
+use aso_guard::registry::{PutOutcome, Registry};
 
 use super::fixtures::{Place, at, identity, member_record, parked, read, refused, request, store};
 
@@ -138,7 +138,7 @@ pub async fn a_history_outlives_the_copies(registry: Arc<dyn Registry>) {
     refused(&registry, &place.parked(&record.identity, "a"), None).await;
     record.history.clear();
     let put = registry.put_claim(&record, Some(&version)).await.unwrap();
-    assert_eq!(put, Put::Stored(None));
+    assert_eq!(put, PutOutcome::Stored(None));
     assert_eq!(read(&registry, &record.identity).await, None);
 }
 
@@ -150,7 +150,7 @@ pub async fn a_member_comes_back_whole(registry: Arc<dyn Registry>) {
     for enrolling in [true, false] {
         record.enrolling = enrolling;
         let put = registry.put_member(&record, version.as_ref()).await;
-        let Put::Stored(Some(stored)) = put.unwrap() else {
+        let PutOutcome::Stored(Some(stored)) = put.unwrap() else {
             panic!("nobody else writes this member");
         };
         let known = registry.member(&record.name).await.unwrap().unwrap();

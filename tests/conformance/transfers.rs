@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aso_guard::claim::{Reservation, Why};
-use aso_guard::registry::{Put, RecordVersion, Registry, Scope, transfers};
+use aso_guard::registry::{ClaimScope, PutOutcome, RecordVersion, Registry, transfers};
 use aso_guard::transfer::{Deed, Entry, Phase, Selection, Stage, Status, Tally, Transfer};
 
 use super::fixtures::{Place, at, listed, read, store};
@@ -45,8 +45,8 @@ async fn put(
     expected: Option<&RecordVersion>,
 ) -> Option<RecordVersion> {
     match registry.put_transfer(transfer, expected).await.unwrap() {
-        Put::Stored(version) => version,
-        Put::Conflict => None,
+        PutOutcome::Stored(version) => version,
+        PutOutcome::Conflict => None,
     }
 }
 
@@ -108,12 +108,12 @@ pub async fn a_transfer_is_changed_by_the_same_rule(registry: Arc<dyn Registry>)
     assert_eq!((&known.record, &known.version), (&second, &new));
 
     let removed = registry.remove_transfer(&first.name, &old).await.unwrap();
-    assert_eq!(removed, Put::Conflict);
+    assert_eq!(removed, PutOutcome::Conflict);
     let removed = registry.remove_transfer(&first.name, &new).await.unwrap();
-    assert_eq!(removed, Put::Stored(None));
+    assert_eq!(removed, PutOutcome::Stored(None));
     assert_eq!(registry.transfer(&first.name).await.unwrap(), None);
     let again = registry.remove_transfer(&first.name, &new).await.unwrap();
-    assert_eq!(again, Put::Conflict);
+    assert_eq!(again, PutOutcome::Conflict);
     assert_eq!(
         put(&registry, &first, Some(&new)).await,
         None,
@@ -155,7 +155,7 @@ pub async fn reserved_claims_are_found_by_their_transfer(registry: Arc<dyn Regis
         record.reserved = reserved.cloned();
         versions.push((store(&registry, &record, None).await, record));
     }
-    let of = |way: &Reservation| Scope::Reserved(Some(way.transfer.clone()));
+    let of = |way: &Reservation| ClaimScope::Reserved(Some(way.transfer.clone()));
     let [mine, theirs, free] = [mine, theirs, free].map(|id| id.to_string());
     assert_eq!(
         listed(&registry, &of(&first)).await,
@@ -165,7 +165,7 @@ pub async fn reserved_claims_are_found_by_their_transfer(registry: Arc<dyn Regis
         listed(&registry, &of(&second)).await,
         std::slice::from_ref(&theirs)
     );
-    let any = listed(&registry, &Scope::Reserved(None)).await;
+    let any = listed(&registry, &ClaimScope::Reserved(None)).await;
     assert!(any.contains(&mine) && any.contains(&theirs) && !any.contains(&free));
 
     // It is kept for the transfer when its last copy is gone, and comes back whole.
@@ -176,7 +176,7 @@ pub async fn reserved_claims_are_found_by_their_transfer(registry: Arc<dyn Regis
     assert_eq!(known.record, record);
     record.reserved = None;
     let put = registry.put_claim(&record, Some(&version)).await.unwrap();
-    assert_eq!(put, Put::Stored(None));
+    assert_eq!(put, PutOutcome::Stored(None));
     assert!(listed(&registry, &of(&first)).await.is_empty());
 }
 
@@ -213,7 +213,7 @@ pub async fn opening_and_closing_at_once_leaves_nothing_reserved(registry: Arc<d
     })
     .await;
     assert!(
-        listed(&registry, &Scope::Reserved(Some(name.clone())))
+        listed(&registry, &ClaimScope::Reserved(Some(name.clone())))
             .await
             .is_empty()
     );

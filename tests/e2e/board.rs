@@ -9,7 +9,7 @@ use aso_guard::claim::{Copy, CopyRef, Record, Stored};
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::kubernetes::KubernetesRegistry;
-use aso_guard::registry::{Put, Registry as _};
+use aso_guard::registry::{PutOutcome, Registry as _};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -61,7 +61,7 @@ async fn fill(kubeconfig: &Path) -> anyhow::Result<()> {
     let registry = KubernetesRegistry::new(client, "hub");
     let put = async |number| {
         let stored = registry.put_claim(&claim(number)?, None).await?;
-        anyhow::ensure!(matches!(stored, Put::Stored(_)), "{stored:?}");
+        anyhow::ensure!(matches!(stored, PutOutcome::Stored(_)), "{stored:?}");
         anyhow::Ok(())
     };
     let puts = stream::iter(0..CLAIMS).map(put).buffer_unordered(16);

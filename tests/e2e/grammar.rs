@@ -10,7 +10,7 @@
 
 use aso_guard::arm::Identity;
 use aso_guard::registry::kubernetes::KubernetesRegistry;
-use aso_guard::registry::{Put, Registry, Scope};
+use aso_guard::registry::{ClaimScope, PutOutcome, Registry};
 use serde_json::{Value, json};
 
 use crate::lab::crds;
@@ -203,7 +203,7 @@ fn is_taken(outcome: Outcome, what: &str) -> bool {
 
 /// The claims of this story, which begin with its name.
 async fn subscription_claims(registry: &KubernetesRegistry) -> Vec<aso_guard::claim::Record> {
-    let all = registry.claims(&Scope::All).await.unwrap();
+    let all = registry.claims(&ClaimScope::All).await.unwrap();
     assert!(all.unreadable.is_empty(), "{:#?}", all.unreadable);
     all.records.into_iter().map(|known| known.record).collect()
 }
@@ -244,7 +244,7 @@ async fn what_the_hub_takes_of_claims_is_what_guards_read_and_write() {
 /// What a guard reads, it may write.
 async fn written(registry: &KubernetesRegistry, record: &aso_guard::claim::Record, what: &str) {
     match registry.put_claim(record, None).await {
-        Ok(Put::Stored(version)) => {
+        Ok(PutOutcome::Stored(version)) => {
             let known = registry.claim(&record.identity).await.unwrap().unwrap();
             assert_eq!(&known.record, record, "{what}");
             let empty = aso_guard::claim::Record::new(record.identity.clone());

@@ -1,7 +1,7 @@
 //! CREATE.
 
 use aso_guard::claim::{ClaimState, Proof};
-use aso_guard::resolve::{Secret, SecretFacts};
+use aso_guard::resolve::{SecretFacts, SecretLookup};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -247,7 +247,7 @@ async fn a_copy_that_came_with_another_operators_name_is_warned_of(
 ) {
     let world = World::new();
     for (operator, targets) in [("aso-other", "other"), ("aso-team", "x,team")] {
-        let settings = Secret::Found(SecretFacts {
+        let settings = SecretLookup::Found(SecretFacts {
             subscription: Some(SUBSCRIPTION.into()),
             target_namespaces: Some(targets.into()),
             ..SecretFacts::default()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aso_guard::claim::Proof;
 use aso_guard::cluster::Cluster as _;
-use aso_guard::cluster::resolve::Trust;
+use aso_guard::cluster::resolve::Freshness;
 use rstest::rstest;
 
 use super::object::{Object, POLICY, dry, group};
@@ -23,7 +23,7 @@ async fn now(world: &World) -> Object {
     let known = world
         .a
         .cluster
-        .namespace("team", Trust::Store)
+        .namespace("team", Freshness::Store)
         .await
         .unwrap();
     let version = serde_json::json!(known.resource_version);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::server::development_certificates::{DevelopmentCa, Names};
+use aso_guard::server::development_certificates::{CertificateNames, DevelopmentCa};
 use aso_guard::server::readiness::Readiness;
 use aso_guard::server::tls::ReloadingCertificate;
 use aso_guard::server::{HttpsServer, ServerConfig};
@@ -71,7 +71,7 @@ impl Server {
     /// Serves a router.
     pub async fn start(router: Router, config: ServerConfig) -> Self {
         let ca = DevelopmentCa::generate().unwrap();
-        let issued = ca.issue(&Names::default(), 1).unwrap();
+        let issued = ca.issue(&CertificateNames::default(), 1).unwrap();
         let pem = (issued.certificate.as_bytes(), issued.key.as_bytes());
         let certificate = ReloadingCertificate::from_pem(pem.0, pem.1, None).unwrap();
         let server = HttpsServer::bind(config, Arc::new(certificate), Readiness::new())

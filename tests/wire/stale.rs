@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
-use aso_guard::cluster::{Cluster, ClusterError, Listing, NamespaceFacts};
+use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, ObjectScope};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::policy::Policy;
-use aso_guard::resolve::{Secret, Trust};
+use aso_guard::resolve::{Freshness, SecretLookup};
 use async_trait::async_trait;
 use serde_json::json;
 
@@ -30,10 +30,10 @@ pub struct Behind {
 }
 
 impl Behind {
-    fn by(&self, trust: Trust) -> &MemoryCluster {
+    fn by(&self, trust: Freshness) -> &MemoryCluster {
         match trust {
-            Trust::Known | Trust::KnownUnlessParked => &self.remembered,
-            Trust::Store => &self.stored,
+            Freshness::Known | Freshness::KnownUnlessParked => &self.remembered,
+            Freshness::Store => &self.stored,
         }
     }
 }
@@ -51,14 +51,14 @@ impl Cluster for Behind {
     async fn object(
         &self,
         key: &ObjectKey,
-        trust: Trust,
+        trust: Freshness,
     ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
         let answer = self.by(trust).object(key, trust).await;
         let meanwhile = self
             .meanwhile
             .lock()
             .unwrap()
-            .take_if(|_| trust == Trust::Store);
+            .take_if(|_| trust == Freshness::Store);
         if let Some(happen) = meanwhile {
             happen();
         }
@@ -77,11 +77,15 @@ impl Cluster for Behind {
         self.remembered.in_namespace(namespace)
     }
 
-    async fn namespace(&self, name: &str, trust: Trust) -> Result<NamespaceFacts, ClusterError> {
+    async fn namespace(
+        &self,
+        name: &str,
+        trust: Freshness,
+    ) -> Result<NamespaceFacts, ClusterError> {
         self.by(trust).namespace(name, trust).await
     }
 
-    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         self.stored.list(scope).await
     }
 
@@ -89,8 +93,8 @@ impl Cluster for Behind {
         &self,
         namespace: &str,
         name: &str,
-        trust: Trust,
-    ) -> Result<Secret, ClusterError> {
+        trust: Freshness,
+    ) -> Result<SecretLookup, ClusterError> {
         if name == FORBIDDEN {
             return Err(ClusterError {
                 what: format!("secret {FORBIDDEN}"),

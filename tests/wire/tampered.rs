@@ -6,8 +6,8 @@ use std::time::Duration;
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record, TransferName};
 use aso_guard::registry::{
-    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
-    Unreadable, Versioned,
+    ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
+    RegistryError, UnreadableRecord, Versioned,
 };
 use aso_guard::transfer::Transfer;
 use async_trait::async_trait;
@@ -89,11 +89,11 @@ impl Tampered {
     }
 
     /// The claim that cannot be read, if there is one now.
-    fn unreadable(&self) -> Option<Unreadable> {
+    fn unreadable(&self) -> Option<UnreadableRecord> {
         let Trouble::Unreadable(identity) = self.state.lock().unwrap().0 else {
             return None;
         };
-        Some(Unreadable {
+        Some(UnreadableRecord {
             registry: "https://hub.example:6443".to_owned(),
             kind: "claim",
             name: "broken-0123".to_owned(),
@@ -118,17 +118,21 @@ impl Registry for Tampered {
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         if let Some(one) = self.unreadable()
             && one.identity.as_ref() == Some(&record.identity)
         {
-            return Ok(Put::Conflict);
+            return Ok(PutOutcome::Conflict);
         }
         let call = self.inner.put_claim(record, expected);
         self.pass("put_claim", call).await
     }
 
-    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+    async fn claims_page(
+        &self,
+        scope: &ClaimScope,
+        at: Option<&Cursor>,
+    ) -> Result<ClaimPage, RegistryError> {
         let call = self.inner.claims_page(scope, at);
         let mut page = self.pass("claims", call).await?;
         if let Some(one) = self.unreadable() {
@@ -152,7 +156,7 @@ impl Registry for Tampered {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.put_member(member, expected);
         self.pass("put_member", call).await
     }
@@ -161,12 +165,12 @@ impl Registry for Tampered {
         &self,
         name: &MemberName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.remove_member(name, expected);
         self.pass("remove_member", call).await
     }
 
-    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+    async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         self.pass("members", self.inner.members()).await
     }
 
@@ -181,7 +185,7 @@ impl Registry for Tampered {
         &self,
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.put_transfer(transfer, expected);
         self.pass("put_transfer", call).await
     }
@@ -190,12 +194,12 @@ impl Registry for Tampered {
         &self,
         name: &TransferName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.remove_transfer(name, expected);
         self.pass("remove_transfer", call).await
     }
 
-    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+    async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         self.pass("transfers", self.inner.transfers()).await
     }
 }

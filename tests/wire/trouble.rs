@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::{Cluster, ClusterError, Listing, NamespaceFacts};
+use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, ObjectScope};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::registry::Registry as _;
-use aso_guard::resolve::{Secret, Trust};
+use aso_guard::resolve::{Freshness, SecretLookup};
 use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -173,7 +173,7 @@ impl Cluster for Mute {
     async fn object(
         &self,
         key: &ObjectKey,
-        _trust: Trust,
+        _trust: Freshness,
     ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
         no_answer(&key.to_string())
     }
@@ -190,14 +190,18 @@ impl Cluster for Mute {
         self.0.in_namespace(namespace)
     }
 
-    async fn namespace(&self, name: &str, _trust: Trust) -> Result<NamespaceFacts, ClusterError> {
+    async fn namespace(
+        &self,
+        name: &str,
+        _trust: Freshness,
+    ) -> Result<NamespaceFacts, ClusterError> {
         if self.1 {
             return std::future::pending().await;
         }
         no_answer(&format!("namespace {name}"))
     }
 
-    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         no_answer(&format!("{scope:?}"))
     }
 
@@ -205,8 +209,8 @@ impl Cluster for Mute {
         &self,
         namespace: &str,
         name: &str,
-        _trust: Trust,
-    ) -> Result<Secret, ClusterError> {
+        _trust: Freshness,
+    ) -> Result<SecretLookup, ClusterError> {
         no_answer(&format!("secret {namespace}/{name}"))
     }
 }

@@ -1,7 +1,7 @@
 //! What cannot be worked out: what an object is known by counts all the same.
 
 use aso_guard::cluster::memory::credential;
-use aso_guard::resolve::Secret;
+use aso_guard::resolve::SecretLookup;
 use rstest::rstest;
 use serde_json::json;
 
@@ -101,20 +101,23 @@ fn with_credential() -> Object {
     group("rg").annotated(CREDENTIAL_FROM, "mine")
 }
 
-fn set(member: &Member, secret: Secret) {
+fn set(member: &Member, secret: SecretLookup) {
     member.cluster.set_secret("team", "mine", secret);
 }
 
-fn unreadable() -> Secret {
-    Secret::Unreadable("the secret mine may not be read".to_owned())
+fn unreadable() -> SecretLookup {
+    SecretLookup::Unreadable("the secret mine may not be read".to_owned())
 }
 
 #[rstest]
-#[case::not_compared_yet(false, Secret::Missing)]
-#[case::compared(true, Secret::Missing)]
+#[case::not_compared_yet(false, SecretLookup::Missing)]
+#[case::compared(true, SecretLookup::Missing)]
 #[case::unreadable(true, unreadable())]
 #[tokio::test]
-async fn a_claim_counts_when_the_credential_is_gone(#[case] compared: bool, #[case] gone: Secret) {
+async fn a_claim_counts_when_the_credential_is_gone(
+    #[case] compared: bool,
+    #[case] gone: SecretLookup,
+) {
     let world = World::new();
     set(&world.a, credential(SUBSCRIPTION));
     let stored = world.a.create(&with_credential()).await;

@@ -7,7 +7,7 @@ use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Setti
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::observer::{Observer, Show};
+use aso_guard::cluster::observer::{Observer, Reporting};
 use aso_guard::cluster::{self, Cluster};
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::memory::MemoryRegistry;
@@ -47,7 +47,7 @@ pub struct Member {
     pub observer: Arc<Observer>,
     pub router: Router,
     pub notices: Arc<Told>,
-    pub metrics: cluster::metrics::Metrics,
+    pub metrics: cluster::metrics::ObserverMetrics,
 }
 
 impl World {
@@ -123,7 +123,7 @@ impl World {
 #[derive(Default)]
 struct Choices {
     privileges: Privileges,
-    show: Show,
+    show: Reporting,
 }
 
 impl Member {
@@ -134,10 +134,10 @@ impl Member {
 
     /// Another replica of a member, which parks newcomers.
     pub fn parking(name: &str, registry: Arc<dyn Registry>, cluster: Arc<MemoryCluster>) -> Self {
-        let show = Show {
+        let show = Reporting {
             parking: Some(cluster.clone()),
             orphaned_after: Duration::ZERO,
-            ..Show::default()
+            ..Reporting::default()
         };
         let choices = Choices {
             show,
@@ -175,7 +175,7 @@ impl Member {
             cluster.clone(),
             settings.claim_deadline,
         );
-        let observer = Arc::new(observer.showing(Show {
+        let observer = Arc::new(observer.showing(Reporting {
             notices: notices.clone(),
             ..show
         }));
@@ -266,6 +266,6 @@ pub fn key(object: &Object) -> ObjectKey {
 
 pub fn facts(object: &Object) -> ObjectFacts {
     let namespace = object.text("/metadata/namespace").to_owned();
-    let read: wire::Object = serde_json::from_value(object.0.clone()).unwrap();
+    let read: wire::WireObject = serde_json::from_value(object.0.clone()).unwrap();
     read.into_facts(object.group(), object.text("/kind"), &namespace)
 }

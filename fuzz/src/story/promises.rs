@@ -6,7 +6,7 @@ use aso_guard::arm::{Identity, Resolution};
 use aso_guard::claim::{ClaimState, Copy, CopyRef, RequestUid};
 use aso_guard::cluster::Cluster as _;
 use aso_guard::cluster::family::descendants;
-use aso_guard::cluster::resolve::{self, Trust};
+use aso_guard::cluster::resolve::{self, Freshness};
 use aso_guard::object::ObjectFacts;
 use aso_guard::policy::Policy;
 use aso_guard::registry::Registry as _;
@@ -88,7 +88,7 @@ impl Story {
         if policy != Policy::Manage || object.terminating {
             return;
         }
-        let Ok(found) = resolve::identity(&*self.members[member].cluster, object, Trust::Store)
+        let Ok(found) = resolve::identity(&*self.members[member].cluster, object, Freshness::Store)
             .await
             .unwrap()
         else {
@@ -140,7 +140,7 @@ impl Story {
 
     pub(super) async fn policy(&self, member: usize, object: &ObjectFacts) -> Policy {
         let cluster = &*self.members[member].cluster;
-        resolve::effective_policy(cluster, object, Trust::Store)
+        resolve::effective_policy(cluster, object, Freshness::Store)
             .await
             .unwrap()
             .policy
@@ -150,7 +150,7 @@ impl Story {
         let mut all = Vec::new();
         for (number, member) in self.members.iter().enumerate() {
             for object in member.cluster.objects() {
-                let found = resolve::identity(&*member.cluster, &object, Trust::Store)
+                let found = resolve::identity(&*member.cluster, &object, Freshness::Store)
                     .await
                     .unwrap();
                 all.push(Stored {

@@ -572,13 +572,16 @@ fn the_annotation_or_the_status_speaks_where_nothing_else_does(
         (found.identity.as_str().to_owned(), witness)
     };
     assert!(!found.assumed);
-    assert_eq!(told(found), (FAR_VNET.to_owned(), Witness::ResourceId));
+    assert_eq!(
+        told(found),
+        (FAR_VNET.to_owned(), IdentitySource::ResourceId)
+    );
 
     // A bad annotation names nothing that could be deleted.
     object.annotations.resource_id = text("vnet");
     object.status_id = text(FAR_VNET);
     let found = resolve_in(&world(), &object).unwrap();
-    assert_eq!(told(found), (FAR_VNET.to_owned(), Witness::StatusId));
+    assert_eq!(told(found), (FAR_VNET.to_owned(), IdentitySource::StatusId));
 }
 
 const OVERRIDE: &str = "/subscriptions/made-by-the-alias";

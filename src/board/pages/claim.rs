@@ -4,17 +4,17 @@ use askama::Template;
 
 use crate::arm::Identity;
 use crate::board::query::link;
-use crate::board::shown::{Badge, CopyShown, Request, Told, transfer_link};
+use crate::board::shown::{Badge, CopyView, HistoryView, InFlightView, transfer_link};
 use crate::claim::{ClaimState, Record, Reservation};
 use crate::object::text::quoted;
 use crate::transfer::stage;
 
-use super::{Frame, Look, Section, Shown, Trouble};
+use super::{PageError, PageLayout, PageRequest, PageResult, Section};
 
 #[derive(Template)]
 #[template(path = "claim.html")]
-struct ClaimPage {
-    frame: Frame,
+struct ClaimTemplate {
+    frame: PageLayout,
     name: String,
     id: String,
     state: Badge,
@@ -28,9 +28,9 @@ struct ClaimPage {
     parked_words: Option<String>,
     /// The transfer that moves it: its name, its page, and how far this resource is.
     moved: Option<(String, String, String)>,
-    copies: Vec<CopyShown>,
-    requests: Vec<Request>,
-    history: Vec<Told>,
+    copies: Vec<CopyView>,
+    requests: Vec<InFlightView>,
+    history: Vec<HistoryView>,
     /// The resources around this one: their names, and where their claims are.
     above: Vec<(String, String)>,
     inside: String,
@@ -38,10 +38,10 @@ struct ClaimPage {
     command: String,
 }
 
-pub(in crate::board) async fn page(look: Look) -> Shown {
+pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
     let asked = look.query.get("id");
     let unknown = || {
-        Trouble::Missing(format!(
+        PageError::Missing(format!(
             "There is no claim on {}: aso-guard knows of no copy of it.",
             if asked.is_empty() { "nothing" } else { asked }
         ))
@@ -52,7 +52,7 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
     let members = look.members().await?;
     let record = &known.record;
     let copies = record.copies.iter();
-    let page = ClaimPage {
+    let page = ClaimTemplate {
         frame: look.live(),
         name: record.identity.last_pair().to_owned(),
         id: record.identity.to_string(),
@@ -64,14 +64,14 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         parked_words: (record.state() == ClaimState::Parked).then(|| record.parked_words()),
         moved: record.reserved.as_ref().map(|held| moved(held, record)),
         copies: copies
-            .map(|(copy, held)| CopyShown::of(record, copy, held, &members, look.now))
+            .map(|(copy, held)| CopyView::of(record, copy, held, &members, look.now))
             .collect(),
-        requests: Request::all(record, look.now),
+        requests: InFlightView::all(record, look.now),
         history: record
             .history
             .iter()
             .rev()
-            .map(|entry| Told::of(entry, look.now))
+            .map(|entry| HistoryView::of(entry, look.now))
             .collect(),
         above: above(&record.identity),
         inside: link("/claims", &[("q", &format!("{}/", record.identity))]),

@@ -2,22 +2,22 @@
 
 use askama::Template;
 
-use crate::board::search::Search;
-use crate::board::shown::{Row, count, plural};
+use crate::board::search::ClaimSearch;
+use crate::board::shown::{ClaimView, count, plural};
 use crate::claim::ClaimState;
 
-use super::{Frame, Look, Section, Shown};
+use super::{PageLayout, PageRequest, PageResult, Section};
 
 #[derive(Template)]
 #[template(path = "claims.html")]
-struct List {
-    frame: Frame,
-    search: Search,
+struct ClaimsTemplate {
+    frame: PageLayout,
+    search: ClaimSearch,
     /// The states to choose from, and whether each is chosen.
     states: Vec<(&'static str, bool)>,
     /// The members to choose from, and whether each is chosen.
     members: Vec<(String, bool)>,
-    rows: Vec<Row>,
+    rows: Vec<ClaimView>,
     /// What was found, in words.
     summary: String,
     next: Option<String>,
@@ -25,8 +25,8 @@ struct List {
     first: Option<String>,
 }
 
-pub(in crate::board) async fn page(look: Look) -> Shown {
-    let search = Search::of(&look.query);
+pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
+    let search = ClaimSearch::of(&look.query);
     let at = look.query.get("at").parse().ok();
     let is_part = at.is_some();
     let found = search.page(&look.board.registry, at).await?;
@@ -48,12 +48,12 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         })
         .collect();
     states.rotate_left(1);
-    let rows: Vec<Row> = found
+    let rows: Vec<ClaimView> = found
         .claims
         .iter()
-        .map(|known| Row::of(&known.record, look.now))
+        .map(|known| ClaimView::of(&known.record, look.now))
         .collect();
-    let page = List {
+    let page = ClaimsTemplate {
         frame: look.still(),
         states,
         members: members.into_iter().map(chosen).collect(),
@@ -73,7 +73,13 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
 }
 
 /// What was found, and whether that is all.
-fn summary(search: &Search, rows: usize, looked_at: usize, more: bool, is_part: bool) -> String {
+fn summary(
+    search: &ClaimSearch,
+    rows: usize,
+    looked_at: usize,
+    more: bool,
+    is_part: bool,
+) -> String {
     let claims = plural(rows, "claim", "claims");
     let looked = format!("looked at {} claims so far", count(looked_at));
     match (more, is_part) {

@@ -3,20 +3,20 @@
 use askama::Template;
 use jiff::Timestamp;
 
-use crate::board::census::{Held, Tally};
+use crate::board::census::{CountStatus, HeldCopies};
 use crate::board::query::link;
-use crate::board::shown::{Badge, When, count};
+use crate::board::shown::{Badge, TimeView, count};
 use crate::claim::MemberName;
-use crate::registry::{Listed, MemberRecord, Sample, Standing, Unreadable};
+use crate::registry::{MemberRecord, MemberStanding, RecordList, Sample, UnreadableRecord};
 
-use super::{Frame, Look, Section, Shown};
+use super::{PageLayout, PageRequest, PageResult, Section};
 
 /// A member as a row.
-pub(super) struct MemberRow {
+pub(super) struct MemberView {
     pub(super) name: String,
     pub(super) standing: Badge,
     pub(super) silent: bool,
-    pub(super) heard: Option<When>,
+    pub(super) heard: Option<TimeView>,
     pub(super) version: String,
     pub(super) cluster: String,
     /// What it holds, where it was counted: live and parked copies.
@@ -35,7 +35,7 @@ pub(super) struct Unseen {
     pub(super) number: String,
     /// The first few.
     pub(super) some: Vec<String>,
-    pub(super) since: When,
+    pub(super) since: TimeView,
 }
 
 impl Unseen {
@@ -43,46 +43,46 @@ impl Unseen {
         (sample.count > 0).then(|| Self {
             number: sample.count.to_string(),
             some: sample.some.clone(),
-            since: When::new(sample.since, now),
+            since: TimeView::new(sample.since, now),
         })
     }
 }
 
 #[derive(Template)]
 #[template(path = "members.html")]
-struct List {
-    frame: Frame,
-    members: Vec<MemberRow>,
-    unreadable: Vec<Unreadable>,
-    numbers: Numbers,
+struct MembersTemplate {
+    frame: PageLayout,
+    members: Vec<MemberView>,
+    unreadable: Vec<UnreadableRecord>,
+    numbers: CountView,
 }
 
 /// How good the numbers on a page are.
-pub(super) struct Numbers {
+pub(super) struct CountView {
     /// When they were counted.
-    pub(super) at: Option<When>,
+    pub(super) at: Option<TimeView>,
     /// How many claims a first count has seen so far.
     pub(super) seen: Option<String>,
     pub(super) trouble: Option<String>,
 }
 
-impl Numbers {
-    pub(super) fn of(tally: &Tally, now: Timestamp) -> Self {
+impl CountView {
+    pub(super) fn of(tally: &CountStatus, now: Timestamp) -> Self {
         Self {
-            at: tally.last.as_ref().map(|(at, _)| When::new(*at, now)),
+            at: tally.last.as_ref().map(|(at, _)| TimeView::new(*at, now)),
             seen: tally.seen.map(count),
             trouble: tally.trouble.clone(),
         }
     }
 }
 
-pub(in crate::board) async fn page(look: Look) -> Shown {
+pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
     let tally = look.board.census.look();
     let members = look.board.registry.members().await?;
-    let page = List {
+    let page = MembersTemplate {
         frame: look.live(),
         members: rows(&members, &tally, look.now),
-        numbers: Numbers::of(&tally, look.now),
+        numbers: CountView::of(&tally, look.now),
         unreadable: members.unreadable,
     };
     Ok(page.render()?)
@@ -90,24 +90,24 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
 
 /// A row for each member, and for each that is none any more and still holds something.
 pub(super) fn rows(
-    members: &Listed<MemberRecord>,
-    tally: &Tally,
+    members: &RecordList<MemberRecord>,
+    tally: &CountStatus,
     now: Timestamp,
-) -> Vec<MemberRow> {
+) -> Vec<MemberView> {
     let counted = tally.last.as_ref().map(|(_, counted)| counted);
-    let holds = |held: Held| (count(held.live), count(held.parked));
-    let mut rows: Vec<MemberRow> = members
+    let holds = |held: HeldCopies| (count(held.live), count(held.parked));
+    let mut rows: Vec<MemberView> = members
         .records
         .iter()
         .map(|known| {
             let member = &known.record;
             let held = counted.map(|counted| counted.members.get(&member.name).copied());
             let standing = member.standing(now);
-            MemberRow {
+            MemberView {
                 name: member.name.to_string(),
                 standing: standing.into(),
-                silent: standing == Standing::Silent,
-                heard: Some(When::new(member.heard, now)),
+                silent: standing == MemberStanding::Silent,
+                heard: Some(TimeView::new(member.heard, now)),
                 version: member.version.to_string(),
                 cluster: member.cluster.to_string(),
                 holds: held.map(|held| holds(held.unwrap_or_default())),
@@ -123,7 +123,7 @@ pub(super) fn rows(
     let forgotten = counted.into_iter().flat_map(|counted| &counted.members);
     let forgotten = forgotten.filter(|(name, _)| !known(name));
     let unreadable = members.unreadable.iter();
-    rows.extend(unreadable.map(|one| MemberRow {
+    rows.extend(unreadable.map(|one| MemberView {
         name: one.name.clone(),
         standing: Badge {
             word: "Unreadable",
@@ -139,7 +139,7 @@ pub(super) fn rows(
         unresolved: None,
         unwatched: None,
     }));
-    rows.extend(forgotten.map(|(name, held)| MemberRow {
+    rows.extend(forgotten.map(|(name, held)| MemberView {
         name: name.to_string(),
         standing: Badge {
             word: "No member",

@@ -20,7 +20,7 @@ use crate::registry::RegistryError;
 
 use super::Board;
 use super::query::Query;
-use super::shown::{Members, clock};
+use super::shown::{MembersByName, clock};
 
 /// After how many seconds an open page is looked at again.
 const EVERY: u32 = 5;
@@ -50,7 +50,7 @@ impl Section {
 }
 
 /// One look at the board.
-pub(super) struct Look {
+pub(super) struct PageRequest {
     pub(super) board: Board,
     pub(super) query: Query,
     pub(super) section: Section,
@@ -58,7 +58,7 @@ pub(super) struct Look {
 }
 
 /// What is around every page.
-struct Frame {
+struct PageLayout {
     registry: String,
     section: Section,
     /// After how many seconds the page is looked at again; 0 for never.
@@ -67,7 +67,7 @@ struct Frame {
 }
 
 /// Why a page is not shown.
-pub(super) enum Trouble {
+pub(super) enum PageError {
     /// The registry did not answer, or not with what can be read.
     Registry(RegistryError),
     /// There is no such thing.
@@ -76,34 +76,34 @@ pub(super) enum Trouble {
     Template(askama::Error),
 }
 
-impl From<RegistryError> for Trouble {
+impl From<RegistryError> for PageError {
     fn from(error: RegistryError) -> Self {
         Self::Registry(error)
     }
 }
 
-impl From<askama::Error> for Trouble {
+impl From<askama::Error> for PageError {
     fn from(error: askama::Error) -> Self {
         Self::Template(error)
     }
 }
 
 /// A page as HTML, or why there is none.
-type Shown = Result<String, Trouble>;
+type PageResult = Result<String, PageError>;
 
-impl Look {
+impl PageRequest {
     /// A frame for a page that is kept in step.
-    fn live(&self) -> Frame {
+    fn live(&self) -> PageLayout {
         self.frame(EVERY)
     }
 
     /// A frame for a page that is read in peace.
-    fn still(&self) -> Frame {
+    fn still(&self) -> PageLayout {
         self.frame(0)
     }
 
-    fn frame(&self, every: u32) -> Frame {
-        Frame {
+    fn frame(&self, every: u32) -> PageLayout {
+        PageLayout {
             registry: self.board.name.to_string(),
             section: self.section,
             every,
@@ -111,9 +111,9 @@ impl Look {
         }
     }
 
-    async fn members(&self) -> Result<Members, RegistryError> {
+    async fn members(&self) -> Result<MembersByName, RegistryError> {
         let listed = self.board.registry.members().await?;
-        let mut members: Members = listed
+        let mut members: MembersByName = listed
             .names()
             .into_iter()
             .map(|name| (name, None))
@@ -125,23 +125,23 @@ impl Look {
 }
 
 /// Shows a page; where it cannot be shown, says why in a page.
-pub(super) async fn answer<F, P>(look: Look, page: P) -> Response
+pub(super) async fn answer<F, P>(look: PageRequest, page: P) -> Response
 where
-    F: Future<Output = Shown> + Send,
-    P: FnOnce(Look) -> F + Send,
+    F: Future<Output = PageResult> + Send,
+    P: FnOnce(PageRequest) -> F + Send,
 {
-    let about = trouble::About::of(&look);
+    let about = trouble::ErrorContext::of(&look);
     let trouble = match page(look).await {
         Ok(html) => return Html(html).into_response(),
         Err(trouble) => trouble,
     };
     let status = trouble.status();
-    let page = trouble::Page::new(about, trouble).render();
+    let page = trouble::ErrorTemplate::new(about, trouble).render();
     let html = page.unwrap_or_else(|error| format!("<p>This page cannot be shown: {error}"));
     (status, Html(html)).into_response()
 }
 
-impl Trouble {
+impl PageError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Registry(RegistryError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,

@@ -1,8 +1,8 @@
 //! An address that leads nowhere.
 
-use super::{Look, Shown, Trouble};
+use super::{PageError, PageRequest, PageResult};
 
-pub(in crate::board) async fn page(_: Look) -> Shown {
+pub(in crate::board) async fn page(_: PageRequest) -> PageResult {
     let words = "The board has no page at this address.".to_owned();
-    Err(Trouble::Missing(words))
+    Err(PageError::Missing(words))
 }

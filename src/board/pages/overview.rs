@@ -2,17 +2,17 @@
 
 use askama::Template;
 
-use crate::board::census::Count;
+use crate::board::census::ClaimCounts;
 use crate::board::query::link;
 use crate::board::shown::{Badge, count, plural};
 use crate::claim::ClaimState;
-use crate::registry::{Standing, Unreadable};
+use crate::registry::{MemberStanding, UnreadableRecord};
 use crate::transfer::Transfer;
 
-use super::conflicts::{Conflict, conflicts};
-use super::members::{MemberRow, Numbers, rows};
-use super::transfers::{Move, moves};
-use super::{Frame, Look, Section, Shown};
+use super::conflicts::{ConflictView, conflicts};
+use super::members::{CountView, MemberView, rows};
+use super::transfers::{TransferView, moves};
+use super::{PageLayout, PageRequest, PageResult, Section};
 
 /// How many units the bar of states is wide.
 const BAR: usize = 1000;
@@ -23,7 +23,7 @@ const NAMED: usize = 5;
 const MOVES: usize = 5;
 
 /// Something that needs somebody.
-struct Call {
+struct ActionItem {
     icon: &'static str,
     number: String,
     words: &'static str,
@@ -31,7 +31,7 @@ struct Call {
 }
 
 /// The claims in one state.
-struct Part {
+struct StateShare {
     state: Badge,
     number: String,
     link: String,
@@ -42,22 +42,22 @@ struct Part {
 
 #[derive(Template)]
 #[template(path = "overview.html")]
-struct Overview {
-    frame: Frame,
-    calls: Vec<Call>,
-    members: Vec<MemberRow>,
-    conflicts: Vec<Conflict>,
+struct OverviewTemplate {
+    frame: PageLayout,
+    calls: Vec<ActionItem>,
+    members: Vec<MemberView>,
+    conflicts: Vec<ConflictView>,
     /// The transfers that are open.
-    moves: Vec<Move>,
+    moves: Vec<TransferView>,
     /// How many claims there are; `None` until they were counted.
     claims: Option<String>,
-    parts: Vec<Part>,
+    parts: Vec<StateShare>,
     /// The first of the records that cannot be read.
-    unreadable: Vec<Unreadable>,
-    numbers: Numbers,
+    unreadable: Vec<UnreadableRecord>,
+    numbers: CountView,
 }
 
-pub(in crate::board) async fn page(look: Look) -> Shown {
+pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
     let tally = look.board.census.look();
     let members = look.board.registry.members().await?;
     let (mut conflicts, more) = conflicts(&look).await?;
@@ -69,14 +69,14 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
     let silent = members
         .records
         .iter()
-        .filter(|known| known.record.standing(look.now) == Standing::Silent)
+        .filter(|known| known.record.standing(look.now) == MemberStanding::Silent)
         .count();
     let in_conflict = conflicts.len();
     let orphaned = counted.map_or(0, |counted| counted.orphaned);
     let unreadable = counted.map_or(0, |counted| counted.not_read);
     let calls = calls(in_conflict, more, silent, orphaned, unreadable);
     conflicts.truncate(NAMED);
-    let page = Overview {
+    let page = OverviewTemplate {
         frame: look.live(),
         calls,
         members: rows(&members, &tally, look.now),
@@ -85,7 +85,7 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         claims: counted.map(|counted| count(counted.claims)),
         parts: counted.map(parts).unwrap_or_default(),
         unreadable: counted.map_or_else(Vec::new, |counted| counted.unreadable.clone()),
-        numbers: Numbers::of(&tally, look.now),
+        numbers: CountView::of(&tally, look.now),
     };
     Ok(page.render()?)
 }
@@ -96,7 +96,7 @@ fn calls(
     silent: usize,
     orphaned: usize,
     unreadable: usize,
-) -> Vec<Call> {
+) -> Vec<ActionItem> {
     let number = |number, more| {
         let and_more = if more { "+" } else { "" };
         format!("{}{and_more}", count(number))
@@ -104,7 +104,7 @@ fn calls(
     let all = [
         (
             conflicts,
-            Call {
+            ActionItem {
                 icon: "conflict",
                 number: number(conflicts, more),
                 words: plural(
@@ -117,7 +117,7 @@ fn calls(
         ),
         (
             silent,
-            Call {
+            ActionItem {
                 icon: "silent",
                 number: number(silent, false),
                 words: plural(
@@ -130,7 +130,7 @@ fn calls(
         ),
         (
             orphaned,
-            Call {
+            ActionItem {
                 icon: "parked",
                 number: number(orphaned, false),
                 words: plural(
@@ -143,7 +143,7 @@ fn calls(
         ),
         (
             unreadable,
-            Call {
+            ActionItem {
                 icon: "conflict",
                 number: number(unreadable, false),
                 words: plural(
@@ -160,7 +160,7 @@ fn calls(
 }
 
 /// The states that there are any claims in, with their stretches of the bar.
-fn parts(counted: &Count) -> Vec<Part> {
+fn parts(counted: &ClaimCounts) -> Vec<StateShare> {
     let states = [
         ClaimState::Live,
         ClaimState::Pending,
@@ -179,7 +179,7 @@ fn parts(counted: &Count) -> Vec<Part> {
         let from = before * BAR / counted.claims;
         before += number;
         let to = before * BAR / counted.claims;
-        parts.push(Part {
+        parts.push(StateShare {
             state: state.into(),
             number: count(number),
             link: link("/claims", &[("state", state.as_str())]),

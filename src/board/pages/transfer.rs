@@ -3,31 +3,31 @@
 use askama::Template;
 
 use crate::board::query::link;
-use crate::board::shown::{Badge, Place, When, count};
+use crate::board::shown::{Badge, CopyLocation, TimeView, count};
 use crate::claim::TransferName;
 use crate::transfer::{Entry, Resource, Stage};
 
-use super::transfers::{Move, how_far};
-use super::{Frame, Look, Section, Shown, Trouble};
+use super::transfers::{TransferView, how_far};
+use super::{PageError, PageLayout, PageRequest, PageResult, Section};
 
 /// How many resources are shown.
 const SHOWN: usize = 500;
 
 /// A resource of a transfer.
-struct Row {
+struct TransferItemView {
     stage: Badge,
     /// The stage in words.
     words: &'static str,
     name: String,
     link: String,
-    source: Option<Place>,
-    target: Option<Place>,
-    elsewhere: Option<Place>,
+    source: Option<CopyLocation>,
+    target: Option<CopyLocation>,
+    elsewhere: Option<CopyLocation>,
 }
 
 /// What was done to it.
-struct Told {
-    at: When,
+struct TransferHistoryView {
+    at: TimeView,
     by: String,
     deed: &'static str,
     why: String,
@@ -35,7 +35,7 @@ struct Told {
 }
 
 /// How many resources are at a stage, and where they are listed.
-struct Part {
+struct StageShare {
     stage: Badge,
     words: &'static str,
     number: String,
@@ -45,24 +45,24 @@ struct Part {
 
 #[derive(Template)]
 #[template(path = "transfer.html")]
-struct Page {
-    frame: Frame,
-    it: Move,
+struct TransferTemplate {
+    frame: PageLayout,
+    it: TransferView,
     why: String,
-    parts: Vec<Part>,
+    parts: Vec<StageShare>,
     /// `None` where they were not read.
-    rows: Option<Vec<Row>>,
+    rows: Option<Vec<TransferItemView>>,
     /// Whether only those at one stage are listed, and how to list all.
     all: Option<String>,
     /// How many are not shown.
     more: Option<String>,
-    history: Vec<Told>,
+    history: Vec<TransferHistoryView>,
     open: bool,
 }
 
-pub(in crate::board) async fn page(look: Look) -> Shown {
+pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
     let asked = look.query.get("name").to_owned();
-    let missing = || Trouble::Missing(format!("There is no transfer of the name “{asked}”."));
+    let missing = || PageError::Missing(format!("There is no transfer of the name “{asked}”."));
     let name: TransferName = asked.parse().map_err(|_| missing())?;
     let known = look.board.registry.transfer(&name).await?;
     let transfer = known.ok_or_else(missing)?.record;
@@ -76,14 +76,14 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
     });
     let address = |stage: &str| link("/transfer", &[("name", name.as_str()), ("stage", stage)]);
     let counted = Stage::ALL.into_iter().filter(|&one| far.tally.at(one) > 0);
-    let parts = counted.map(|one| Part {
+    let parts = counted.map(|one| StageShare {
         stage: one.into(),
         words: one.words(),
         number: count(far.tally.at(one)),
         link: address(one.as_str()),
         chosen: stage == Some(one),
     });
-    let page = Page {
+    let page = TransferTemplate {
         frame: look.live(),
         why: transfer
             .why
@@ -93,7 +93,7 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
         parts: parts.collect(),
         rows: resources.map(|all| {
             let shown = all.iter().filter(meant).take(SHOWN);
-            shown.map(Row::of).collect()
+            shown.map(TransferItemView::of).collect()
         }),
         all: stage.map(|_| address("")),
         more: (hidden > 0).then(|| count(hidden)),
@@ -101,32 +101,32 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
             .history
             .iter()
             .rev()
-            .map(|entry| Told::of(entry, &look))
+            .map(|entry| TransferHistoryView::of(entry, &look))
             .collect(),
         open: transfer.is_open(),
-        it: Move::of(&look, &transfer, far, &members),
+        it: TransferView::of(&look, &transfer, far, &members),
     };
     Ok(page.render()?)
 }
 
-impl Row {
+impl TransferItemView {
     fn of(resource: &Resource) -> Self {
         Self {
             stage: resource.stage.into(),
             words: resource.stage.words(),
             name: resource.identity.last_pair().to_owned(),
             link: link("/claim", &[("id", resource.identity.as_str())]),
-            source: resource.source.as_ref().map(Place::of),
-            target: resource.target.as_ref().map(Place::of),
-            elsewhere: resource.elsewhere.as_ref().map(Place::of),
+            source: resource.source.as_ref().map(CopyLocation::of),
+            target: resource.target.as_ref().map(CopyLocation::of),
+            elsewhere: resource.elsewhere.as_ref().map(CopyLocation::of),
         }
     }
 }
 
-impl Told {
-    fn of(entry: &Entry, look: &Look) -> Self {
+impl TransferHistoryView {
+    fn of(entry: &Entry, look: &PageRequest) -> Self {
         Self {
-            at: When::new(entry.at, look.now),
+            at: TimeView::new(entry.at, look.now),
             by: entry.by.to_string(),
             deed: entry.deed.as_str(),
             why: entry.why.as_ref().map_or("", |why| why.as_str()).to_owned(),

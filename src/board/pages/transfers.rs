@@ -2,12 +2,14 @@
 
 use askama::Template;
 
-use crate::board::shown::{Badge, Members, When, count, plural, transfer_link};
+use crate::board::shown::{Badge, MembersByName, TimeView, count, plural, transfer_link};
 use crate::claim::Place;
-use crate::registry::{ReadOnly, RegistryError, Scope, Standing, Unreadable};
+use crate::registry::{
+    ClaimScope, MemberStanding, ReadOnlyRegistry, RegistryError, UnreadableRecord,
+};
 use crate::transfer::{Progress, Stage, Tally, Transfer, progress};
 
-use super::{Frame, Look, Section, Shown};
+use super::{PageLayout, PageRequest, PageResult, Section};
 
 /// How many parts of a transfer's claims are read for one look; of a larger one, what was last
 /// written down is shown.
@@ -18,7 +20,7 @@ const BAR: usize = 1000;
 const OVER: usize = 50;
 
 /// A transfer in short.
-pub(super) struct Move {
+pub(super) struct TransferView {
     pub(super) name: String,
     pub(super) link: String,
     pub(super) state: Badge,
@@ -26,8 +28,8 @@ pub(super) struct Move {
     pub(super) what: String,
     pub(super) from: String,
     pub(super) to: String,
-    pub(super) started: Option<Started>,
-    pub(super) steps: Vec<Step>,
+    pub(super) started: Option<StartedView>,
+    pub(super) steps: Vec<StepView>,
     /// How many need a person.
     pub(super) trouble: Option<String>,
     /// How good the numbers are.
@@ -35,13 +37,13 @@ pub(super) struct Move {
 }
 
 /// Who started a transfer.
-pub(super) struct Started {
-    pub(super) at: When,
+pub(super) struct StartedView {
+    pub(super) at: TimeView,
     pub(super) by: String,
 }
 
 /// One of the four steps.
-pub(super) struct Step {
+pub(super) struct StepView {
     pub(super) icon: &'static str,
     pub(super) what: &'static str,
     pub(super) place: String,
@@ -53,7 +55,7 @@ pub(super) struct Step {
 }
 
 /// How far a transfer is, and how that is known.
-pub(super) struct Far {
+pub(super) struct ProgressView {
     pub(super) tally: Tally,
     /// Each resource, where all were read.
     pub(super) progress: Option<Progress>,
@@ -62,23 +64,23 @@ pub(super) struct Far {
 
 #[derive(Template)]
 #[template(path = "transfers.html")]
-struct List {
-    frame: Frame,
-    open: Vec<Move>,
-    over: Vec<Move>,
+struct TransfersTemplate {
+    frame: PageLayout,
+    open: Vec<TransferView>,
+    over: Vec<TransferView>,
     /// How many more are over than are shown.
     more: Option<String>,
-    unreadable: Vec<Unreadable>,
+    unreadable: Vec<UnreadableRecord>,
 }
 
-pub(in crate::board) async fn page(look: Look) -> Shown {
+pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
     let listed = look.board.registry.transfers().await?;
     let transfers = listed.records.into_iter().map(|known| known.record);
     let (open, mut over): (Vec<_>, Vec<_>) = transfers.partition(Transfer::is_open);
     over.sort_by_key(|transfer| std::cmp::Reverse(transfer.ended().map(|entry| entry.at)));
     let more = over.len().saturating_sub(OVER);
     over.truncate(OVER);
-    let page = List {
+    let page = TransfersTemplate {
         frame: look.live(),
         open: moves(&look, &open).await?,
         over: moves(&look, &over).await?,
@@ -89,38 +91,44 @@ pub(in crate::board) async fn page(look: Look) -> Shown {
 }
 
 /// These transfers in short.
-pub(super) async fn moves(look: &Look, transfers: &[Transfer]) -> Result<Vec<Move>, RegistryError> {
+pub(super) async fn moves(
+    look: &PageRequest,
+    transfers: &[Transfer],
+) -> Result<Vec<TransferView>, RegistryError> {
     let members = look.members().await?;
     let mut moves = Vec::new();
     for transfer in transfers {
         let far = how_far(look, transfer).await?;
-        moves.push(Move::of(look, transfer, far, &members));
+        moves.push(TransferView::of(look, transfer, far, &members));
     }
     Ok(moves)
 }
 
 /// How far a transfer is: by its claims while it is open, and by what was written down later.
-pub(super) async fn how_far(look: &Look, transfer: &Transfer) -> Result<Far, RegistryError> {
+pub(super) async fn how_far(
+    look: &PageRequest,
+    transfer: &Transfer,
+) -> Result<ProgressView, RegistryError> {
     let noted = transfer.status.as_ref();
     if transfer.is_open() {
         if let Some(progress) = by_claims(&look.board.registry, transfer).await? {
-            return Ok(Far {
+            return Ok(ProgressView {
                 tally: progress.tally,
                 progress: Some(progress),
                 note: None,
             });
         }
         let note = match noted {
-            Some(noted) => format!("As written down {}", When::new(noted.at, look.now).ago),
+            Some(noted) => format!("As written down {}", TimeView::new(noted.at, look.now).ago),
             None => "Nobody wrote down yet how far it is".to_owned(),
         };
-        return Ok(Far {
+        return Ok(ProgressView {
             tally: noted.map(|noted| noted.tally).unwrap_or_default(),
             progress: None,
             note: Some(format!("{note}: it is too large to be read for one look.")),
         });
     }
-    Ok(Far {
+    Ok(ProgressView {
         tally: noted.map(|noted| noted.tally).unwrap_or_default(),
         progress: None,
         note: None,
@@ -129,10 +137,10 @@ pub(super) async fn how_far(look: &Look, transfer: &Transfer) -> Result<Far, Reg
 
 /// `None` where that would be too much to read.
 async fn by_claims(
-    registry: &ReadOnly,
+    registry: &ReadOnlyRegistry,
     transfer: &Transfer,
 ) -> Result<Option<Progress>, RegistryError> {
-    let scope = Scope::Reserved(Some(transfer.name.clone()));
+    let scope = ClaimScope::Reserved(Some(transfer.name.clone()));
     let mut records = Vec::new();
     let mut at = None;
     for _ in 0..PARTS {
@@ -146,12 +154,17 @@ async fn by_claims(
     Ok(None)
 }
 
-impl Move {
-    pub(super) fn of(look: &Look, transfer: &Transfer, far: Far, members: &Members) -> Self {
+impl TransferView {
+    pub(super) fn of(
+        look: &PageRequest,
+        transfer: &Transfer,
+        far: ProgressView,
+        members: &MembersByName,
+    ) -> Self {
         let way = transfer.reservation();
         let trouble = far.tally.trouble();
-        let started = transfer.started().map(|entry| Started {
-            at: When::new(entry.at, look.now),
+        let started = transfer.started().map(|entry| StartedView {
+            at: TimeView::new(entry.at, look.now),
             by: entry.by.to_string(),
         });
         Self {
@@ -173,13 +186,19 @@ impl Move {
 }
 
 /// The four steps of ASO's guide, from here to there.
-fn steps(look: &Look, tally: &Tally, from: &Place, to: &Place, members: &Members) -> Vec<Step> {
+fn steps(
+    look: &PageRequest,
+    tally: &Tally,
+    from: &Place,
+    to: &Place,
+    members: &MembersByName,
+) -> Vec<StepView> {
     let total = tally.total();
     let noted = |stage: Stage, words: &str| {
         let number = tally.at(stage);
         (number > 0).then(|| format!("{} {words}", count(number)))
     };
-    let step = |what, place: &Place, done: usize, note| Step {
+    let step = |what, place: &Place, done: usize, note| StepView {
         icon: match done {
             0 => "free",
             done if done == total => "ready",
@@ -194,7 +213,10 @@ fn steps(look: &Look, tally: &Tally, from: &Place, to: &Place, members: &Members
     let gone = tally.at(Stage::Done) + tally.at(Stage::Waiting);
     let member = members.get(&to.member).and_then(Option::as_ref);
     let standing = member.map(|member| (member, member.standing(look.now)));
-    let ready = matches!(standing, Some((_, Standing::Ready | Standing::Enrolling)));
+    let ready = matches!(
+        standing,
+        Some((_, MemberStanding::Ready | MemberStanding::Enrolling))
+    );
     vec![
         step(
             "Parked in",
@@ -202,7 +224,7 @@ fn steps(look: &Look, tally: &Tally, from: &Place, to: &Place, members: &Members
             tally.parked(),
             noted(Stage::Busy, "busy in Azure"),
         ),
-        Step {
+        StepView {
             // The guard is no sign of ASO: what reconciles there is told by the copies there alone.
             icon: if ready { "free" } else { "silent" },
             what: "ASO runs in",
@@ -212,7 +234,7 @@ fn steps(look: &Look, tally: &Tally, from: &Place, to: &Place, members: &Members
             note: Some(standing.map_or_else(
                 || "not seen from here; no member of the registry".to_owned(),
                 |(member, standing)| {
-                    let heard = When::new(member.heard, look.now).ago;
+                    let heard = TimeView::new(member.heard, look.now).ago;
                     let standing = standing.as_str();
                     format!("not seen from here; the guard there: {standing}, heard {heard}")
                 },

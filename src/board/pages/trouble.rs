@@ -4,20 +4,20 @@ use askama::Template;
 
 use crate::registry::RegistryError;
 
-use super::{Frame, Look, Section, Trouble};
+use super::{PageError, PageLayout, PageRequest, Section};
 
 /// What is known of a page before it fails.
-pub(super) struct About {
-    live: Frame,
-    still: Frame,
+pub(super) struct ErrorContext {
+    live: PageLayout,
+    still: PageLayout,
     /// The same list from its beginning, where a later part of one was asked for.
     again: Option<String>,
 }
 
-impl About {
-    pub(super) fn of(look: &Look) -> Self {
+impl ErrorContext {
+    pub(super) fn of(look: &PageRequest) -> Self {
         let is_part = !look.query.get("at").is_empty();
-        let again = is_part.then(|| crate::board::search::Search::of(&look.query).link(None));
+        let again = is_part.then(|| crate::board::search::ClaimSearch::of(&look.query).link(None));
         Self {
             live: look.live(),
             still: look.still(),
@@ -29,8 +29,8 @@ impl About {
 /// The page.
 #[derive(Template)]
 #[template(path = "trouble.html")]
-pub(super) struct Page {
-    frame: Frame,
+pub(super) struct ErrorTemplate {
+    frame: PageLayout,
     title: &'static str,
     /// What happened, in the words of who saw it.
     words: String,
@@ -41,14 +41,14 @@ pub(super) struct Page {
     recovers: bool,
 }
 
-impl Page {
-    pub(super) fn new(about: About, trouble: Trouble) -> Self {
-        let About { live, still, again } = about;
+impl ErrorTemplate {
+    pub(super) fn new(about: ErrorContext, trouble: PageError) -> Self {
+        let ErrorContext { live, still, again } = about;
         let is_part = again.is_some();
         let (title, words, advice, recovers) = match trouble {
-            Trouble::Registry(error) => of_registry(&error),
-            Trouble::Missing(words) => ("There is no such thing", words, Vec::new(), false),
-            Trouble::Template(error) => (
+            PageError::Registry(error) => of_registry(&error),
+            PageError::Missing(words) => ("There is no such thing", words, Vec::new(), false),
+            PageError::Template(error) => (
                 "This page cannot be shown",
                 error.to_string(),
                 vec!["That is a defect of aso-guard."],

@@ -10,7 +10,7 @@ use crate::arm::{Identity, OwnerLink, Resolution, Scope, Unresolved};
 use crate::object::{ObjectFacts, ObjectKey, OwnerRef};
 use crate::resolve::NAMESPACE_SECRET;
 
-use super::Cluster;
+use super::CheckedCluster;
 
 /// What stands for every subscription that is not known.
 const SOME_SUBSCRIPTION: &str = "unknown-subscription";
@@ -22,7 +22,7 @@ const UNKNOWN: &str = "unknown:";
 
 /// What is not known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum UnknownSource {
     /// The subscription of the ASO in this namespace.
     Operator(Box<str>),
     /// That of a secret: its namespace and name.
@@ -37,7 +37,7 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unknown {
     /// What.
-    pub source: Source,
+    pub source: UnknownSource,
     /// Why, for a person.
     pub why: String,
     /// How to state it; empty where it cannot be stated.
@@ -45,7 +45,7 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    pub(super) fn new(source: Source, why: String) -> Self {
+    pub(super) fn new(source: UnknownSource, why: String) -> Self {
         Self {
             source,
             why,
@@ -56,8 +56,8 @@ impl Unknown {
     /// Whether two unknowns may be one: the same secret or owner, here or in another cluster; or
     /// an operator's subscription, and that of another cluster's namespace.
     pub(in crate::check) fn may_be(&self, other: &Self, same_cluster: bool) -> bool {
-        let is_operator = |one: &Self| matches!(one.source, Source::Operator(_));
-        let is_owner = |one: &Self| matches!(one.source, Source::Owner(_));
+        let is_operator = |one: &Self| matches!(one.source, UnknownSource::Operator(_));
+        let is_owner = |one: &Self| matches!(one.source, UnknownSource::Owner(_));
         self.source == other.source
             || !same_cluster
                 && (is_operator(self) || is_operator(other))
@@ -74,13 +74,13 @@ pub(super) fn of_secret(namespace: &str, name: &str) -> Arc<str> {
     format!("{UNKNOWN}{namespace}:{name}").into()
 }
 
-impl Cluster {
+impl CheckedCluster {
     /// What is not known of a credential whose subscription is this.
     pub(super) fn unknown_by(&self, subscription: &str) -> Option<Unknown> {
         let token = subscription.strip_prefix(UNKNOWN)?;
         let cluster = self.name();
         let Some((namespace, name)) = token.split_once(':') else {
-            let source = Source::Operator(token.into());
+            let source = UnknownSource::Operator(token.into());
             let hidden = self.hidden(token, super::SETTINGS_SECRET);
             let why = hidden.map_or_else(String::new, |why| {
                 format!(
@@ -118,7 +118,7 @@ impl Cluster {
         Some(Unknown {
             state,
             ..Unknown::new(
-                Source::Secret(namespace.into(), name.into()),
+                UnknownSource::Secret(namespace.into(), name.into()),
                 format!("{of}, because the secret {namespace}/{name} {why}"),
             )
         })
@@ -160,7 +160,7 @@ impl Cluster {
         let mut unknown = owners.iter().find_map(|link| match link {
             OwnerLink::Found(owner) if !self.objects.contains_key(&owner.key) => {
                 let why = format!("the owner {} was not found", owner.key);
-                Some(Unknown::new(Source::Owner(owner.key.clone()), why))
+                Some(Unknown::new(UnknownSource::Owner(owner.key.clone()), why))
             }
             _ => None,
         });

@@ -1,8 +1,8 @@
 //! Objects of ASO's inside other people's.
 
 use crate::arm::Kinds;
-use crate::check::place::Mark;
-use crate::check::yaml::{Node, Value};
+use crate::check::place::Position;
+use crate::check::yaml::{YamlNode, YamlValue};
 
 /// Whether Cluster API's Azure provider applies each of this kind's `spec.resources`, in the
 /// namespace of the object that holds them. What ends in Template applies nothing by itself.
@@ -40,21 +40,25 @@ pub(super) fn maker(group: &str, kind: &str) -> Option<&'static str> {
 
 /// Whole objects of ASO's anywhere inside a document: where, and of which kind. A reference has
 /// no metadata.
-pub(super) fn objects<'n>(node: &'n Node<'_>, kinds: &Kinds, found: &mut Vec<(Mark, &'n str)>) {
+pub(super) fn objects<'n>(
+    node: &'n YamlNode<'_>,
+    kinds: &Kinds,
+    found: &mut Vec<(Position, &'n str)>,
+) {
     match &node.value {
-        Value::List(nodes) => {
+        YamlValue::List(nodes) => {
             for node in nodes {
                 objects(node, kinds, found);
             }
         }
-        Value::Map(entries) => {
-            let text = |key| node.get(key).and_then(Node::text);
+        YamlValue::Map(entries) => {
+            let text = |key| node.get(key).and_then(YamlNode::text);
             let group = text("apiVersion").and_then(|version| Some(version.split_once('/')?.0));
             if let (Some(group), Some(kind)) = (group, text("kind"))
                 && matches!(
                     node.get("metadata"),
-                    Some(Node {
-                        value: Value::Map(_),
+                    Some(YamlNode {
+                        value: YamlValue::Map(_),
                         ..
                     })
                 )
@@ -67,6 +71,6 @@ pub(super) fn objects<'n>(node: &'n Node<'_>, kinds: &Kinds, found: &mut Vec<(Ma
                 objects(&entry.node, kinds, found);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        YamlValue::Null | YamlValue::Bool(_) | YamlValue::Number(_) | YamlValue::Text(_) => {}
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::check::place::Mark;
-use crate::check::yaml::{Node, Value};
+use crate::check::place::Position;
+use crate::check::yaml::{YamlNode, YamlValue};
 use crate::object::text::{is_dns_label, is_dns_subdomain, is_kind};
-use crate::object::wire::Object;
+use crate::object::wire::WireObject;
 use crate::object::{
     CREDENTIAL_FROM_ANNOTATION, OPERATOR_NAMESPACE_ANNOTATION, POLICY_ANNOTATION,
     RESOURCE_ID_ANNOTATION,
 };
 
-use super::{Manifest, Marks, NAME, NAMESPACE, Reading, unrendered};
+use super::{DocumentReader, FieldLocations, Manifest, NAME, NAMESPACE, unrendered};
 
 /// What of an object is handed on to be read: what [`ObjectFacts`](crate::object::ObjectFacts) is made of.
 const READ: [&[&str]; 3] = [
@@ -29,15 +29,15 @@ const READ: [&[&str]; 3] = [
 ];
 
 /// Why an object cannot be read.
-pub(super) struct Wrong {
-    pub(super) at: Mark,
+pub(super) struct ObjectError {
+    pub(super) at: Position,
     pub(super) what: String,
     /// How to render it, where that is all that is wrong.
     pub(super) render: Option<String>,
 }
 
-impl Wrong {
-    fn new(at: Mark, what: impl Into<String>) -> Self {
+impl ObjectError {
+    fn new(at: Position, what: impl Into<String>) -> Self {
         Self {
             at,
             what: what.into(),
@@ -46,13 +46,13 @@ impl Wrong {
     }
 }
 
-impl Reading<'_> {
+impl DocumentReader<'_> {
     pub(super) fn manifest(
         &self,
-        node: &Node<'_>,
+        node: &YamlNode<'_>,
         group: &str,
         kind: &str,
-    ) -> Result<Manifest, Wrong> {
+    ) -> Result<Manifest, ObjectError> {
         for (path, is_good, what) in TEXTS {
             let node = match (self.holder, path) {
                 (Some(holder), NAMESPACE) => holder,
@@ -65,12 +65,12 @@ impl Reading<'_> {
             _ if node.find(&["metadata", "generateName"]).is_some() => {
                 let what =
                     "it has generateName instead of a name, so each apply makes another copy";
-                return Err(Wrong::new(node.at, what));
+                return Err(ObjectError::new(node.at, what));
             }
-            _ => return Err(Wrong::new(node.at, "it has no metadata.name")),
+            _ => return Err(ObjectError::new(node.at, "it has no metadata.name")),
         };
-        let object = Object::deserialize(pruned(node));
-        let object = object.map_err(|error| Wrong::new(node.at, error.to_string()))?;
+        let object = WireObject::deserialize(pruned(node));
+        let object = object.map_err(|error| ObjectError::new(node.at, error.to_string()))?;
         let namespace = self.namespace_of(node);
         let annotation = |key| {
             let annotations = node.find(&["metadata", "annotations"]);
@@ -79,7 +79,7 @@ impl Reading<'_> {
         };
         Ok(Manifest {
             facts: Arc::new(object.into_facts(group, kind, namespace)),
-            marks: Marks {
+            marks: FieldLocations {
                 object: Some(self.place(name)),
                 policy: annotation(POLICY_ANNOTATION),
                 resource_id: annotation(RESOURCE_ID_ANNOTATION),
@@ -95,11 +95,11 @@ impl Reading<'_> {
     /// Whether a field, where it is set, is a text that is filled in, and one that can be there.
     fn text(
         &self,
-        node: &Node<'_>,
+        node: &YamlNode<'_>,
         path: &[&str],
         is_good: fn(&str) -> bool,
         what: &str,
-    ) -> Result<(), Wrong> {
+    ) -> Result<(), ObjectError> {
         let Some(found) = node.find(path) else {
             return Ok(());
         };
@@ -108,15 +108,15 @@ impl Reading<'_> {
             path => path.join("."),
         };
         let text: &str = match &found.value {
-            Value::Null => return Ok(()),
-            Value::Text(text) => text,
+            YamlValue::Null => return Ok(()),
+            YamlValue::Text(text) => text,
             _ => {
                 let what = format!("{field} has to be a text; put it in quotes");
-                return Err(Wrong::new(found.at, what));
+                return Err(ObjectError::new(found.at, what));
             }
         };
         if let Some(placeholder) = unrendered::find(text) {
-            return Err(Wrong {
+            return Err(ObjectError {
                 at: found.at,
                 what: format!(
                     "{field} is {text:?}, and {} {:?} before it is applied",
@@ -129,7 +129,7 @@ impl Reading<'_> {
         if is_good(text) || text.is_empty() && path != NAME {
             return Ok(());
         }
-        Err(Wrong::new(
+        Err(ObjectError::new(
             found.at,
             format!("{field} is {text:?}, which is no {what} that Kubernetes takes"),
         ))
@@ -172,11 +172,11 @@ fn any(_: &str) -> bool {
 }
 
 /// The object with only those fields that are read of it.
-fn pruned(node: &Node<'_>) -> serde_json::Value {
+fn pruned(node: &YamlNode<'_>) -> serde_json::Value {
     let parts = ["metadata", "spec", "status"].into_iter().zip(READ);
     let parts = parts.filter_map(|(part, read)| {
         let found = node.get(part)?;
-        let Value::Map(entries) = &found.value else {
+        let YamlValue::Map(entries) = &found.value else {
             return Some((part.to_owned(), found.to_json()));
         };
         let kept = entries.iter().filter(|entry| read.contains(&&*entry.key));

@@ -1,6 +1,6 @@
 //! Keys that look like ASO's policy annotation, and are not.
 
-use crate::check::yaml::{Entry, Node, Value};
+use crate::check::yaml::{YamlEntry, YamlNode, YamlValue};
 use crate::object::POLICY_ANNOTATION;
 use crate::policy::Policy;
 
@@ -9,7 +9,9 @@ const PREFIX: &str = "serviceoperator.azure.com";
 
 /// The label or annotation by which an object's policy was meant to be set, where ASO sees none:
 /// `label` or `annotation`, and the entry.
-pub(super) fn near_miss<'n, 'a>(node: &'n Node<'a>) -> Option<(&'static str, &'n Entry<'a>)> {
+pub(super) fn near_miss<'n, 'a>(
+    node: &'n YamlNode<'a>,
+) -> Option<(&'static str, &'n YamlEntry<'a>)> {
     if node
         .find(&["metadata", "annotations", POLICY_ANNOTATION])
         .is_some()
@@ -17,7 +19,7 @@ pub(super) fn near_miss<'n, 'a>(node: &'n Node<'a>) -> Option<(&'static str, &'n
         return None;
     }
     let entries = |part| match node.find(&["metadata", part]).map(|node| &node.value) {
-        Some(Value::Map(entries)) => entries.as_slice(),
+        Some(YamlValue::Map(entries)) => entries.as_slice(),
         _ => &[],
     };
     let annotations = entries("annotations").iter().map(|one| ("annotation", one));

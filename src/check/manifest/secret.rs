@@ -5,15 +5,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::check::place::{Mark, Place};
-use crate::check::yaml::Node;
+use crate::check::place::{Location, Position};
+use crate::check::yaml::YamlNode;
 use crate::resolve::SecretFacts;
 
 use super::unrendered;
 
 /// What is read of a secret: three of its keys, never the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secret {
+pub struct SecretManifest {
     /// Its namespace.
     pub namespace: Box<str>,
     /// Its name.
@@ -23,12 +23,12 @@ pub struct Secret {
     /// Why its subscription cannot be read, though the secret is there: `is encrypted`.
     pub hidden: Option<String>,
     /// Where its `DEFAULT_RECONCILE_POLICY` is written.
-    pub default_policy_at: Option<Place>,
+    pub default_policy_at: Option<Location>,
 }
 
 /// What a key is set to.
-enum Value {
-    Plain(Arc<str>, Mark),
+enum SecretValue {
+    Plain(Arc<str>, Position),
     Hidden(String),
 }
 
@@ -38,7 +38,11 @@ pub fn is_subscription(text: &str) -> bool {
 }
 
 /// A Secret in namespace `namespace`.
-pub(super) fn secret(node: &Node<'_>, namespace: &str, file: &Arc<str>) -> Option<Secret> {
+pub(super) fn secret(
+    node: &YamlNode<'_>,
+    namespace: &str,
+    file: &Arc<str>,
+) -> Option<SecretManifest> {
     let name = node.find(&["metadata", "name"])?.text()?;
     let value = |key: &str| {
         let plain = node.find(&["stringData", key]);
@@ -53,13 +57,13 @@ pub(super) fn secret(node: &Node<'_>, namespace: &str, file: &Arc<str>) -> Optio
 /// The secret that a controller makes of this object, if it is one of those that do: of its
 /// values git has at most those of a template.
 pub(super) fn made_later(
-    node: &Node<'_>,
+    node: &YamlNode<'_>,
     group: &str,
     kind: &str,
     namespace: &str,
     file: &Arc<str>,
-) -> Vec<Secret> {
-    let text = |path: &[&str]| node.find(path).and_then(Node::text);
+) -> Vec<SecretManifest> {
+    let text = |path: &[&str]| node.find(path).and_then(YamlNode::text);
     let own = text(&["metadata", "name"]);
     let (name, template): (_, &[&str]) = match (group, kind) {
         ("bitnami.com", "SealedSecret") => {
@@ -78,7 +82,7 @@ pub(super) fn made_later(
     let template = node.find(template);
     let secrets = name.map(|name| {
         let stated = |key: &str| template.and_then(|node| node.get(key)).and_then(as_written);
-        let hidden = || Value::Hidden(format!("comes from the {kind} of the same namespace"));
+        let hidden = || SecretValue::Hidden(format!("comes from the {kind} of the same namespace"));
         let value = |key: &str| match (key, stated(key)) {
             (SUBSCRIPTION, found) => Some(found.unwrap_or_else(hidden)),
             (_, found) => found,
@@ -89,15 +93,15 @@ pub(super) fn made_later(
 }
 
 /// The secrets that the secrets store's driver makes.
-fn provided(node: &Node<'_>, namespace: &str, file: &Arc<str>) -> Vec<Secret> {
+fn provided(node: &YamlNode<'_>, namespace: &str, file: &Arc<str>) -> Vec<SecretManifest> {
     let Some(objects) = node.find(&["spec", "secretObjects"]) else {
         return Vec::new();
     };
     let names = objects.items().iter();
-    let names = names.filter_map(|one| one.get("secretName").and_then(Node::text));
+    let names = names.filter_map(|one| one.get("secretName").and_then(YamlNode::text));
     let hidden = |key: &str| {
         let why = "comes from a SecretProviderClass".to_owned();
-        (key == SUBSCRIPTION).then_some(Value::Hidden(why))
+        (key == SUBSCRIPTION).then_some(SecretValue::Hidden(why))
     };
     names
         .map(|name| made(namespace, name, file, hidden))
@@ -110,18 +114,18 @@ fn made(
     namespace: &str,
     name: &str,
     file: &Arc<str>,
-    value: impl Fn(&str) -> Option<Value>,
-) -> Secret {
+    value: impl Fn(&str) -> Option<SecretValue>,
+) -> SecretManifest {
     let written = |key| match value(key) {
-        Some(Value::Plain(text, at)) if unrendered::find(&text).is_none() => Some((text, at)),
+        Some(SecretValue::Plain(text, at)) if unrendered::find(&text).is_none() => Some((text, at)),
         _ => None,
     };
     let (subscription, hidden) = match value(SUBSCRIPTION) {
         None => (None, None),
-        Some(Value::Hidden(why)) => (None, Some(why)),
-        Some(Value::Plain(text, _)) if is_subscription(&text) => (Some(text), None),
+        Some(SecretValue::Hidden(why)) => (None, Some(why)),
+        Some(SecretValue::Plain(text, _)) if is_subscription(&text) => (Some(text), None),
         // What it says instead may be another secret value.
-        Some(Value::Plain(text, _)) => {
+        Some(SecretValue::Plain(text, _)) => {
             let said = unrendered::find(&text).map_or_else(String::new, |found| {
                 format!(" ({:?} is not filled in)", found.text)
             });
@@ -130,7 +134,7 @@ fn made(
         }
     };
     let (default_policy, policy_at) = written("DEFAULT_RECONCILE_POLICY").unzip();
-    Secret {
+    SecretManifest {
         namespace: namespace.into(),
         name: name.into(),
         facts: SecretFacts {
@@ -140,31 +144,31 @@ fn made(
             outrun: false,
         },
         hidden,
-        default_policy_at: policy_at.map(|at| Place {
+        default_policy_at: policy_at.map(|at| Location {
             file: file.clone(),
             at,
         }),
     }
 }
 
-fn as_written(node: &Node<'_>) -> Option<Value> {
+fn as_written(node: &YamlNode<'_>) -> Option<SecretValue> {
     plain(node.text()?, node.at)
 }
 
-fn plain(text: &str, at: Mark) -> Option<Value> {
+fn plain(text: &str, at: Position) -> Option<SecretValue> {
     let text = text.trim();
     if text.starts_with("ENC[") {
-        return Some(Value::Hidden("is encrypted".to_owned()));
+        return Some(SecretValue::Hidden("is encrypted".to_owned()));
     }
-    (!text.is_empty()).then(|| Value::Plain(text.into(), at))
+    (!text.is_empty()).then(|| SecretValue::Plain(text.into(), at))
 }
 
-fn decoded(text: &str, at: Mark) -> Option<Value> {
+fn decoded(text: &str, at: Position) -> Option<SecretValue> {
     let bytes = BASE64.decode(text.trim()).ok();
     match bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
         Some(decoded) => plain(&decoded, at),
         // SOPS and templates leave what is no base64.
         None if text.starts_with("ENC[") || unrendered::find(text).is_some() => plain(text, at),
-        None => Some(Value::Hidden("has data that is no base64".to_owned())),
+        None => Some(SecretValue::Hidden("has data that is no base64".to_owned())),
     }
 }

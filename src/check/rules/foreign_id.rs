@@ -4,13 +4,13 @@ use crate::check::finding::{Finding, Level, Rule};
 use crate::claim::CopyRef;
 use crate::object::RESOURCE_ID_ANNOTATION;
 
-use super::claims::{Claims, Standing, in_brackets, related};
+use super::claims::{CheckedClaims, ClaimedObject, in_brackets, related};
 
 /// A `resource-id` annotation that names another resource than the spec.
 pub(super) fn find(
-    claims: &Claims<'_>,
+    claims: &CheckedClaims<'_>,
     copy: &CopyRef,
-    standing: &Standing<'_>,
+    standing: &ClaimedObject<'_>,
 ) -> Option<Finding> {
     let resolution = &standing.resolution;
     let named = resolution

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use crate::check::finding::{Finding, Level, Rule};
 use crate::claim::CopyRef;
 
-use super::claims::{Claims, Standing, in_brackets, related};
+use super::claims::{CheckedClaims, ClaimedObject, in_brackets, related};
 
 /// A note for each RoleAssignment whose name another one, of something else, has too: names of
 /// role assignments are one of a kind in a tenant.
-pub(super) fn find(claims: &Claims<'_>) -> Vec<Finding> {
-    let mut first: BTreeMap<String, (&CopyRef, &Standing<'_>)> = BTreeMap::new();
+pub(super) fn find(claims: &CheckedClaims<'_>) -> Vec<Finding> {
+    let mut first: BTreeMap<String, (&CopyRef, &ClaimedObject<'_>)> = BTreeMap::new();
     let mut found = Vec::new();
     let assignments = claims
         .in_order()

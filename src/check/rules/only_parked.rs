@@ -4,14 +4,14 @@ use crate::arm::Identity;
 use crate::check::finding::{Finding, Level, Rule};
 use crate::claim::Record;
 
-use super::claims::{Claims, Known, related};
+use super::claims::{CheckedClaims, LiveByResource, related};
 
 /// A finding for a resource that has parked copies alone.
 pub(super) fn find(
-    claims: &Claims<'_>,
+    claims: &CheckedClaims<'_>,
     identity: &Identity,
     record: &Record,
-    known: &Known<'_>,
+    known: &LiveByResource<'_>,
 ) -> Option<Finding> {
     let parked = claims.own(identity, record.copies.keys());
     let ((first, held), others) = parked.split_first()?;

@@ -1,6 +1,8 @@
 //! Owners that are missing, or parked.
 
-use crate::check::cluster::{Cluster, Owner, Resolved, Source, Unknown};
+use crate::check::cluster::{
+    CheckedCluster, CheckedResolution, NearestOwner, Unknown, UnknownSource,
+};
 use crate::check::finding::{Finding, Level, Related, Rule};
 use crate::check::manifest::Manifest;
 use crate::policy::Policy;
@@ -8,15 +10,15 @@ use crate::policy::Policy;
 use super::copy_of;
 
 /// An owner that is not there.
-pub(super) fn missing(cluster: &Cluster, resolved: &Resolved) -> Option<Finding> {
-    let Owner::Missing(owner) = &resolved.owner else {
+pub(super) fn missing(cluster: &CheckedCluster, resolved: &CheckedResolution) -> Option<Finding> {
+    let NearestOwner::Missing(owner) = &resolved.owner else {
         return None;
     };
     let mut unread = cluster.unread().iter();
     if unread.any(|(key, _)| key.as_ref() == Some(owner)) {
         return None;
     }
-    let has_owner = |unknown: &Unknown| matches!(unknown.source, Source::Owner(_));
+    let has_owner = |unknown: &Unknown| matches!(unknown.source, UnknownSource::Owner(_));
     let then = if resolved.identity.is_ok() && !resolved.unknown.as_ref().is_some_and(has_owner) {
         "; its name is taken for its name in Azure"
     } else {
@@ -34,11 +36,11 @@ pub(super) fn missing(cluster: &Cluster, resolved: &Resolved) -> Option<Finding>
 
 /// A live object below a parked owner.
 pub(super) fn parked(
-    cluster: &Cluster,
+    cluster: &CheckedCluster,
     manifest: &Manifest,
-    resolved: &Resolved,
+    resolved: &CheckedResolution,
 ) -> Option<Finding> {
-    let Owner::Found(owner) = &resolved.owner else {
+    let NearestOwner::Found(owner) = &resolved.owner else {
         return None;
     };
     let owner_is_parked = cluster.policy(owner).policy == Policy::Skip;

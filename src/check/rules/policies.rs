@@ -1,12 +1,12 @@
 //! Policies that ASO does not know.
 
-use crate::check::cluster::{Cluster, Resolved};
+use crate::check::cluster::{CheckedCluster, CheckedResolution};
 use crate::check::finding::{Finding, Level, Rule};
 use crate::object::POLICY_ANNOTATION;
 use crate::policy::{self, Policy};
 
 /// Those of namespaces, and the default.
-pub(super) fn of_cluster(cluster: &Cluster) -> Vec<Finding> {
+pub(super) fn of_cluster(cluster: &CheckedCluster) -> Vec<Finding> {
     let mut found = Vec::new();
     let name = cluster.name();
     let default = cluster
@@ -41,9 +41,9 @@ pub(super) fn of_cluster(cluster: &Cluster) -> Vec<Finding> {
 }
 
 /// The policy of an object.
-pub(super) fn of_object(resolved: &Resolved) -> Option<Finding> {
+pub(super) fn of_object(resolved: &CheckedResolution) -> Option<Finding> {
     let unknown = resolved.policy.unknown.as_ref()?;
-    (unknown.at == policy::Source::Object).then(|| Finding {
+    (unknown.at == policy::PolicySource::Object).then(|| Finding {
         next: "Correct it; case and white space count.".to_owned(),
         ..Finding::new(
             Rule::UnknownPolicy,

@@ -1,33 +1,35 @@
 //! What every object comes to, whether something is wrong with it or not.
 
-use crate::check::cluster::{Owner, Resolved};
+use crate::check::cluster::{CheckedResolution, NearestOwner};
 use crate::check::manifest::Manifest;
-use crate::check::place::Place;
+use crate::check::place::Location;
 use crate::claim::CopyRef;
-use crate::policy::Effective;
+use crate::policy::EffectivePolicy;
 
 /// An object, and what it stands for.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct CheckedObject {
     /// Which one.
     pub copy: CopyRef,
     /// Where it is written.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// Its ARM ID; for a person, why it is not known.
     pub identity: Result<String, String>,
     /// Its effective policy.
-    pub policy: Effective,
+    pub policy: EffectivePolicy,
     /// What the two rest on, in few words each.
     pub rests_on: Vec<String>,
 }
 
-impl Seen {
-    pub(super) fn of(copy: &CopyRef, manifest: &Manifest, resolved: &Resolved) -> Self {
+impl CheckedObject {
+    pub(super) fn of(copy: &CopyRef, manifest: &Manifest, resolved: &CheckedResolution) -> Self {
         let mut rests_on = Vec::new();
         match &resolved.owner {
-            Owner::None => {}
-            Owner::Found(owner) => rests_on.push(format!("owner {}", owner.key)),
-            Owner::Missing(owner) => rests_on.push(format!("owner {owner}, which is missing")),
+            NearestOwner::None => {}
+            NearestOwner::Found(owner) => rests_on.push(format!("owner {}", owner.key)),
+            NearestOwner::Missing(owner) => {
+                rests_on.push(format!("owner {owner}, which is missing"));
+            }
         }
         if let Some(credential) = &manifest.facts.annotations.credential_from {
             rests_on.push(format!("credential {credential}"));

@@ -1,18 +1,22 @@
 //! Two live copies of one resource.
 
 use crate::arm::Identity;
-use crate::check::cluster::{Source, Unknown};
+use crate::check::cluster::{Unknown, UnknownSource};
 use crate::check::finding::{Finding, Level, Rule};
 use crate::claim::{CopyRef, Record};
 use crate::object::POLICY_ANNOTATION;
 use crate::policy::Policy;
 
-use super::claims::{Claims, Standing, in_brackets, related};
+use super::claims::{CheckedClaims, ClaimedObject, in_brackets, related};
 
-type Copy<'r, 'a> = (&'r CopyRef, &'r Standing<'a>);
+type Copy<'r, 'a> = (&'r CopyRef, &'r ClaimedObject<'a>);
 
 /// A finding for each live copy that has another one before it.
-pub(super) fn find(claims: &Claims<'_>, identity: &Identity, record: &Record) -> Vec<Finding> {
+pub(super) fn find(
+    claims: &CheckedClaims<'_>,
+    identity: &Identity,
+    record: &Record,
+) -> Vec<Finding> {
     let live = claims.own(identity, record.live().map(|(copy, _)| copy));
     let later = (1..live.len()).filter_map(|at| {
         let (before, copy) = (&live[..at], live[at]);
@@ -26,7 +30,7 @@ pub(super) fn find(claims: &Claims<'_>, identity: &Identity, record: &Record) ->
 }
 
 fn may_conflict(first: Copy<'_, '_>, copy: Copy<'_, '_>, identity: &Identity) -> bool {
-    let is_own = |standing: &Standing<'_>| standing.resolution.identity == *identity;
+    let is_own = |standing: &ClaimedObject<'_>| standing.resolution.identity == *identity;
     // Two names of one pair of objects are one finding.
     let named = is_own(first.1) || is_own(copy.1);
     let may_be = match (&first.1.unknown, &copy.1.unknown) {
@@ -40,7 +44,7 @@ fn finding(identity: &Identity, first: Copy<'_, '_>, copy: Copy<'_, '_>) -> Find
     let same_cluster = first.0.member == copy.0.member;
     let unknown = copy.1.unknown.as_ref().filter(|unknown| {
         // What is not known is one and the same for both.
-        !same_cluster || matches!(unknown.source, Source::Owner(_))
+        !same_cluster || matches!(unknown.source, UnknownSource::Owner(_))
     });
     let (unsure, state) = match unknown {
         Some(unknown) => assumed(unknown, first.1.unknown.as_ref()),
@@ -75,7 +79,7 @@ fn finding(identity: &Identity, first: Copy<'_, '_>, copy: Copy<'_, '_>) -> Find
 
 /// What is assumed of the two, and how to settle it.
 fn assumed(unknown: &Unknown, other: Option<&Unknown>) -> (String, String) {
-    if let Source::Owner(owner) = &unknown.source {
+    if let UnknownSource::Owner(owner) = &unknown.source {
         let assumed = format!(" (assumed: taking their missing owner {owner} to be the same)");
         return (assumed, String::new());
     }

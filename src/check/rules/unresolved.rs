@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use crate::arm::Unresolved;
-use crate::check::cluster::{Cluster, Source, Unknown};
+use crate::check::cluster::{CheckedCluster, Unknown, UnknownSource};
 use crate::check::finding::{Finding, Level, Rule};
 use crate::check::manifest::Manifest;
-use crate::check::place::Place;
+use crate::check::place::Location;
 use crate::claim::{CopyRef, MemberName};
 
-use super::claims::{Claims, Known, in_brackets, related};
+use super::claims::{CheckedClaims, LiveByResource, in_brackets, related};
 use super::copy_of;
 
 /// A finding for an object whose resource cannot be worked out, and where to point.
 pub(super) fn find<'m>(
     manifest: &'m Manifest,
     why: &Unresolved,
-) -> Option<(Finding, &'m Option<Place>)> {
+) -> Option<(Finding, &'m Option<Location>)> {
     let marks = &manifest.marks;
     let (level, place) = match why.reason() {
         // Told of the object that lacks its owner.
@@ -45,7 +45,7 @@ pub(super) fn in_short(why: &Unresolved) -> &'static str {
 }
 
 /// A note for each object of a group that is none of ASO's.
-pub(super) fn foreign(cluster: &Cluster) -> impl Iterator<Item = Finding> {
+pub(super) fn foreign(cluster: &CheckedCluster) -> impl Iterator<Item = Finding> {
     cluster.foreign().map(|manifest| {
         let key = &manifest.facts.key;
         let message = format!(
@@ -64,22 +64,22 @@ impl Unknown {
     /// What is not known, in few words.
     pub(super) fn in_short(&self) -> &'static str {
         match self.source {
-            Source::Operator(_) => "no subscription is stated",
-            Source::Secret(..) => "a credential is not known",
-            Source::Owner(_) => "an owner is missing",
-            Source::Nowhere => "no credential",
+            UnknownSource::Operator(_) => "no subscription is stated",
+            UnknownSource::Secret(..) => "a credential is not known",
+            UnknownSource::Owner(_) => "an owner is missing",
+            UnknownSource::Nowhere => "no credential",
         }
     }
 }
 
 /// What is not known of the clusters' objects.
 #[derive(Default)]
-pub(super) struct Unknowns {
+pub(super) struct UnknownSubscriptions {
     /// Those of each cluster, with the objects that they are of, live ones first.
     of: BTreeMap<(MemberName, Unknown), Vec<(bool, CopyRef)>>,
 }
 
-impl Unknowns {
+impl UnknownSubscriptions {
     pub(super) fn add(&mut self, unknown: &Unknown, copy: &CopyRef, live: bool) {
         let of = self.of.entry((copy.member.clone(), unknown.clone()));
         of.or_default().push((live, copy.clone()));
@@ -87,7 +87,11 @@ impl Unknowns {
 
     /// A finding for each subscription that is not known: a warning where that may hide a
     /// conflict with what is known, else a note. Where nothing is stated, the summary says so.
-    pub(super) fn findings(&self, claims: &Claims<'_>, known: &Known<'_>) -> Vec<Finding> {
+    pub(super) fn findings(
+        &self,
+        claims: &CheckedClaims<'_>,
+        known: &LiveByResource<'_>,
+    ) -> Vec<Finding> {
         let told = self.of.iter().filter_map(|((_, unknown), copies)| {
             let live = copies
                 .iter()
@@ -99,7 +103,8 @@ impl Unknowns {
             });
             let doubt = doubt.into_iter().next();
             match (&unknown.source, &doubt) {
-                (Source::Owner(_) | Source::Nowhere, _) | (Source::Operator(_), None) => None,
+                (UnknownSource::Owner(_) | UnknownSource::Nowhere, _)
+                | (UnknownSource::Operator(_), None) => None,
                 _ => finding(claims, unknown, &copies.first()?.1, doubt),
             }
         });
@@ -108,7 +113,7 @@ impl Unknowns {
 }
 
 fn finding(
-    claims: &Claims<'_>,
+    claims: &CheckedClaims<'_>,
     unknown: &Unknown,
     any: &CopyRef,
     doubt: Option<(&CopyRef, &CopyRef)>,

@@ -1,13 +1,13 @@
 //! Objects that are written twice for one cluster.
 
-use crate::check::cluster::Cluster;
+use crate::check::cluster::CheckedCluster;
 use crate::check::finding::{Finding, Level, Related, Rule};
-use crate::check::place::Place;
+use crate::check::place::Location;
 
 use super::copy_of;
 
 /// A finding for each.
-pub(super) fn find(cluster: &Cluster) -> Vec<Finding> {
+pub(super) fn find(cluster: &CheckedCluster) -> Vec<Finding> {
     let mut found = Vec::new();
     for (first, later) in cluster.twice() {
         let copy = copy_of(cluster, later);
@@ -33,6 +33,6 @@ pub(super) fn find(cluster: &Cluster) -> Vec<Finding> {
     found
 }
 
-fn also_at(place: Option<&Place>) -> String {
+fn also_at(place: Option<&Location>) -> String {
     place.map_or_else(String::new, |place| format!(", first at {place}"))
 }

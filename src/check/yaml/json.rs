@@ -1,11 +1,11 @@
 //! Texts of JSON that follow each other in one file.
 
-use crate::check::place::Mark;
+use crate::check::place::Position;
 
-use super::{Entry, Node, Value, of_yaml};
+use super::{YamlEntry, YamlNode, YamlValue, of_yaml};
 
 /// JSON documents one after the other; `None` where that is not what the text is.
-pub(super) fn concatenated(text: &str) -> Option<Vec<Node<'_>>> {
+pub(super) fn concatenated(text: &str) -> Option<Vec<YamlNode<'_>>> {
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     let (mut all, mut from) = (Vec::new(), 0);
     while let Some(next) = stream.next() {
@@ -19,7 +19,7 @@ pub(super) fn concatenated(text: &str) -> Option<Vec<Node<'_>>> {
             .unwrap_or_default()
             .chars()
             .count();
-        let moved = Mark {
+        let moved = Position {
             line: u32::try_from(before.matches('\n').count()).ok()?,
             column: u32::try_from(column).ok()?,
         };
@@ -32,10 +32,10 @@ pub(super) fn concatenated(text: &str) -> Option<Vec<Node<'_>>> {
     Some(all)
 }
 
-impl Node<'_> {
+impl YamlNode<'_> {
     /// The same so many lines further down; and on its first line, so many columns to the right.
-    fn moved(self, by: Mark) -> Self {
-        let mark = |at: Mark| Mark {
+    fn moved(self, by: Position) -> Self {
+        let mark = |at: Position| Position {
             line: at.line + by.line,
             column: at.column + if at.line == 1 { by.column } else { 0 },
         };
@@ -43,14 +43,14 @@ impl Node<'_> {
         Self {
             at: mark(self.at),
             value: match self.value {
-                Value::List(nodes) => Value::List(nodes.into_iter().map(moved).collect()),
-                Value::Map(entries) => {
-                    let entries = entries.into_iter().map(|entry| Entry {
+                YamlValue::List(nodes) => YamlValue::List(nodes.into_iter().map(moved).collect()),
+                YamlValue::Map(entries) => {
+                    let entries = entries.into_iter().map(|entry| YamlEntry {
                         at: mark(entry.at),
                         node: entry.node.moved(by),
                         ..entry
                     });
-                    Value::Map(entries.collect())
+                    YamlValue::Map(entries.collect())
                 }
                 value => value,
             },

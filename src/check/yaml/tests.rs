@@ -3,15 +3,15 @@ use rstest::rstest;
 
 use super::*;
 
-fn one(text: &str) -> Node<'_> {
+fn one(text: &str) -> YamlNode<'_> {
     let (mut found, error) = documents(text);
     assert_eq!(error, None, "{text}");
     assert_eq!(found.len(), 1, "{text}");
     found.remove(0)
 }
 
-fn mark(line: u32, column: u32) -> Mark {
-    Mark { line, column }
+fn mark(line: u32, column: u32) -> Position {
+    Position { line, column }
 }
 
 #[test]
@@ -38,18 +38,21 @@ fn each_document_is_read_until_one_cannot_be() {
 }
 
 #[rstest]
-#[case("~", Value::Null)]
-#[case("true", Value::Bool(true))]
-#[case("17", Value::Number("17".into()))]
-#[case("-1.5e3", Value::Number("-1.5e3".into()))]
-#[case("0x1F", Value::Number("0x1F".into()))]
-#[case("'17'", Value::Text("17".into()))]
-#[case("!!str 17", Value::Text("17".into()))]
-#[case("skip", Value::Text("skip".into()))]
-#[case("inf", Value::Text("inf".into()))]
-#[case("1.2.3", Value::Text("1.2.3".into()))]
-#[case("|\n  two\n  lines\n", Value::Text("two\nlines\n".into()))]
-fn scalars_are_what_the_api_server_takes_them_for(#[case] text: &str, #[case] value: Value<'_>) {
+#[case("~", YamlValue::Null)]
+#[case("true", YamlValue::Bool(true))]
+#[case("17", YamlValue::Number("17".into()))]
+#[case("-1.5e3", YamlValue::Number("-1.5e3".into()))]
+#[case("0x1F", YamlValue::Number("0x1F".into()))]
+#[case("'17'", YamlValue::Text("17".into()))]
+#[case("!!str 17", YamlValue::Text("17".into()))]
+#[case("skip", YamlValue::Text("skip".into()))]
+#[case("inf", YamlValue::Text("inf".into()))]
+#[case("1.2.3", YamlValue::Text("1.2.3".into()))]
+#[case("|\n  two\n  lines\n", YamlValue::Text("two\nlines\n".into()))]
+fn scalars_are_what_the_api_server_takes_them_for(
+    #[case] text: &str,
+    #[case] value: YamlValue<'_>,
+) {
     assert_eq!(one(text).value, value);
 }
 
@@ -67,7 +70,7 @@ fn json_is_read_too() {
 fn texts_of_json_follow_each_other() {
     let (found, error) = documents("{\"a\": 1}{\"b\":\n2}\n{\"c\": 3}\n");
     assert_eq!(error, None);
-    let marks: Vec<Mark> = found.iter().map(|node| node.at).collect();
+    let marks: Vec<Position> = found.iter().map(|node| node.at).collect();
     assert_eq!(marks, [mark(1, 1), mark(1, 9), mark(3, 1)]);
     assert_eq!(found[1].get("b").unwrap().at, mark(2, 1));
     assert!(documents("{\"a\": 1}{\"b\"").1.is_some());

@@ -62,7 +62,7 @@ fn name(look: &Subject) -> &'static str {
         LookCall::Claim(_) => "claim",
         LookCall::Uids => "uids",
         LookCall::Object => "object",
-        LookCall::Resolve(_, Trust::Store) => "resolve from the store",
+        LookCall::Resolve(_, Freshness::Store) => "resolve from the store",
         LookCall::Resolve(..) => "resolve",
         LookCall::Put(..) => "put",
         LookCall::Done(_) => "done",

@@ -7,13 +7,13 @@ use kube::config::Kubeconfig;
 use crate::claim::MemberName;
 
 /// A context, and what its cluster is called here.
-pub(super) struct Context {
+pub(super) struct ClusterContext {
     pub(super) name: String,
     pub(super) member: MemberName,
     pub(super) kubeconfig: Kubeconfig,
 }
 
-impl Context {
+impl ClusterContext {
     /// That it is called otherwise here, where it is.
     pub(super) fn renamed(&self) -> Option<String> {
         let (name, member) = (&self.name, &self.member);
@@ -25,7 +25,7 @@ impl Context {
 ///
 /// # Errors
 /// There is no kubeconfig, or a context is not in it; for a person, a line each.
-pub(super) fn choose(path: Option<&Path>, named: &[String]) -> Result<Vec<Context>, String> {
+pub(super) fn choose(path: Option<&Path>, named: &[String]) -> Result<Vec<ClusterContext>, String> {
     let kubeconfig = match path {
         Some(path) => Kubeconfig::read_from(path)
             .map_err(|error| format!("--kubeconfig: {}: {error}", path.display()))?,
@@ -57,13 +57,13 @@ pub(super) fn choose(path: Option<&Path>, named: &[String]) -> Result<Vec<Contex
     if wanted.is_empty() {
         return Err("the kubeconfig has no contexts".to_owned());
     }
-    let mut chosen: Vec<Context> = Vec::new();
+    let mut chosen: Vec<ClusterContext> = Vec::new();
     for name in wanted {
         let taken = |member: &MemberName| chosen.iter().any(|one| one.member == *member);
         let Some(member) = member_name(&name, taken) else {
             return Err(format!("context {name:?} has no name that can be shown"));
         };
-        chosen.push(Context {
+        chosen.push(ClusterContext {
             name,
             member,
             kubeconfig: kubeconfig.clone(),

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arm::Identity;
-use crate::check::{Finding, Level, Rule, Seen};
+use crate::check::{CheckedObject, Finding, Level, Rule};
 use crate::claim::{MemberName, Record};
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::object::ObjectKey;
-use crate::registry::{Holding, Scope};
+use crate::registry::{ClaimScope, CopyFilter};
 
 /// What differs, and what else there is to say.
 #[derive(Default)]
-pub(super) struct Compared {
+pub(super) struct HubComparison {
     pub(super) findings: Vec<Finding>,
     pub(super) remarks: Vec<String>,
     /// Whether all of the hub could be read.
@@ -26,13 +26,13 @@ pub(super) struct Compared {
 pub(super) async fn compare(
     url: &str,
     clusters: &[(MemberName, String)],
-    objects: &[Seen],
-) -> Result<Compared, Stop> {
+    objects: &[CheckedObject],
+) -> Result<HubComparison, CommandError> {
     let registry = RegistryArgs::of(url).open().await?;
     let members = registry.members().await?;
-    let mut compared = Compared {
+    let mut compared = HubComparison {
         complete: members.unreadable.is_empty(),
-        ..Compared::default()
+        ..HubComparison::default()
     };
     for (here, uid) in clusters {
         let member = members
@@ -44,7 +44,7 @@ pub(super) async fn compare(
             compared.remarks.push(remark);
             continue;
         };
-        let scope = Scope::Of(member.clone(), Holding::AnyCopy);
+        let scope = ClaimScope::Of(member.clone(), CopyFilter::AnyCopy);
         let claims = registry.claims(&scope).await?;
         compared.complete &= claims.unreadable.is_empty();
         let records: Vec<Record> = claims.records.into_iter().map(|one| one.record).collect();
@@ -58,7 +58,7 @@ pub(super) async fn compare(
 /// under way meanwhile, so each is a warning.
 fn differences<'s>(
     member: &MemberName,
-    objects: impl Iterator<Item = &'s Seen>,
+    objects: impl Iterator<Item = &'s CheckedObject>,
     records: &[Record],
 ) -> Vec<Finding> {
     let mut claimed: BTreeMap<&ObjectKey, Vec<(&Identity, bool)>> = BTreeMap::new();
@@ -131,7 +131,7 @@ fn differs(message: String, identity: &Identity) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{self, Cluster, Settings, manifest};
+    use crate::check::{self, CheckedCluster, ClusterSettings, manifest};
     use crate::claim::testing::sighting;
     use crate::claim::{CopyRef, Observation, observe};
     use crate::policy::Policy;
@@ -140,10 +140,10 @@ mod tests {
     const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 
     /// A cluster with these resource groups, the last one parked.
-    fn objects(names: &[&str]) -> Vec<Seen> {
-        let mut cluster = Cluster::new(Settings {
+    fn objects(names: &[&str]) -> Vec<CheckedObject> {
+        let mut cluster = CheckedCluster::new(ClusterSettings {
             subscription: Some(SUBSCRIPTION.into()),
-            ..Settings::of("here".parse().unwrap())
+            ..ClusterSettings::of("here".parse().unwrap())
         });
         for name in names {
             let text = format!(

@@ -17,11 +17,11 @@ use crate::check::{self, Rule};
 use crate::claim::MemberName;
 
 use super::Outcome;
-use super::registry::Stop;
-use super::report::{Form, Report};
+use super::registry::CommandError;
+use super::report::{Report, ReportFormat};
 use super::terminal::Style;
-use contexts::Context;
-use progress::Progress;
+use contexts::ClusterContext;
+use progress::SurveyProgress;
 use survey::Surveyed;
 
 /// Which clusters to look at.
@@ -61,7 +61,7 @@ pub(super) struct AuditArgs {
         default_value = "table",
         env = "ASO_GUARD_AUDIT_OUTPUT"
     )]
-    output: Form,
+    output: ReportFormat,
 }
 
 /// Looks, and writes what was found to standard output.
@@ -84,8 +84,11 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
         }
     };
     let mut report = Report::new(Timestamp::now());
-    report.remarks = contexts.iter().filter_map(Context::renamed).collect();
-    let progress = Progress::new();
+    report.remarks = contexts
+        .iter()
+        .filter_map(ClusterContext::renamed)
+        .collect();
+    let progress = SurveyProgress::new();
     let looks = contexts.iter().map(|context| {
         let progress = progress.of(&context.name);
         survey::look(context, args.subscription.as_deref(), progress)
@@ -118,7 +121,7 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
                 report.remarks.extend(compared.remarks);
                 report.complete &= compared.complete;
             }
-            Err(Stop::Unreachable(why)) => {
+            Err(CommandError::Unreachable(why)) => {
                 report.complete = false;
                 report
                     .remarks
@@ -135,10 +138,10 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
 
 /// Adds a cluster to those that are compared, unless another context led to the same one.
 fn take(
-    context: &Context,
+    context: &ClusterContext,
     surveyed: Surveyed,
     report: &mut Report,
-    clusters: &mut Vec<check::Cluster>,
+    clusters: &mut Vec<check::CheckedCluster>,
     known: &mut Vec<(String, String)>,
 ) {
     if let Some((_, other)) = known.iter().find(|(uid, _)| *uid == surveyed.uid) {
@@ -158,7 +161,7 @@ fn take(
     clusters.push(surveyed.cluster);
 }
 
-fn finish(report: &mut Report, form: Form) -> Outcome {
+fn finish(report: &mut Report, form: ReportFormat) -> Outcome {
     let out = &mut std::io::stdout().lock();
     let written = report
         .write(form, Style::of_stdout(), out)

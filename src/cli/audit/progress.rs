@@ -5,24 +5,24 @@ use std::io::IsTerminal as _;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The bars of all clusters.
-pub(super) struct Progress {
+pub(super) struct SurveyProgress {
     bars: Option<MultiProgress>,
 }
 
 /// That of one cluster.
-pub(super) struct Bar {
+pub(super) struct SurveyBar {
     name: String,
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
+impl SurveyProgress {
     pub(super) fn new() -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
         Self { bars }
     }
 
     /// The bar of a cluster of this name.
-    pub(super) fn of(&self, name: &str) -> Bar {
+    pub(super) fn of(&self, name: &str) -> SurveyBar {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(0));
             // The template is one that indicatif takes.
@@ -34,7 +34,7 @@ impl Progress {
             bar.set_prefix(name.to_owned());
             bar
         });
-        Bar {
+        SurveyBar {
             name: name.to_owned(),
             bar,
         }
@@ -49,7 +49,7 @@ impl Progress {
     }
 }
 
-impl Bar {
+impl SurveyBar {
     /// So many kinds are to be looked at.
     pub(super) fn begin(&self, kinds: usize) {
         if let Some(bar) = &self.bar {

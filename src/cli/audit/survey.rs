@@ -7,14 +7,16 @@ use futures::{StreamExt as _, stream};
 use kube::Client;
 use kube::config::KubeConfigOptions;
 
-use crate::check::{Cluster, Item, Manifest, Marks, Secret, Settings};
+use crate::check::{
+    CheckedCluster, ClusterSettings, Document, FieldLocations, Manifest, SecretManifest,
+};
 use crate::cluster::ClusterError;
 use crate::cluster::kube::survey::{SecretSeen, Survey};
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
 use crate::object::ObjectFacts;
 
-use super::contexts::Context;
-use super::progress::Bar;
+use super::contexts::ClusterContext;
+use super::progress::SurveyBar;
 
 /// How many kinds are listed at once: an API server of the free tier is easily overloaded.
 const AT_ONCE: usize = 3;
@@ -27,7 +29,7 @@ const SECRETS: [&str; 2] = ["aso-credential", "aso-controller-settings"];
 pub(super) struct Surveyed {
     /// The UID of its namespace `kube-system`.
     pub(super) uid: String,
-    pub(super) cluster: Cluster,
+    pub(super) cluster: CheckedCluster,
     /// What could not be looked at.
     pub(super) missed: Vec<String>,
 }
@@ -37,9 +39,9 @@ pub(super) struct Surveyed {
 /// # Errors
 /// It cannot be reached; for a person.
 pub(super) async fn look(
-    context: &Context,
+    context: &ClusterContext,
     subscription: Option<&str>,
-    progress: Bar,
+    progress: SurveyBar,
 ) -> Result<Surveyed, String> {
     let client = client(context).await?;
     let credentials = CredentialSettings {
@@ -55,16 +57,16 @@ pub(super) async fn look(
     let mut missed = Vec::new();
     let objects = objects(&survey, &progress, &mut missed).await;
 
-    let mut cluster = Cluster::new(Settings {
+    let mut cluster = CheckedCluster::new(ClusterSettings {
         subscription: subscription.map(Arc::from),
-        ..Settings::of(context.member.clone())
+        ..ClusterSettings::of(context.member.clone())
     });
     for kind in survey.kinds().iter().filter(|kind| kind.learned) {
-        cluster.add(Item::Kind(kind.clone()));
+        cluster.add(Document::Kind(kind.clone()));
     }
     match survey.policies().await {
         Ok(policies) => policies.into_iter().for_each(|(name, policy)| {
-            cluster.add(Item::Namespace {
+            cluster.add(Document::Namespace {
                 name: name.into(),
                 policy: Some((policy.into(), None)),
             });
@@ -73,13 +75,13 @@ pub(super) async fn look(
     }
     if subscription.is_none() {
         for secret in secrets(&survey, &objects, &mut missed).await {
-            cluster.add(Item::Secret(secret));
+            cluster.add(Document::Secret(secret));
         }
     }
     for facts in objects {
-        cluster.add(Item::Object(Manifest {
+        cluster.add(Document::Object(Manifest {
             facts: Arc::new(facts),
-            marks: Marks::default(),
+            marks: FieldLocations::default(),
         }));
     }
     Ok(Surveyed {
@@ -89,7 +91,7 @@ pub(super) async fn look(
     })
 }
 
-async fn client(context: &Context) -> Result<Client, String> {
+async fn client(context: &ClusterContext) -> Result<Client, String> {
     let options = KubeConfigOptions {
         context: Some(context.name.clone()),
         ..KubeConfigOptions::default()
@@ -101,7 +103,11 @@ async fn client(context: &Context) -> Result<Client, String> {
     Client::try_from(config).map_err(|error| error.to_string())
 }
 
-async fn objects(survey: &Survey, progress: &Bar, missed: &mut Vec<String>) -> Vec<ObjectFacts> {
+async fn objects(
+    survey: &Survey,
+    progress: &SurveyBar,
+    missed: &mut Vec<String>,
+) -> Vec<ObjectFacts> {
     let resources = survey.resources();
     progress.begin(resources.len());
     let mut lists = stream::iter(&resources)
@@ -123,7 +129,7 @@ async fn secrets(
     survey: &Survey,
     objects: &[ObjectFacts],
     missed: &mut Vec<String>,
-) -> Vec<Secret> {
+) -> Vec<SecretManifest> {
     let mut found = Vec::new();
     let mut add = |secrets: Result<Vec<SecretSeen>, ClusterError>| match secrets {
         Ok(secrets) => found.extend(secrets),
@@ -138,7 +144,7 @@ async fn secrets(
     for secret in survey.named_secrets(objects).await {
         add(secret.map(|secret| vec![secret]));
     }
-    let found = found.into_iter().map(|secret| Secret {
+    let found = found.into_iter().map(|secret| SecretManifest {
         namespace: secret.namespace.into(),
         name: secret.name.into(),
         facts: secret.facts,

@@ -6,8 +6,8 @@ use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::check::yaml::{Node, documents};
-use crate::check::{Finding, Level, Mark, Place, Rule};
+use crate::check::yaml::{YamlNode, documents};
+use crate::check::{Finding, Level, Location, Position, Rule};
 use crate::object::text::{printable, quoted};
 
 use super::render::{Output, Rendered, substitute};
@@ -22,7 +22,7 @@ pub(super) const KUSTOMIZATIONS: [&str; 3] =
 
 /// The files read so far.
 #[derive(Default)]
-pub(in crate::cli) struct Files {
+pub(in crate::cli) struct SourceFiles {
     /// What could not be read as text.
     pub(super) findings: Vec<Finding>,
     /// What a person should know of how they were read.
@@ -32,7 +32,7 @@ pub(in crate::cli) struct Files {
     patches: HashSet<PathBuf>,
 }
 
-impl Files {
+impl SourceFiles {
     /// Hands every file at a path to `each`, in the order of their names, or what a tool renders
     /// there. `namespace`: of a chart's objects that do not say.
     ///
@@ -104,11 +104,11 @@ impl Files {
                 let good = error.utf8_error().valid_up_to();
                 let before = &error.as_bytes()[..good];
                 let lines = before.split(|&byte| byte == b'\n').count();
-                let at = Mark {
+                let at = Position {
                     line: u32::try_from(lines).unwrap_or(u32::MAX),
                     column: 1,
                 };
-                let place = Place { file: name, at };
+                let place = Location { file: name, at };
                 let what = "this is no text: it is not UTF-8".to_owned();
                 let finding = Finding::at(Rule::Unreadable, Level::Error, place, what);
                 self.findings.push(finding);
@@ -188,7 +188,7 @@ fn patches(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for document in documents(text).0 {
         let entries = FIELDS.iter().filter_map(|field| document.get(field));
-        for entry in entries.flat_map(Node::items) {
+        for entry in entries.flat_map(YamlNode::items) {
             let path = entry.get("path").unwrap_or(entry).text();
             found.extend(path.map(str::to_owned));
         }

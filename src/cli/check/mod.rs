@@ -11,15 +11,15 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::check::{self, Cluster, manifest};
+use crate::check::{self, CheckedCluster, manifest};
 
 use super::Outcome;
-use super::report::{Form, Report};
+use super::report::{Report, ReportFormat};
 use super::terminal::Style;
-pub(super) use files::Files;
-use replay::Replay;
+pub(super) use files::SourceFiles;
+use replay::ClaimSnapshotCheck;
 use settings::Problems;
-pub(super) use settings::{Plan, Planned};
+pub(super) use settings::{CheckPlan, PlannedCluster};
 
 /// Which manifests, and what is known of their clusters.
 #[derive(Args)]
@@ -75,7 +75,7 @@ pub(in crate::cli) struct ClusterArgs {
         default_value = "table",
         env = "ASO_GUARD_CHECK_OUTPUT"
     )]
-    pub(in crate::cli) output: Form,
+    pub(in crate::cli) output: ReportFormat,
 }
 
 /// What to check.
@@ -87,22 +87,22 @@ pub(super) struct CheckArgs {
     #[arg(long, env = "ASO_GUARD_CHECK_IDENTITIES")]
     identities: bool,
     #[command(flatten)]
-    replay: replay::ReplayArgs,
+    replay: replay::ClaimSnapshotArgs,
 }
 
 /// Checks, and writes what was found to standard output.
 pub(super) async fn run(args: &CheckArgs) -> Outcome {
     let mut problems = Problems::default();
-    let replay = Replay::of(&args.replay, &mut problems);
+    let replay = ClaimSnapshotCheck::of(&args.replay, &mut problems);
     let member = replay.iter().map(|replay| &replay.member);
-    let plan = match Plan::of(&args.clusters, member, Some(problems)) {
+    let plan = match CheckPlan::of(&args.clusters, member, Some(problems)) {
         Ok(plan) => plan,
         Err(problems) => {
             eprint!("aso-guard: cannot check:\n{problems}");
             return Outcome::Usage;
         }
     };
-    let mut files = Files::default();
+    let mut files = SourceFiles::default();
     let mut report = Report::new(Timestamp::now());
     let (mut clusters, mut unread) = (Vec::new(), Vec::new());
     for planned in &plan.clusters {
@@ -153,11 +153,11 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
 /// # Errors
 /// What could not be read, a line each.
 pub(in crate::cli) fn read(
-    planned: &Planned,
-    files: &mut Files,
+    planned: &PlannedCluster,
+    files: &mut SourceFiles,
     report: &mut Report,
-) -> Result<Cluster, String> {
-    let mut cluster = Cluster::new(planned.settings.clone());
+) -> Result<CheckedCluster, String> {
+    let mut cluster = CheckedCluster::new(planned.settings.clone());
     let mut unread = Vec::new();
     for path in &planned.paths {
         let read = files.read(path, &planned.default_namespace, |file, text| {
@@ -181,7 +181,7 @@ pub(in crate::cli) fn read(
 }
 
 /// What may make ASO objects that are not in the manifests.
-fn makers(cluster: &Cluster) -> Option<String> {
+fn makers(cluster: &CheckedCluster) -> Option<String> {
     let makers = cluster.makers().iter();
     let makers: Vec<String> = makers
         .map(|(kind, count)| format!("{count} {kind}"))

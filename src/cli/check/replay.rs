@@ -9,18 +9,18 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::admission::review;
-use crate::check::{Cluster, Finding, Level, Mark, Place, Rule};
+use crate::check::{CheckedCluster, Finding, Level, Location, Position, Rule};
 use crate::claim::MemberName;
 use crate::registry::Registry as _;
 use crate::registry::kubernetes::snapshot;
 use crate::registry::memory::MemoryRegistry;
 
-use super::super::replay::stage::Stage;
+use super::super::replay::stage::SimulatedMember;
 use super::settings::Problems;
 
 /// What to replay against what.
 #[derive(Args)]
-pub(super) struct ReplayArgs {
+pub(super) struct ClaimSnapshotArgs {
     /// Judge recorded AdmissionReviews again: a file with one in JSON on each line
     #[arg(long, value_name = "FILE", env = "ASO_GUARD_CHECK_REPLAY", requires_all = ["claims", "member"])]
     replay: Option<PathBuf>,
@@ -32,16 +32,16 @@ pub(super) struct ReplayArgs {
     member: Option<String>,
 }
 
-/// A checked [`ReplayArgs`].
-pub(super) struct Replay {
+/// A checked [`ClaimSnapshotArgs`].
+pub(super) struct ClaimSnapshotCheck {
     reviews: PathBuf,
     claims: PathBuf,
     pub(super) member: MemberName,
 }
 
-impl Replay {
+impl ClaimSnapshotCheck {
     /// What is asked for, if anything is.
-    pub(super) fn of(args: &ReplayArgs, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn of(args: &ClaimSnapshotArgs, problems: &mut Problems) -> Option<Self> {
         let (reviews, claims) = (args.replay.clone()?, args.claims.clone()?);
         match args.member.as_deref()?.parse() {
             Ok(member) => Some(Self {
@@ -61,7 +61,10 @@ impl Replay {
 ///
 /// # Errors
 /// A file cannot be read; for a person.
-pub(super) async fn run(asked: &Replay, clusters: Vec<Cluster>) -> anyhow::Result<Vec<Finding>> {
+pub(super) async fn run(
+    asked: &ClaimSnapshotCheck,
+    clusters: Vec<CheckedCluster>,
+) -> anyhow::Result<Vec<Finding>> {
     let read =
         |path: &Path| std::fs::read_to_string(path).with_context(|| path.display().to_string());
     let records =
@@ -75,7 +78,7 @@ pub(super) async fn run(asked: &Replay, clusters: Vec<Cluster>) -> anyhow::Resul
     for record in &records {
         registry.put_claim(record, None).await?;
     }
-    let stage = Stage::set(own, registry, &records).await?;
+    let stage = SimulatedMember::set(own, registry, &records).await?;
     let file: Arc<str> = asked.reviews.display().to_string().into();
     let mut found = Vec::new();
     for (at, line) in reviews.lines().enumerate() {
@@ -83,9 +86,9 @@ pub(super) async fn run(asked: &Replay, clusters: Vec<Cluster>) -> anyhow::Resul
             continue;
         }
         let line_number = u32::try_from(at + 1).unwrap_or(u32::MAX);
-        let place = Place {
+        let place = Location {
             file: file.clone(),
-            at: Mark {
+            at: Position {
                 line: line_number,
                 column: 1,
             },

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::check::{NamespaceSettings, Rule, Settings, is_subscription};
+use crate::check::{ClusterSettings, NamespaceSettings, Rule, is_subscription};
 use crate::claim::MemberName;
 use crate::policy::Policy;
 
@@ -17,23 +17,23 @@ use super::ClusterArgs;
 const DEFAULT_FILE: &str = "aso-guard.yaml";
 
 /// What there is to do.
-pub(in crate::cli) struct Plan {
-    pub(in crate::cli) clusters: Vec<Planned>,
+pub(in crate::cli) struct CheckPlan {
+    pub(in crate::cli) clusters: Vec<PlannedCluster>,
     pub(in crate::cli) ignore: Vec<Rule>,
 }
 
 /// One cluster of it.
-pub(in crate::cli) struct Planned {
-    pub(in crate::cli) settings: Settings,
+pub(in crate::cli) struct PlannedCluster {
+    pub(in crate::cli) settings: ClusterSettings,
     pub(super) paths: Vec<PathBuf>,
     /// Where objects are that don't say.
     pub(super) default_namespace: String,
 }
 
-impl Planned {
+impl PlannedCluster {
     fn new(name: MemberName, paths: Vec<PathBuf>) -> Self {
         Self {
-            settings: Settings::of(name),
+            settings: ClusterSettings::of(name),
             paths,
             default_namespace: "default".to_owned(),
         }
@@ -61,15 +61,15 @@ impl Display for Problems {
 /// `aso-guard.yaml`.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct File {
-    clusters: Vec<FileCluster>,
+struct SettingsFile {
+    clusters: Vec<SettingsFileCluster>,
     #[serde(default)]
     ignore: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileCluster {
+struct SettingsFileCluster {
     name: String,
     /// Relative to the file.
     #[serde(default)]
@@ -81,19 +81,19 @@ struct FileCluster {
     aso_namespaces: Vec<String>,
     default_namespace: Option<String>,
     #[serde(default)]
-    namespaces: BTreeMap<String, FileNamespace>,
+    namespaces: BTreeMap<String, SettingsFileNamespace>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct FileNamespace {
+struct SettingsFileNamespace {
     subscription: Option<String>,
     policy: Option<String>,
     #[serde(default)]
     credentials: BTreeMap<String, String>,
 }
 
-impl Plan {
+impl CheckPlan {
     /// Checks all of it. `members`: clusters that there have to be, with manifests or without;
     /// `problems`: what is wrong already.
     ///
@@ -118,7 +118,7 @@ impl Plan {
                 .iter()
                 .any(|planned| planned.settings.name == **member)
             {
-                clusters.push(Planned::new((*member).clone(), Vec::new()));
+                clusters.push(PlannedCluster::new((*member).clone(), Vec::new()));
             }
         }
         for flag in &args.subscriptions {
@@ -161,13 +161,13 @@ impl Plan {
 }
 
 /// What the file says, with the clusters in it.
-struct Read {
-    clusters: Vec<Planned>,
+struct FileSettings {
+    clusters: Vec<PlannedCluster>,
     ignore: Vec<String>,
 }
 
-fn file(path: Option<&Path>, problems: &mut Problems) -> Read {
-    let none = Read {
+fn file(path: Option<&Path>, problems: &mut Problems) -> FileSettings {
+    let none = FileSettings {
         clusters: Vec::new(),
         ignore: Vec::new(),
     };
@@ -183,7 +183,7 @@ fn file(path: Option<&Path>, problems: &mut Problems) -> Read {
             return none;
         }
     };
-    let file: File = match serde_yaml::from_str(&text) {
+    let file: SettingsFile = match serde_yaml::from_str(&text) {
         Ok(file) => file,
         Err(error) => {
             let line = error.location().map_or(1, |at| at.line());
@@ -192,7 +192,7 @@ fn file(path: Option<&Path>, problems: &mut Problems) -> Read {
         }
     };
     let base = path.parent().unwrap_or(Path::new(""));
-    let mut clusters: Vec<Planned> = Vec::new();
+    let mut clusters: Vec<PlannedCluster> = Vec::new();
     for cluster in file.clusters {
         let Some(planned) = planned(cluster, base, path, problems) else {
             continue;
@@ -203,18 +203,18 @@ fn file(path: Option<&Path>, problems: &mut Problems) -> Read {
         }
         clusters.push(planned);
     }
-    Read {
+    FileSettings {
         clusters,
         ignore: file.ignore,
     }
 }
 
 fn planned(
-    cluster: FileCluster,
+    cluster: SettingsFileCluster,
     base: &Path,
     path: &Path,
     problems: &mut Problems,
-) -> Option<Planned> {
+) -> Option<PlannedCluster> {
     let name: MemberName = match cluster.name.parse() {
         Ok(name) => name,
         Err(error) => {
@@ -253,8 +253,8 @@ fn planned(
         }
         _ => base.join(path),
     };
-    Some(Planned {
-        settings: Settings {
+    Some(PlannedCluster {
+        settings: ClusterSettings {
             name,
             subscription: cluster.subscription.map(Arc::from),
             default_policy: cluster.default_policy.map(Arc::from),
@@ -271,7 +271,7 @@ fn planned(
 /// `--cluster NAME=PATH[,PATH…]`: the first for a name takes the place of the file's paths.
 fn cluster_flag(
     flag: &str,
-    clusters: &mut Vec<Planned>,
+    clusters: &mut Vec<PlannedCluster>,
     given: &mut Vec<MemberName>,
     problems: &mut Problems,
 ) {
@@ -296,13 +296,13 @@ fn cluster_flag(
     match known {
         Some(known) if given.contains(&name) => known.paths.extend(paths),
         Some(known) => known.paths = paths,
-        None => clusters.push(Planned::new(name.clone(), paths)),
+        None => clusters.push(PlannedCluster::new(name.clone(), paths)),
     }
     given.push(name);
 }
 
 /// `--subscription [CLUSTER[/NAMESPACE[/SECRET]]=]ID`.
-fn subscription_flag(flag: &str, clusters: &mut [Planned], problems: &mut Problems) {
+fn subscription_flag(flag: &str, clusters: &mut [PlannedCluster], problems: &mut Problems) {
     let (name, id) = split(flag);
     if !id.is_empty() && !is_subscription(id) {
         problems.add(format!("--subscription: {id:?} is no subscription's ID"));
@@ -341,11 +341,11 @@ fn split(flag: &str) -> (Option<&str>, &str) {
 fn chosen<'c>(
     flag: &str,
     text: &str,
-    clusters: &'c mut [Planned],
+    clusters: &'c mut [PlannedCluster],
     problems: &mut Problems,
-) -> Vec<&'c mut Planned> {
+) -> Vec<&'c mut PlannedCluster> {
     let (name, value) = split(text);
-    let chosen: Vec<&mut Planned> = clusters
+    let chosen: Vec<&mut PlannedCluster> = clusters
         .iter_mut()
         .filter(|planned| name.is_none_or(|name| planned.settings.name.as_str() == name))
         .collect();

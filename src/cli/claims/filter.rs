@@ -4,13 +4,13 @@ use clap::Args;
 
 use crate::arm::{Identity, same_name};
 use crate::claim::{ClaimState, CopyRef, MemberName, Record};
-use crate::registry::{Holding, Listed, Registry, RegistryError, Scope};
+use crate::registry::{ClaimScope, CopyFilter, RecordList, Registry, RegistryError};
 
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 
 /// Which claims to show; all that is said has to hold.
 #[derive(Args, Default)]
-pub(super) struct FilterArgs {
+pub(super) struct ClaimFilterArgs {
     /// Those with a copy in this member
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLAIMS_MEMBER")]
     member: Option<String>,
@@ -31,8 +31,8 @@ pub(super) struct FilterArgs {
     below: Option<String>,
 }
 
-/// A checked [`FilterArgs`].
-pub(super) struct Filter {
+/// A checked [`ClaimFilterArgs`].
+pub(super) struct ClaimFilter {
     member: Option<MemberName>,
     namespace: Option<String>,
     subscription: Option<String>,
@@ -41,10 +41,10 @@ pub(super) struct Filter {
     below: Option<Identity>,
 }
 
-impl FilterArgs {
+impl ClaimFilterArgs {
     /// # Errors
     /// All that is wrong.
-    pub(super) fn check(&self) -> Result<Filter, Stop> {
+    pub(super) fn check(&self) -> Result<ClaimFilter, CommandError> {
         let mut problems = Vec::new();
         let mut take = |flag: &str, error: &dyn std::fmt::Display| {
             problems.push(format!("{flag}: {error}"));
@@ -58,9 +58,9 @@ impl FilterArgs {
             take("--below", error);
         }
         if !problems.is_empty() {
-            return Err(Stop::Usage(problems.join("\n  ")));
+            return Err(CommandError::Usage(problems.join("\n  ")));
         }
-        Ok(Filter {
+        Ok(ClaimFilter {
             member: member.and_then(Result::ok),
             namespace: self.namespace.clone(),
             subscription: self.subscription.clone(),
@@ -71,16 +71,19 @@ impl FilterArgs {
     }
 }
 
-impl Filter {
+impl ClaimFilter {
     /// The claims that are meant, in the order of their resources. The registry is asked for
     /// no more than it has to tell.
     ///
     /// # Errors
     /// The registry did not answer.
-    pub(super) async fn apply(&self, registry: &dyn Registry) -> Result<Listed<Record>, Stop> {
+    pub(super) async fn apply(
+        &self,
+        registry: &dyn Registry,
+    ) -> Result<RecordList<Record>, CommandError> {
         let mut found = match (self.top(), &self.member) {
             (Some(top), _) => {
-                let mut found = registry.claims(&Scope::Below(top.clone())).await?;
+                let mut found = registry.claims(&ClaimScope::Below(top.clone())).await?;
                 match registry.claim(&top).await {
                     Err(RegistryError::Corrupt(one)) => found.unreadable.push(one),
                     known => found.records.extend(known?),
@@ -88,10 +91,10 @@ impl Filter {
                 found
             }
             (None, Some(member)) => {
-                let scope = Scope::Of(member.clone(), Holding::AnyCopy);
+                let scope = ClaimScope::Of(member.clone(), CopyFilter::AnyCopy);
                 registry.claims(&scope).await?
             }
-            (None, None) => registry.claims(&Scope::All).await?,
+            (None, None) => registry.claims(&ClaimScope::All).await?,
         };
         found.records.retain(|known| self.covers(&known.record));
         found
@@ -174,19 +177,19 @@ mod tests {
     }
 
     #[rstest]
-    #[case::all(FilterArgs::default(), true)]
-    #[case::member(FilterArgs { member: Some("a".into()), ..Default::default() }, true)]
-    #[case::other_member(FilterArgs { member: Some("c".into()), ..Default::default() }, false)]
-    #[case::one_copy_is_both(FilterArgs { member: Some("a".into()), namespace: Some("two".into()), ..Default::default() }, false)]
-    #[case::subscription(FilterArgs { subscription: Some("S".into()), ..Default::default() }, true)]
-    #[case::group(FilterArgs { resource_group: Some("RG".into()), ..Default::default() }, true)]
-    #[case::other_group(FilterArgs { resource_group: Some("r".into()), ..Default::default() }, false)]
-    #[case::state(FilterArgs { state: Some("conflict".into()), ..Default::default() }, true)]
-    #[case::other_state(FilterArgs { state: Some("live".into()), ..Default::default() }, false)]
-    #[case::itself(FilterArgs { below: Some("/subscriptions/s/resourceGroups/rg".into()), ..Default::default() }, true)]
-    #[case::above(FilterArgs { below: Some("/subscriptions/s".into()), ..Default::default() }, true)]
-    #[case::beside(FilterArgs { below: Some("/subscriptions/s/resourceGroups/r".into()), ..Default::default() }, false)]
-    fn filters_say_which(#[case] args: FilterArgs, #[case] covered: bool) {
+    #[case::all(ClaimFilterArgs::default(), true)]
+    #[case::member(ClaimFilterArgs { member: Some("a".into()), ..Default::default() }, true)]
+    #[case::other_member(ClaimFilterArgs { member: Some("c".into()), ..Default::default() }, false)]
+    #[case::one_copy_is_both(ClaimFilterArgs { member: Some("a".into()), namespace: Some("two".into()), ..Default::default() }, false)]
+    #[case::subscription(ClaimFilterArgs { subscription: Some("S".into()), ..Default::default() }, true)]
+    #[case::group(ClaimFilterArgs { resource_group: Some("RG".into()), ..Default::default() }, true)]
+    #[case::other_group(ClaimFilterArgs { resource_group: Some("r".into()), ..Default::default() }, false)]
+    #[case::state(ClaimFilterArgs { state: Some("conflict".into()), ..Default::default() }, true)]
+    #[case::other_state(ClaimFilterArgs { state: Some("live".into()), ..Default::default() }, false)]
+    #[case::itself(ClaimFilterArgs { below: Some("/subscriptions/s/resourceGroups/rg".into()), ..Default::default() }, true)]
+    #[case::above(ClaimFilterArgs { below: Some("/subscriptions/s".into()), ..Default::default() }, true)]
+    #[case::beside(ClaimFilterArgs { below: Some("/subscriptions/s/resourceGroups/r".into()), ..Default::default() }, false)]
+    fn filters_say_which(#[case] args: ClaimFilterArgs, #[case] covered: bool) {
         let record = record(
             "/subscriptions/s/resourceGroups/rg",
             &[("a", "one"), ("b", "two")],
@@ -197,12 +200,12 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
-        let args = FilterArgs {
+        let args = ClaimFilterArgs {
             member: Some("A".into()),
             below: Some("rg".into()),
             ..Default::default()
         };
-        let Err(Stop::Usage(words)) = args.check() else {
+        let Err(CommandError::Usage(words)) = args.check() else {
             panic!()
         };
         assert!(

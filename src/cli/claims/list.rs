@@ -7,51 +7,51 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::claim::{MemberName, Record};
-use crate::registry::{Listed, Versioned};
+use crate::registry::{RecordList, Versioned};
 
-use crate::cli::output::{Entry, Form, List, ListOutputArgs};
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::output::{ListEntry, ListOutput, ListOutputArgs, OutputFormat};
+use crate::cli::registry::{CommandError, RegistryArgs};
 
-use super::filter::FilterArgs;
+use super::filter::ClaimFilterArgs;
 use super::show::heard;
 use super::view;
 
 /// Which claims to list, and how.
 #[derive(Args)]
-pub(super) struct ListArgs {
+pub(super) struct ListClaimsArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
-    filter: FilterArgs,
+    filter: ClaimFilterArgs,
     #[command(flatten)]
     output: ListOutputArgs,
 }
 
-pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(args: &ListClaimsArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let filter = args.filter.check()?;
     let registry = args.registry.open().await?;
     let form = args.output.form();
-    let wide = form == Form::Wide;
+    let wide = form == OutputFormat::Wide;
     let mut columns = vec!["STATE", "RESOURCE", "HOLDER", "PARKED IN", "SINCE", "HEARD"];
     if wide {
         columns.extend(["BY", "VERSION", "ARM ID"]);
     }
     let find = async || {
-        let Listed {
+        let RecordList {
             records,
             unreadable,
         } = filter.apply(&*registry).await?;
         let heard = match form {
-            Form::Table | Form::Wide => heard(&*registry).await?,
-            Form::Json | Form::Yaml | Form::Name => HashMap::new(),
+            OutputFormat::Table | OutputFormat::Wide => heard(&*registry).await?,
+            OutputFormat::Json | OutputFormat::Yaml | OutputFormat::Name => HashMap::new(),
         };
         let now = Timestamp::now();
-        let entries = records.iter().map(|known| Entry {
+        let entries = records.iter().map(|known| ListEntry {
             name: known.record.identity.to_string(),
             json: view::json(known),
             row: row(known, &heard, wide, now),
         });
-        Ok(List {
+        Ok(ListOutput {
             nothing: "No claims.",
             columns: columns.clone(),
             entries: entries.collect(),

@@ -12,22 +12,22 @@ use clap::{Args, Subcommand};
 
 use crate::arm::{self, Identity};
 use crate::claim::Record;
-use crate::registry::{Registry, Scope, Versioned};
+use crate::registry::{ClaimScope, Registry, Versioned};
 
 use super::Outcome;
-use super::registry::{RegistryArgs, Stop};
+use super::registry::{CommandError, RegistryArgs};
 
 /// What to do with claims.
 #[derive(Args)]
 pub(super) struct ClaimsArgs {
     #[command(subcommand)]
-    command: Command,
+    command: ClaimsCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum ClaimsCommand {
     /// Who holds which resource
-    List(list::ListArgs),
+    List(list::ListClaimsArgs),
     /// Everything about one claim, its history included
     Show(show::ShowArgs),
     /// Take a copy out of a claim by hand, because its cluster never will
@@ -38,11 +38,11 @@ enum Command {
 pub(super) async fn run(args: &ClaimsArgs) -> Outcome {
     let out = &mut std::io::stdout();
     let done = match &args.command {
-        Command::List(args) => list::run(args, out).await,
-        Command::Show(args) => show::run(args, out).await,
-        Command::Release(args) => release::run(args, out).await,
+        ClaimsCommand::List(args) => list::run(args, out).await,
+        ClaimsCommand::Show(args) => show::run(args, out).await,
+        ClaimsCommand::Release(args) => release::run(args, out).await,
     };
-    done.map_or_else(Stop::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
 }
 
 /// The claim that a person means: by its ARM ID, or by the end of it.
@@ -53,17 +53,18 @@ async fn find(
     registry: &dyn Registry,
     args: &RegistryArgs,
     named: &str,
-) -> Result<Versioned<Record>, Stop> {
+) -> Result<Versioned<Record>, CommandError> {
     if let Ok(identity) = named.parse::<Identity>() {
         let found = registry.claim(&identity).await?;
-        return found.ok_or_else(|| Stop::Failed(format!("there is no claim on {identity}")));
+        return found
+            .ok_or_else(|| CommandError::Failed(format!("there is no claim on {identity}")));
     }
     let end = format!("/{}", arm::folded(named.trim_start_matches('/')));
-    let mut found = registry.claims(&Scope::All).await?.records;
+    let mut found = registry.claims(&ClaimScope::All).await?.records;
     found.retain(|known| known.record.identity.key().ends_with(&end));
     found.sort_by(|a, b| a.record.identity.cmp(&b.record.identity));
     match found.len() {
-        0 => Err(Stop::Failed(format!(
+        0 => Err(CommandError::Failed(format!(
             "no claim is on a resource that ends with {named}; see them all: \
              aso-guard claims list{}",
             args.flags()
@@ -75,7 +76,7 @@ async fn find(
                 .take(10)
                 .map(|known| format!("  {}", known.record.identity))
                 .collect();
-            Err(Stop::Usage(format!(
+            Err(CommandError::Usage(format!(
                 "{} claims are on resources that end with {named}; name one by its ARM ID:\n{}",
                 found.len(),
                 lines.join("\n")

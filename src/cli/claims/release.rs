@@ -9,9 +9,9 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::claim::{CopyRef, Deed, Entry, MemberName, Record, Why};
-use crate::registry::{Put, Versioned};
+use crate::registry::{PutOutcome, Versioned};
 
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cli::terminal::Style;
 use crate::object::text::{printable, quoted};
 
@@ -41,9 +41,10 @@ pub(super) struct ReleaseArgs {
     registry: RegistryArgs,
 }
 
-pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), Stop> {
-    let why = Why::new(&args.reason)
-        .ok_or_else(|| Stop::Usage("--reason: say why, for whoever looks later".to_owned()))?;
+pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), CommandError> {
+    let why = Why::new(&args.reason).ok_or_else(|| {
+        CommandError::Usage("--reason: say why, for whoever looks later".to_owned())
+    })?;
     let registry = args.registry.open().await?;
     let known = find(&*registry, &args.registry, &args.resource).await?;
     let copy = chosen(&known.record, args.copy.as_deref())?;
@@ -71,10 +72,10 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
         .record
         .without(&copy)
         .with_entry(&entry)
-        .map_err(|_| Stop::Failed("this reason cannot be used again".to_owned()))?;
+        .map_err(|_| CommandError::Failed("this reason cannot be used again".to_owned()))?;
     match registry.put_claim(&next, Some(&known.version)).await? {
-        Put::Conflict => Err(moved_on(&known, None, &args.registry)),
-        Put::Stored(_) => {
+        PutOutcome::Conflict => Err(moved_on(&known, None, &args.registry)),
+        PutOutcome::Stored(_) => {
             writeln!(
                 out,
                 "Released {copy} from {}. If its object is still there and its cluster is heard \
@@ -86,9 +87,13 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
     }
 }
 
-fn moved_on(known: &Versioned<Record>, seen: Option<&String>, registry: &RegistryArgs) -> Stop {
+fn moved_on(
+    known: &Versioned<Record>,
+    seen: Option<&String>,
+    registry: &RegistryArgs,
+) -> CommandError {
     let was = seen.map_or_else(String::new, |seen| format!(" (you saw version {seen})"));
-    Stop::Failed(format!(
+    CommandError::Failed(format!(
         "the claim on {} has changed meanwhile{was}; nothing was released. Look again: \
          aso-guard claims show {}{}",
         known.record.identity,
@@ -98,7 +103,7 @@ fn moved_on(known: &Versioned<Record>, seen: Option<&String>, registry: &Registr
 }
 
 /// The copy that a person means.
-fn chosen(record: &Record, named: Option<&str>) -> Result<CopyRef, Stop> {
+fn chosen(record: &Record, named: Option<&str>) -> Result<CopyRef, CommandError> {
     let mut copies: Vec<&CopyRef> = record.copies.keys().collect();
     if let Some(named) = named {
         let member = named.parse::<MemberName>().ok();
@@ -106,7 +111,7 @@ fn chosen(record: &Record, named: Option<&str>) -> Result<CopyRef, Stop> {
     }
     match copies[..] {
         [copy] => Ok(copy.clone()),
-        [] if record.copies.is_empty() => Err(Stop::Failed(format!(
+        [] if record.copies.is_empty() => Err(CommandError::Failed(format!(
             "the claim on {} has no copies: there is nothing to release",
             record.identity
         ))),
@@ -116,7 +121,7 @@ fn chosen(record: &Record, named: Option<&str>) -> Result<CopyRef, Stop> {
                 .keys()
                 .map(|copy| format!("  --copy {}", quoted(&copy.to_string())));
             let all: Vec<String> = all.collect();
-            Err(Stop::Usage(format!(
+            Err(CommandError::Usage(format!(
                 "--copy: say which of its copies to release:\n{}",
                 all.join("\n")
             )))
@@ -129,10 +134,10 @@ fn ask(
     known: &Versioned<Record>,
     copy: &CopyRef,
     out: &mut impl Write,
-) -> Result<(), Stop> {
+) -> Result<(), CommandError> {
     let version = &known.version;
     if !std::io::stdin().is_terminal() {
-        return Err(Stop::Usage(format!(
+        return Err(CommandError::Usage(format!(
             "nobody is here to be asked; if this is what you want, say so: aso-guard claims \
              release {} --copy {} --reason {} --version {} --yes{}",
             quoted(known.record.identity.as_str()),
@@ -152,7 +157,7 @@ fn ask(
     std::io::stdin().read_line(&mut answer)?;
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
-        _ => Err(Stop::Failed("nothing was released".to_owned())),
+        _ => Err(CommandError::Failed("nothing was released".to_owned())),
     }
 }
 

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use crate::claim::{Heard, Holder, MemberName, Record};
 use crate::registry::{Registry, Versioned};
 
-use crate::cli::output::{Form, OutputArgs, yaml};
-use crate::cli::registry::{RegistryArgs, Stop};
-use crate::cli::terminal::{Paint, Style};
+use crate::cli::output::{OutputArgs, OutputFormat, yaml};
+use crate::cli::registry::{CommandError, RegistryArgs};
+use crate::cli::terminal::{Emphasis, Style};
 
 use super::{find, view};
 
@@ -26,14 +26,14 @@ pub(super) struct ShowArgs {
     output: OutputArgs,
 }
 
-pub(super) async fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let registry = args.registry.open().await?;
     let known = find(&*registry, &args.registry, &args.resource).await?;
     match args.output.form {
-        Form::Json => writeln!(out, "{:#}", view::json(&known))?,
-        Form::Yaml => yaml(&view::json(&known), out)?,
-        Form::Name => writeln!(out, "{}", known.record.identity)?,
-        Form::Table | Form::Wide => {
+        OutputFormat::Json => writeln!(out, "{:#}", view::json(&known))?,
+        OutputFormat::Yaml => yaml(&view::json(&known), out)?,
+        OutputFormat::Name => writeln!(out, "{}", known.record.identity)?,
+        OutputFormat::Table | OutputFormat::Wide => {
             let heard = heard(&*registry).await?;
             write!(
                 out,
@@ -46,7 +46,9 @@ pub(super) async fn run(args: &ShowArgs, out: &mut impl Write) -> Result<(), Sto
 }
 
 /// When each member was last heard from.
-pub(super) async fn heard(registry: &dyn Registry) -> Result<HashMap<MemberName, Timestamp>, Stop> {
+pub(super) async fn heard(
+    registry: &dyn Registry,
+) -> Result<HashMap<MemberName, Timestamp>, CommandError> {
     let members = registry.members().await?.records.into_iter();
     let heard = members.map(|known| (known.record.name, known.record.heard));
     Ok(heard.collect())
@@ -73,7 +75,7 @@ pub(super) fn words(
         );
     }
     if !record.copies.is_empty() {
-        words += &format!("\n{}\n", style.paint(Paint::Bold, "Copies"));
+        words += &format!("\n{}\n", style.paint(Emphasis::Bold, "Copies"));
         let rows = record.copies.iter().map(|(copy, held)| {
             let holder = Holder::of(copy, held);
             let policy = held
@@ -119,7 +121,7 @@ pub(super) fn words(
         words += &style.table(&columns, rows.collect(), |_| None);
     }
     if !record.history.is_empty() {
-        words += &format!("\n{}\n", style.paint(Paint::Bold, "History"));
+        words += &format!("\n{}\n", style.paint(Emphasis::Bold, "History"));
         let rows = record.history.iter().map(|entry| {
             vec![
                 format!("{:.0}", entry.at),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Record, Reservation};
 use crate::registry::Versioned;
 
-use crate::cli::terminal::Paint;
+use crate::cli::terminal::Emphasis;
 
 /// All of a claim, for programs.
 pub(in crate::cli) fn json(known: &Versioned<Record>) -> Value {
@@ -109,14 +109,14 @@ pub(in crate::cli) fn names<'a>(copies: impl Iterator<Item = (&'a CopyRef, &'a C
 }
 
 /// The colour of a state's word.
-pub(in crate::cli) fn paint(word: &str) -> Option<Paint> {
+pub(in crate::cli) fn paint(word: &str) -> Option<Emphasis> {
     let is = |state: ClaimState| word == state.as_str();
     if is(ClaimState::Conflict) {
-        Some(Paint::Bad)
+        Some(Emphasis::Bad)
     } else if is(ClaimState::Live) {
-        Some(Paint::Good)
+        Some(Emphasis::Good)
     } else if is(ClaimState::Pending) || is(ClaimState::Deleting) {
-        Some(Paint::Doubtful)
+        Some(Emphasis::Doubtful)
     } else {
         None
     }

@@ -12,12 +12,12 @@ use uuid::Uuid;
 use crate::admission::registration::{DELETE_WEBHOOK, PARKED_WEBHOOK, WRITE_WEBHOOK};
 use crate::cluster::memory::MemoryCluster;
 use crate::cluster::observer::Observer;
-use crate::object::wire::Object;
+use crate::object::wire::WireObject;
 use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 use crate::policy::Policy;
 
-use super::manifest::{Manifest, group_version, key, text};
-use super::webhook::Webhook;
+use super::manifest::{ManifestFile, group_version, key, text};
+use super::webhook::WebhookClient;
 
 /// The user of the story.
 const USER: &str = "alice";
@@ -28,15 +28,15 @@ const SEEN: Duration = Duration::from_secs(10);
 pub(super) struct ApiServer {
     /// What users call the cluster.
     pub(super) name: &'static str,
-    pub(super) webhook: Webhook,
+    pub(super) webhook: WebhookClient,
     objects: BTreeMap<ObjectKey, Value>,
     cluster: Arc<MemoryCluster>,
     observer: Arc<Observer>,
 }
 
 /// What became of one request, as `kubectl` prints it.
-pub(super) struct Answer {
-    pub(super) verdict: Verdict,
+pub(super) struct KubectlOutput {
+    pub(super) verdict: WebhookDecision,
     /// A line that names the object and what was done, or the error.
     pub(super) text: String,
     pub(super) warnings: Vec<String>,
@@ -44,7 +44,7 @@ pub(super) struct Answer {
 
 /// What the webhook said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum WebhookDecision {
     /// Nothing: the webhook's match conditions spared it the question.
     NotAsked,
     /// Yes.
@@ -54,15 +54,15 @@ pub(super) enum Verdict {
 }
 
 /// What the webhook said, before `kubectl` puts it in its own words.
-struct Said {
-    verdict: Verdict,
+struct WebhookAnswer {
+    verdict: WebhookDecision,
     /// The API server's words, where the webhook said no.
     message: String,
     warnings: Vec<String>,
 }
 
 /// A request, before the webhook is asked.
-struct Change<'a> {
+struct ObjectChange<'a> {
     operation: &'static str,
     /// The object as it would be.
     object: Option<&'a Value>,
@@ -73,7 +73,7 @@ struct Change<'a> {
 impl ApiServer {
     pub(super) fn new(
         name: &'static str,
-        webhook: Webhook,
+        webhook: WebhookClient,
         cluster: Arc<MemoryCluster>,
         observer: Arc<Observer>,
     ) -> Self {
@@ -87,14 +87,14 @@ impl ApiServer {
     }
 
     /// `kubectl apply -f`.
-    pub(super) async fn apply(&mut self, manifest: &Manifest) -> anyhow::Result<Answer> {
+    pub(super) async fn apply(&mut self, manifest: &ManifestFile) -> anyhow::Result<KubectlOutput> {
         let mut object = manifest.object()?;
         if let Some(old) = self.objects.get(&key(&object)).cloned() {
             object["metadata"]["uid"] = old["metadata"]["uid"].clone();
             return self.update(old, object, "configured").await;
         }
         object["metadata"]["uid"] = json!(new_uid());
-        let create = Change::create(&object);
+        let create = ObjectChange::create(&object);
         let said = self.ask(&create).await?.about("creating", manifest);
         let answer = said.answer(&object, "created");
         if answer.is_yes() {
@@ -106,9 +106,9 @@ impl ApiServer {
     /// `kubectl annotate -f` with a policy, or `reconcile-policy-` with `None`.
     pub(super) async fn annotate(
         &mut self,
-        manifest: &Manifest,
+        manifest: &ManifestFile,
         policy: Option<Policy>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<KubectlOutput> {
         let old = self.stored(manifest)?;
         let mut object = old.clone();
         let annotations = &mut object["metadata"]["annotations"];
@@ -120,8 +120,13 @@ impl ApiServer {
         self.update(old, object, "annotated").await
     }
 
-    async fn update(&mut self, old: Value, object: Value, done: &str) -> anyhow::Result<Answer> {
-        let update = Change {
+    async fn update(
+        &mut self,
+        old: Value,
+        object: Value,
+        done: &str,
+    ) -> anyhow::Result<KubectlOutput> {
+        let update = ObjectChange {
             operation: "UPDATE",
             object: Some(&object),
             old: Some(&old),
@@ -134,9 +139,12 @@ impl ApiServer {
     }
 
     /// `kubectl delete -f`. Nothing holds the object, as if ASO had done its part.
-    pub(super) async fn delete(&mut self, manifest: &Manifest) -> anyhow::Result<Answer> {
+    pub(super) async fn delete(
+        &mut self,
+        manifest: &ManifestFile,
+    ) -> anyhow::Result<KubectlOutput> {
         let old = self.stored(manifest)?;
-        let delete = Change {
+        let delete = ObjectChange {
             operation: "DELETE",
             object: None,
             old: Some(&old),
@@ -154,28 +162,28 @@ impl ApiServer {
     }
 
     /// Asks the webhook, unless its match conditions say that there is no need.
-    async fn ask(&self, change: &Change<'_>) -> anyhow::Result<Said> {
+    async fn ask(&self, change: &ObjectChange<'_>) -> anyhow::Result<WebhookAnswer> {
         let Some(webhook) = change.webhook() else {
-            return Ok(Said {
-                verdict: Verdict::NotAsked,
+            return Ok(WebhookAnswer {
+                verdict: WebhookDecision::NotAsked,
                 message: String::new(),
                 warnings: Vec::new(),
             });
         };
         let response = self.webhook.ask(&change.review(false)).await?;
         let message = response.status.message;
-        Ok(Said {
+        Ok(WebhookAnswer {
             verdict: if response.allowed {
-                Verdict::Admitted
+                WebhookDecision::Admitted
             } else {
-                Verdict::Refused(response.status.reason)
+                WebhookDecision::Refused(response.status.reason)
             },
             message: format!("admission webhook \"{webhook}\" denied the request: {message}"),
             warnings: response.warnings,
         })
     }
 
-    fn stored(&self, manifest: &Manifest) -> anyhow::Result<Value> {
+    fn stored(&self, manifest: &ManifestFile) -> anyhow::Result<Value> {
         let key = key(&manifest.object()?);
         let found = self.objects.get(&key).cloned();
         found.with_context(|| format!("{key} is not in cluster {}", self.name))
@@ -202,7 +210,7 @@ impl ApiServer {
     }
 }
 
-impl<'a> Change<'a> {
+impl<'a> ObjectChange<'a> {
     fn create(object: &'a Value) -> Self {
         Self {
             operation: "CREATE",
@@ -254,33 +262,33 @@ impl<'a> Change<'a> {
 }
 
 /// The review of a dry run that creates what is in a manifest.
-pub(super) fn dry_run_of_create(manifest: &Manifest) -> anyhow::Result<Value> {
+pub(super) fn dry_run_of_create(manifest: &ManifestFile) -> anyhow::Result<Value> {
     let mut object = manifest.object()?;
     object["metadata"]["uid"] = json!(new_uid());
-    Ok(Change::create(&object).review(true))
+    Ok(ObjectChange::create(&object).review(true))
 }
 
-impl Said {
+impl WebhookAnswer {
     /// What `kubectl` puts before an error when it creates or deletes from files.
-    fn about(mut self, doing: &str, manifest: &Manifest) -> Self {
+    fn about(mut self, doing: &str, manifest: &ManifestFile) -> Self {
         let context = format!("error when {doing} \"{}\": ", manifest.file);
         self.message.insert_str(0, &context);
         self
     }
 
     /// What `kubectl` prints: the object and what was `done`, or an error.
-    fn answer(self, object: &Value, done: &str) -> Answer {
+    fn answer(self, object: &Value, done: &str) -> KubectlOutput {
         let (group, _) = group_version(object);
         let kind = text(object, "/kind").to_ascii_lowercase();
         let name = text(object, "/metadata/name");
         let text = match (&self.verdict, done) {
-            (Verdict::Refused(reason), _) => {
+            (WebhookDecision::Refused(reason), _) => {
                 format!("Error from server ({reason}): {}", self.message)
             }
             (_, "deleted") => format!("{kind}.{group} \"{name}\" deleted"),
             (_, done) => format!("{kind}.{group}/{name} {done}"),
         };
-        Answer {
+        KubectlOutput {
             verdict: self.verdict,
             text,
             warnings: self.warnings,
@@ -288,9 +296,9 @@ impl Said {
     }
 }
 
-impl Answer {
+impl KubectlOutput {
     fn is_yes(&self) -> bool {
-        !matches!(self.verdict, Verdict::Refused(_))
+        !matches!(self.verdict, WebhookDecision::Refused(_))
     }
 }
 
@@ -300,6 +308,6 @@ fn new_uid() -> String {
 
 fn facts(object: &Value) -> anyhow::Result<ObjectFacts> {
     let key = key(object);
-    let read: Object = serde_json::from_value(object.clone())?;
+    let read: WireObject = serde_json::from_value(object.clone())?;
     Ok(read.into_facts(&key.group, &key.kind, &key.namespace))
 }

@@ -8,12 +8,15 @@ use tempfile::TempDir;
 
 use super::api_server::dry_run_of_create;
 use super::manifest;
-use super::teller::Teller;
-use super::world::World;
+use super::teller::StoryPrinter;
+use super::world::DemoEnvironment;
 
 /// Writes the CA and a review, and says how to use them. The files are gone when
 /// what this gives is dropped.
-pub(super) fn offer<W: Write>(world: &World, teller: &mut Teller<W>) -> anyhow::Result<TempDir> {
+pub(super) fn offer<W: Write>(
+    world: &DemoEnvironment,
+    teller: &mut StoryPrinter<W>,
+) -> anyhow::Result<TempDir> {
     let directory = tempfile::Builder::new()
         .prefix("aso-guard-demo-")
         .tempdir()

@@ -6,33 +6,33 @@ use serde_json::Value;
 use crate::object::ObjectKey;
 
 /// A manifest in a file.
-pub(super) struct Manifest {
+pub(super) struct ManifestFile {
     /// The file's name.
     pub(super) file: &'static str,
     text: &'static str,
 }
 
-const ALL: [Manifest; 3] = [
-    Manifest {
+const ALL: [ManifestFile; 3] = [
+    ManifestFile {
         file: "shop/group.yaml",
         text: include_str!("shop/group.yaml"),
     },
-    Manifest {
+    ManifestFile {
         file: "shop/account.yaml",
         text: include_str!("shop/account.yaml"),
     },
-    Manifest {
+    ManifestFile {
         file: "parked/group.yaml",
         text: include_str!("parked/group.yaml"),
     },
 ];
 
 /// The manifests that `kubectl -f path` would read: a file, or those in a directory.
-pub(super) fn read(path: &str) -> impl Iterator<Item = &'static Manifest> {
+pub(super) fn read(path: &str) -> impl Iterator<Item = &'static ManifestFile> {
     ALL.iter().filter(move |one| one.file.starts_with(path))
 }
 
-impl Manifest {
+impl ManifestFile {
     /// The object in it.
     pub(super) fn object(&self) -> anyhow::Result<Value> {
         serde_yaml::from_str(self.text).with_context(|| self.file)

@@ -24,12 +24,12 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::{Mode, OnUnresolved, Settings};
-use crate::server::shutdown::Signals;
+use crate::server::shutdown::ShutdownSignals;
 
 use super::Outcome;
-use story::Ending;
-use teller::Teller;
-use world::World;
+use story::StoryOutcome;
+use teller::StoryPrinter;
+use world::DemoEnvironment;
 
 /// How the demo ends.
 #[derive(Args)]
@@ -41,15 +41,15 @@ pub(super) struct DemoArgs {
 
 /// Plays the story; [`Outcome::Failed`] where a verdict was not what it should be.
 pub(super) async fn run(args: &DemoArgs) -> Outcome {
-    let mut teller = Teller::new(std::io::stdout(), crate::cli::terminal::wants_colour());
+    let mut teller = StoryPrinter::new(std::io::stdout(), crate::cli::terminal::wants_colour());
     let settings = Settings {
         mode: Mode::Enforce,
         on_unresolved: OnUnresolved::Warn,
         claim_deadline: Duration::from_secs(90),
     };
     match demo(args, settings, &mut teller).await {
-        Ok(Ending::Good) => Outcome::Fine,
-        Ok(Ending::WrongVerdict) => Outcome::Failed,
+        Ok(StoryOutcome::Good) => Outcome::Fine,
+        Ok(StoryOutcome::WrongVerdict) => Outcome::Failed,
         Err(error) => {
             eprintln!("aso-guard: {error:#}");
             Outcome::Failed
@@ -60,9 +60,9 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
 async fn demo<W: Write>(
     args: &DemoArgs,
     settings: Settings,
-    teller: &mut Teller<W>,
-) -> anyhow::Result<Ending> {
-    let mut world = World::start(settings).await?;
+    teller: &mut StoryPrinter<W>,
+) -> anyhow::Result<StoryOutcome> {
+    let mut world = DemoEnvironment::start(settings).await?;
     let [a, b] = [&world.clusters.a, &world.clusters.b].map(|one| one.webhook.url());
     teller.line(&format!(
         "Clusters a and b share an Azure subscription. In front of each stands a guard, a real HTTPS\n\
@@ -73,7 +73,7 @@ async fn demo<W: Write>(
         ending = story::play(&mut world.clusters, teller) => ending?,
         error = world.running.broken() => return Err(error),
     };
-    if ending == Ending::Good {
+    if ending == StoryOutcome::Good {
         teller.claims(&world.claims().await?)?;
         if args.keep {
             stay(&mut world, teller).await?;
@@ -84,8 +84,11 @@ async fn demo<W: Write>(
 }
 
 /// Until ctrl-c.
-async fn stay<W: Write>(world: &mut World, teller: &mut Teller<W>) -> anyhow::Result<()> {
-    let signals = Signals::listen().context("cannot listen for signals")?;
+async fn stay<W: Write>(
+    world: &mut DemoEnvironment,
+    teller: &mut StoryPrinter<W>,
+) -> anyhow::Result<()> {
+    let signals = ShutdownSignals::listen().context("cannot listen for signals")?;
     let _files = keep::offer(world, teller)?;
     let stop = CancellationToken::new();
     tokio::select! {

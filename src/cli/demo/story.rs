@@ -7,23 +7,23 @@ use crate::claim::Reason;
 use crate::object::POLICY_ANNOTATION;
 use crate::policy::Policy;
 
-use super::api_server::{Answer, ApiServer, Verdict};
+use super::api_server::{ApiServer, KubectlOutput, WebhookDecision};
 use super::manifest;
-use super::teller::Teller;
-use super::world::Clusters;
+use super::teller::StoryPrinter;
+use super::world::DemoClusters;
 
 /// One thing that somebody does.
-struct Step {
+struct StoryStep {
     says: &'static str,
-    cluster: fn(&mut Clusters) -> &mut ApiServer,
-    does: Does,
+    cluster: fn(&mut DemoClusters) -> &mut ApiServer,
+    does: KubectlCommand,
     /// What follows `-f`.
     on: &'static str,
-    expect: Expect,
+    expect: ExpectedVerdict,
 }
 
 /// What `kubectl` is told to do.
-enum Does {
+enum KubectlCommand {
     Apply,
     Park,
     Unpark,
@@ -31,88 +31,88 @@ enum Does {
 }
 
 /// What should come of it, for every object.
-enum Expect {
+enum ExpectedVerdict {
     Yes,
     No(Reason),
 }
 
-fn a(clusters: &mut Clusters) -> &mut ApiServer {
+fn a(clusters: &mut DemoClusters) -> &mut ApiServer {
     &mut clusters.a
 }
 
-fn b(clusters: &mut Clusters) -> &mut ApiServer {
+fn b(clusters: &mut DemoClusters) -> &mut ApiServer {
     &mut clusters.b
 }
 
-const STORY: [Step; 9] = [
-    Step {
+const STORY: [StoryStep; 9] = [
+    StoryStep {
         says: "ASO in cluster a manages a shop's resource group and storage account.",
         cluster: a,
-        does: Does::Apply,
+        does: KubectlCommand::Apply,
         on: "shop/",
-        expect: Expect::Yes,
+        expect: ExpectedVerdict::Yes,
     },
-    Step {
+    StoryStep {
         says: "Mistake: the same in cluster b. Two ASOs would overwrite each other's work, silently.",
         cluster: b,
-        does: Does::Apply,
+        does: KubectlCommand::Apply,
         on: "shop/group.yaml",
-        expect: Expect::No(Reason::LiveElsewhere),
+        expect: ExpectedVerdict::No(Reason::LiveElsewhere),
     },
-    Step {
+    StoryStep {
         says: "A parked copy in b does no harm: of a skipped resource, ASO only reads.",
         cluster: b,
-        does: Does::Apply,
+        does: KubectlCommand::Apply,
         on: "parked/group.yaml",
-        expect: Expect::Yes,
+        expect: ExpectedVerdict::Yes,
     },
-    Step {
+    StoryStep {
         says: "Mistake: tidying up in a, with a delete that Azure would carry out.",
         cluster: a,
-        does: Does::Delete,
+        does: KubectlCommand::Delete,
         on: "shop/group.yaml",
-        expect: Expect::No(Reason::PeersDepend),
+        expect: ExpectedVerdict::No(Reason::PeersDepend),
     },
-    Step {
+    StoryStep {
         says: "Now the move to b, by ASO's own guide. Step 1: park the copies in a.",
         cluster: a,
-        does: Does::Park,
+        does: KubectlCommand::Park,
         on: "shop/",
-        expect: Expect::Yes,
+        expect: ExpectedVerdict::Yes,
     },
-    Step {
+    StoryStep {
         says: "Step 2: make sure that ASO runs in b. Step 3: apply the manifests there.",
         cluster: b,
-        does: Does::Apply,
+        does: KubectlCommand::Apply,
         on: "shop/",
-        expect: Expect::Yes,
+        expect: ExpectedVerdict::Yes,
     },
-    Step {
+    StoryStep {
         says: "Mistake: the skip in a is taken back, perhaps by GitOps, while b is live.",
         cluster: a,
-        does: Does::Unpark,
+        does: KubectlCommand::Unpark,
         on: "shop/group.yaml",
-        expect: Expect::No(Reason::LiveElsewhere),
+        expect: ExpectedVerdict::No(Reason::LiveElsewhere),
     },
-    Step {
+    StoryStep {
         says: "Mistake: a delete in b, while a still has its parked copy.",
         cluster: b,
-        does: Does::Delete,
+        does: KubectlCommand::Delete,
         on: "shop/group.yaml",
-        expect: Expect::No(Reason::PeersDepend),
+        expect: ExpectedVerdict::No(Reason::PeersDepend),
     },
-    Step {
+    StoryStep {
         says: "Step 4: delete the copies in a. They are parked, so Azure is not touched.",
         cluster: a,
-        does: Does::Delete,
+        does: KubectlCommand::Delete,
         on: "shop/",
-        expect: Expect::Yes,
+        expect: ExpectedVerdict::Yes,
     },
 ];
 
 /// How the story went.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum StoryOutcome {
     /// As it should, to the end.
     Good,
     /// One verdict was wrong. The story ends there.
@@ -121,43 +121,43 @@ pub(super) enum Ending {
 
 /// Plays the story, and tells it.
 pub(super) async fn play<W: Write>(
-    clusters: &mut Clusters,
-    teller: &mut Teller<W>,
-) -> anyhow::Result<Ending> {
+    clusters: &mut DemoClusters,
+    teller: &mut StoryPrinter<W>,
+) -> anyhow::Result<StoryOutcome> {
     for (at, step) in STORY.iter().enumerate() {
         let cluster = (step.cluster)(clusters);
         teller.step(at + 1, step.says, &step.command(cluster.name))?;
         for manifest in manifest::read(step.on) {
             let answer = match step.does {
-                Does::Apply => cluster.apply(manifest).await,
-                Does::Park => cluster.annotate(manifest, Some(Policy::Skip)).await,
-                Does::Unpark => cluster.annotate(manifest, None).await,
-                Does::Delete => cluster.delete(manifest).await,
+                KubectlCommand::Apply => cluster.apply(manifest).await,
+                KubectlCommand::Park => cluster.annotate(manifest, Some(Policy::Skip)).await,
+                KubectlCommand::Unpark => cluster.annotate(manifest, None).await,
+                KubectlCommand::Delete => cluster.delete(manifest).await,
             }?;
             teller.answer(&answer)?;
             if !step.expect.is_met_by(&answer) {
                 teller.wrong(&step.expect.words())?;
-                return Ok(Ending::WrongVerdict);
+                return Ok(StoryOutcome::WrongVerdict);
             }
         }
     }
     let mistakes = STORY.iter().filter(|step| !step.expect.is_yes()).count();
     teller.summary(STORY.len(), mistakes)?;
-    Ok(Ending::Good)
+    Ok(StoryOutcome::Good)
 }
 
-impl Step {
+impl StoryStep {
     /// What one would type.
     fn command(&self, context: &str) -> String {
         let verb = match self.does {
-            Does::Apply => "apply",
-            Does::Park | Does::Unpark => "annotate",
-            Does::Delete => "delete",
+            KubectlCommand::Apply => "apply",
+            KubectlCommand::Park | KubectlCommand::Unpark => "annotate",
+            KubectlCommand::Delete => "delete",
         };
         let annotation = match self.does {
-            Does::Park => format!(" {POLICY_ANNOTATION}=skip"),
-            Does::Unpark => format!(" {POLICY_ANNOTATION}-"),
-            Does::Apply | Does::Delete => String::new(),
+            KubectlCommand::Park => format!(" {POLICY_ANNOTATION}=skip"),
+            KubectlCommand::Unpark => format!(" {POLICY_ANNOTATION}-"),
+            KubectlCommand::Apply | KubectlCommand::Delete => String::new(),
         };
         format!(
             "kubectl --context {context} {verb} -f {}{annotation}",
@@ -166,15 +166,15 @@ impl Step {
     }
 }
 
-impl Expect {
+impl ExpectedVerdict {
     fn is_yes(&self) -> bool {
         matches!(self, Self::Yes)
     }
 
-    fn is_met_by(&self, answer: &Answer) -> bool {
+    fn is_met_by(&self, answer: &KubectlOutput) -> bool {
         match (self, &answer.verdict) {
-            (Self::Yes, Verdict::NotAsked | Verdict::Admitted) => true,
-            (Self::No(expected), Verdict::Refused(reason)) => expected.as_str() == reason,
+            (Self::Yes, WebhookDecision::NotAsked | WebhookDecision::Admitted) => true,
+            (Self::No(expected), WebhookDecision::Refused(reason)) => expected.as_str() == reason,
             _ => false,
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::claim::Record;
 
-use super::api_server::{Answer, Verdict};
+use super::api_server::{KubectlOutput, WebhookDecision};
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
@@ -13,12 +13,12 @@ const GREEN: &str = "32";
 const CYAN: &str = "36";
 
 /// Writes the story.
-pub(super) struct Teller<W> {
+pub(super) struct StoryPrinter<W> {
     out: W,
     colour: bool,
 }
 
-impl<W: Write> Teller<W> {
+impl<W: Write> StoryPrinter<W> {
     pub(super) fn new(out: W, colour: bool) -> Self {
         Self { out, colour }
     }
@@ -44,17 +44,17 @@ impl<W: Write> Teller<W> {
     }
 
     /// What came of it.
-    pub(super) fn answer(&mut self, answer: &Answer) -> io::Result<()> {
+    pub(super) fn answer(&mut self, answer: &KubectlOutput) -> io::Result<()> {
         for warning in &answer.warnings {
             writeln!(self.out, "   Warning: {warning}")?;
         }
         let mut lines = answer.text.lines();
         let mark = match answer.verdict {
-            Verdict::Refused(_) => self.paint(RED, "✗"),
-            Verdict::Admitted | Verdict::NotAsked => self.paint(GREEN, "✓"),
+            WebhookDecision::Refused(_) => self.paint(RED, "✗"),
+            WebhookDecision::Admitted | WebhookDecision::NotAsked => self.paint(GREEN, "✓"),
         };
         write!(self.out, " {mark} {}", lines.next().unwrap_or_default())?;
-        if answer.verdict == Verdict::NotAsked {
+        if answer.verdict == WebhookDecision::NotAsked {
             let note = self.paint(DIM, "(parked: safe without asking)");
             write!(self.out, " {note}")?;
         }
@@ -94,19 +94,19 @@ mod tests {
     use super::*;
 
     fn told(colour: bool) -> String {
-        let mut teller = Teller::new(Vec::new(), colour);
+        let mut teller = StoryPrinter::new(Vec::new(), colour);
         teller
             .step(1, "Somebody does it.", "kubectl do it")
             .unwrap();
         for (verdict, text) in [
-            (Verdict::NotAsked, "shop annotated"),
-            (Verdict::Admitted, "shop created"),
+            (WebhookDecision::NotAsked, "shop annotated"),
+            (WebhookDecision::Admitted, "shop created"),
             (
-                Verdict::Refused("No".to_owned()),
+                WebhookDecision::Refused("No".to_owned()),
                 "Error: no\nNext:\n  this",
             ),
         ] {
-            let answer = Answer {
+            let answer = KubectlOutput {
                 verdict,
                 text: text.to_owned(),
                 warnings: vec!["beware".to_owned()],

@@ -14,36 +14,36 @@ use serde_json::Value;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A webhook, as an API server knows it: a URL and a CA to trust.
-pub(super) struct Webhook {
+pub(super) struct WebhookClient {
     client: kube::Client,
     address: SocketAddr,
 }
 
 /// What a webhook answered.
 #[derive(Deserialize)]
-struct Review {
-    response: Response,
+struct ReviewBody {
+    response: ResponseBody,
 }
 
 /// The verdict in an answer.
 #[derive(Deserialize)]
-pub(super) struct Response {
+pub(super) struct ResponseBody {
     uid: String,
     pub(super) allowed: bool,
     #[serde(default)]
-    pub(super) status: Status,
+    pub(super) status: StatusBody,
     #[serde(default)]
     pub(super) warnings: Vec<String>,
 }
 
 /// Why not.
 #[derive(Default, Deserialize)]
-pub(super) struct Status {
+pub(super) struct StatusBody {
     pub(super) reason: String,
     pub(super) message: String,
 }
 
-impl Webhook {
+impl WebhookClient {
     /// The webhook at an address, whose certificate is from `ca`, in PEM.
     pub(super) fn new(address: SocketAddr, ca: &str) -> anyhow::Result<Self> {
         let url = format!("https://{address}").parse()?;
@@ -64,12 +64,12 @@ impl Webhook {
     }
 
     /// Asks for a verdict.
-    pub(super) async fn ask(&self, review: &Value) -> anyhow::Result<Response> {
+    pub(super) async fn ask(&self, review: &Value) -> anyhow::Result<ResponseBody> {
         let path = format!("/validate?timeout={}s", TIMEOUT.as_secs());
         let request = Request::post(path)
             .header(header::CONTENT_TYPE, "application/json")
             .body(serde_json::to_vec(review)?)?;
-        let answer = self.client.request::<Review>(request).await;
+        let answer = self.client.request::<ReviewBody>(request).await;
         let response = answer
             .with_context(|| format!("the guard at {} gave no verdict", self.url()))?
             .response;

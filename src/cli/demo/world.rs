@@ -11,19 +11,19 @@ use uuid::Uuid;
 
 use crate::admission::{self, Guard, Privileges, Settings};
 use crate::claim::Record;
-use crate::cluster::member::{Membership, Report};
+use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::memory::MemoryCluster;
 use crate::cluster::observer::Observer;
 use crate::registry::memory::MemoryRegistry;
-use crate::registry::{Registry, Scope};
-use crate::server::development_certificates::{DevelopmentCa, Names};
+use crate::registry::{ClaimScope, Registry};
+use crate::server::development_certificates::{CertificateNames, DevelopmentCa};
 use crate::server::readiness::Readiness;
 use crate::server::tls::ReloadingCertificate;
 use crate::server::{HttpsServer, ServerConfig};
-use crate::telemetry::Silent;
+use crate::telemetry::NoNotices;
 
 use super::api_server::ApiServer;
-use super::webhook::Webhook;
+use super::webhook::WebhookClient;
 
 /// The subscription of both clusters' credentials.
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
@@ -31,37 +31,37 @@ const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// All that runs.
-pub(super) struct World {
-    pub(super) clusters: Clusters,
-    pub(super) running: Running,
+pub(super) struct DemoEnvironment {
+    pub(super) clusters: DemoClusters,
+    pub(super) running: DemoTasks,
     /// The CA of the guards' certificates, in PEM.
     pub(super) ca: String,
     registry: Arc<MemoryRegistry>,
 }
 
 /// The two members.
-pub(super) struct Clusters {
+pub(super) struct DemoClusters {
     pub(super) a: ApiServer,
     pub(super) b: ApiServer,
 }
 
 /// The tasks behind them.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct DemoTasks {
     tasks: JoinSet<anyhow::Result<()>>,
     shutdown: CancellationToken,
 }
 
-impl World {
+impl DemoEnvironment {
     /// Starts both guards on ports that the system chooses.
     pub(super) async fn start(settings: Settings) -> anyhow::Result<Self> {
         let ca = DevelopmentCa::generate()?;
         let registry = Arc::new(MemoryRegistry::new());
-        let mut running = Running::default();
+        let mut running = DemoTasks::default();
         let a = running.member("a", &ca, &registry, settings).await?;
         let b = running.member("b", &ca, &registry, settings).await?;
         Ok(Self {
-            clusters: Clusters { a, b },
+            clusters: DemoClusters { a, b },
             running,
             ca: ca.certificate().to_owned(),
             registry,
@@ -70,7 +70,7 @@ impl World {
 
     /// Every claim, in the order of what they are about.
     pub(super) async fn claims(&self) -> anyhow::Result<Vec<Record>> {
-        let known = self.registry.claims(&Scope::All).await?.whole()?;
+        let known = self.registry.claims(&ClaimScope::All).await?.whole()?;
         let mut records: Vec<Record> = known.into_iter().map(|known| known.record).collect();
         records.sort_by(|one, other| one.identity.cmp(&other.identity));
         Ok(records)
@@ -84,7 +84,7 @@ impl World {
     }
 }
 
-impl Running {
+impl DemoTasks {
     async fn member(
         &mut self,
         name: &'static str,
@@ -112,7 +112,7 @@ impl Running {
             cluster: cluster.clone(),
             follow_up: observer.clone(),
             settings,
-            notices: Arc::new(Silent),
+            notices: Arc::new(NoNotices),
             metrics: admission::Metrics::default(),
             privileges: Privileges::default(),
         };
@@ -131,10 +131,10 @@ impl Running {
         });
         let (registry, stop) = (registry.clone(), self.shutdown.clone());
         self.tasks.spawn(async move {
-            let beating = membership.keep_beating(&*registry, Report::default, &stop);
+            let beating = membership.keep_beating(&*registry, MemberReport::default, &stop);
             Ok(beating.await?)
         });
-        let webhook = Webhook::new(address, ca.certificate())?;
+        let webhook = WebhookClient::new(address, ca.certificate())?;
         Ok(ApiServer::new(name, webhook, cluster, observer))
     }
 
@@ -157,7 +157,7 @@ impl Running {
 }
 
 async fn bind(ca: &DevelopmentCa) -> anyhow::Result<HttpsServer> {
-    let issued = ca.issue(&Names::default(), 1)?;
+    let issued = ca.issue(&CertificateNames::default(), 1)?;
     let (certificate, key) = (issued.certificate.as_bytes(), issued.key.as_bytes());
     let certificate = Arc::new(ReloadingCertificate::from_pem(certificate, key, None)?);
     let config = ServerConfig {

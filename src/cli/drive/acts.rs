@@ -7,51 +7,55 @@ use crate::object::POLICY_ANNOTATION;
 use crate::transfer::Step;
 use crate::transfer::copy::POLICY_BEFORE_ANNOTATION;
 
-use super::end::{End, Object};
-use super::fault::Fault;
-use super::scene::{Item, Scene};
+use super::end::{Endpoint, StoredObject};
+use super::fault::CallError;
+use super::scene::{TransferItem, TransferState};
 
 /// How often a change is tried on an object that others change as well.
 const TRIES: usize = 5;
 
 /// What is known of an object after a step.
 #[derive(Default)]
-pub(super) enum Now {
+pub(super) enum CopyState {
     /// No more than before.
     #[default]
     Unseen,
     /// It is gone.
     Gone,
     /// It is this.
-    There(Object),
+    There(StoredObject),
 }
 
-impl From<Option<Object>> for Now {
-    fn from(found: Option<Object>) -> Self {
+impl From<Option<StoredObject>> for CopyState {
+    fn from(found: Option<StoredObject>) -> Self {
         found.map_or(Self::Gone, Self::There)
     }
 }
 
 /// What is known of both copies after a step.
 #[derive(Default)]
-pub(super) struct Change {
-    pub(super) source: Now,
-    pub(super) target: Now,
+pub(super) struct StepResult {
+    pub(super) source: CopyState,
+    pub(super) target: CopyState,
 }
 
 /// Takes one step.
-pub(super) async fn act(scene: &Scene, item: &Item, step: Step) -> Result<Change, Fault> {
+pub(super) async fn act(
+    scene: &TransferState,
+    item: &TransferItem,
+    step: Step,
+) -> Result<StepResult, CallError> {
     match step {
         Step::Park => park(scene, item).await,
         Step::Create => create(scene, item).await,
         Step::Wake => wake(scene, item).await,
         Step::Delete => delete(scene, item).await,
-        _ => Ok(Change::default()),
+        _ => Ok(StepResult::default()),
     }
 }
 
 /// Sets `skip` on the copy at the source, and writes beside it what was there before.
-async fn park(scene: &Scene, item: &Item) -> Result<Change, Fault> {
+async fn park(scene: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
     let resource = resource_at(&scene.from, &scene.to, item)?;
     let mut now = item.source.clone();
     for _ in 0..TRIES {
@@ -68,9 +72,9 @@ async fn park(scene: &Scene, item: &Item) -> Result<Change, Fault> {
                 now = scene.from.get(&resource, &item.source_key.name).await?;
             }
             patched => {
-                return Ok(Change {
-                    source: Now::There(patched?),
-                    target: Now::Unseen,
+                return Ok(StepResult {
+                    source: CopyState::There(patched?),
+                    target: CopyState::Unseen,
                 });
             }
         }
@@ -79,8 +83,8 @@ async fn park(scene: &Scene, item: &Item) -> Result<Change, Fault> {
 }
 
 /// Creates the copy at the target.
-async fn create(scene: &Scene, item: &Item) -> Result<Change, Fault> {
-    let made = scene.made(item).map_err(Fault::new)?;
+async fn create(scene: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
+    let made = scene.made(item).map_err(CallError::new)?;
     let created = match scene.to.create(&made.resource, &made.value).await {
         // Somebody did, or an attempt that brought no answer.
         Err(fault) if fault.is_conflict() => {
@@ -88,14 +92,14 @@ async fn create(scene: &Scene, item: &Item) -> Result<Change, Fault> {
         }
         created => Some(created?),
     };
-    Ok(Change {
-        source: Now::Unseen,
+    Ok(StepResult {
+        source: CopyState::Unseen,
         target: created.into(),
     })
 }
 
 /// Takes `skip` off the copy at the target.
-async fn wake(scene: &Scene, item: &Item) -> Result<Change, Fault> {
+async fn wake(scene: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
     let resource = resource_at(&scene.to, &scene.from, item)?;
     let mut now = item.target.clone();
     for _ in 0..TRIES {
@@ -111,9 +115,9 @@ async fn wake(scene: &Scene, item: &Item) -> Result<Change, Fault> {
                 now = scene.to.get(&resource, &item.target_key.name).await?;
             }
             patched => {
-                return Ok(Change {
-                    source: Now::Unseen,
-                    target: Now::There(patched?),
+                return Ok(StepResult {
+                    source: CopyState::Unseen,
+                    target: CopyState::There(patched?),
                 });
             }
         }
@@ -123,9 +127,9 @@ async fn wake(scene: &Scene, item: &Item) -> Result<Change, Fault> {
 
 /// Deletes the parked copy at the source, if the target's copy is live, reconciled and of the
 /// same resource, both as they are now.
-async fn delete(scene: &Scene, item: &Item) -> Result<Change, Fault> {
+async fn delete(scene: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
     let seen = look_at(scene, item).await?;
-    let (Now::There(source), Now::There(target)) = (&seen.source, &seen.target) else {
+    let (CopyState::There(source), CopyState::There(target)) = (&seen.source, &seen.target) else {
         return Ok(seen);
     };
     let policy = target.facts.annotations.policy.as_deref();
@@ -138,7 +142,7 @@ async fn delete(scene: &Scene, item: &Item) -> Result<Change, Fault> {
     let resource = resource_at(&scene.from, &scene.to, item)?;
     match scene.from.delete(&resource, source).await {
         Err(fault) if fault.is_conflict() => Ok(seen),
-        left => Ok(Change {
+        left => Ok(StepResult {
             source: left?.into(),
             target: seen.target,
         }),
@@ -146,30 +150,37 @@ async fn delete(scene: &Scene, item: &Item) -> Result<Change, Fault> {
 }
 
 /// Both copies as they are now.
-pub(super) async fn look_at(scene: &Scene, item: &Item) -> Result<Change, Fault> {
-    let read = async |end: &End, other: &End, name: &str| {
+pub(super) async fn look_at(
+    scene: &TransferState,
+    item: &TransferItem,
+) -> Result<StepResult, CallError> {
+    let read = async |end: &Endpoint, other: &Endpoint, name: &str| {
         let resource = resource_at(end, other, item)?;
         end.get(&resource, name).await
     };
     let source = read(&scene.from, &scene.to, &item.source_key.name).await?;
     let target = read(&scene.to, &scene.from, &item.target_key.name).await?;
-    Ok(Change {
+    Ok(StepResult {
         source: source.into(),
         target: target.into(),
     })
 }
 
-fn resource_at(end: &End, other: &End, item: &Item) -> Result<ApiResource, Fault> {
+fn resource_at(
+    end: &Endpoint,
+    other: &Endpoint,
+    item: &TransferItem,
+) -> Result<ApiResource, CallError> {
     let key = &item.source_key;
     end.resource(other, &key.group, &key.kind).ok_or_else(|| {
         let (kind, member) = (&key.kind, &end.place.member);
-        Fault::new(format!(
+        CallError::new(format!(
             "cluster {member} does not serve {kind}.{}",
             key.group
         ))
     })
 }
 
-fn busy_object() -> Fault {
-    Fault::new("others change it all the time; run the same command again".to_owned())
+fn busy_object() -> CallError {
+    CallError::new("others change it all the time; run the same command again".to_owned())
 }

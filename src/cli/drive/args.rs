@@ -10,16 +10,16 @@ use kube::config::Kubeconfig;
 
 use crate::claim::{MemberName, Place};
 use crate::cli::config::client_config;
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 use crate::cluster::kube::CredentialSettings;
 use crate::object::text::quoted;
-use crate::registry::{MemberRecord, Registry, Standing};
+use crate::registry::{MemberRecord, MemberStanding, Registry};
 
-use super::end::End;
+use super::end::Endpoint;
 
 /// How the two clusters are reached.
 #[derive(Args, Clone)]
-pub(super) struct EndsArgs {
+pub(super) struct EndpointArgs {
     /// The context of the source's cluster [default: the one called as the cluster]
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_FROM_CONTEXT")]
     from_context: Option<String>,
@@ -50,13 +50,13 @@ pub(super) struct EndsArgs {
 }
 
 /// The two ends, and what is wrong with the members they are in.
-pub(super) struct Ends {
-    pub(super) from: End,
-    pub(super) to: End,
+pub(super) struct Endpoints {
+    pub(super) from: Endpoint,
+    pub(super) to: Endpoint,
     pub(super) problems: Vec<String>,
 }
 
-impl EndsArgs {
+impl EndpointArgs {
     /// Looks at both clusters, and checks that each is the member it is taken for.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl EndsArgs {
         registry: &dyn Registry,
         from: &Place,
         to: &Place,
-    ) -> Result<Ends, Stop> {
+    ) -> Result<Endpoints, CommandError> {
         let here = (
             self.from_kubeconfig.as_deref(),
             self.from_context.as_deref(),
@@ -86,7 +86,7 @@ impl EndsArgs {
             problems.extend(known_as(end, record.as_ref(), side)?);
         }
         problems.dedup();
-        Ok(Ends { from, to, problems })
+        Ok(Endpoints { from, to, problems })
     }
 
     fn credentials(&self, subscription: Option<&str>) -> CredentialSettings {
@@ -119,8 +119,8 @@ async fn open(
     (kubeconfig, context): (Option<&Path>, Option<&str>),
     credentials: CredentialSettings,
     side: &str,
-) -> Result<End, Stop> {
-    let wrong = |error: String| Stop::Usage(format!("--{side}-context: {error}"));
+) -> Result<Endpoint, CommandError> {
+    let wrong = |error: String| CommandError::Usage(format!("--{side}-context: {error}"));
     let context = match (kubeconfig, context) {
         (_, Some(context)) => Some(context.to_owned()),
         (Some(_), None) => None,
@@ -139,15 +139,15 @@ async fn open(
         kubectl += &format!(" --context {}", quoted(context));
     }
     kubectl += &format!(" -n {}", place.namespace);
-    End::open(client, place.clone(), kubectl, credentials)
+    Endpoint::open(client, place.clone(), kubectl, credentials)
         .await
-        .map_err(|fault| Stop::Unreachable(fault.words))
+        .map_err(|fault| CommandError::Unreachable(fault.words))
 }
 
 /// The context that is called as a member is.
-fn context_of(member: &MemberName, side: &str) -> Result<String, Stop> {
+fn context_of(member: &MemberName, side: &str) -> Result<String, CommandError> {
     let kubeconfig = Kubeconfig::read().map_err(|error| {
-        Stop::Usage(format!(
+        CommandError::Usage(format!(
             "no kubeconfig ({error}); say where cluster {member} is: --{side}-kubeconfig PATH"
         ))
     })?;
@@ -160,7 +160,7 @@ fn context_of(member: &MemberName, side: &str) -> Result<String, Stop> {
         .into_iter()
         .map(|one| one.name)
         .collect();
-    Err(Stop::Usage(format!(
+    Err(CommandError::Usage(format!(
         "the kubeconfig has no context called {member}; say which one leads there: \
          --{side}-context NAME, one of {}",
         names.join(", ")
@@ -171,7 +171,11 @@ fn context_of(member: &MemberName, side: &str) -> Result<String, Stop> {
 ///
 /// # Errors
 /// It is another cluster.
-fn known_as(end: &End, record: Option<&MemberRecord>, side: &str) -> Result<Option<String>, Stop> {
+fn known_as(
+    end: &Endpoint,
+    record: Option<&MemberRecord>,
+    side: &str,
+) -> Result<Option<String>, CommandError> {
     let member = &end.place.member;
     let Some(record) = record else {
         return Ok(Some(format!(
@@ -180,14 +184,14 @@ fn known_as(end: &End, record: Option<&MemberRecord>, side: &str) -> Result<Opti
         )));
     };
     if record.cluster != end.cluster_uid {
-        return Err(Stop::Usage(format!(
+        return Err(CommandError::Usage(format!(
             "--{side}-context: this is not cluster {member}: its namespace kube-system has the \
              UID {}, and {member}'s has {}",
             end.cluster_uid, record.cluster
         )));
     }
     let now = Timestamp::now();
-    Ok((record.standing(now) == Standing::Silent).then(|| {
+    Ok((record.standing(now) == MemberStanding::Silent).then(|| {
         let minutes = now.duration_since(record.heard).as_mins();
         format!(
             "the guard of cluster {member} was last heard from {minutes} minutes ago: it would \

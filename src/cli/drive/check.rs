@@ -8,18 +8,18 @@ use crate::object::text::quoted;
 use crate::transfer::copy::{self, Tool};
 use crate::transfer::{Stage, Step, Trouble, stage};
 
-use super::obstacles::{Obstacles, Rule, Weight};
-use super::scene::{Item, Made, Scene};
+use super::obstacles::{ObstacleKind, ObstacleSeverity, Obstacles};
+use super::scene::{NewCopy, TransferItem, TransferState};
 
 /// Finds what stands in the way of a scene.
-pub(super) fn find(scene: &Scene, found: &mut Obstacles) {
+pub(super) fn find(scene: &TransferState, found: &mut Obstacles) {
     let (to, member) = (&scene.to.place, &scene.to.place.member);
     let namespace = &to.namespace;
     match scene.to.namespace {
         Some(true) => {}
         Some(false) => found.put(
-            Rule::Namespace,
-            Weight::Blocks,
+            ObstacleKind::Namespace,
+            ObstacleSeverity::Blocks,
             None,
             format!("cluster {member} has no namespace {namespace}"),
             Some(format!(
@@ -28,17 +28,27 @@ pub(super) fn find(scene: &Scene, found: &mut Obstacles) {
             )),
         ),
         None => found.add(
-            Rule::Namespace,
+            ObstacleKind::Namespace,
             None,
             format!("the namespace {namespace} of cluster {member} is being deleted"),
         ),
     }
     for (key, why) in &scene.unresolved {
-        found.add(Rule::Unresolved, Some(key), format!("not moved: {why}"));
+        found.add(
+            ObstacleKind::Unresolved,
+            Some(key),
+            format!("not moved: {why}"),
+        );
     }
     for identity in &scene.lost {
         let words = format!("{identity}: {}", Trouble::Lost.words());
-        found.put(Rule::Elsewhere, Weight::Warns, None, words, None);
+        found.put(
+            ObstacleKind::Elsewhere,
+            ObstacleSeverity::Warns,
+            None,
+            words,
+            None,
+        );
     }
     let depths = scene.depths();
     for (item, depth) in scene.items.iter().zip(depths) {
@@ -60,13 +70,13 @@ pub(super) fn find(scene: &Scene, found: &mut Obstacles) {
 }
 
 /// What its claim has against it.
-fn claim(scene: &Scene, item: &Item, found: &mut Obstacles) {
+fn claim(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     let key = &item.source_key;
     let Some(claim) = &item.claim else {
         let member = &scene.from.place.member;
         let words = format!("the guard of cluster {member} has not registered it yet");
         found.advise(
-            Rule::Unregistered,
+            ObstacleKind::Unregistered,
             key,
             words,
             "wait a moment; else see: aso-guard members list".to_owned(),
@@ -78,11 +88,11 @@ fn claim(scene: &Scene, item: &Item, found: &mut Obstacles) {
     if let Some(other) = reserved.filter(|held| held.transfer != scene.way.transfer) {
         let words = format!("transfer {} moves it already", other.transfer);
         let advice = format!("aso-guard transfer status {}", other.transfer);
-        found.advise(Rule::OtherTransfer, key, words, advice);
+        found.advise(ObstacleKind::OtherTransfer, key, words, advice);
     } else if at.source.is_none() && item.source.is_some() {
         let words = format!("its claim does not know the copy in {}", scene.from.place);
         let advice = format!("aso-guard claims show {}", quoted(item.identity.as_str()));
-        found.advise(Rule::Unregistered, key, words, advice);
+        found.advise(ObstacleKind::Unregistered, key, words, advice);
     }
     match (at.stage, &at.elsewhere) {
         (Stage::Conflict, elsewhere) => {
@@ -91,18 +101,24 @@ fn claim(scene: &Scene, item: &Item, found: &mut Obstacles) {
                 None => "it is live in several places".to_owned(),
             };
             let advice = format!("aso-guard claims show {}", quoted(item.identity.as_str()));
-            found.advise(Rule::Elsewhere, key, words, advice);
+            found.advise(ObstacleKind::Elsewhere, key, words, advice);
         }
         (Stage::Deleting, _) => {
             let words = "it is being deleted in Azure".to_owned();
-            found.add(Rule::Deleting, Some(key), words);
+            found.add(ObstacleKind::Deleting, Some(key), words);
         }
         _ => {}
     }
     for (copy, _) in claim.parked() {
         if !scene.way.from.has(copy) && !scene.way.to.has(copy) {
             let words = format!("a parked copy stays in {}", of(copy));
-            found.put(Rule::Parked, Weight::Notes, Some(key), words, None);
+            found.put(
+                ObstacleKind::Parked,
+                ObstacleSeverity::Notes,
+                Some(key),
+                words,
+                None,
+            );
         }
     }
 }
@@ -115,11 +131,11 @@ fn of(copy: &CopyRef) -> String {
 }
 
 /// Whether its owner will be at the target before it.
-fn owner(scene: &Scene, item: &Item, depth: Option<usize>, found: &mut Obstacles) {
+fn owner(scene: &TransferState, item: &TransferItem, depth: Option<usize>, found: &mut Obstacles) {
     let key = &item.source_key;
     if depth.is_none() {
         let words = "it is its own owner, by way of its owners".to_owned();
-        found.add(Rule::Owner, Some(key), words);
+        found.add(ObstacleKind::Owner, Some(key), words);
     }
     if let (None, Some(owner)) = (item.owner, &item.owner_key) {
         let there = ObjectKey {
@@ -132,7 +148,7 @@ fn owner(scene: &Scene, item: &Item, depth: Option<usize>, found: &mut Obstacles
                 owner.kind, owner.name, scene.to.place
             );
             let advice = "select the owner too, or apply it there first".to_owned();
-            found.advise(Rule::Owner, key, words, advice);
+            found.advise(ObstacleKind::Owner, key, words, advice);
         }
     }
     if let Some(child) = &item.child_left {
@@ -141,12 +157,12 @@ fn owner(scene: &Scene, item: &Item, depth: Option<usize>, found: &mut Obstacles
             child.kind
         );
         let advice = "select what belongs to it too, or go on with --accept children-left";
-        found.advise(Rule::ChildrenLeft, key, words, advice.to_owned());
+        found.advise(ObstacleKind::ChildrenLeft, key, words, advice.to_owned());
     }
 }
 
 /// What the target has against it.
-fn target(scene: &Scene, item: &Item, found: &mut Obstacles) {
+fn target(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     let key = &item.source_key;
     let member = &scene.to.place.member;
     if scene.resource(item).is_none() {
@@ -164,21 +180,21 @@ fn target(scene: &Scene, item: &Item, found: &mut Obstacles) {
             )
         };
         let advice = "install it with ASO's --crd-pattern, or update ASO there".to_owned();
-        found.advise(Rule::Kind, key, words, advice);
+        found.advise(ObstacleKind::Kind, key, words, advice);
         return;
     }
     match (&item.target, &item.target_identity) {
         (Some(target), Some(Ok(there))) if *there == item.identity => {
             if target.facts.terminating {
                 let words = format!("its copy in {} is being deleted", scene.to.place);
-                found.add(Rule::Deleting, Some(key), words);
+                found.add(ObstacleKind::Deleting, Some(key), words);
             } else if item
                 .source
                 .as_ref()
                 .is_some_and(|one| !one.is_parked_itself())
             {
                 let words = "the target has a copy already; it goes live as it is there".to_owned();
-                found.add(Rule::Parked, Some(key), words);
+                found.add(ObstacleKind::Parked, Some(key), words);
             }
         }
         (Some(_), Some(other)) => {
@@ -188,7 +204,7 @@ fn target(scene: &Scene, item: &Item, found: &mut Obstacles) {
             };
             let words = format!("its name is taken in {}, for {what}", scene.to.place);
             let advice = "move or rename the one that is there first".to_owned();
-            found.advise(Rule::NameTaken, key, words, advice);
+            found.advise(ObstacleKind::NameTaken, key, words, advice);
         }
         _ => match scene.made(item) {
             Ok(made) => stated(item, &made, found),
@@ -196,42 +212,42 @@ fn target(scene: &Scene, item: &Item, found: &mut Obstacles) {
                 let advice = "see that the target uses a credential of the same subscription, and \
                               that the owners are the same"
                     .to_owned();
-                found.advise(Rule::Identity, key, why, advice);
+                found.advise(ObstacleKind::Identity, key, why, advice);
             }
         },
     }
 }
 
-fn stated(item: &Item, made: &Made, found: &mut Obstacles) {
+fn stated(item: &TransferItem, made: &NewCopy, found: &mut Obstacles) {
     let key = &item.source_key;
     if let Some(policy) = &made.policy {
         let words = format!(
             "its copy states the policy {policy}, for the target's own default is another one"
         );
-        found.add(Rule::Stated, Some(key), words);
+        found.add(ObstacleKind::Stated, Some(key), words);
     }
     if made.azure_name.is_some() {
         let words = "its copy states spec.azureName, for ASO would make up another one from the \
                      new namespace"
             .to_owned();
-        found.add(Rule::Stated, Some(key), words);
+        found.add(ObstacleKind::Stated, Some(key), words);
     }
 }
 
 /// What the object itself has against it.
-fn source(scene: &Scene, item: &Item, found: &mut Obstacles) {
+fn source(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     let (key, Some(object)) = (&item.source_key, &item.source) else {
         return;
     };
     let parked = object.is_parked_itself();
     if object.facts.terminating && !parked {
         let words = "it is being deleted".to_owned();
-        found.add(Rule::Deleting, Some(key), words);
+        found.add(ObstacleKind::Deleting, Some(key), words);
     }
     let noted = object.annotation(copy::POLICY_BEFORE_ANNOTATION).is_some();
     if parked && !noted && item.target.is_none() {
         let words = "it is parked already; it goes live in the target".to_owned();
-        found.add(Rule::Parked, Some(key), words);
+        found.add(ObstacleKind::Parked, Some(key), words);
     }
     if let Some(tool) = Tool::of(&object.value) {
         let words = if tool.reverts() {
@@ -240,25 +256,25 @@ fn source(scene: &Scene, item: &Item, found: &mut Obstacles) {
             format!("{} knows it as its own", tool.words())
         };
         let weight = if tool.reverts() {
-            Weight::Blocks
+            ObstacleSeverity::Blocks
         } else {
-            Weight::Warns
+            ObstacleSeverity::Warns
         };
         let advice = match &tool {
             Tool::Helm(_) => tool.advice(),
             _ => format!("{}, then go on with --accept tool", tool.advice()),
         };
-        found.put(Rule::Tool, weight, Some(key), words, Some(advice));
+        found.put(ObstacleKind::Tool, weight, Some(key), words, Some(advice));
     }
     references(scene, key, &object.value, found);
     let left = copy::left_out(&object.value);
     if !left.is_empty() {
         let words = format!("its copy leaves out {}", left.join(", "));
-        found.add(Rule::LeftOut, Some(key), words);
+        found.add(ObstacleKind::LeftOut, Some(key), words);
     }
 }
 
-fn references(scene: &Scene, key: &ObjectKey, object: &Value, found: &mut Obstacles) {
+fn references(scene: &TransferState, key: &ObjectKey, object: &Value, found: &mut Obstacles) {
     let (names, to) = (&scene.names, &scene.to.place);
     for reference in copy::references(object) {
         let there = if reference.is_config_map {
@@ -272,7 +288,7 @@ fn references(scene: &Scene, key: &ObjectKey, object: &Value, found: &mut Obstac
                 "ASO writes {words} for it: in the target it writes another one, and that in the \
                  source goes with the copy"
             );
-            found.add(Rule::Written, Some(key), words);
+            found.add(ObstacleKind::Written, Some(key), words);
             continue;
         }
         match there {
@@ -289,11 +305,17 @@ fn references(scene: &Scene, key: &ObjectKey, object: &Value, found: &mut Obstac
                     quoted(&reference.name)
                 );
                 let words = format!("it reads {words}, which {to} does not have");
-                found.advise(Rule::Reference, key, words, advice);
+                found.advise(ObstacleKind::Reference, key, words, advice);
             }
             None => {
                 let words = format!("it reads {words}, and {to} does not let them be listed");
-                found.put(Rule::Reference, Weight::Warns, Some(key), words, None);
+                found.put(
+                    ObstacleKind::Reference,
+                    ObstacleSeverity::Warns,
+                    Some(key),
+                    words,
+                    None,
+                );
             }
         }
     }

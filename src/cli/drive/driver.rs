@@ -11,15 +11,15 @@ use tokio::time::Instant;
 
 use crate::claim::{Place, Record};
 use crate::object::ObjectKey;
-use crate::registry::{Registry, RegistryError, Scope, transfers};
+use crate::registry::{ClaimScope, Registry, RegistryError, transfers};
 use crate::transfer::order::{Due, due};
 use crate::transfer::{Ready, Step, Trouble};
 
-use super::acts::{Change, Now, act, look_at};
-use super::end::Object;
-use super::fault::Fault;
-use super::scene::{Item, Scene};
-use super::show::{Counts, Show};
+use super::acts::{CopyState, StepResult, act, look_at};
+use super::end::StoredObject;
+use super::fault::CallError;
+use super::scene::{TransferItem, TransferState};
+use super::show::{ProgressCounts, ProgressDisplay};
 
 /// How long to wait before claims are read again, at first and at most.
 const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_secs(1)];
@@ -33,31 +33,31 @@ const NOTE: Duration = Duration::from_secs(2);
 const PARKINGS: u32 = 3;
 
 /// Drives one transfer.
-pub(super) struct Driver<'a> {
+pub(super) struct TransferDriver<'a> {
     pub(super) registry: &'a dyn Registry,
-    pub(super) scene: Scene,
+    pub(super) scene: TransferState,
     /// How many objects are changed at once.
     pub(super) parallel: usize,
     /// How long to wait for an acknowledgement while nothing else happens.
     pub(super) patience: Duration,
-    pub(super) show: Show,
+    pub(super) show: ProgressDisplay,
 }
 
 /// Why it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum DriveOutcome {
     /// Nothing is left to do, by itself.
     Settled,
     /// What it waited for did not come.
     Impatient(Vec<usize>),
 }
 
-impl Driver<'_> {
+impl TransferDriver<'_> {
     /// Goes on until nothing is left that can be done.
     ///
     /// # Errors
     /// The registry did not answer for as long as it is waited for.
-    pub(super) async fn drive(&mut self) -> Result<Ending, RegistryError> {
+    pub(super) async fn drive(&mut self) -> Result<DriveOutcome, RegistryError> {
         let mut since = Instant::now();
         let mut looked = since;
         let mut noted = since;
@@ -87,7 +87,7 @@ impl Driver<'_> {
                 continue;
             }
             if now.wait.is_empty() {
-                return Ok(Ending::Settled);
+                return Ok(DriveOutcome::Settled);
             }
             if rows != before {
                 (since, pause, said) = (Instant::now(), POLL[0], false);
@@ -98,7 +98,7 @@ impl Driver<'_> {
                 said = true;
             }
             if since.elapsed() > self.patience {
-                return Ok(Ending::Impatient(now.wait));
+                return Ok(DriveOutcome::Impatient(now.wait));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(POLL[1]);
@@ -139,11 +139,11 @@ impl Driver<'_> {
     }
 
     /// How far everything is.
-    pub(super) fn counts(&self, now: &Due) -> Counts {
-        let mut counts = Counts {
+    pub(super) fn counts(&self, now: &Due) -> ProgressCounts {
+        let mut counts = ProgressCounts {
             all: self.scene.items.len(),
             waiting: now.wait.len(),
-            ..Counts::default()
+            ..ProgressCounts::default()
         };
         for item in &self.scene.items {
             match self.scene.step(item) {
@@ -175,7 +175,7 @@ impl Driver<'_> {
     }
 
     async fn read_claims(&mut self) -> Result<(), RegistryError> {
-        let scope = Scope::Reserved(Some(self.scene.transfer.name.clone()));
+        let scope = ClaimScope::Reserved(Some(self.scene.transfer.name.clone()));
         let claims = self.registry.claims(&scope).await?.records;
         let mut claims: BTreeMap<_, Record> = claims
             .into_iter()
@@ -193,7 +193,7 @@ impl Driver<'_> {
                 let mut copies = claim.copies.keys();
                 copies.any(|copy| place.has(copy) && copy.object == *key)
             };
-            let is_gone = |object: &Option<Object>, known: bool| {
+            let is_gone = |object: &Option<StoredObject>, known: bool| {
                 !known
                     && object
                         .as_ref()
@@ -215,7 +215,7 @@ impl Driver<'_> {
         let looks = stream::iter(items.to_vec())
             .map(|at| async move { (at, look_at(scene, &scene.items[at]).await) })
             .buffer_unordered(self.parallel);
-        let looks: Vec<(usize, Result<Change, Fault>)> = looks.collect().await;
+        let looks: Vec<(usize, Result<StepResult, CallError>)> = looks.collect().await;
         for (at, change) in looks {
             if let Ok(change) = change {
                 self.apply(at, change);
@@ -251,7 +251,7 @@ impl Driver<'_> {
                 (at, step, came)
             })
             .buffer_unordered(self.parallel);
-        let acts: Vec<(usize, Step, Result<Change, Fault>)> = acts.collect().await;
+        let acts: Vec<(usize, Step, Result<StepResult, CallError>)> = acts.collect().await;
         for (at, step, came) in acts {
             match came {
                 Ok(change) => self.apply(at, change),
@@ -266,30 +266,30 @@ impl Driver<'_> {
         }
     }
 
-    fn apply(&mut self, at: usize, change: Change) {
+    fn apply(&mut self, at: usize, change: StepResult) {
         match change.source {
-            Now::Unseen => {}
-            Now::Gone => self.scene.items[at].source = None,
-            Now::There(object) => self.scene.items[at].source = Some(object),
+            CopyState::Unseen => {}
+            CopyState::Gone => self.scene.items[at].source = None,
+            CopyState::There(object) => self.scene.items[at].source = Some(object),
         }
         match change.target {
-            Now::Unseen => {}
-            Now::Gone => self.scene.put_target(at, None),
-            Now::There(object) => self.scene.put_target(at, Some(object)),
+            CopyState::Unseen => {}
+            CopyState::Gone => self.scene.put_target(at, None),
+            CopyState::There(object) => self.scene.put_target(at, Some(object)),
         }
     }
 }
 
 /// Why each item that did not arrive did not, by item.
-pub(super) fn troubles(scene: &Scene, end: &Ending) -> Vec<(usize, String)> {
+pub(super) fn troubles(scene: &TransferState, end: &DriveOutcome) -> Vec<(usize, String)> {
     let rows = scene.rows();
     let now = due(&rows);
     let held: BTreeSet<usize> = now.held.iter().copied().collect();
     let waited: BTreeSet<usize> = match end {
-        Ending::Impatient(waited) => waited.iter().copied().collect(),
-        Ending::Settled => BTreeSet::new(),
+        DriveOutcome::Impatient(waited) => waited.iter().copied().collect(),
+        DriveOutcome::Settled => BTreeSet::new(),
     };
-    let why = |at: usize, item: &Item| match (&item.failed, rows[at].step) {
+    let why = |at: usize, item: &TransferItem| match (&item.failed, rows[at].step) {
         (Some(words), _) => Some(words.clone()),
         (None, Step::Done) => None,
         (None, Step::Stuck(Trouble::NotReserved)) if item.claim.is_none() => {
@@ -317,7 +317,7 @@ pub(super) fn troubles(scene: &Scene, end: &Ending) -> Vec<(usize, String)> {
 }
 
 /// What an item waits for, for a person.
-fn awaited(item: &Item, step: Step) -> String {
+fn awaited(item: &TransferItem, step: Step) -> String {
     let words = match step {
         Step::AwaitParked => "the source's guard to see it parked, and Azure to be done with it",
         Step::AwaitLive => "the target's guard to see it live",
@@ -332,7 +332,7 @@ fn awaited(item: &Item, step: Step) -> String {
     words.to_owned()
 }
 
-fn awaited_of_aso(item: &Item) -> String {
+fn awaited_of_aso(item: &TransferItem) -> String {
     let place = &item.target_key.namespace;
     match item.target.as_ref().map(|target| Ready::of(&target.value)) {
         Some(Ready::No(said)) => format!("ASO in the target, which says of it: {said}"),

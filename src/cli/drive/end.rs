@@ -17,13 +17,13 @@ use crate::claim::Place;
 use crate::cluster::Cluster as _;
 use crate::cluster::kube::survey::Survey;
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
-use crate::cluster::resolve::{Trust, look_up};
+use crate::cluster::resolve::{Freshness, look_up};
 use crate::object::{ObjectFacts, ObjectKey, wire};
-use crate::resolve::{self, Answer, Need, Question, Resolving};
+use crate::resolve::{self, Lookup, LookupAnswer, LookupRequest, Resolver};
 use crate::transfer::copy::Surroundings;
 
-use super::fault::{Fault, once, patiently};
-use super::served::Served;
+use super::fault::{CallError, once, patiently};
+use super::served::ServedKinds;
 
 /// Who it is in the objects' managed fields.
 const MANAGER: &str = "aso-guard-transfer";
@@ -34,17 +34,17 @@ const LISTS: usize = 3;
 
 /// An object as it is stored.
 #[derive(Clone, Debug)]
-pub(super) struct Object {
+pub(super) struct StoredObject {
     /// All of it.
     pub(super) value: Value,
     /// What identity and policy are made of.
     pub(super) facts: Arc<ObjectFacts>,
 }
 
-impl Object {
+impl StoredObject {
     /// Reads an object of a kind.
     pub(super) fn new(value: Value, group: &str, kind: &str, namespace: &str) -> Option<Self> {
-        let read: wire::Object = serde_json::from_value(value.clone()).ok()?;
+        let read: wire::WireObject = serde_json::from_value(value.clone()).ok()?;
         Some(Self {
             facts: Arc::new(read.into_facts(group, kind, namespace)),
             value,
@@ -63,21 +63,21 @@ impl Object {
 }
 
 /// Objects by their names.
-pub(super) type Objects = BTreeMap<ObjectKey, Object>;
+pub(super) type StoredObjects = BTreeMap<ObjectKey, StoredObject>;
 
 /// The secrets and ConfigMaps of a namespace, by name; `None` where they may not be listed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
+pub(super) struct ReferenceNames {
     pub(super) secrets: Option<BTreeSet<String>>,
     pub(super) config_maps: Option<BTreeSet<String>>,
 }
 
 /// One end of a transfer.
-pub(super) struct End {
+pub(super) struct Endpoint {
     pub(super) place: Place,
     /// How `kubectl` is told this cluster and namespace.
     pub(super) kubectl: String,
-    pub(super) served: Served,
+    pub(super) served: ServedKinds,
     pub(super) kinds: Kinds,
     /// Whether the namespace is there; `None` while it is being deleted.
     pub(super) namespace: Option<bool>,
@@ -86,12 +86,12 @@ pub(super) struct End {
     /// The UID of the cluster's namespace `kube-system`.
     pub(super) cluster_uid: Arc<str>,
     /// What was looked up, but for owners.
-    known: Vec<(Question, Answer)>,
+    known: Vec<(LookupRequest, LookupAnswer)>,
     cluster: Arc<KubeCluster>,
     client: Client,
 }
 
-impl End {
+impl Endpoint {
     /// Looks at a cluster, as far as it does not depend on objects.
     ///
     /// # Errors
@@ -101,13 +101,13 @@ impl End {
         place: Place,
         kubectl: String,
         credentials: CredentialSettings,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, CallError> {
         let member = place.member.to_string();
         let words =
-            |error: &dyn std::fmt::Display| Fault::new(format!("cluster {member}: {error}"));
+            |error: &dyn std::fmt::Display| CallError::new(format!("cluster {member}: {error}"));
         let cluster = Arc::new(KubeCluster::new(client.clone(), credentials));
         let cluster_uid = cluster.identity().await.map_err(|error| words(&error))?;
-        let served = Served::discover(&client)
+        let served = ServedKinds::discover(&client)
             .await
             .map_err(|error| words(&error))?;
         let survey = Survey::begin(client.clone()).await;
@@ -137,7 +137,7 @@ impl End {
             client,
         };
         let probe = end.probe();
-        let failed = |fault: Fault| words(&fault.words);
+        let failed = |fault: CallError| words(&fault.words);
         let policy = end.learn(&probe, |one| one.namespace_policy()).await;
         end.namespace_policy = policy.map_err(failed)?;
         let policy = end.learn(&probe, |one| one.operator_policy()).await;
@@ -159,8 +159,8 @@ impl End {
     /// The cluster did not answer.
     pub(super) async fn learn_subscriptions<'a>(
         &mut self,
-        objects: impl Iterator<Item = &'a Object>,
-    ) -> Result<(), Fault> {
+        objects: impl Iterator<Item = &'a StoredObject>,
+    ) -> Result<(), CallError> {
         let annotations = objects.map(|object| &object.facts.annotations);
         let probes: BTreeSet<_> = annotations
             .map(|one| (one.credential_from.clone(), one.operator_namespace.clone()))
@@ -184,16 +184,18 @@ impl End {
     async fn learn<T>(
         &mut self,
         object: &ObjectFacts,
-        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
-    ) -> Result<T, Fault> {
+        outcome: impl Fn(&Resolver<'_>) -> Result<T, LookupRequest>,
+    ) -> Result<T, CallError> {
         let found = look_up(
             &*self.cluster,
             object,
-            Trust::Store,
+            Freshness::Store,
             &mut self.known,
             outcome,
         );
-        found.await.map_err(|error| Fault::new(error.to_string()))
+        found
+            .await
+            .map_err(|error| CallError::new(error.to_string()))
     }
 
     /// What an object is here, among these objects and with what was learned.
@@ -201,16 +203,17 @@ impl End {
         &self,
         object: &ObjectFacts,
         find: impl Fn(&ObjectKey) -> Option<Arc<ObjectFacts>>,
-        outcome: impl Fn(&Resolving<'_>) -> Result<T, Question>,
+        outcome: impl Fn(&Resolver<'_>) -> Result<T, LookupRequest>,
     ) -> T {
         let operators = self.cluster.operators();
         let known = self.known.clone();
-        Resolving::new(&self.kinds, &operators, object, Trust::Store, known).by(outcome, |need| {
-            match need {
-                Need::Owner(key) => Answer::Owner(find(key)),
-                _ => Answer::Secret(resolve::Secret::Missing),
-            }
-        })
+        Resolver::new(&self.kinds, &operators, object, Freshness::Store, known).by(
+            outcome,
+            |need| match need {
+                Lookup::Owner(key) => LookupAnswer::Owner(find(key)),
+                _ => LookupAnswer::Secret(resolve::SecretLookup::Missing),
+            },
+        )
     }
 
     /// Which resource an object stands for here; for a person, why it cannot be told.
@@ -238,18 +241,18 @@ impl End {
     ///
     /// # Errors
     /// The cluster did not answer, or does not let them be listed.
-    pub(super) async fn list(&self, kinds: &[ApiResource]) -> Result<Objects, Fault> {
+    pub(super) async fn list(&self, kinds: &[ApiResource]) -> Result<StoredObjects, CallError> {
         let lists = stream::iter(kinds.to_vec())
             .map(|resource| async move { self.list_kind(&resource).await })
             .buffer_unordered(LISTS);
-        let lists: Vec<Vec<Object>> = lists.try_collect().await?;
+        let lists: Vec<Vec<StoredObject>> = lists.try_collect().await?;
         let objects = lists.into_iter().flatten();
         Ok(objects
             .map(|object| (object.facts.key.clone(), object))
             .collect())
     }
 
-    async fn list_kind(&self, resource: &ApiResource) -> Result<Vec<Object>, Fault> {
+    async fn list_kind(&self, resource: &ApiResource) -> Result<Vec<StoredObject>, CallError> {
         let api = self.api(resource);
         let what = format!("{}.{} of {}", resource.plural, resource.group, self.place);
         let mut found = Vec::new();
@@ -266,7 +269,7 @@ impl End {
         }
     }
 
-    fn read(&self, resource: &ApiResource, mut object: DynamicObject) -> Option<Object> {
+    fn read(&self, resource: &ApiResource, mut object: DynamicObject) -> Option<StoredObject> {
         // The items of a list do not say what they are.
         object.types = Some(kube::core::TypeMeta {
             api_version: resource.api_version.clone(),
@@ -274,7 +277,7 @@ impl End {
         });
         object.metadata.managed_fields = None;
         let value = serde_json::to_value(object).ok()?;
-        Object::new(
+        StoredObject::new(
             value,
             &resource.group,
             &resource.kind,
@@ -290,7 +293,7 @@ impl End {
         &self,
         resource: &ApiResource,
         labels: &str,
-    ) -> Result<Vec<String>, Fault> {
+    ) -> Result<Vec<String>, CallError> {
         let api = self.api(resource);
         let what = format!("{}.{} with {labels}", resource.plural, resource.group);
         let params = ListParams::default().labels(labels);
@@ -306,7 +309,7 @@ impl End {
         &self,
         resource: &ApiResource,
         name: &str,
-    ) -> Result<Option<Object>, Fault> {
+    ) -> Result<Option<StoredObject>, CallError> {
         let api = self.api(resource);
         let found = patiently(name, async || api.get_opt(name).await).await?;
         Ok(found.and_then(|object| self.read(resource, object)))
@@ -319,9 +322,9 @@ impl End {
     pub(super) async fn patch(
         &self,
         resource: &ApiResource,
-        object: &Object,
+        object: &StoredObject,
         annotations: Value,
-    ) -> Result<Object, Fault> {
+    ) -> Result<StoredObject, CallError> {
         let api = self.api(resource);
         let name = &object.facts.key.name;
         let patch = Patch::Merge(serde_json::json!({"metadata": {
@@ -345,19 +348,19 @@ impl End {
         &self,
         resource: &ApiResource,
         value: &Value,
-    ) -> Result<Object, Fault> {
+    ) -> Result<StoredObject, CallError> {
         self.post(resource, value, false).await
     }
 
     /// What would come of creating an object; nothing is stored.
     ///
     /// # Errors
-    /// As of [`End::create`].
+    /// As of [`Endpoint::create`].
     pub(super) async fn would_create(
         &self,
         resource: &ApiResource,
         value: &Value,
-    ) -> Result<Object, Fault> {
+    ) -> Result<StoredObject, CallError> {
         self.post(resource, value, true).await
     }
 
@@ -366,10 +369,10 @@ impl End {
         resource: &ApiResource,
         value: &Value,
         dry_run: bool,
-    ) -> Result<Object, Fault> {
+    ) -> Result<StoredObject, CallError> {
         let api = self.api(resource);
         let object: DynamicObject = serde_json::from_value(value.clone())
-            .map_err(|error| Fault::new(format!("it is no object: {error}")))?;
+            .map_err(|error| CallError::new(format!("it is no object: {error}")))?;
         let params = PostParams {
             field_manager: Some(MANAGER.to_owned()),
             dry_run,
@@ -393,8 +396,8 @@ impl End {
     pub(super) async fn delete(
         &self,
         resource: &ApiResource,
-        object: &Object,
-    ) -> Result<Option<Object>, Fault> {
+        object: &StoredObject,
+    ) -> Result<Option<StoredObject>, CallError> {
         let api = self.api(resource);
         let name = &object.facts.key.name;
         let params = DeleteParams::background().preconditions(Preconditions {
@@ -410,14 +413,14 @@ impl End {
     }
 
     /// The names of the namespace's secrets and ConfigMaps; nothing of what they hold.
-    pub(super) async fn names(&self) -> Names {
+    pub(super) async fn names(&self) -> ReferenceNames {
         let namespace = &self.place.namespace;
         let params = ListParams::default();
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let config_maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
         let secrets = secrets.list_metadata(&params).await.ok();
         let config_maps = config_maps.list_metadata(&params).await.ok();
-        Names {
+        ReferenceNames {
             secrets: secrets.map(|list| list.items.iter().map(ResourceExt::name_any).collect()),
             config_maps: config_maps
                 .map(|list| list.items.iter().map(ResourceExt::name_any).collect()),
@@ -425,8 +428,8 @@ impl End {
     }
 }
 
-fn unreadable(name: &str) -> Fault {
-    Fault::new(format!(
+fn unreadable(name: &str) -> CallError {
+    CallError::new(format!(
         "{name}: the API server answered with something that cannot be read"
     ))
 }

@@ -12,14 +12,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A call that came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{words}")]
-pub(super) struct Fault {
+pub(super) struct CallError {
     /// The HTTP status; `None` where there was no answer.
     pub(super) code: Option<u16>,
     /// What happened, for a person.
     pub(super) words: String,
 }
 
-impl Fault {
+impl CallError {
     /// Something that went wrong here, without an answer.
     pub(super) fn new(words: String) -> Self {
         Self { code: None, words }
@@ -39,7 +39,7 @@ impl Fault {
 pub(super) async fn patiently<T>(
     what: &str,
     call: impl AsyncFn() -> kube::Result<T>,
-) -> Result<T, Fault> {
+) -> Result<T, CallError> {
     let mut pause = PAUSE;
     for attempt in 1.. {
         let fault = match once(what, &call).await {
@@ -52,7 +52,7 @@ pub(super) async fn patiently<T>(
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    Err(Fault::new(format!("{what}: not tried")))
+    Err(CallError::new(format!("{what}: not tried")))
 }
 
 /// Makes a call.
@@ -62,20 +62,22 @@ pub(super) async fn patiently<T>(
 pub(super) async fn once<T>(
     what: &str,
     call: impl AsyncFn() -> kube::Result<T>,
-) -> Result<T, Fault> {
+) -> Result<T, CallError> {
     match tokio::time::timeout(TIMEOUT, call()).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(kube::Error::Api(status))) => Err(Fault {
+        Ok(Err(kube::Error::Api(status))) => Err(CallError {
             code: Some(status.code),
             words: status.message.clone(),
         }),
-        Ok(Err(error)) => Err(Fault::new(format!("{what}: {error}"))),
-        Err(_) => Err(Fault::new(format!("{what}: no answer within {TIMEOUT:?}"))),
+        Ok(Err(error)) => Err(CallError::new(format!("{what}: {error}"))),
+        Err(_) => Err(CallError::new(format!(
+            "{what}: no answer within {TIMEOUT:?}"
+        ))),
     }
 }
 
 /// Whether another attempt may go better.
-fn is_passing(fault: &Fault) -> bool {
+fn is_passing(fault: &CallError) -> bool {
     matches!(fault.code, None | Some(429 | 500 | 502 | 503 | 504))
 }
 

@@ -8,35 +8,35 @@ use kube::api::ApiResource;
 
 use crate::arm::{Identity, OwnerLink};
 use crate::claim::{Record, Reservation};
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 use crate::object::ObjectKey;
 use crate::registry::{Registry, RegistryError};
 use crate::transfer::{Transfer, stage};
 
-use super::end::{End, Objects};
-use super::fault::Fault;
-use super::scene::Item;
+use super::end::{Endpoint, StoredObjects};
+use super::fault::CallError;
+use super::scene::TransferItem;
 
 /// How many claims are read at once.
 const CLAIMS: usize = 16;
 
 /// What is moved, before it is put together.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct TransferSelection {
     /// The copies at the source.
     sources: BTreeMap<Identity, ObjectKey>,
     pub(super) claims: BTreeMap<Identity, Record>,
     pub(super) unresolved: Vec<(ObjectKey, String)>,
 }
 
-impl Found {
+impl TransferSelection {
     /// Selects what a transfer takes among the objects at its source.
     pub(super) async fn select(
         &mut self,
         transfer: &Transfer,
-        from: &End,
-        here: &Objects,
-    ) -> Result<(), Stop> {
+        from: &Endpoint,
+        here: &StoredObjects,
+    ) -> Result<(), CommandError> {
         let labelled = labelled(transfer, from, here).await?;
         for (key, object) in here {
             if labelled.as_ref().is_some_and(|names| !names.contains(key)) {
@@ -55,7 +55,10 @@ impl Found {
     }
 
     /// Reads the claims of what was selected.
-    pub(super) async fn read_claims(&mut self, registry: &dyn Registry) -> Result<(), Stop> {
+    pub(super) async fn read_claims(
+        &mut self,
+        registry: &dyn Registry,
+    ) -> Result<(), CommandError> {
         let unread = self.sources.keys();
         let unread = unread.filter(|identity| !self.claims.contains_key(identity));
         let unread: Vec<Identity> = unread.cloned().collect();
@@ -92,7 +95,7 @@ impl Found {
     }
 
     /// The items, owners before what lies below them in Azure.
-    pub(super) fn items(&self, way: &Reservation) -> Vec<Item> {
+    pub(super) fn items(&self, way: &Reservation) -> Vec<TransferItem> {
         let all: BTreeSet<&Identity> = self.sources.keys().chain(self.claims.keys()).collect();
         let item = |identity: &Identity| {
             let claim = self.claims.get(identity);
@@ -107,7 +110,7 @@ impl Found {
                 ..key.clone()
             };
             let either = source.as_ref().or(target.as_ref())?;
-            Some(Item {
+            Some(TransferItem {
                 identity: identity.clone(),
                 source_key: moved(source.as_ref().unwrap_or(either), &way.from.namespace),
                 target_key: moved(target.as_ref().unwrap_or(either), &way.to.namespace),
@@ -129,9 +132,9 @@ impl Found {
 /// The objects at the source that the selection's labels take; `None`: all.
 async fn labelled(
     transfer: &Transfer,
-    from: &End,
-    here: &Objects,
-) -> Result<Option<BTreeSet<ObjectKey>>, Stop> {
+    from: &Endpoint,
+    here: &StoredObjects,
+) -> Result<Option<BTreeSet<ObjectKey>>, CommandError> {
     let Some(labels) = transfer.selection.labels.as_deref() else {
         return Ok(None);
     };
@@ -151,12 +154,12 @@ async fn labelled(
 }
 
 /// For a person: what could not be reached.
-pub(super) fn reach(fault: Fault) -> Stop {
-    Stop::Unreachable(fault.words)
+pub(super) fn reach(fault: CallError) -> CommandError {
+    CommandError::Unreachable(fault.words)
 }
 
 /// All of ASO's kinds that an end serves.
-pub(super) fn all_kinds(end: &End, other: &End) -> Vec<ApiResource> {
+pub(super) fn all_kinds(end: &Endpoint, other: &Endpoint) -> Vec<ApiResource> {
     let known = end.served.kinds();
     let known = known.filter(|(group, kind)| end.kinds.get(group, kind).is_some());
     let resources = known.filter_map(|(group, kind)| end.resource(other, group, kind));
@@ -165,10 +168,10 @@ pub(super) fn all_kinds(end: &End, other: &End) -> Vec<ApiResource> {
 
 /// Which kinds are listed at the target: those of the items and of their owners.
 pub(super) fn wanted_there(
-    items: &[Item],
-    here: &Objects,
-    from: &End,
-    to: &End,
+    items: &[TransferItem],
+    here: &StoredObjects,
+    from: &Endpoint,
+    to: &Endpoint,
 ) -> Vec<ApiResource> {
     let mut kinds: BTreeSet<(&str, &str)> = BTreeSet::new();
     for item in items {

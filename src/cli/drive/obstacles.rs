@@ -8,7 +8,7 @@ use crate::object::ObjectKey;
 
 /// What kind of thing stands in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(super) enum Rule {
+pub(super) enum ObstacleKind {
     /// A cluster is not the member that it is taken for, or is not heard from.
     Member,
     /// The target has no such namespace.
@@ -53,7 +53,7 @@ pub(super) enum Rule {
 
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Weight {
+pub(super) enum ObstacleSeverity {
     /// Nothing is begun before it is out of the way.
     Blocks,
     /// Somebody should know.
@@ -62,7 +62,7 @@ pub(super) enum Weight {
     Notes,
 }
 
-impl Weight {
+impl ObstacleSeverity {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Blocks => "blocks",
@@ -72,20 +72,20 @@ impl Weight {
     }
 }
 
-impl Rule {
+impl ObstacleKind {
     /// The word for it, as `--accept` takes it.
     pub(super) fn word(self) -> String {
         let value = self.to_possible_value();
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    fn weight(self) -> Weight {
+    fn weight(self) -> ObstacleSeverity {
         match self {
             Self::Aso | Self::Stated | Self::Parked | Self::Unresolved | Self::Written => {
-                Weight::Warns
+                ObstacleSeverity::Warns
             }
-            Self::LeftOut => Weight::Notes,
-            _ => Weight::Blocks,
+            Self::LeftOut => ObstacleSeverity::Notes,
+            _ => ObstacleSeverity::Blocks,
         }
     }
 
@@ -99,8 +99,8 @@ impl Rule {
 /// Something that stands in the way, or that somebody should know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Obstacle {
-    pub(super) weight: Weight,
-    pub(super) rule: Rule,
+    pub(super) weight: ObstacleSeverity,
+    pub(super) rule: ObstacleKind,
     /// What it is, for a person.
     pub(super) words: String,
     /// What to do about it.
@@ -112,8 +112,8 @@ pub(super) struct Obstacle {
 /// Obstacles, with those of many objects put together.
 #[derive(Default)]
 pub(super) struct Obstacles {
-    found: BTreeMap<(Weight, Rule, String, Option<String>), Vec<String>>,
-    accepted: BTreeSet<Rule>,
+    found: BTreeMap<(ObstacleSeverity, ObstacleKind, String, Option<String>), Vec<String>>,
+    accepted: BTreeSet<ObstacleKind>,
 }
 
 impl Obstacles {
@@ -121,7 +121,7 @@ impl Obstacles {
     ///
     /// # Errors
     /// One of them could do harm; for a person.
-    pub(super) fn accepting(accepted: &[Rule]) -> Result<Self, String> {
+    pub(super) fn accepting(accepted: &[ObstacleKind]) -> Result<Self, String> {
         if let Some(rule) = accepted.iter().find(|rule| !rule.may_be_accepted()) {
             return Err(format!(
                 "--accept: {} has to be out of the way; only children-left, reference and tool \
@@ -136,26 +136,32 @@ impl Obstacles {
     }
 
     /// Adds one.
-    pub(super) fn add(&mut self, rule: Rule, about: Option<&ObjectKey>, words: String) {
+    pub(super) fn add(&mut self, rule: ObstacleKind, about: Option<&ObjectKey>, words: String) {
         self.put(rule, rule.weight(), about, words, None);
     }
 
     /// The same, with what to do about it.
-    pub(super) fn advise(&mut self, rule: Rule, about: &ObjectKey, words: String, advice: String) {
+    pub(super) fn advise(
+        &mut self,
+        rule: ObstacleKind,
+        about: &ObjectKey,
+        words: String,
+        advice: String,
+    ) {
         self.put(rule, rule.weight(), Some(about), words, Some(advice));
     }
 
     /// The same, of another weight than its rule's.
     pub(super) fn put(
         &mut self,
-        rule: Rule,
-        weight: Weight,
+        rule: ObstacleKind,
+        weight: ObstacleSeverity,
         about: Option<&ObjectKey>,
         words: String,
         advice: Option<String>,
     ) {
         let weight = match weight {
-            Weight::Blocks if self.accepted.contains(&rule) => Weight::Warns,
+            ObstacleSeverity::Blocks if self.accepted.contains(&rule) => ObstacleSeverity::Warns,
             weight => weight,
         };
         let objects = self.found.entry((weight, rule, words, advice)).or_default();
@@ -188,28 +194,31 @@ mod tests {
     fn what_many_objects_have_in_common_is_said_once() {
         let mut found = Obstacles::default();
         for name in ["a", "b"] {
-            found.add(Rule::Parked, Some(&key(name)), "same".to_owned());
+            found.add(ObstacleKind::Parked, Some(&key(name)), "same".to_owned());
         }
-        found.add(Rule::Kind, Some(&key("c")), "other".to_owned());
+        found.add(ObstacleKind::Kind, Some(&key("c")), "other".to_owned());
         let list = found.list();
-        let told: Vec<(Weight, usize)> = list
+        let told: Vec<(ObstacleSeverity, usize)> = list
             .iter()
             .map(|one| (one.weight, one.objects.len()))
             .collect();
-        assert_eq!(told, [(Weight::Blocks, 1), (Weight::Warns, 2)]);
+        assert_eq!(
+            told,
+            [(ObstacleSeverity::Blocks, 1), (ObstacleSeverity::Warns, 2)]
+        );
     }
 
     #[test]
     fn what_is_accepted_does_not_block_and_what_could_do_harm_is_not_accepted() {
-        let mut found = Obstacles::accepting(&[Rule::Tool]).unwrap();
-        for rule in [Rule::Tool, Rule::Identity] {
+        let mut found = Obstacles::accepting(&[ObstacleKind::Tool]).unwrap();
+        for rule in [ObstacleKind::Tool, ObstacleKind::Identity] {
             found.add(rule, Some(&key("a")), "why".to_owned());
         }
         let blocking = found.list().into_iter();
-        let blocking = blocking.filter(|one| one.weight == Weight::Blocks);
-        let rules: Vec<Rule> = blocking.map(|one| one.rule).collect();
-        assert_eq!(rules, [Rule::Identity]);
-        let refused = Obstacles::accepting(&[Rule::Tool, Rule::Identity]);
+        let blocking = blocking.filter(|one| one.weight == ObstacleSeverity::Blocks);
+        let rules: Vec<ObstacleKind> = blocking.map(|one| one.rule).collect();
+        assert_eq!(rules, [ObstacleKind::Identity]);
+        let refused = Obstacles::accepting(&[ObstacleKind::Tool, ObstacleKind::Identity]);
         assert!(refused.err().unwrap().contains("identity"));
     }
 }

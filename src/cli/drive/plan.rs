@@ -8,16 +8,16 @@ use serde::Serialize;
 
 use crate::cli::Outcome;
 use crate::cli::output::yaml;
-use crate::cli::registry::{RegistryArgs, Stop};
-use crate::cli::terminal::{Paint, Style};
+use crate::cli::registry::{CommandError, RegistryArgs};
+use crate::cli::terminal::{Emphasis, Style};
 use crate::cli::transfer::named;
 use crate::transfer::Step;
 
-use super::args::EndsArgs;
+use super::args::EndpointArgs;
 use super::check::find;
-use super::obstacles::{Obstacle, Obstacles, Rule, Weight};
+use super::obstacles::{Obstacle, ObstacleKind, ObstacleSeverity, Obstacles};
 use super::rehearsal::rehearse;
-use super::scene::{Item, Scene};
+use super::scene::{TransferItem, TransferState};
 use super::wanted::WantedArgs;
 
 /// How many objects of an obstacle are named.
@@ -32,7 +32,7 @@ pub(in crate::cli) struct PlanArgs {
     #[command(flatten)]
     wanted: WantedArgs,
     #[command(flatten)]
-    ends: EndsArgs,
+    ends: EndpointArgs,
     /// An obstacle to go on with all the same; may be repeated
     #[arg(
         long,
@@ -41,7 +41,7 @@ pub(in crate::cli) struct PlanArgs {
         hide_possible_values = true,
         env = "ASO_GUARD_ACCEPT"
     )]
-    accept: Vec<Rule>,
+    accept: Vec<ObstacleKind>,
     /// Output format
     #[arg(
         short,
@@ -50,14 +50,14 @@ pub(in crate::cli) struct PlanArgs {
         default_value = "table",
         env = "ASO_GUARD_PLAN_OUTPUT"
     )]
-    output: Form,
+    output: PlanFormat,
     #[command(flatten)]
     registry: RegistryArgs,
 }
 
 /// The forms of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum PlanFormat {
     /// For people.
     Table,
     /// For programs.
@@ -68,16 +68,16 @@ enum Form {
 
 /// A plan, for programs.
 #[derive(Serialize)]
-struct Plan {
+struct TransferPlan {
     from: String,
     to: String,
     selection: String,
-    resources: Vec<Planned>,
-    obstacles: Vec<Told>,
+    resources: Vec<PlannedResource>,
+    obstacles: Vec<PlannedObstacle>,
 }
 
 #[derive(Serialize)]
-struct Planned {
+struct PlannedResource {
     /// 0 for what has no owner among them; `null` where owners go round in a circle.
     level: Option<usize>,
     resource: String,
@@ -87,7 +87,7 @@ struct Planned {
 }
 
 #[derive(Serialize)]
-struct Told {
+struct PlannedObstacle {
     weight: &'static str,
     rule: String,
     what: String,
@@ -100,30 +100,30 @@ struct Told {
 /// Plans, and writes the plan to standard output.
 pub(in crate::cli) async fn run(args: &PlanArgs) -> Outcome {
     let planned = plan(args, &mut std::io::stdout()).await;
-    planned.unwrap_or_else(Stop::tell)
+    planned.unwrap_or_else(CommandError::tell)
 }
 
-async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, Stop> {
+async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, CommandError> {
     let name = named(&args.name)?;
     let registry = args.registry.open().await?;
     let (transfer, _) = args.wanted.transfer(&*registry, &name).await?;
     let way = transfer.reservation();
     let ends = args.ends.open(&*registry, &way.from, &way.to).await?;
-    let mut found = Obstacles::accepting(&args.accept).map_err(Stop::Usage)?;
+    let mut found = Obstacles::accepting(&args.accept).map_err(CommandError::Usage)?;
     for problem in ends.problems {
-        found.add(Rule::Member, None, problem);
+        found.add(ObstacleKind::Member, None, problem);
     }
-    let scene = Scene::look(&*registry, transfer, ends.from, ends.to).await?;
+    let scene = TransferState::look(&*registry, transfer, ends.from, ends.to).await?;
     find(&scene, &mut found);
     rehearse(&scene, &mut found).await;
     let obstacles = found.list();
     match args.output {
-        Form::Table => table(&scene, &obstacles, Style::of_stdout(), out)?,
-        Form::Json => {
+        PlanFormat::Table => table(&scene, &obstacles, Style::of_stdout(), out)?,
+        PlanFormat::Json => {
             let text = serde_json::to_string_pretty(&told(&scene, &obstacles));
             writeln!(out, "{}", text.map_err(cannot_write)?)?;
         }
-        Form::Yaml => yaml(&told(&scene, &obstacles), out)?,
+        PlanFormat::Yaml => yaml(&told(&scene, &obstacles), out)?,
     }
     Ok(if blocking(&obstacles) == 0 {
         Outcome::Fine
@@ -132,18 +132,20 @@ async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, Stop> {
     })
 }
 
-fn cannot_write(error: impl std::fmt::Display) -> Stop {
-    Stop::Failed(format!("cannot write the plan: {error}"))
+fn cannot_write(error: impl std::fmt::Display) -> CommandError {
+    CommandError::Failed(format!("cannot write the plan: {error}"))
 }
 
 /// How many obstacles block.
 pub(super) fn blocking(obstacles: &[Obstacle]) -> usize {
     let blocking = obstacles.iter();
-    blocking.filter(|one| one.weight == Weight::Blocks).count()
+    blocking
+        .filter(|one| one.weight == ObstacleSeverity::Blocks)
+        .count()
 }
 
 /// The items in the order in which copies are made: level by level.
-fn ordered(scene: &Scene) -> Vec<(Option<usize>, &Item)> {
+fn ordered(scene: &TransferState) -> Vec<(Option<usize>, &TransferItem)> {
     let depths = scene.depths();
     let mut ordered: Vec<_> = depths.into_iter().zip(&scene.items).collect();
     ordered.sort_by_key(|(depth, item)| (depth.unwrap_or(usize::MAX), item.identity.key()));
@@ -151,12 +153,12 @@ fn ordered(scene: &Scene) -> Vec<(Option<usize>, &Item)> {
 }
 
 fn table(
-    scene: &Scene,
+    scene: &TransferState,
     obstacles: &[Obstacle],
     style: Style,
     out: &mut impl Write,
-) -> Result<(), Stop> {
-    let row = |(depth, item): &(Option<usize>, &Item)| {
+) -> Result<(), CommandError> {
+    let row = |(depth, item): &(Option<usize>, &TransferItem)| {
         vec![
             depth.map_or("?".to_owned(), |depth| depth.to_string()),
             item.identity.last_pair().to_owned(),
@@ -198,9 +200,9 @@ pub(super) fn write_obstacles(
 ) -> std::io::Result<()> {
     for obstacle in obstacles {
         let paint = match obstacle.weight {
-            Weight::Blocks => Paint::Bad,
-            Weight::Warns => Paint::Doubtful,
-            Weight::Notes => Paint::Dim,
+            ObstacleSeverity::Blocks => Emphasis::Bad,
+            ObstacleSeverity::Warns => Emphasis::Doubtful,
+            ObstacleSeverity::Notes => Emphasis::Dim,
         };
         let weight = style.paint(paint, obstacle.weight.as_str());
         let about = about(&obstacle.objects);
@@ -226,22 +228,22 @@ fn about(objects: &[String]) -> String {
     }
 }
 
-fn told(scene: &Scene, obstacles: &[Obstacle]) -> Plan {
-    let planned = |(level, item): (Option<usize>, &Item)| Planned {
+fn told(scene: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
+    let planned = |(level, item): (Option<usize>, &TransferItem)| PlannedResource {
         level,
         resource: item.identity.to_string(),
         source: format!("{}/{}", scene.way.from.member, item.source_key),
         target: format!("{}/{}", scene.way.to.member, item.target_key),
         next: to_do(scene.planned(item)).to_owned(),
     };
-    let obstacle = |one: &Obstacle| Told {
+    let obstacle = |one: &Obstacle| PlannedObstacle {
         weight: one.weight.as_str(),
         rule: one.rule.word(),
         what: one.words.clone(),
         advice: one.advice.clone(),
         objects: one.objects.clone(),
     };
-    Plan {
+    TransferPlan {
         from: scene.way.from.to_string(),
         to: scene.way.to.to_string(),
         selection: scene.transfer.selection.words(),

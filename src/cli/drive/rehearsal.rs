@@ -10,19 +10,19 @@ use serde_json::Value;
 use crate::object::{ObjectKey, POLICY_ANNOTATION};
 use crate::transfer::Step;
 
-use super::fault::Fault;
-use super::obstacles::{Obstacles, Rule};
-use super::scene::{Item, Made, Scene};
+use super::fault::CallError;
+use super::obstacles::{ObstacleKind, Obstacles};
+use super::scene::{NewCopy, TransferItem, TransferState};
 
 /// How many are tried at once.
 const AT_ONCE: usize = 4;
 
 /// Tries one copy of each kind that is to be made, and finds what would stand in its way.
-pub(super) async fn rehearse(scene: &Scene, found: &mut Obstacles) {
+pub(super) async fn rehearse(scene: &TransferState, found: &mut Obstacles) {
     if scene.to.namespace != Some(true) {
         return;
     }
-    let mut of_kinds: BTreeMap<(&str, &str), (&Item, Made)> = BTreeMap::new();
+    let mut of_kinds: BTreeMap<(&str, &str), (&TransferItem, NewCopy)> = BTreeMap::new();
     for item in &scene.items {
         let key = &item.source_key;
         let is_new = item.source.is_some() && item.target.is_none();
@@ -41,48 +41,53 @@ pub(super) async fn rehearse(scene: &Scene, found: &mut Obstacles) {
     let trials = stream::iter(of_kinds.into_values())
         .map(async |(item, made)| (&item.source_key, trial(scene, made).await))
         .buffer_unordered(AT_ONCE);
-    let trials: Vec<(&ObjectKey, Result<Named, Fault>)> = trials.collect().await;
+    let trials: Vec<(&ObjectKey, Result<DefaultedName, CallError>)> = trials.collect().await;
     for (key, said) in trials {
         tell(scene, key, said, found);
     }
 }
 
 /// Whether ASO gave a copy the Azure name that it was tried without.
-enum Named {
+enum DefaultedName {
     Yes,
     No,
     /// It is not of a kind that is given one, or cannot be tried without.
     Unasked,
 }
 
-async fn trial(scene: &Scene, made: Made) -> Result<Named, Fault> {
+async fn trial(scene: &TransferState, made: NewCopy) -> Result<DefaultedName, CallError> {
     let mut copy = made.value;
     copy["metadata"]["annotations"][POLICY_ANNOTATION] = "skip".into();
     let spec = copy["spec"].as_object_mut();
     let unnamed = spec.is_some_and(|spec| spec.remove("azureName").is_some());
     let made = scene.to.would_create(&made.resource, &copy).await?;
     Ok(match made.value["spec"]["azureName"] {
-        _ if !unnamed => Named::Unasked,
-        Value::Null => Named::No,
-        _ => Named::Yes,
+        _ if !unnamed => DefaultedName::Unasked,
+        Value::Null => DefaultedName::No,
+        _ => DefaultedName::Yes,
     })
 }
 
-fn tell(scene: &Scene, key: &ObjectKey, said: Result<Named, Fault>, found: &mut Obstacles) {
+fn tell(
+    scene: &TransferState,
+    key: &ObjectKey,
+    said: Result<DefaultedName, CallError>,
+    found: &mut Obstacles,
+) {
     let member = &scene.to.place.member;
     match said {
-        Ok(Named::Yes | Named::Unasked) => {}
-        Ok(Named::No) => {
+        Ok(DefaultedName::Yes | DefaultedName::Unasked) => {}
+        Ok(DefaultedName::No) => {
             let words = format!("no ASO answers in cluster {member}: its webhook names no copy");
             let advice = "see that ASO runs there; nothing is deleted at the source before it has \
                           reconciled the copies";
-            found.advise(Rule::Aso, key, words, advice.to_owned());
+            found.advise(ObstacleKind::Aso, key, words, advice.to_owned());
         }
         Err(fault) => {
             let words = format!("cluster {member} would not take its copy: {}", fault.words);
             let advice = "see that ASO runs there, in the version of its CRDs, and that you may \
                           create it";
-            found.advise(Rule::Untaken, key, words, advice.to_owned());
+            found.advise(ObstacleKind::Untaken, key, words, advice.to_owned());
         }
     }
 }

@@ -7,22 +7,22 @@ use clap::Args;
 use crate::claim::CopyRef;
 use crate::cli::Outcome;
 use crate::cli::claims::actor;
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cli::terminal::Style;
 use crate::cli::transfer::named;
 use crate::registry::transfers;
 use crate::registry::{Registry, RegistryError};
 use crate::transfer::{Deed, Phase, Transfer};
 
-use super::args::EndsArgs;
+use super::args::EndpointArgs;
 use super::check::find;
-use super::driver::Driver;
-use super::obstacles::{Obstacles, Rule, Weight};
+use super::driver::TransferDriver;
+use super::obstacles::{ObstacleKind, ObstacleSeverity, Obstacles};
 use super::plan::{blocking, write_obstacles};
 use super::rehearsal::rehearse;
-use super::scene::Scene;
-use super::show::Show;
-use super::summary::{self, Again};
+use super::scene::TransferState;
+use super::show::ProgressDisplay;
+use super::summary::{self, RerunFlags};
 use super::wanted::WantedArgs;
 
 /// What to move.
@@ -33,7 +33,7 @@ pub(in crate::cli) struct RunArgs {
     #[command(flatten)]
     wanted: WantedArgs,
     #[command(flatten)]
-    ends: EndsArgs,
+    ends: EndpointArgs,
     #[command(flatten)]
     pace: PaceArgs,
     /// An obstacle to go on with all the same: children-left, reference or tool; may be repeated
@@ -44,7 +44,7 @@ pub(in crate::cli) struct RunArgs {
         hide_possible_values = true,
         env = "ASO_GUARD_ACCEPT"
     )]
-    accept: Vec<Rule>,
+    accept: Vec<ObstacleKind>,
     #[command(flatten)]
     registry: RegistryArgs,
 }
@@ -77,28 +77,32 @@ pub(super) struct PaceArgs {
 
 /// Moves, and says how it ended.
 pub(in crate::cli) async fn run(args: &RunArgs) -> Outcome {
-    drive(args).await.unwrap_or_else(Stop::tell)
+    drive(args).await.unwrap_or_else(CommandError::tell)
 }
 
 impl PaceArgs {
     /// The driver of a scene.
-    pub(super) fn driver<'a>(&self, registry: &'a dyn Registry, scene: Scene) -> Driver<'a> {
-        Driver {
+    pub(super) fn driver<'a>(
+        &self,
+        registry: &'a dyn Registry,
+        scene: TransferState,
+    ) -> TransferDriver<'a> {
+        TransferDriver {
             registry,
             scene,
             parallel: usize::from(self.parallel),
             patience: Duration::from_secs(60 * u64::from(self.patience)),
-            show: Show::new(),
+            show: ProgressDisplay::new(),
         }
     }
 }
 
-async fn drive(args: &RunArgs) -> Result<Outcome, Stop> {
+async fn drive(args: &RunArgs) -> Result<Outcome, CommandError> {
     let name = named(&args.name)?;
     let registry = args.registry.open().await?;
     let (transfer, _) = args.wanted.transfer(&*registry, &name).await?;
     if transfer.turned {
-        return Err(Stop::Failed(format!(
+        return Err(CommandError::Failed(format!(
             "transfer {name} is being undone; go on with: aso-guard transfer undo {name}{}",
             args.registry.flags()
         )));
@@ -119,29 +123,29 @@ async fn drive(args: &RunArgs) -> Result<Outcome, Stop> {
         .ends
         .open(&*registry, &transfer.from, &transfer.to)
         .await?;
-    let mut found = Obstacles::accepting(&args.accept).map_err(Stop::Usage)?;
+    let mut found = Obstacles::accepting(&args.accept).map_err(CommandError::Usage)?;
     for problem in ends.problems {
-        found.add(Rule::Member, None, problem);
+        found.add(ObstacleKind::Member, None, problem);
     }
-    let mut scene = Scene::look(&*registry, transfer, ends.from, ends.to).await?;
+    let mut scene = TransferState::look(&*registry, transfer, ends.from, ends.to).await?;
     find(&scene, &mut found);
     rehearse(&scene, &mut found).await;
     let obstacles = found.list();
     if blocking(&obstacles) > 0 {
         let blocking: Vec<_> = obstacles
             .into_iter()
-            .filter(|one| one.weight == Weight::Blocks)
+            .filter(|one| one.weight == ObstacleSeverity::Blocks)
             .collect();
         let mut told = Vec::new();
         write_obstacles(&blocking, Style::default(), &mut told)?;
-        return Err(Stop::Failed(format!(
+        return Err(CommandError::Failed(format!(
             "nothing was changed: {} obstacles have to be out of the way first\n{}",
             blocking.len(),
             String::from_utf8_lossy(&told).trim_end()
         )));
     }
     if scene.items.is_empty() && scene.lost.is_empty() {
-        return Err(Stop::Failed(format!(
+        return Err(CommandError::Failed(format!(
             "nothing is selected in {}: {}",
             scene.way.from,
             scene.transfer.selection.words()
@@ -154,7 +158,7 @@ async fn drive(args: &RunArgs) -> Result<Outcome, Stop> {
     let accepted = args.accept.iter().map(|rule| rule.word());
     let accepted = accepted.fold(String::new(), |flags, word| flags + " --accept " + &word);
     let flags = format!("{}{}", args.ends.flags(), args.registry.flags());
-    let again = Again { flags, accepted };
+    let again = RerunFlags { flags, accepted };
     let driver = args.pace.driver(&*registry, scene);
     summary::finish(driver, &again, args.pace.actor.as_deref()).await
 }
@@ -162,9 +166,9 @@ async fn drive(args: &RunArgs) -> Result<Outcome, Stop> {
 /// Starts the transfer, or takes in what came later; what is reserved stays so.
 async fn opened(
     registry: &dyn Registry,
-    scene: &Scene,
+    scene: &TransferState,
     by: Option<&str>,
-) -> Result<Transfer, Stop> {
+) -> Result<Transfer, CommandError> {
     let transfer = &scene.transfer;
     let reserved = scene.items.iter().all(|item| {
         let claim = item.claim.as_ref();
@@ -190,8 +194,8 @@ async fn opened(
 }
 
 /// The registry was away for too long in the middle.
-pub(super) fn cut_off(error: &RegistryError, again: &str) -> Stop {
-    Stop::Unreachable(format!(
+pub(super) fn cut_off(error: &RegistryError, again: &str) -> CommandError {
+    CommandError::Unreachable(format!(
         "{error}\nWhat was done stays done, and nothing is in danger; go on with:\n  {again}"
     ))
 }

@@ -7,27 +7,27 @@ use kube::api::ApiResource;
 
 use crate::arm::{self, Identity, NextOwner};
 use crate::claim::{Record, Reservation};
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::registry::{Registry, Scope};
+use crate::registry::{ClaimScope, Registry};
 use crate::transfer::copy::{
     MADE_BY_ANNOTATION, POLICY_BEFORE_ANNOTATION, Target, copy_for, live_annotation,
 };
 use crate::transfer::order::{self, Row};
 use crate::transfer::{Ready, Seen, Step, Transfer, next};
 
-use super::end::{End, Names, Object, Objects};
-use super::fault::Fault;
-use super::found::{Found, all_kinds, reach, wanted_there};
+use super::end::{Endpoint, ReferenceNames, StoredObject, StoredObjects};
+use super::fault::CallError;
+use super::found::{TransferSelection, all_kinds, reach, wanted_there};
 
 /// One resource of a transfer, with its copies.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct TransferItem {
     pub(super) identity: Identity,
     pub(super) source_key: ObjectKey,
     pub(super) target_key: ObjectKey,
-    pub(super) source: Option<Object>,
-    pub(super) target: Option<Object>,
+    pub(super) source: Option<StoredObject>,
+    pub(super) target: Option<StoredObject>,
     /// Which resource the object at the target stands for.
     pub(super) target_identity: Option<Result<Identity, String>>,
     pub(super) claim: Option<Record>,
@@ -44,25 +44,25 @@ pub(super) struct Item {
 }
 
 /// A transfer, as it is found.
-pub(super) struct Scene {
+pub(super) struct TransferState {
     pub(super) transfer: Transfer,
     /// The way it leads now: back, where it is being undone.
     pub(super) way: Reservation,
-    pub(super) from: End,
-    pub(super) to: End,
-    pub(super) items: Vec<Item>,
+    pub(super) from: Endpoint,
+    pub(super) to: Endpoint,
+    pub(super) items: Vec<TransferItem>,
     /// Objects at the source of which nobody can tell which resource they stand for.
     pub(super) unresolved: Vec<(ObjectKey, String)>,
     /// Resources that are reserved for it, and of which neither end has a copy.
     pub(super) lost: Vec<Identity>,
     /// The objects at the target, of the kinds that matter.
-    pub(super) there: Objects,
+    pub(super) there: StoredObjects,
     /// The names of the target's secrets and ConfigMaps.
-    pub(super) names: Names,
+    pub(super) names: ReferenceNames,
 }
 
 /// A copy that is to be made, and what had to be stated in it.
-pub(super) struct Made {
+pub(super) struct NewCopy {
     pub(super) value: serde_json::Value,
     pub(super) resource: ApiResource,
     /// The policy annotation, where it is not the one that the source had.
@@ -71,7 +71,7 @@ pub(super) struct Made {
     pub(super) azure_name: Option<String>,
 }
 
-impl Scene {
+impl TransferState {
     /// Looks at both ends and the registry; changes nothing.
     ///
     /// # Errors
@@ -79,19 +79,19 @@ impl Scene {
     pub(super) async fn look(
         registry: &dyn Registry,
         transfer: Transfer,
-        mut from: End,
-        mut to: End,
-    ) -> Result<Self, Stop> {
+        mut from: Endpoint,
+        mut to: Endpoint,
+    ) -> Result<Self, CommandError> {
         let here = from.list(&all_kinds(&from, &to)).await.map_err(reach)?;
         from.learn_subscriptions(here.values())
             .await
             .map_err(reach)?;
         let way = transfer.reservation();
-        let mut found = Found::default();
+        let mut found = TransferSelection::default();
         if !transfer.turned {
             found.select(&transfer, &from, &here).await?;
         }
-        let scope = Scope::Reserved(Some(transfer.name.clone()));
+        let scope = ClaimScope::Reserved(Some(transfer.name.clone()));
         for known in registry.claims(&scope).await?.records {
             found
                 .claims
@@ -128,10 +128,13 @@ impl Scene {
     ///
     /// # Errors
     /// The registry did not answer.
-    pub(super) async fn lacks_reserved(&self, registry: &dyn Registry) -> Result<bool, Stop> {
+    pub(super) async fn lacks_reserved(
+        &self,
+        registry: &dyn Registry,
+    ) -> Result<bool, CommandError> {
         let items = self.items.iter().map(|item| &item.identity);
         let known: BTreeSet<&Identity> = items.chain(&self.lost).collect();
-        let scope = Scope::Reserved(Some(self.transfer.name.clone()));
+        let scope = ClaimScope::Reserved(Some(self.transfer.name.clone()));
         let claims = registry.claims(&scope).await?.records;
         Ok(claims
             .iter()
@@ -142,7 +145,7 @@ impl Scene {
     ///
     /// # Errors
     /// Something did not answer.
-    pub(super) async fn again(self, registry: &dyn Registry) -> Result<Self, Stop> {
+    pub(super) async fn again(self, registry: &dyn Registry) -> Result<Self, CommandError> {
         Self::look(registry, self.transfer, self.from, self.to).await
     }
 
@@ -150,14 +153,14 @@ impl Scene {
     ///
     /// # Errors
     /// The cluster did not answer.
-    pub(super) async fn relate_again(&mut self) -> Result<(), Fault> {
+    pub(super) async fn relate_again(&mut self) -> Result<(), CallError> {
         let here = self.from.list(&all_kinds(&self.from, &self.to)).await?;
         self.relate(&here);
         Ok(())
     }
 
     /// Keeps what an item's copy at the target is now.
-    pub(super) fn put_target(&mut self, at: usize, target: Option<Object>) {
+    pub(super) fn put_target(&mut self, at: usize, target: Option<StoredObject>) {
         let key = self.items[at].target_key.clone();
         let identity = target
             .as_ref()
@@ -177,13 +180,13 @@ impl Scene {
     }
 
     /// Finds each item's owner, and what else belongs to it.
-    fn relate(&mut self, here: &Objects) {
+    fn relate(&mut self, here: &StoredObjects) {
         let mut index: BTreeMap<&ObjectKey, usize> = BTreeMap::new();
         for (at, item) in self.items.iter().enumerate() {
             index.insert(&item.source_key, at);
             index.insert(&item.target_key, at);
         }
-        let owner_of = |end: &End, object: &Object| {
+        let owner_of = |end: &Endpoint, object: &StoredObject| {
             let owner = arm::next_owner(&end.kinds, &object.facts).ok();
             owner.and_then(|owner| match owner {
                 NextOwner::Object(key) => Some(key),
@@ -243,12 +246,12 @@ impl Scene {
     }
 
     /// What is next for an item, by what is known of it.
-    pub(super) fn step(&self, item: &Item) -> Step {
+    pub(super) fn step(&self, item: &TransferItem) -> Step {
         self.step_by(item, item.claim.as_ref())
     }
 
     /// What will be next for it once its claim is reserved, if nobody else has done so.
-    pub(super) fn planned(&self, item: &Item) -> Step {
+    pub(super) fn planned(&self, item: &TransferItem) -> Step {
         let claim = item.claim.as_ref().map(|claim| Record {
             reserved: claim.reserved.clone().or_else(|| Some(self.way.clone())),
             ..claim.clone()
@@ -256,8 +259,8 @@ impl Scene {
         self.step_by(item, claim.as_ref())
     }
 
-    fn step_by(&self, item: &Item, claim: Option<&Record>) -> Step {
-        let ours = |object: &Object| {
+    fn step_by(&self, item: &TransferItem, claim: Option<&Record>) -> Step {
+        let ours = |object: &StoredObject| {
             let made_by = object.annotation(MADE_BY_ANNOTATION);
             !self.way_is_back() || made_by == Some(self.transfer.name.as_str())
         };
@@ -282,7 +285,7 @@ impl Scene {
 
     /// Whether a copy at the target is reconciled there. Of one that is taken back to, it is not
     /// asked: whatever ASO did for it before, it does again.
-    pub(super) fn is_reconciled(&self, target: &Object) -> bool {
+    pub(super) fn is_reconciled(&self, target: &StoredObject) -> bool {
         self.way_is_back() || Ready::of(&target.value) == Ready::Yes
     }
 
@@ -293,7 +296,7 @@ impl Scene {
 
     /// The items as the order sees them.
     pub(super) fn rows(&self) -> Vec<Row> {
-        let row = |item: &Item| Row {
+        let row = |item: &TransferItem| Row {
             step: self.step(item),
             owner: item.owner,
             failed: item.failed.is_some(),
@@ -309,7 +312,7 @@ impl Scene {
     }
 
     /// How an item's kind is asked for, at both ends in the same version if there is one.
-    pub(super) fn resource(&self, item: &Item) -> Option<ApiResource> {
+    pub(super) fn resource(&self, item: &TransferItem) -> Option<ApiResource> {
         let key = &item.source_key;
         self.from
             .served
@@ -318,7 +321,7 @@ impl Scene {
 
     /// The copy that is to be made of an item at the target; for a person, why it would not be
     /// the same resource.
-    pub(super) fn made(&self, item: &Item) -> Result<Made, String> {
+    pub(super) fn made(&self, item: &TransferItem) -> Result<NewCopy, String> {
         let source = item.source.as_ref();
         let source = source.ok_or_else(|| "there is no copy at the source".to_owned())?;
         let resource = self.resource(item).ok_or_else(|| {
@@ -341,7 +344,7 @@ impl Scene {
         };
         let identity = |value: &serde_json::Value| {
             let (group, kind) = (&resource.group, &resource.kind);
-            let object = Object::new(value.clone(), group, kind, &self.to.place.namespace)
+            let object = StoredObject::new(value.clone(), group, kind, &self.to.place.namespace)
                 .ok_or_else(|| "it cannot be read".to_owned())?;
             self.identity_there(&object.facts)
         };
@@ -351,7 +354,7 @@ impl Scene {
             .filter(|policy| before.filter(|before| !before.is_empty()) != Some(policy));
         let found = identity(&plain);
         if found.as_ref() == Ok(&item.identity) {
-            return Ok(Made {
+            return Ok(NewCopy {
                 value: plain,
                 resource: resource.clone(),
                 policy: stated,
@@ -361,7 +364,7 @@ impl Scene {
         let name = item.identity.name();
         let named = value(Some(name));
         if source.facts.azure_name.is_none() && identity(&named).as_ref() == Ok(&item.identity) {
-            return Ok(Made {
+            return Ok(NewCopy {
                 value: named,
                 resource: resource.clone(),
                 policy: stated,
@@ -375,7 +378,7 @@ impl Scene {
     }
 
     /// The policy annotation with which an item's copy at the target is woken.
-    pub(super) fn woken(&self, item: &Item) -> Option<String> {
+    pub(super) fn woken(&self, item: &TransferItem) -> Option<String> {
         let (from, to) = (self.from.surroundings(), self.to.surroundings());
         let noted = item.target.as_ref();
         let noted = noted.and_then(|target| target.annotation(POLICY_BEFORE_ANNOTATION));
@@ -388,7 +391,7 @@ impl Scene {
 }
 
 /// The policy annotation that a copy had before it was parked for a transfer.
-pub(super) fn policy_before(object: &Object) -> Option<&str> {
+pub(super) fn policy_before(object: &StoredObject) -> Option<&str> {
     let noted = object.annotation(POLICY_BEFORE_ANNOTATION);
     noted.or(object.facts.annotations.policy.as_deref())
 }

@@ -10,16 +10,16 @@ const GROUP_SUFFIX: &str = ".azure.com";
 
 /// The kinds that a cluster serves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Served(BTreeMap<(String, String), Kind>);
+pub(super) struct ServedKinds(BTreeMap<(String, String), ServedKind>);
 
 #[derive(Clone, Debug, Default)]
-struct Kind {
+struct ServedKind {
     plural: String,
     /// Those people use first, in the server's order; ASO's own storage versions last.
     versions: Vec<String>,
 }
 
-impl Served {
+impl ServedKinds {
     /// Asks the API server.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl Served {
     }
 }
 
-impl Kind {
+impl ServedKind {
     fn resource(&self, group: &str, kind: &str, version: &str) -> ApiResource {
         ApiResource {
             group: group.to_owned(),
@@ -103,8 +103,8 @@ pub(super) mod tests {
     use super::*;
 
     /// A cluster that serves these: group, kind, versions.
-    pub(in crate::cli::drive) fn serving(kinds: &[(&str, &str, &[&str])]) -> Served {
-        let mut served = Served::default();
+    pub(in crate::cli::drive) fn serving(kinds: &[(&str, &str, &[&str])]) -> ServedKinds {
+        let mut served = ServedKinds::default();
         for (group, kind, versions) in kinds {
             for version in *versions {
                 served.add(group, kind, &format!("{}s", kind.to_lowercase()), version);
@@ -116,7 +116,7 @@ pub(super) mod tests {
     #[test]
     fn a_version_that_both_serve_is_taken_and_storage_versions_come_last() {
         let here = serving(&[("g", "K", &["v2storage", "v2", "v1"])]);
-        let version = |there: &Served| Some(here.common(there, "g", "K")?.version);
+        let version = |there: &ServedKinds| Some(here.common(there, "g", "K")?.version);
         assert_eq!(here.get("g", "K").unwrap().version, "v2");
         let both = serving(&[("g", "K", &["v1", "v2"])]);
         assert_eq!(version(&both).as_deref(), Some("v2"));

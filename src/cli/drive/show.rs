@@ -13,7 +13,7 @@ const LINE: Duration = Duration::from_secs(5);
 
 /// How many resources are how far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct ProgressCounts {
     /// How many there are.
     pub(super) all: usize,
     /// Parked at the source, and acknowledged.
@@ -28,7 +28,7 @@ pub(super) struct Counts {
     pub(super) trouble: usize,
 }
 
-impl Counts {
+impl ProgressCounts {
     /// In a line.
     pub(super) fn words(&self) -> String {
         let all = self.all;
@@ -44,27 +44,27 @@ impl Counts {
 }
 
 /// Shows it on standard error.
-pub(super) struct Show {
-    bars: Option<Bars>,
-    last: Mutex<Option<(Instant, Counts)>>,
+pub(super) struct ProgressDisplay {
+    bars: Option<ProgressBars>,
+    last: Mutex<Option<(Instant, ProgressCounts)>>,
 }
 
-struct Bars {
+struct ProgressBars {
     all: MultiProgress,
     /// Parked, live, gone.
     steps: [ProgressBar; 3],
 }
 
-impl Show {
+impl ProgressDisplay {
     pub(super) fn new() -> Self {
         Self {
-            bars: std::io::stderr().is_terminal().then(Bars::new),
+            bars: std::io::stderr().is_terminal().then(ProgressBars::new),
             last: Mutex::default(),
         }
     }
 
     /// So far it is.
-    pub(super) fn progress(&self, counts: Counts) {
+    pub(super) fn progress(&self, counts: ProgressCounts) {
         if let Some(bars) = &self.bars {
             let done = [counts.parked, counts.live, counts.gone];
             for (bar, done) in bars.steps.iter().zip(done) {
@@ -82,7 +82,7 @@ impl Show {
             return;
         };
         let told = last.as_ref();
-        let ended = |of: fn(&Counts) -> usize| {
+        let ended = |of: fn(&ProgressCounts) -> usize| {
             of(&counts) == counts.all && told.is_none_or(|(_, told)| of(told) != told.all)
         };
         let step = ended(|c| c.parked) || ended(|c| c.live) || ended(|c| c.gone);
@@ -122,7 +122,7 @@ impl Show {
     }
 }
 
-impl Bars {
+impl ProgressBars {
     fn new() -> Self {
         let all = MultiProgress::new();
         let steps = ["1 park", "3 apply", "4 delete"].map(|name| {
@@ -146,11 +146,11 @@ mod tests {
 
     #[test]
     fn progress_in_a_line() {
-        let mut counts = Counts {
+        let mut counts = ProgressCounts {
             all: 10,
             parked: 7,
             live: 3,
-            ..Counts::default()
+            ..ProgressCounts::default()
         };
         assert_eq!(counts.words(), "parked 7/10, live 3/10, gone 0/10");
         counts.trouble = 1;

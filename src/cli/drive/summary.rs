@@ -4,18 +4,18 @@ use std::time::Instant;
 
 use crate::cli::Outcome;
 use crate::cli::claims::actor;
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 use crate::registry::transfers;
 use crate::transfer::Deed;
 
-use super::driver::{Driver, troubles};
+use super::driver::{TransferDriver, troubles};
 use super::run::cut_off;
 
 /// How many resources are named that did not arrive.
 const NAMED: usize = 20;
 
 /// How the same command is given again.
-pub(super) struct Again {
+pub(super) struct RerunFlags {
     /// The flags that lead to the same clusters and registry.
     pub(super) flags: String,
     /// Those that say what was accepted.
@@ -27,10 +27,10 @@ pub(super) struct Again {
 /// # Errors
 /// The registry was away for too long.
 pub(super) async fn finish(
-    mut driver: Driver<'_>,
-    again: &Again,
+    mut driver: TransferDriver<'_>,
+    again: &RerunFlags,
     by: Option<&str>,
-) -> Result<Outcome, Stop> {
+) -> Result<Outcome, CommandError> {
     let began = Instant::now();
     let name = driver.scene.transfer.name.clone();
     let back = driver.scene.way_is_back();

@@ -9,15 +9,15 @@ use clap::Args;
 use crate::claim::Why;
 use crate::cli::Outcome;
 use crate::cli::claims::actor;
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cli::transfer::named;
 use crate::registry::transfers;
 use crate::transfer::{Deed, Phase};
 
-use super::args::EndsArgs;
+use super::args::EndpointArgs;
 use super::run::PaceArgs;
-use super::scene::Scene;
-use super::summary::{self, Again};
+use super::scene::TransferState;
+use super::summary::{self, RerunFlags};
 
 /// What to undo.
 #[derive(Args)]
@@ -28,7 +28,7 @@ pub(in crate::cli) struct UndoArgs {
     #[arg(long, value_name = "TEXT", env = "ASO_GUARD_REASON")]
     reason: Option<String>,
     #[command(flatten)]
-    ends: EndsArgs,
+    ends: EndpointArgs,
     #[command(flatten)]
     pace: PaceArgs,
     #[command(flatten)]
@@ -37,15 +37,15 @@ pub(in crate::cli) struct UndoArgs {
 
 /// Undoes, and says how it ended.
 pub(in crate::cli) async fn run(args: &UndoArgs) -> Outcome {
-    drive(args).await.unwrap_or_else(Stop::tell)
+    drive(args).await.unwrap_or_else(CommandError::tell)
 }
 
-async fn drive(args: &UndoArgs) -> Result<Outcome, Stop> {
+async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
     let name = named(&args.name)?;
     let registry = args.registry.open().await?;
     let known = registry.transfer(&name).await?;
     let Some(known) = known.map(|known| known.record) else {
-        return Err(Stop::Failed(format!(
+        return Err(CommandError::Failed(format!(
             "there is no transfer {name}; see: aso-guard transfer list{}",
             args.registry.flags()
         )));
@@ -61,7 +61,7 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, Stop> {
             return Ok(Outcome::Fine);
         }
         (Phase::Finished | Phase::Closing, false) => {
-            return Err(Stop::Failed(format!(
+            return Err(CommandError::Failed(format!(
                 "transfer {name} is finished. To move everything back, start another one: \
                  aso-guard transfer run {name}-back --from {} --to {}{}",
                 known.to,
@@ -85,8 +85,8 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, Stop> {
         let opened = transfers::turn(&*registry, &name, &entry).await?;
         opened.transfer
     };
-    let scene = Scene::look(&*registry, turned, ends.to, ends.from).await?;
-    let again = Again {
+    let scene = TransferState::look(&*registry, turned, ends.to, ends.from).await?;
+    let again = RerunFlags {
         flags: format!("{}{}", args.ends.flags(), args.registry.flags()),
         accepted: String::new(),
     };

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::arm::Identity;
 use crate::claim::{Place, TransferName, Why};
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 use crate::registry::Registry;
 use crate::transfer::{Selection, Transfer};
 
@@ -54,7 +54,7 @@ impl WantedArgs {
         &self,
         registry: &dyn Registry,
         name: &TransferName,
-    ) -> Result<(Transfer, bool), Stop> {
+    ) -> Result<(Transfer, bool), CommandError> {
         let known = registry.transfer(name).await?;
         let Some(known) = known else {
             return Ok((self.described(name)?, false));
@@ -66,7 +66,7 @@ impl WantedArgs {
                 (one.from.clone(), one.to.clone(), selection)
             };
             if same(&described) != same(&known.record) {
-                return Err(Stop::Usage(format!(
+                return Err(CommandError::Usage(format!(
                     "transfer {name} was started otherwise: from {} to {}, {}. Leave the flags \
                      away to go on with it, or choose another name",
                     known.record.from,
@@ -79,7 +79,7 @@ impl WantedArgs {
     }
 
     /// The transfer that is described here; all problems at once.
-    fn described(&self, name: &TransferName) -> Result<Transfer, Stop> {
+    fn described(&self, name: &TransferName) -> Result<Transfer, CommandError> {
         let mut problems = Vec::new();
         let mut place = |flag: &str, text: &Option<String>| match text {
             None => {
@@ -122,7 +122,7 @@ impl WantedArgs {
                 transfer.why = why.flatten();
                 Ok(transfer)
             }
-            _ => Err(Stop::Usage(format!(
+            _ => Err(CommandError::Usage(format!(
                 "cannot tell what to move:\n  {}",
                 problems.join("\n  ")
             ))),
@@ -144,7 +144,7 @@ mod tests {
 
     fn usage(args: &WantedArgs) -> String {
         match args.described(&"t".parse().unwrap()) {
-            Err(Stop::Usage(words)) => words,
+            Err(CommandError::Usage(words)) => words,
             _ => panic!("it was taken"),
         }
     }
@@ -185,6 +185,6 @@ mod tests {
             ..args()
         };
         let refused = other.transfer(&registry, &name).await;
-        assert!(matches!(refused, Err(Stop::Usage(words)) if words.contains("otherwise")));
+        assert!(matches!(refused, Err(CommandError::Usage(words)) if words.contains("otherwise")));
     }
 }

@@ -18,7 +18,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::claim::MemberName;
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 use crate::object::text::quoted;
 
 /// The namespace of the members' service accounts.
@@ -44,7 +44,7 @@ pub(super) struct AddArgs {
     days: u16,
 }
 
-pub(super) async fn run(args: &AddArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(args: &AddArgs, out: &mut impl Write) -> Result<(), CommandError> {
     match (&args.hub, &args.out) {
         (Some(hub), Some(file)) => make(args, hub, file, out).await?,
         _ => print(args, out)?,

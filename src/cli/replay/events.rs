@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::check::Place;
+use crate::check::Location;
 
 /// A request that an API server carried out.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
+pub(super) struct AuditEvent {
     pub(super) at: Timestamp,
     pub(super) verb: String,
     pub(super) user: Value,
@@ -18,12 +18,12 @@ pub(super) struct Event {
     pub(super) named: (String, String),
     /// What the API server answered with: the object as it is stored.
     pub(super) answer: Value,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 /// Why an entry tells nothing that could be replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Skipped {
+pub(super) enum SkippedEntry {
     /// It is none of a change of an ASO object or a namespace, or one that failed.
     NotOfInterest,
     /// It has no object in it: its level is below `RequestResponse`.
@@ -57,14 +57,14 @@ pub(super) fn entries(text: &str) -> Vec<(u32, Option<Value>)> {
 ///
 /// # Errors
 /// Why it is skipped.
-pub(super) fn event(entry: Value, place: Place) -> Result<Event, Skipped> {
-    let event = unpacked(entry).ok_or(Skipped::NoEvent)?;
+pub(super) fn event(entry: Value, place: Location) -> Result<AuditEvent, SkippedEntry> {
+    let event = unpacked(entry).ok_or(SkippedEntry::NoEvent)?;
     let text = |path: &str| {
         let found = event.pointer(path).and_then(Value::as_str);
         found.unwrap_or_default().to_owned()
     };
     if text("/verb").is_empty() {
-        return Err(Skipped::NoEvent);
+        return Err(SkippedEntry::NoEvent);
     }
     let group = text("/objectRef/apiGroup");
     let is_ours = group.ends_with(".azure.com")
@@ -82,16 +82,16 @@ pub(super) fn event(entry: Value, place: Place) -> Result<Event, Skipped> {
     let succeeded = code.is_none_or(|code| (200..300).contains(&code));
     let counts = matches!(&*subresource, "" | "status" | "finalize");
     if !(is_ours && ended && changes && !dry && succeeded && counts) {
-        return Err(Skipped::NotOfInterest);
+        return Err(SkippedEntry::NotOfInterest);
     }
     let at = [text("/requestReceivedTimestamp"), text("/stageTimestamp")];
     let at = at.iter().find_map(|at| at.parse().ok());
-    let at = at.ok_or(Skipped::NoEvent)?;
+    let at = at.ok_or(SkippedEntry::NoEvent)?;
     let answer = event.get("responseObject").cloned().unwrap_or_default();
     if answer.is_null() {
-        return Err(Skipped::TooLittle);
+        return Err(SkippedEntry::TooLittle);
     }
-    Ok(Event {
+    Ok(AuditEvent {
         at,
         verb: text("/verb"),
         user: event.get("user").cloned().unwrap_or_default(),
@@ -149,7 +149,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::check::Mark;
+    use crate::check::Position;
 
     fn audit_event() -> Value {
         json!({
@@ -163,12 +163,12 @@ mod tests {
         })
     }
 
-    fn read(entry: Value) -> Result<Event, Skipped> {
+    fn read(entry: Value) -> Result<AuditEvent, SkippedEntry> {
         event(
             entry,
-            Place {
+            Location {
                 file: "audit.log".into(),
-                at: Mark::START,
+                at: Position::START,
             },
         )
     }
@@ -191,17 +191,17 @@ mod tests {
     }
 
     #[rstest]
-    #[case("verb", json!("get"), Skipped::NotOfInterest)]
-    #[case("responseStatus", json!({"code": 403}), Skipped::NotOfInterest)]
-    #[case("stage", json!("RequestReceived"), Skipped::NotOfInterest)]
-    #[case("requestURI", json!("/x?dryRun=All"), Skipped::NotOfInterest)]
-    #[case("objectRef", json!({"apiGroup": "apps"}), Skipped::NotOfInterest)]
-    #[case("responseObject", Value::Null, Skipped::TooLittle)]
-    #[case("verb", Value::Null, Skipped::NoEvent)]
+    #[case("verb", json!("get"), SkippedEntry::NotOfInterest)]
+    #[case("responseStatus", json!({"code": 403}), SkippedEntry::NotOfInterest)]
+    #[case("stage", json!("RequestReceived"), SkippedEntry::NotOfInterest)]
+    #[case("requestURI", json!("/x?dryRun=All"), SkippedEntry::NotOfInterest)]
+    #[case("objectRef", json!({"apiGroup": "apps"}), SkippedEntry::NotOfInterest)]
+    #[case("responseObject", Value::Null, SkippedEntry::TooLittle)]
+    #[case("verb", Value::Null, SkippedEntry::NoEvent)]
     fn what_tells_nothing_is_skipped(
         #[case] field: &str,
         #[case] value: Value,
-        #[case] why: Skipped,
+        #[case] why: SkippedEntry,
     ) {
         let mut event = audit_event();
         event[field] = value;

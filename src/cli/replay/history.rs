@@ -10,37 +10,37 @@ use serde_json::{Value, json};
 use crate::admission::Verdict;
 use crate::admission::review;
 use crate::arm::Identity;
-use crate::check::{Finding, Level, Place, Related, Rule};
+use crate::check::{Finding, Level, Location, Related, Rule};
 use crate::claim::{ClaimState, CopyRef, MemberName};
 use crate::cluster::FollowUp as _;
 use crate::object::ObjectKey;
 use crate::object::text::printable;
-use crate::object::wire::Object;
+use crate::object::wire::WireObject;
 use crate::registry::Registry as _;
 use crate::registry::memory::MemoryRegistry;
 
-use super::events::Event;
-use super::stage::Stage;
+use super::events::AuditEvent;
+use super::stage::SimulatedMember;
 
 /// The clusters and their registry, as far as the logs have been read.
-pub(super) struct History {
+pub(super) struct ReplayedHistory {
     pub(super) registry: Arc<MemoryRegistry>,
-    pub(super) members: BTreeMap<MemberName, Member>,
+    pub(super) members: BTreeMap<MemberName, ReplayedMember>,
     pub(super) found: Vec<Finding>,
-    pub(super) counts: Counts,
-    conflicts: BTreeMap<Identity, Conflict>,
+    pub(super) counts: ReplayCounts,
+    conflicts: BTreeMap<Identity, OpenConflict>,
 }
 
 /// One cluster.
-pub(super) struct Member {
-    pub(super) stage: Stage,
+pub(super) struct ReplayedMember {
+    pub(super) stage: SimulatedMember,
     /// The objects as they were last seen.
     seen: BTreeMap<ObjectKey, Value>,
 }
 
 /// How many there were.
 #[derive(Default)]
-pub(super) struct Counts {
+pub(super) struct ReplayCounts {
     pub(super) asked: usize,
     pub(super) refused: usize,
     pub(super) conflicts: usize,
@@ -48,14 +48,14 @@ pub(super) struct Counts {
 }
 
 /// A resource that is live in several places.
-struct Conflict {
+struct OpenConflict {
     since: Timestamp,
-    place: Place,
+    place: Location,
     copies: BTreeSet<CopyRef>,
 }
 
-impl Member {
-    pub(super) fn new(stage: Stage) -> Self {
+impl ReplayedMember {
+    pub(super) fn new(stage: SimulatedMember) -> Self {
         Self {
             stage,
             seen: BTreeMap::new(),
@@ -63,13 +63,13 @@ impl Member {
     }
 }
 
-impl History {
+impl ReplayedHistory {
     pub(super) fn new(registry: Arc<MemoryRegistry>) -> Self {
         Self {
             registry,
             members: BTreeMap::new(),
             found: Vec::new(),
-            counts: Counts::default(),
+            counts: ReplayCounts::default(),
             conflicts: BTreeMap::new(),
         }
     }
@@ -81,7 +81,7 @@ impl History {
     pub(super) async fn was_there(
         &mut self,
         member: &MemberName,
-        event: &Event,
+        event: &AuditEvent,
     ) -> anyhow::Result<()> {
         for object in objects(&event.answer) {
             self.becomes(member, event, object).await?;
@@ -93,7 +93,11 @@ impl History {
     ///
     /// # Errors
     /// None of a registry in memory.
-    pub(super) async fn play(&mut self, member: &MemberName, event: &Event) -> anyhow::Result<()> {
+    pub(super) async fn play(
+        &mut self,
+        member: &MemberName,
+        event: &AuditEvent,
+    ) -> anyhow::Result<()> {
         let deletes = event.verb.starts_with("delete");
         let mut objects: Vec<&Value> = objects(&event.answer).collect();
         let last = self.last(member, event);
@@ -107,7 +111,7 @@ impl History {
     }
 
     /// The object that a DELETE named, where its answer does not show it.
-    fn last(&self, member: &MemberName, event: &Event) -> Option<Value> {
+    fn last(&self, member: &MemberName, event: &AuditEvent) -> Option<Value> {
         let (namespace, name) = &event.named;
         let seen = self.members.get(member)?.seen.iter();
         let mut seen = seen.filter(|(key, _)| {
@@ -121,7 +125,7 @@ impl History {
     async fn change(
         &mut self,
         member: &MemberName,
-        event: &Event,
+        event: &AuditEvent,
         object: &Value,
         deletes: bool,
     ) -> anyhow::Result<()> {
@@ -158,7 +162,7 @@ impl History {
         self.becomes(member, event, object).await
     }
 
-    fn tell(&mut self, event: &Event, found: Option<Finding>, verdict: &Verdict) {
+    fn tell(&mut self, event: &AuditEvent, found: Option<Finding>, verdict: &Verdict) {
         self.counts.refused += usize::from(!verdict.allowed);
         let user = printable(event.user["username"].as_str().unwrap_or("somebody"), 100);
         self.found.extend(found.map(|found| Finding {
@@ -171,7 +175,7 @@ impl History {
     async fn becomes(
         &mut self,
         member: &MemberName,
-        event: &Event,
+        event: &AuditEvent,
         object: &Value,
     ) -> anyhow::Result<()> {
         let (Some(key), Some(at)) = (key_of(event, object), self.members.get_mut(member)) else {
@@ -198,7 +202,7 @@ impl History {
             let inside = crate::cluster::Cluster::in_namespace(&*at.stage.cluster, &key.name);
             watched.extend(inside.iter().map(|object| object.key.clone()));
         }
-        let claims_of = |stage: &Stage| -> Vec<Identity> {
+        let claims_of = |stage: &SimulatedMember| -> Vec<Identity> {
             let claims = watched
                 .iter()
                 .filter_map(|key| stage.observer.claims_of(key));
@@ -222,7 +226,7 @@ impl History {
     }
 
     /// Whether a resource is in conflict now, and was before.
-    async fn look(&mut self, identity: Identity, event: &Event) -> anyhow::Result<()> {
+    async fn look(&mut self, identity: Identity, event: &AuditEvent) -> anyhow::Result<()> {
         let record = self
             .registry
             .claim(&identity)
@@ -231,7 +235,7 @@ impl History {
         let record = record.filter(|record| record.state() == ClaimState::Conflict);
         match (record, self.conflicts.remove(&identity)) {
             (Some(record), known) => {
-                let mut conflict = known.unwrap_or_else(|| Conflict {
+                let mut conflict = known.unwrap_or_else(|| OpenConflict {
                     since: event.at,
                     place: event.place.clone(),
                     copies: BTreeSet::new(),
@@ -253,7 +257,13 @@ impl History {
         }
     }
 
-    fn conflict(&mut self, identity: &Identity, conflict: Conflict, to: Timestamp, ended: bool) {
+    fn conflict(
+        &mut self,
+        identity: &Identity,
+        conflict: OpenConflict,
+        to: Timestamp,
+        ended: bool,
+    ) {
         let lasted = to.duration_since(conflict.since);
         self.counts.conflicts += 1;
         self.counts.longest = self.counts.longest.max(lasted);
@@ -318,7 +328,7 @@ pub(super) fn is_new(object: &Value) -> bool {
 }
 
 /// Which object it is. Items of a list do not say their kind: their list does.
-pub(super) fn key_of(event: &Event, object: &Value) -> Option<ObjectKey> {
+pub(super) fn key_of(event: &AuditEvent, object: &Value) -> Option<ObjectKey> {
     let text = |path: &str| object.pointer(path).and_then(Value::as_str);
     let of_list = event.answer["kind"]
         .as_str()
@@ -339,7 +349,7 @@ pub(super) fn key_of(event: &Event, object: &Value) -> Option<ObjectKey> {
 
 /// Where an object's subscription was written down by ASO.
 pub(super) fn known_subscription(object: &Value) -> Option<String> {
-    let object: Object = serde_json::from_value(object.clone()).ok()?;
+    let object: WireObject = serde_json::from_value(object.clone()).ok()?;
     let facts = object.into_facts("", "", "");
     let written = [facts.annotations.resource_id, facts.status_id];
     let found = written
@@ -350,7 +360,7 @@ pub(super) fn known_subscription(object: &Value) -> Option<String> {
 }
 
 fn review_of(
-    event: &Event,
+    event: &AuditEvent,
     operation: &str,
     key: &ObjectKey,
     object: Option<&Value>,

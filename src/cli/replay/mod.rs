@@ -12,17 +12,17 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::check::{Cluster, Mark, Place};
+use crate::check::{CheckedCluster, Location, Position};
 use crate::claim::MemberName;
 use crate::registry::memory::MemoryRegistry;
 
 use super::Outcome;
-use super::check::{ClusterArgs, Files, Plan, Planned, read};
+use super::check::{CheckPlan, ClusterArgs, PlannedCluster, SourceFiles, read};
 use super::report::Report;
 use super::terminal::Style;
-use events::{Event, Skipped};
-use history::{History, Member};
-use stage::Stage;
+use events::{AuditEvent, SkippedEntry};
+use history::{ReplayedHistory, ReplayedMember};
+use stage::SimulatedMember;
 
 /// What stands for a subscription that nothing tells: one for all.
 const SOME_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
@@ -69,16 +69,16 @@ async fn replay(args: &ReplayArgs) -> Result<Outcome, String> {
         logs.extend(files.split(',').map(|file| (name.clone(), file)));
     }
     let members: BTreeSet<MemberName> = logs.iter().map(|(name, _)| name.clone()).collect();
-    let plan =
-        Plan::of(&args.clusters, members.iter(), None).map_err(|problems| problems.to_string())?;
+    let plan = CheckPlan::of(&args.clusters, members.iter(), None)
+        .map_err(|problems| problems.to_string())?;
     let mut report = Report::new(Timestamp::now());
-    let mut told = Told::default();
+    let mut told = AuditLogs::default();
     for (member, file) in &logs {
         told.read(member, Path::new(file))?;
     }
     told.events.sort_by_key(|(_, event)| event.at);
-    let mut files = Files::default();
-    let mut history = History::new(Arc::new(MemoryRegistry::new()));
+    let mut files = SourceFiles::default();
+    let mut history = ReplayedHistory::new(Arc::new(MemoryRegistry::new()));
     for mut planned in plan.clusters {
         let name = planned.settings.name.clone();
         let assumed = know_subscriptions(&mut planned, &told.events);
@@ -109,18 +109,25 @@ async fn replay(args: &ReplayArgs) -> Result<Outcome, String> {
     Ok(report.outcome())
 }
 
-async fn set(history: &mut History, cluster: Cluster, report: &mut Report) -> anyhow::Result<()> {
+async fn set(
+    history: &mut ReplayedHistory,
+    cluster: CheckedCluster,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let name = cluster.name().clone();
     report
         .clusters
         .push((name.to_string(), cluster.objects().count()));
-    let stage = Stage::set(cluster, history.registry.clone(), &[]).await?;
-    history.members.insert(name, Member::new(stage));
+    let stage = SimulatedMember::set(cluster, history.registry.clone(), &[]).await?;
+    history.members.insert(name, ReplayedMember::new(stage));
     Ok(())
 }
 
 /// What was there before the logs begin, then all that they tell, in the order of time.
-async fn play(history: &mut History, events: &[(MemberName, Event)]) -> anyhow::Result<()> {
+async fn play(
+    history: &mut ReplayedHistory,
+    events: &[(MemberName, AuditEvent)],
+) -> anyhow::Result<()> {
     let mut met = BTreeSet::new();
     for (member, event) in events {
         let key = history::key_of(event, &event.answer);
@@ -141,30 +148,30 @@ async fn play(history: &mut History, events: &[(MemberName, Event)]) -> anyhow::
 
 /// The events of all logs, and how much in them told nothing.
 #[derive(Default)]
-struct Told {
-    events: Vec<(MemberName, Event)>,
+struct AuditLogs {
+    events: Vec<(MemberName, AuditEvent)>,
     too_little: usize,
     no_events: usize,
 }
 
-impl Told {
+impl AuditLogs {
     fn read(&mut self, member: &MemberName, file: &Path) -> Result<(), String> {
         let shown = file.display().to_string();
         let text = std::fs::read_to_string(file).map_err(|error| format!("  {shown}: {error}"))?;
         let name: Arc<str> = crate::object::text::printable(&shown, usize::MAX).into();
         for (line, entry) in events::entries(&text) {
-            let place = Place {
+            let place = Location {
                 file: name.clone(),
-                at: Mark { line, column: 1 },
+                at: Position { line, column: 1 },
             };
             match entry
-                .ok_or(Skipped::NoEvent)
+                .ok_or(SkippedEntry::NoEvent)
                 .and_then(|entry| events::event(entry, place))
             {
                 Ok(event) => self.events.push((member.clone(), event)),
-                Err(Skipped::NotOfInterest) => {}
-                Err(Skipped::TooLittle) => self.too_little += 1,
-                Err(Skipped::NoEvent) => self.no_events += 1,
+                Err(SkippedEntry::NotOfInterest) => {}
+                Err(SkippedEntry::TooLittle) => self.too_little += 1,
+                Err(SkippedEntry::NoEvent) => self.no_events += 1,
             }
         }
         Ok(())
@@ -184,7 +191,7 @@ impl Told {
     }
 }
 
-fn summary(history: &History) -> String {
+fn summary(history: &ReplayedHistory) -> String {
     let counts = &history.counts;
     let longest = match counts.conflicts {
         0 => String::new(),
@@ -198,7 +205,7 @@ fn summary(history: &History) -> String {
 
 /// States what ASO wrote down of subscriptions, where nothing else is stated; gives whether
 /// something had to be assumed.
-fn know_subscriptions(planned: &mut Planned, events: &[(MemberName, Event)]) -> bool {
+fn know_subscriptions(planned: &mut PlannedCluster, events: &[(MemberName, AuditEvent)]) -> bool {
     let settings = &mut planned.settings;
     let own = events.iter().filter(|(member, _)| *member == settings.name);
     let mut known: BTreeMap<(String, Option<String>), String> = BTreeMap::new();

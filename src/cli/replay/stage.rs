@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use crate::admission::review::Request;
 use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, Verdict};
-use crate::check::{Cluster, Finding, Level, Place, Rule};
+use crate::check::{CheckedCluster, Finding, Level, Location, Rule};
 use crate::claim::{CopyRef, Record};
-use crate::cluster::member::{Membership, Report};
+use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::memory::{MemoryCluster, credential};
 use crate::cluster::observer::Observer;
-use crate::object::wire::Namespace;
+use crate::object::wire::WireNamespace;
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::memory::MemoryRegistry;
-use crate::resolve::{NAMESPACE_SECRET, Secret};
-use crate::telemetry::Silent;
+use crate::resolve::{NAMESPACE_SECRET, SecretLookup};
+use crate::telemetry::NoNotices;
 
 /// How long one verdict may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,25 +25,25 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const CLAIM_DEADLINE: Duration = Duration::from_secs(90);
 
 /// A member in memory.
-pub(in crate::cli) struct Stage {
+pub(in crate::cli) struct SimulatedMember {
     guard: Guard,
     pub(super) cluster: Arc<MemoryCluster>,
     pub(super) observer: Arc<Observer>,
     /// What is stated, or among the manifests.
-    own: Cluster,
+    own: CheckedCluster,
     /// The subscriptions that claims tell of: of objects, and of namespaces.
     of_objects: BTreeMap<ObjectKey, String>,
     of_namespaces: BTreeMap<Arc<str>, String>,
 }
 
-impl Stage {
+impl SimulatedMember {
     /// A member with the objects of `own`, each with the claim that its observer would have made.
     /// `records`: what the registry has of it.
     ///
     /// # Errors
     /// None of a registry in memory.
     pub(in crate::cli) async fn set(
-        own: Cluster,
+        own: CheckedCluster,
         registry: Arc<MemoryRegistry>,
         records: &[Record],
     ) -> anyhow::Result<Self> {
@@ -53,7 +53,9 @@ impl Stage {
             mode: "".into(),
             cluster: "".into(),
         };
-        membership.write(&*registry, &Report::default()).await?;
+        membership
+            .write(&*registry, &MemberReport::default())
+            .await?;
         let (mut of_objects, mut of_namespaces) = (BTreeMap::new(), BTreeMap::new());
         for record in records {
             for copy in record.copies.keys().filter(|copy| copy.member == member) {
@@ -86,7 +88,7 @@ impl Stage {
                 on_unresolved: OnUnresolved::Warn,
                 claim_deadline: CLAIM_DEADLINE,
             },
-            notices: Arc::new(Silent),
+            notices: Arc::new(NoNotices),
             metrics: Metrics::default(),
             privileges: Privileges::default(),
         };
@@ -157,7 +159,7 @@ impl Stage {
             (Ok(known), _, _) => credential(&known),
             (Err(_), Some(claimed), _) => credential(claimed),
             // Where the secret that is named is not known, ASO takes no other one.
-            (Err(unknown), None, Some(_)) => Secret::Unreadable(unknown.why),
+            (Err(unknown), None, Some(_)) => SecretLookup::Unreadable(unknown.why),
             (Err(_), None, None) => match self.of_namespaces.get(&key.namespace) {
                 Some(claimed) => credential(claimed),
                 None => return,
@@ -173,7 +175,7 @@ impl Stage {
     /// None of a registry in memory.
     pub(in crate::cli) async fn happen(&self, request: &Request<'_>) -> anyhow::Result<()> {
         if is_namespace(request) {
-            if let Ok((_, Some(now))) = request.both::<Namespace>() {
+            if let Ok((_, Some(now))) = request.both::<WireNamespace>() {
                 self.cluster.set_namespace_policy(now.name(), now.policy());
                 let objects = crate::cluster::Cluster::in_namespace(&*self.cluster, now.name());
                 for object in objects {
@@ -205,7 +207,7 @@ impl Stage {
     pub(in crate::cli) fn finding(
         &self,
         request: &Request<'_>,
-        place: Place,
+        place: Location,
         verdict: &Verdict,
     ) -> Option<Finding> {
         let (rule, level, words) = match (verdict.allowed, verdict.warnings.is_empty()) {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::check::{Finding, Place};
+use crate::check::{Finding, Location};
 
 use super::Report;
 
@@ -40,7 +40,7 @@ pub(super) fn page(report: &Report, out: &mut impl Write) -> io::Result<()> {
 
 fn row(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
     let level = finding.level.as_str();
-    let place = finding.place.as_ref().map(Place::to_string);
+    let place = finding.place.as_ref().map(Location::to_string);
     let place = place.or_else(|| finding.copy.as_ref().map(ToString::to_string));
     let mut words = escaped(&finding.message);
     if !finding.next.is_empty() {

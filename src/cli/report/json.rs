@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::check::{Finding, Place, Seen};
+use crate::check::{CheckedObject, Finding, Location};
 use crate::claim::CopyRef;
 
 use super::Report;
@@ -30,7 +30,7 @@ pub(super) fn report(report: &Report) -> Value {
     all
 }
 
-fn seen(seen: &Seen) -> Value {
+fn seen(seen: &CheckedObject) -> Value {
     json!({
         "object": object(&seen.copy),
         "place": seen.place.as_ref().map(place),
@@ -61,7 +61,7 @@ fn finding(finding: &Finding) -> Value {
     })
 }
 
-fn place(place: &Place) -> Value {
+fn place(place: &Location) -> Value {
     json!({
         "file": &*place.file,
         "line": place.at.line,

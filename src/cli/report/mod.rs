@@ -10,15 +10,15 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 
-use crate::check::{Checked, Compared, Finding, Level, Place, Rule, Seen};
+use crate::check::{CheckResult, CheckedObject, ComparisonSummary, Finding, Level, Location, Rule};
 
 use super::Outcome;
 use super::output::yaml;
-use super::terminal::{Paint, Style, plain};
+use super::terminal::{Emphasis, Style, plain};
 
 /// The forms of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Form {
+pub(super) enum ReportFormat {
     /// For people.
     Table,
     /// All of it, for programs.
@@ -45,9 +45,9 @@ pub(super) struct Report {
     /// The clusters, and how many objects each has.
     pub(super) clusters: Vec<(String, usize)>,
     /// How well they could be compared.
-    pub(super) compared: Compared,
+    pub(super) compared: ComparisonSummary,
     /// Every object and what it stands for, where that is asked for.
-    pub(super) objects: Option<Vec<Seen>>,
+    pub(super) objects: Option<Vec<CheckedObject>>,
     /// Whether all that was to be looked at could be.
     pub(super) complete: bool,
     /// When it was made.
@@ -62,7 +62,7 @@ impl Report {
         Self {
             findings: Vec::new(),
             clusters: Vec::new(),
-            compared: Compared::default(),
+            compared: ComparisonSummary::default(),
             objects: None,
             complete: true,
             at,
@@ -71,7 +71,7 @@ impl Report {
     }
 
     /// Adds what a check came to.
-    pub(super) fn add(&mut self, checked: Checked) {
+    pub(super) fn add(&mut self, checked: CheckResult) {
         self.findings.extend(checked.findings);
         self.compared = checked.compared;
     }
@@ -155,20 +155,20 @@ impl Report {
     /// Writes the report.
     pub(super) fn write(
         &mut self,
-        form: Form,
+        form: ReportFormat,
         style: Style,
         out: &mut impl Write,
     ) -> io::Result<()> {
         self.clean();
         match form {
-            Form::Table => self.table(style, out),
-            Form::Json => writeln!(out, "{:#}", json::report(self)),
-            Form::Yaml => yaml(&json::report(self), out),
-            Form::Sarif => writeln!(out, "{:#}", sarif::log(self)),
-            Form::Github => github::annotations(self, out),
-            Form::Policyreport => documents(&policy_report::policy_reports(self), out),
-            Form::Openreports => documents(&policy_report::open_reports(self), out),
-            Form::Html => html::page(self, out),
+            ReportFormat::Table => self.table(style, out),
+            ReportFormat::Json => writeln!(out, "{:#}", json::report(self)),
+            ReportFormat::Yaml => yaml(&json::report(self), out),
+            ReportFormat::Sarif => writeln!(out, "{:#}", sarif::log(self)),
+            ReportFormat::Github => github::annotations(self, out),
+            ReportFormat::Policyreport => documents(&policy_report::policy_reports(self), out),
+            ReportFormat::Openreports => documents(&policy_report::open_reports(self), out),
+            ReportFormat::Html => html::page(self, out),
         }
     }
 
@@ -182,9 +182,9 @@ impl Report {
             let rows = self.findings.iter().map(row).collect();
             let head = ["LEVEL", "RULE", "WHERE", "FINDING"];
             let table = style.table(&head, rows, |word| match word {
-                "error" => Some(Paint::Bad),
-                "warning" => Some(Paint::Doubtful),
-                "note" => Some(Paint::Dim),
+                "error" => Some(Emphasis::Bad),
+                "warning" => Some(Emphasis::Doubtful),
+                "note" => Some(Emphasis::Dim),
                 _ => None,
             });
             writeln!(out, "{table}")?;
@@ -193,15 +193,15 @@ impl Report {
             writeln!(out, "{remark}")?;
         }
         let paint = match self.outcome() {
-            Outcome::Fine => Paint::Good,
-            _ => Paint::Bold,
+            Outcome::Fine => Emphasis::Good,
+            _ => Emphasis::Bold,
         };
         writeln!(out, "{}", style.paint(paint, &self.summary()))
     }
 }
 
 fn row(finding: &Finding) -> Vec<String> {
-    let place = finding.place.as_ref().map(Place::to_string);
+    let place = finding.place.as_ref().map(Location::to_string);
     let copy = finding.copy.as_ref().map(ToString::to_string);
     let mut words = finding.message.clone();
     if !finding.next.is_empty() {
@@ -215,11 +215,11 @@ fn row(finding: &Finding) -> Vec<String> {
     ]
 }
 
-fn seen(seen: &Seen) -> Vec<String> {
+fn seen(seen: &CheckedObject) -> Vec<String> {
     let place = seen
         .place
         .as_ref()
-        .map_or_else(|| "-".to_owned(), Place::to_string);
+        .map_or_else(|| "-".to_owned(), Location::to_string);
     let (Ok(identity) | Err(identity)) = &seen.identity;
     vec![
         seen.copy.to_string(),

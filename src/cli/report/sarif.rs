@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::check::{Finding, Place, Related, Rule};
+use crate::check::{Finding, Location, Related, Rule};
 
 use super::Report;
 
@@ -57,7 +57,7 @@ fn result(finding: &Finding) -> Value {
     result
 }
 
-fn location(place: &Place) -> Value {
+fn location(place: &Location) -> Value {
     json!({"physicalLocation": {
         "artifactLocation": {"uri": uri(&place.file)},
         "region": {"startLine": place.at.line, "startColumn": place.at.column},

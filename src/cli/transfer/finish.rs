@@ -5,11 +5,11 @@ use std::io::Write;
 use clap::Args;
 
 use crate::claim::Why;
-use crate::registry::{Scope, transfers};
+use crate::registry::{ClaimScope, transfers};
 use crate::transfer::Deed;
 
 use crate::cli::claims::actor;
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::registry::{CommandError, RegistryArgs};
 
 use super::named;
 
@@ -31,10 +31,10 @@ pub(super) struct FinishArgs {
     registry: RegistryArgs,
 }
 
-pub(super) async fn run(args: &FinishArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(args: &FinishArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let name = named(&args.name)?;
     let why = args.reason.as_deref().map(|text| {
-        let empty = || Stop::Usage("--reason: say why, for whoever looks later".to_owned());
+        let empty = || CommandError::Usage("--reason: say why, for whoever looks later".to_owned());
         Why::new(text).ok_or_else(empty)
     });
     let registry = args.registry.open().await?;
@@ -57,7 +57,7 @@ pub(super) async fn run(args: &FinishArgs, out: &mut impl Write) -> Result<(), S
         let tally = transfers::note(&*registry, &known).await?.tally;
         entry.unfinished = tally.unfinished();
         if entry.unfinished > 0 && !args.force {
-            return Err(Stop::Failed(format!(
+            return Err(CommandError::Failed(format!(
                 "{} of {} resources have not arrived ({}); nothing was changed.\nSee which: \
                  aso-guard transfer status {name}{flags}\nTo end it all the same: aso-guard \
                  transfer finish {name} --force --reason '<why>'{flags}",
@@ -68,10 +68,10 @@ pub(super) async fn run(args: &FinishArgs, out: &mut impl Write) -> Result<(), S
             )));
         }
     } else {
-        let reserved = Scope::Reserved(Some(name.clone()));
+        let reserved = ClaimScope::Reserved(Some(name.clone()));
         let listed = registry.claims(&reserved).await?;
         if listed.records.is_empty() && listed.unreadable.is_empty() {
-            return Err(Stop::Failed(format!(
+            return Err(CommandError::Failed(format!(
                 "there is no transfer {name}; see them all: aso-guard transfer list{}",
                 args.registry.flags()
             )));

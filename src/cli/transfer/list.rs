@@ -8,22 +8,25 @@ use jiff::Timestamp;
 use crate::transfer::{Progress, Stage, Transfer};
 
 use crate::cli::claims::view::age;
-use crate::cli::output::{Entry, List, ListOutputArgs};
-use crate::cli::registry::{RegistryArgs, Stop};
-use crate::cli::terminal::Paint;
+use crate::cli::output::{ListEntry, ListOutput, ListOutputArgs};
+use crate::cli::registry::{CommandError, RegistryArgs};
+use crate::cli::terminal::Emphasis;
 
 use super::{status, view};
 
 /// How to list transfers.
 #[derive(Args)]
-pub(super) struct ListArgs {
+pub(super) struct ListTransfersArgs {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
     output: ListOutputArgs,
 }
 
-pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(
+    args: &ListTransfersArgs,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let registry = args.registry.open().await?;
     let find = async || {
         let listed = registry.transfers().await?;
@@ -34,7 +37,7 @@ pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Sto
             entries.push(entry(&known.record, &progress, now));
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(List {
+        Ok(ListOutput {
             nothing: "No transfers.",
             columns: vec!["STATE", "NAME", "FROM", "TO", "DONE", "PROGRESS", "STARTED"],
             entries,
@@ -45,10 +48,10 @@ pub(super) async fn run(args: &ListArgs, out: &mut impl Write) -> Result<(), Sto
     args.output.write(find, out).await
 }
 
-fn entry(transfer: &Transfer, progress: &Progress, now: Timestamp) -> Entry {
+fn entry(transfer: &Transfer, progress: &Progress, now: Timestamp) -> ListEntry {
     let tally = &progress.tally;
     let started = transfer.started();
-    Entry {
+    ListEntry {
         name: transfer.name.to_string(),
         json: view::summary(transfer, tally),
         row: vec![
@@ -63,10 +66,10 @@ fn entry(transfer: &Transfer, progress: &Progress, now: Timestamp) -> Entry {
     }
 }
 
-fn paint(word: &str) -> Option<Paint> {
+fn paint(word: &str) -> Option<Emphasis> {
     match word {
-        "Open" => Some(Paint::Good),
-        "Opening" | "Closing" | "Undoing" => Some(Paint::Doubtful),
+        "Open" => Some(Emphasis::Good),
+        "Opening" | "Closing" | "Undoing" => Some(Emphasis::Doubtful),
         _ => None,
     }
 }

@@ -8,12 +8,12 @@ use clap::Args;
 
 use crate::arm::Identity;
 use crate::claim::{Place, TransferName, Why};
-use crate::registry::transfers::{self, Opened};
-use crate::registry::{Holding, Registry, Scope};
+use crate::registry::transfers::{self, OpenedTransfer};
+use crate::registry::{ClaimScope, CopyFilter, Registry};
 use crate::transfer::{Deed, Phase, Selection, Transfer};
 
 use crate::cli::claims::actor;
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::registry::{CommandError, RegistryArgs};
 
 /// How long the source's guard may take to say which of its objects have the labels.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -56,7 +56,7 @@ pub(super) struct StartArgs {
 impl StartArgs {
     /// # Errors
     /// All that is wrong.
-    fn check(&self) -> Result<Transfer, Stop> {
+    fn check(&self) -> Result<Transfer, CommandError> {
         let mut problems = Vec::new();
         let mut take = |flag: &str, error: String| problems.push(format!("{flag}: {error}"));
         let name = self.name.parse::<TransferName>();
@@ -95,12 +95,12 @@ impl StartArgs {
                 why: why.flatten(),
                 ..Transfer::new(name, from, to, selection)
             }),
-            _ => Err(Stop::Usage(problems.join("\n  "))),
+            _ => Err(CommandError::Usage(problems.join("\n  "))),
         }
     }
 }
 
-pub(super) async fn run(args: &StartArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(args: &StartArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let wanted = args.check()?;
     let registry = args.registry.open().await?;
     members_are_there(&*registry, &wanted).await?;
@@ -121,12 +121,12 @@ pub(super) async fn run(args: &StartArgs, out: &mut impl Write) -> Result<(), St
     tell(&opened, args, out)
 }
 
-async fn members_are_there(registry: &dyn Registry, wanted: &Transfer) -> Result<(), Stop> {
+async fn members_are_there(registry: &dyn Registry, wanted: &Transfer) -> Result<(), CommandError> {
     let mut enrolling = false;
     // The target first: what is said of the source says more.
     for place in [&wanted.to, &wanted.from] {
         let known = registry.member(&place.member).await?.ok_or_else(|| {
-            Stop::Failed(format!(
+            CommandError::Failed(format!(
                 "no cluster called {} is in the registry; see: aso-guard members list",
                 place.member
             ))
@@ -134,7 +134,7 @@ async fn members_are_there(registry: &dyn Registry, wanted: &Transfer) -> Result
         enrolling = known.record.enrolling;
     }
     if enrolling {
-        return Err(Stop::Failed(format!(
+        return Err(CommandError::Failed(format!(
             "cluster {} is still enrolling: not all its objects are in the registry yet. \
              Try again once aso-guard members list says that it is ready",
             wanted.from.member
@@ -148,8 +148,8 @@ async fn something_is_there(
     registry: &dyn Registry,
     wanted: &Transfer,
     args: &StartArgs,
-) -> Result<(), Stop> {
-    let scope = Scope::Of(wanted.from.member.clone(), Holding::AnyCopy);
+) -> Result<(), CommandError> {
+    let scope = ClaimScope::Of(wanted.from.member.clone(), CopyFilter::AnyCopy);
     let mut at = None;
     loop {
         let page = registry.claims_page(&scope, at.as_ref()).await?;
@@ -162,7 +162,7 @@ async fn something_is_there(
         }
         at = page.next;
         if at.is_none() {
-            return Err(Stop::Failed(format!(
+            return Err(CommandError::Failed(format!(
                 "nothing in {} is meant by: {}. See what is there: aso-guard claims list \
                  --member {} -n {}{}",
                 wanted.from,
@@ -176,7 +176,10 @@ async fn something_is_there(
 }
 
 /// No claim knows labels: the guard of the source opens the transfer.
-async fn opened_by_its_guard(registry: &dyn Registry, wanted: &Transfer) -> Result<Opened, Stop> {
+async fn opened_by_its_guard(
+    registry: &dyn Registry,
+    wanted: &Transfer,
+) -> Result<OpenedTransfer, CommandError> {
     let opening = async {
         loop {
             let known = registry.transfer(&wanted.name).await?;
@@ -186,7 +189,7 @@ async fn opened_by_its_guard(registry: &dyn Registry, wanted: &Transfer) -> Resu
                 }
                 Some(transfer) => {
                     let progress = transfers::look(registry, &transfer).await?;
-                    return Ok(Opened {
+                    return Ok(OpenedTransfer {
                         transfer,
                         progress,
                         taken: Vec::new(),
@@ -195,7 +198,7 @@ async fn opened_by_its_guard(registry: &dyn Registry, wanted: &Transfer) -> Resu
                     });
                 }
                 None => {
-                    return Err(Stop::Failed(format!(
+                    return Err(CommandError::Failed(format!(
                         "transfer {} was removed meanwhile",
                         wanted.name
                     )));
@@ -206,7 +209,7 @@ async fn opened_by_its_guard(registry: &dyn Registry, wanted: &Transfer) -> Resu
     tokio::time::timeout(PATIENCE, opening)
         .await
         .unwrap_or_else(|_| {
-            Err(Stop::Unreachable(format!(
+            Err(CommandError::Unreachable(format!(
                 "cluster {} has not said within {} s which of its objects have the labels; the \
                  transfer is declared, and opens once it does. See: aso-guard transfer status {}",
                 wanted.from.member,
@@ -216,7 +219,11 @@ async fn opened_by_its_guard(registry: &dyn Registry, wanted: &Transfer) -> Resu
         })
 }
 
-fn tell(opened: &Opened, args: &StartArgs, out: &mut impl Write) -> Result<(), Stop> {
+fn tell(
+    opened: &OpenedTransfer,
+    args: &StartArgs,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let transfer = &opened.transfer;
     let (name, flags) = (&transfer.name, args.registry.flags());
     writeln!(
@@ -255,7 +262,7 @@ fn tell(opened: &Opened, args: &StartArgs, out: &mut impl Write) -> Result<(), S
     if trouble.is_empty() {
         Ok(())
     } else {
-        Err(Stop::Failed(trouble.join("\n")))
+        Err(CommandError::Failed(trouble.join("\n")))
     }
 }
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::registry::{Registry, transfers};
 use crate::transfer::{Progress, Transfer};
 
-use crate::cli::output::{Form, LOOK, OutputArgs, yaml};
-use crate::cli::registry::{RegistryArgs, Stop};
+use crate::cli::output::{LOOK, OutputArgs, OutputFormat, yaml};
+use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cli::terminal::Style;
 
 use super::{named, view};
@@ -31,7 +31,7 @@ pub(super) struct StatusArgs {
     registry: RegistryArgs,
 }
 
-pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let name = named(&args.name)?;
     let registry = args.registry.open().await?;
     let mut told: Option<(Transfer, Progress)> = None;
@@ -50,7 +50,7 @@ pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), S
         if !args.watch || over {
             return match trouble {
                 0 => Ok(()),
-                _ => Err(Stop::Failed(format!(
+                _ => Err(CommandError::Failed(format!(
                     "{trouble} resources need a look: {}",
                     now.1.tally.words()
                 ))),
@@ -62,7 +62,10 @@ pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), S
 }
 
 /// How far it is by its claims; of one that is over, what was written down last.
-pub(super) async fn of(registry: &dyn Registry, transfer: &Transfer) -> Result<Progress, Stop> {
+pub(super) async fn of(
+    registry: &dyn Registry,
+    transfer: &Transfer,
+) -> Result<Progress, CommandError> {
     let noted = transfer.status.as_ref();
     match noted.filter(|_| !transfer.is_open()) {
         Some(noted) => Ok(Progress {
@@ -79,19 +82,19 @@ fn show(
     progress: &Progress,
     again: bool,
     out: &mut impl Write,
-) -> Result<(), Stop> {
+) -> Result<(), CommandError> {
     let now = Timestamp::now();
     match args.output.form {
-        Form::Json if args.watch => writeln!(out, "{}", view::json(transfer, progress))?,
-        Form::Json => writeln!(out, "{:#}", view::json(transfer, progress))?,
-        Form::Yaml => {
+        OutputFormat::Json if args.watch => writeln!(out, "{}", view::json(transfer, progress))?,
+        OutputFormat::Json => writeln!(out, "{:#}", view::json(transfer, progress))?,
+        OutputFormat::Yaml => {
             if args.watch {
                 writeln!(out, "---")?;
             }
             yaml(&view::json(transfer, progress), out)?;
         }
-        Form::Name => writeln!(out, "{}", transfer.name)?,
-        Form::Table | Form::Wide => {
+        OutputFormat::Name => writeln!(out, "{}", transfer.name)?,
+        OutputFormat::Table | OutputFormat::Wide => {
             let terminal = std::io::stdout().is_terminal();
             if again && !terminal {
                 writeln!(out, "{now:.0} {}", progress.tally.words())?;
@@ -100,7 +103,7 @@ fn show(
                     // To the top left, and what was there is gone.
                     write!(out, "\x1b[H\x1b[2J")?;
                 }
-                let all = args.all || args.output.form == Form::Wide;
+                let all = args.all || args.output.form == OutputFormat::Wide;
                 let words = view::words(transfer, progress, all, Style::of_stdout(), now);
                 write!(out, "{words}")?;
             }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::claim::{CopyRef, Place};
 use crate::cli::claims::view::age;
-use crate::cli::terminal::{Paint, Style};
+use crate::cli::terminal::{Emphasis, Style};
 use crate::transfer::{Entry, Progress, Resource, Stage, Tally, Transfer};
 
 /// All of a transfer, for programs.
@@ -68,7 +68,7 @@ pub(super) fn words(
     let way = transfer.reservation();
     let mut text = format!(
         "Transfer  {}, {}\nFrom      {}\nTo        {}\nMoves     {}\n",
-        style.paint(Paint::Bold, transfer.name.as_str()),
+        style.paint(Emphasis::Bold, transfer.name.as_str()),
         transfer.state(),
         way.from,
         way.to,
@@ -151,12 +151,12 @@ fn row(resource: &Resource) -> Vec<String> {
 }
 
 /// The colour of a stage's word.
-fn paint(word: &str) -> Option<Paint> {
+fn paint(word: &str) -> Option<Emphasis> {
     let stage = Stage::from_word(word)?;
     Some(match stage {
-        Stage::Done | Stage::Moved => Paint::Good,
-        Stage::Busy | Stage::Coming | Stage::Waiting => Paint::Doubtful,
-        _ if stage.is_trouble() => Paint::Bad,
+        Stage::Done | Stage::Moved => Emphasis::Good,
+        Stage::Busy | Stage::Coming | Stage::Waiting => Emphasis::Doubtful,
+        _ if stage.is_trouble() => Emphasis::Bad,
         _ => return None,
     })
 }

@@ -70,7 +70,7 @@ fn config(roots: Vec<CertificateDer<'static>>) -> anyhow::Result<ClientConfig> {
         "its caBundle holds no certificate that can be used"
     );
     let of_cas = WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone());
-    let verifier = AsApiServers {
+    let verifier = ApiServerVerifier {
         of_cas: of_cas.build()?,
         roots,
     };
@@ -84,12 +84,12 @@ fn config(roots: Vec<CertificateDer<'static>>) -> anyhow::Result<ClientConfig> {
 /// API servers take a certificate of one of the bundle's CAs, and also one that stands in the
 /// bundle itself, a CA's too: self-signed, and served.
 #[derive(Debug)]
-struct AsApiServers {
+struct ApiServerVerifier {
     of_cas: Arc<WebPkiServerVerifier>,
     roots: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for AsApiServers {
+impl ServerCertVerifier for ApiServerVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use kube::api::DeleteParams;
 
-use super::registered::Registered;
-use crate::cli::registry::Stop;
+use super::registered::WebhookConfigArgs;
+use crate::cli::registry::CommandError;
 use crate::object::text::quoted;
 
 /// Every API server watches its configurations, and notices within a second or so.
 const NOTICED: Duration = Duration::from_secs(5);
 
 /// Deletes the registration, and waits until no API server calls the guard any more.
-pub(super) async fn run(args: &Registered, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(
+    args: &WebhookConfigArgs,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let name = &args.name;
     let (api, server) = args.api().await?;
     match api.delete(name, &DeleteParams::default()).await {

@@ -9,11 +9,11 @@ use kube::{Api, Client};
 
 use crate::admission::registration::NAME;
 use crate::cli::config::{client_config, server};
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 
 /// Which registration, and in which cluster.
 #[derive(Args)]
-pub(super) struct Registered {
+pub(super) struct WebhookConfigArgs {
     /// The ValidatingWebhookConfiguration's name.
     #[arg(long, default_value = NAME, env = "ASO_GUARD_WEBHOOK_CONFIG")]
     pub(super) name: String,
@@ -25,13 +25,15 @@ pub(super) struct Registered {
     context: Option<String>,
 }
 
-impl Registered {
+impl WebhookConfigArgs {
     /// The cluster's webhook configurations, and its API server's address.
     ///
     /// # Errors
     /// There is no such cluster.
-    pub(super) async fn api(&self) -> Result<(Api<ValidatingWebhookConfiguration>, String), Stop> {
-        let wrong = |error: &dyn Display| Stop::Usage(format!("--kubeconfig: {error}"));
+    pub(super) async fn api(
+        &self,
+    ) -> Result<(Api<ValidatingWebhookConfiguration>, String), CommandError> {
+        let wrong = |error: &dyn Display| CommandError::Usage(format!("--kubeconfig: {error}"));
         let config = client_config(self.kubeconfig.as_deref(), self.context.as_deref()).await;
         let config = config.map_err(|error| wrong(&error))?;
         let server = server(&config);

@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 use super::call;
 use super::coverage::gaps;
-use super::registered::Registered;
+use super::registered::WebhookConfigArgs;
 use crate::admission::registration::PATH;
-use crate::cli::registry::Stop;
+use crate::cli::registry::CommandError;
 
 /// An API server waits ten seconds, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Args)]
 pub(super) struct TestArgs {
     #[command(flatten)]
-    registered: Registered,
+    registered: WebhookConfigArgs,
     /// Connect to this address, whatever name the registration has, such as that of a
     /// `kubectl port-forward`; the certificate is checked by the name.
     #[arg(long, value_name = "ADDRESS", env = "ASO_GUARD_CONNECT")]
@@ -43,7 +43,7 @@ pub(super) struct TestArgs {
 /// Asks about a resource group that nobody has, as a dry run: the guard looks into the registry,
 /// and writes nothing. Fails where the guard does not answer, is not trusted, or cannot tell, and
 /// where API servers do not ask it about everything.
-pub(super) async fn run(args: &TestArgs, out: &mut impl Write) -> Result<(), Stop> {
+pub(super) async fn run(args: &TestArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let (api, server) = args.registered.api().await?;
     Ok(test(args, &api, &server, out).await?)
 }

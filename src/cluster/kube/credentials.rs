@@ -17,7 +17,7 @@ use super::watched::{SecretData, WatchedSecret};
 use super::{CredentialSettings, call, restarts};
 use crate::cluster::ClusterError;
 use crate::object::CREDENTIAL_FROM_ANNOTATION;
-use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET, Secret, SecretFacts, Trust};
+use crate::resolve::{Freshness, NAMESPACE_SECRET, SETTINGS_SECRET, SecretFacts, SecretLookup};
 
 /// How long a secret that was found missing is taken to be missing, if no watch says
 /// otherwise, and one that may not be read to be unreadable: a namespace that uses the
@@ -47,7 +47,7 @@ pub(super) struct Credentials {
     /// The settings that an ASO may not have read yet, by `namespace/name`.
     unread: Mutex<HashSet<String>>,
     /// What was found of secrets lately, and when, by `namespace/name`.
-    lately: RwLock<HashMap<String, (Instant, Secret)>>,
+    lately: RwLock<HashMap<String, (Instant, SecretLookup)>>,
 }
 
 /// The API resource of secrets.
@@ -187,15 +187,15 @@ impl Credentials {
         &self,
         namespace: &str,
         name: &str,
-        trust: Trust,
-    ) -> Result<Secret, ClusterError> {
+        trust: Freshness,
+    ) -> Result<SecretLookup, ClusterError> {
         if let Some(stated) = &self.settings.subscription {
-            return Ok(Secret::Found(SecretFacts {
+            return Ok(SecretLookup::Found(SecretFacts {
                 subscription: Some(stated.as_str().into()),
                 ..SecretFacts::default()
             }));
         }
-        if trust == Trust::Store {
+        if trust == Freshness::Store {
             return self.get_with_restarts(namespace, name).await;
         }
         let id = format!("{namespace}/{name}");
@@ -205,15 +205,15 @@ impl Credentials {
         let found = self.get_with_restarts(namespace, name).await?;
         let lasts = match &found {
             // Of an ASO that is not among those that are watched, or has not read them yet.
-            Secret::Found(_) => {
+            SecretLookup::Found(_) => {
                 self.has_read(&id, &found);
                 name == SETTINGS_SECRET
             }
-            Secret::Missing => {
+            SecretLookup::Missing => {
                 [NAMESPACE_SECRET, SETTINGS_SECRET].contains(&name)
                     || self.names().watched.contains(name)
             }
-            Secret::Unreadable(_) => true,
+            SecretLookup::Unreadable(_) => true,
         };
         if lasts {
             let mut lately = self.lately.write().unwrap_or_else(PoisonError::into_inner);
@@ -223,7 +223,7 @@ impl Credentials {
         Ok(found)
     }
 
-    fn recall(&self, id: &str) -> Option<Secret> {
+    fn recall(&self, id: &str) -> Option<SecretLookup> {
         let known = self.known(id);
         if known.is_some() && !self.unread().contains(id) {
             return known;
@@ -234,13 +234,13 @@ impl Credentials {
     }
 
     /// What a watch told of a secret.
-    fn known(&self, id: &str) -> Option<Secret> {
+    fn known(&self, id: &str) -> Option<SecretLookup> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(id).cloned().map(Secret::Found)
+        known.get(id).cloned().map(SecretLookup::Found)
     }
 
     /// Takes what the store has: once ASO has read it, what the watches tell is enough.
-    fn has_read(&self, id: &str, stored: &Secret) {
+    fn has_read(&self, id: &str, stored: &SecretLookup) {
         let mut unread = self.unread();
         if self.known(id).as_ref() == Some(stored) {
             unread.remove(id);
@@ -248,9 +248,13 @@ impl Credentials {
     }
 
     /// A secret as the store has it; of an ASO's settings also whether it has read them.
-    async fn get_with_restarts(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
+    async fn get_with_restarts(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<SecretLookup, ClusterError> {
         let (meta, mut found) = self.get(namespace, name).await?;
-        if let Secret::Found(facts) = &mut found
+        if let SecretLookup::Found(facts) = &mut found
             && name == SETTINGS_SECRET
             && self
                 .settings
@@ -263,7 +267,11 @@ impl Credentials {
         Ok(found)
     }
 
-    async fn get(&self, namespace: &str, name: &str) -> Result<(ObjectMeta, Secret), ClusterError> {
+    async fn get(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(ObjectMeta, SecretLookup), ClusterError> {
         let resource = secrets();
         let api: Api<WatchedSecret> =
             Api::namespaced_with(self.client.clone(), namespace, &resource);
@@ -274,11 +282,11 @@ impl Credentials {
                         "the secret {name} in namespace {namespace} may not be read; grant aso-guard \
                          get, list and watch on secrets of that name (the chart's rbac.secretNames)"
                     );
-                    (ObjectMeta::default(), Secret::Unreadable(why))
+                    (ObjectMeta::default(), SecretLookup::Unreadable(why))
                 }
                 found => match found? {
-                    None => (ObjectMeta::default(), Secret::Missing),
-                    Some(found) => (found.metadata, Secret::Found(facts_of(found.data))),
+                    None => (ObjectMeta::default(), SecretLookup::Missing),
+                    Some(found) => (found.metadata, SecretLookup::Found(facts_of(found.data))),
                 },
             })
         };
@@ -346,8 +354,10 @@ mod tests {
 
     async fn is_outrun(pods: Option<&[&str]>) -> bool {
         let credentials = credentials(pods);
-        let found = credentials.find("aso", SETTINGS_SECRET, Trust::Store).await;
-        let Secret::Found(facts) = found.unwrap() else {
+        let found = credentials
+            .find("aso", SETTINGS_SECRET, Freshness::Store)
+            .await;
+        let SecretLookup::Found(facts) = found.unwrap() else {
             panic!("it is there");
         };
         facts.outrun
@@ -376,8 +386,10 @@ mod tests {
                 credentials.put(serde_json::from_value(told).unwrap());
             }
             for _ in 0..2 {
-                let found = credentials.find("aso", SETTINGS_SECRET, Trust::Known).await;
-                let Secret::Found(facts) = found.unwrap() else {
+                let found = credentials
+                    .find("aso", SETTINGS_SECRET, Freshness::Known)
+                    .await;
+                let SecretLookup::Found(facts) = found.unwrap() else {
                     panic!("they are there");
                 };
                 assert_eq!(facts.outrun, outrun);

@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::Api;
 use kube::api::{ApiResource, ListParams};
 
-use crate::cluster::{ClusterError, Listing};
+use crate::cluster::{ClusterError, ObjectScope};
 use crate::object::ObjectFacts;
 
 use super::watched::WatchedObject;
@@ -20,12 +20,12 @@ const PAGE: u32 = 500;
 impl KubeCluster {
     pub(super) async fn list_stored(
         &self,
-        scope: Listing<'_>,
+        scope: ObjectScope<'_>,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let installed = self.installed.load_full();
         let namespace = match scope {
-            Listing::Namespace(namespace) => namespace,
-            Listing::Kind(group, kind) => {
+            ObjectScope::Namespace(namespace) => namespace,
+            ObjectScope::Kind(group, kind) => {
                 return match installed.get(group, kind) {
                     Some(resource) => self.list_kind(resource.clone(), None).await,
                     None => Ok(Vec::new()),

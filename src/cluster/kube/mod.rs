@@ -27,11 +27,11 @@ use tokio::sync::watch as channel;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 use crate::registry::kubernetes::is_missing_object;
-use crate::resolve::{Secret, Trust};
+use crate::resolve::{Freshness, SecretLookup};
 
 use super::observer::Observer;
-use super::upkeep::Labelled;
-use super::{Cluster, ClusterError, Listing, NamespaceFacts, Parking};
+use super::upkeep::LabelSelectorQuery;
+use super::{Cluster, ClusterError, NamespaceFacts, ObjectScope, Parking};
 use credentials::Credentials;
 use discovery::Installed;
 use store::Store;
@@ -206,7 +206,7 @@ impl Parking for KubeCluster {
 }
 
 #[async_trait]
-impl Labelled for KubeCluster {
+impl LabelSelectorQuery for KubeCluster {
     async fn labelled(
         &self,
         namespace: &str,
@@ -241,9 +241,9 @@ impl Cluster for KubeCluster {
     async fn object(
         &self,
         key: &ObjectKey,
-        trust: Trust,
+        trust: Freshness,
     ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
-        if trust != Trust::Store
+        if trust != Freshness::Store
             && let Some(known) = self.store.object(key)
         {
             return Ok(Some(known));
@@ -263,8 +263,12 @@ impl Cluster for KubeCluster {
         self.store.in_namespace(namespace)
     }
 
-    async fn namespace(&self, name: &str, trust: Trust) -> Result<NamespaceFacts, ClusterError> {
-        if trust != Trust::Store
+    async fn namespace(
+        &self,
+        name: &str,
+        trust: Freshness,
+    ) -> Result<NamespaceFacts, ClusterError> {
+        if trust != Freshness::Store
             && let Some(known) = self.store.namespace(name)
         {
             return Ok(known);
@@ -272,7 +276,7 @@ impl Cluster for KubeCluster {
         self.read_namespace(name).await
     }
 
-    async fn list(&self, scope: Listing<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         self.list_stored(scope).await
     }
 
@@ -280,8 +284,8 @@ impl Cluster for KubeCluster {
         &self,
         namespace: &str,
         name: &str,
-        trust: Trust,
-    ) -> Result<Secret, ClusterError> {
+        trust: Freshness,
+    ) -> Result<SecretLookup, ClusterError> {
         self.credentials.find(namespace, name, trust).await
     }
 }

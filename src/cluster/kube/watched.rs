@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::cluster::NamespaceFacts;
-use crate::object::wire::{Metadata, Object, Spec, Status, WireAnnotations};
+use crate::object::wire::{WireAnnotations, WireMetadata, WireObject, WireSpec, WireStatus};
 use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
     CREDENTIAL_FROM_ANNOTATION, DELETE_FOR_MOVE_ANNOTATION, GUARDED_LABEL, MODE_LABEL,
@@ -23,9 +23,9 @@ use crate::object::{
 pub(super) struct WatchedObject {
     pub(super) metadata: ObjectMeta,
     #[serde(default)]
-    spec: Option<Spec>,
+    spec: Option<WireSpec>,
     #[serde(default)]
-    status: Option<Status>,
+    status: Option<WireStatus>,
 }
 
 /// A secret of ASO's: three of its keys, never the others.
@@ -108,7 +108,7 @@ impl WatchedObject {
             poller_resume_token: annotation(POLLER_RESUME_TOKEN_ANNOTATION),
             delete_for_move: annotation(DELETE_FOR_MOVE_ANNOTATION).map(|_| IgnoredAny),
         };
-        let metadata = Metadata {
+        let metadata = WireMetadata {
             name: meta.name.unwrap_or_default().into(),
             uid: meta.uid.unwrap_or_default().into(),
             resource_version: meta.resource_version.map(String::into_boxed_str),
@@ -117,7 +117,7 @@ impl WatchedObject {
             annotations: Some(annotations),
         };
         let namespace = meta.namespace.unwrap_or_default();
-        let object = Object {
+        let object = WireObject {
             metadata,
             spec: self.spec,
             status: self.status,

@@ -9,9 +9,9 @@ use tracing::{info, warn};
 
 use crate::arm::Identity;
 use crate::claim::Copy;
-use crate::cluster::resolve::{Resolved, Trust};
+use crate::cluster::resolve::{Freshness, ResolvedObject};
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::registry::{Holding, RegistryError, Scope};
+use crate::registry::{ClaimScope, CopyFilter, RegistryError};
 
 use super::Observer;
 
@@ -92,7 +92,7 @@ impl Observer {
     /// The objects, and what is claimed to be one, of which the claims don't say what
     /// the cluster says. Claims pass by page by page, and are not kept.
     async fn differing(&self) -> Result<HashSet<ObjectKey>, RegistryError> {
-        let scope = Scope::Of(self.member.clone(), Holding::AnyCopy);
+        let scope = ClaimScope::Of(self.member.clone(), CopyFilter::AnyCopy);
         let objects = self.cluster.objects();
         let objects: HashMap<&ObjectKey, &ObjectFacts> =
             objects.iter().map(|one| (&one.key, &**one)).collect();
@@ -116,7 +116,7 @@ impl Observer {
                     self.ledger.enter(key, &identity);
                     self.ledger.set_state(key, &identity, state);
                     // One that cannot be resolved is told of below.
-                    let resolved = self.resolve(object, Trust::Known).await.ok();
+                    let resolved = self.resolve(object, Freshness::Known).await.ok();
                     if resolved.is_none_or(|one| agrees(object, &one, &identity, &held)) {
                         *agreeing.entry(key).or_default() += 1;
                     } else {
@@ -128,7 +128,7 @@ impl Observer {
             page = self.registry.claims_page(&scope, Some(&at)).await?;
         }
         for (key, object) in &objects {
-            let Ok(resolved) = self.resolve(object, Trust::Known).await else {
+            let Ok(resolved) = self.resolve(object, Freshness::Known).await else {
                 // By its own clock, so that it keeps nobody waiting.
                 let wait = self.retries.failed(key).0;
                 self.queue.add_at((*key).clone(), Instant::now() + wait);
@@ -147,7 +147,12 @@ impl Observer {
 }
 
 /// Whether a claim of an object says what the object says.
-fn agrees(object: &ObjectFacts, resolved: &Resolved, identity: &Identity, held: &Copy) -> bool {
+fn agrees(
+    object: &ObjectFacts,
+    resolved: &ResolvedObject,
+    identity: &Identity,
+    held: &Copy,
+) -> bool {
     let policy = resolved.policy.policy;
     let is_meant = match &resolved.identity {
         // It cannot be worked out just now.

@@ -13,18 +13,18 @@ use crate::claim::{
     Sighting,
 };
 use crate::cluster::ClusterError;
-use crate::cluster::resolve::{self, Resolved, Trust};
-use crate::cluster::stopwatch::Written;
+use crate::cluster::resolve::{self, Freshness, ResolvedObject};
+use crate::cluster::stopwatch::WrittenDeadlines;
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::registry::{Put, RecordVersion};
+use crate::registry::{PutOutcome, RecordVersion};
 
 use super::{ObserveError, Observer, PAST};
 
 /// A look at one claim of one object of this cluster.
-type OneLook = Look<RecordVersion, Arc<ObjectFacts>>;
+type ClusterLook = Look<RecordVersion, Arc<ObjectFacts>>;
 
 /// What a look at one claim of one object came to.
-struct Step {
+struct LookOutcome {
     /// What the object stands for now.
     stands_for: Vec<Identity>,
     /// Whether the object has a copy in the claim.
@@ -94,12 +94,12 @@ impl Observer {
     }
 
     /// The looks that make claims for an object that has none.
-    async fn adopt(&self, key: &ObjectKey) -> Result<Vec<(Identity, OneLook)>, ObserveError> {
-        let Some(object) = self.cluster.object(key, Trust::Known).await? else {
+    async fn adopt(&self, key: &ObjectKey) -> Result<Vec<(Identity, ClusterLook)>, ObserveError> {
+        let Some(object) = self.cluster.object(key, Freshness::Known).await? else {
             self.show_gone(key);
             return Ok(Vec::new());
         };
-        let resolved = self.resolve(&object, Trust::Known).await?;
+        let resolved = self.resolve(&object, Freshness::Known).await?;
         self.show_resolution(key, &object.uid, &resolved);
         let (resolved, now) = (ResolvesTo::from(&resolved), Timestamp::now());
         let identities = resolved.identities.clone().into_iter();
@@ -116,7 +116,11 @@ impl Observer {
     ///
     /// Deadlines are judged by this process's own clock: the look sees them as the stopwatch
     /// shows them, and they are stored as they were written.
-    async fn carry_out(&self, key: &ObjectKey, mut look: OneLook) -> Result<Step, ObserveError> {
+    async fn carry_out(
+        &self,
+        key: &ObjectKey,
+        mut look: ClusterLook,
+    ) -> Result<LookOutcome, ObserveError> {
         let copy = self.copy(key);
         let (mut written, mut resolved) = (None, None);
         let looked = loop {
@@ -131,7 +135,7 @@ impl Observer {
                 }
                 LookCall::Uids => LookAnswer::Uids(self.ledger.uids(key)),
                 LookCall::Object => {
-                    let object = self.cluster.object(key, Trust::Store).await?;
+                    let object = self.cluster.object(key, Freshness::Store).await?;
                     if object.is_none() {
                         self.show_gone(key);
                     }
@@ -146,8 +150,8 @@ impl Observer {
                 LookCall::Put(record, version) => {
                     let record = as_written(record, &copy, written.as_ref());
                     match self.registry.put_claim(&record, version).await? {
-                        Put::Conflict => LookAnswer::Conflict,
-                        Put::Stored(_) => LookAnswer::Stored,
+                        PutOutcome::Conflict => LookAnswer::Conflict,
+                        PutOutcome::Stored(_) => LookAnswer::Stored,
                     }
                 }
                 LookCall::Done(looked) => break looked.clone(),
@@ -161,7 +165,12 @@ impl Observer {
     }
 
     /// What a look came to, for all that is known of the object.
-    fn step(&self, copy: &CopyRef, looked: Looked, written: Option<&Written>) -> Step {
+    fn step(
+        &self,
+        copy: &CopyRef,
+        looked: Looked,
+        written: Option<&WrittenDeadlines>,
+    ) -> LookOutcome {
         let record = as_written(&looked.record, copy, written);
         let (before, now) = (looked.before, record.state());
         if looked.changed {
@@ -173,7 +182,7 @@ impl Observer {
         }
         let held = record.copies.get(copy);
         let under_way = held.into_iter().flat_map(Copy::in_flight);
-        Step {
+        LookOutcome {
             held: held.is_some(),
             state: now,
             under_way: under_way
@@ -191,8 +200,8 @@ impl Observer {
     pub(super) async fn resolve(
         &self,
         object: &ObjectFacts,
-        trust: Trust,
-    ) -> Result<Resolved, ClusterError> {
+        trust: Freshness,
+    ) -> Result<ResolvedObject, ClusterError> {
         let resolved = resolve::resolve(&*self.cluster, object, trust).await;
         if let Err(error) = &resolved {
             self.show_unresolved(&object.key, &object.uid, &error.to_string());
@@ -209,7 +218,7 @@ impl Observer {
 }
 
 /// A record with the deadlines of a copy as they were written.
-fn as_written(record: &Record, copy: &CopyRef, written: Option<&Written>) -> Record {
+fn as_written(record: &Record, copy: &CopyRef, written: Option<&WrittenDeadlines>) -> Record {
     let mut record = record.clone();
     if let (Some(written), Some(held)) = (written, record.copies.get_mut(copy)) {
         written.restore(held);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::claim::{PolicyChange, RequestUid};
-use crate::cluster::resolve::Trust;
+use crate::cluster::resolve::Freshness;
 use crate::registry::policy_changes;
 
 use super::{ObserveError, Observer};
@@ -35,7 +35,7 @@ impl Observer {
             }
             match self
                 .cluster
-                .namespace(&change.namespace, Trust::Store)
+                .namespace(&change.namespace, Freshness::Store)
                 .await
             {
                 Ok(now) if now.resource_version != change.resource_version => {

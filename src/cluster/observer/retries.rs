@@ -13,11 +13,11 @@ const LONGEST: Duration = Duration::from_secs(16);
 
 /// How long each object that failed was waited for the last time.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
+pub(super) struct RetryDelays {
     waited: Mutex<HashMap<ObjectKey, Duration>>,
 }
 
-impl Retries {
+impl RetryDelays {
     /// No call panics while it holds the lock, so a poisoned one is as good.
     fn waited(&self) -> MutexGuard<'_, HashMap<ObjectKey, Duration>> {
         self.waited.lock().unwrap_or_else(PoisonError::into_inner)
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn each_object_waits_ever_longer_and_begins_anew_after_it_did_not_fail() {
-        let retries = Retries::default();
+        let retries = RetryDelays::default();
         let [one, other] = ["one", "other"].map(|name| ObjectKey::new("g", "K", "ns", name));
         let waits: Vec<u128> = (0..9).map(|_| retries.failed(&one).0.as_millis()).collect();
         let expected = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 16_000, 16_000];

@@ -20,11 +20,11 @@ use tracing::warn;
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record};
 use crate::cluster::Parking;
-use crate::cluster::metrics::Metrics;
-use crate::cluster::resolve::Resolved;
+use crate::cluster::metrics::ObserverMetrics;
+use crate::cluster::resolve::ResolvedObject;
 use crate::object::ObjectKey;
 use crate::registry::RegistryError;
-use crate::telemetry::{Notice, Notices, Severity, Silent};
+use crate::telemetry::{NoNotices, Notice, Notices, Severity};
 
 use super::Observer;
 
@@ -43,23 +43,23 @@ const NAMED: usize = 5;
 const ACTION: &str = "Observe";
 
 /// How an observer shows what it finds.
-pub struct Show {
+pub struct Reporting {
     /// Told of it.
     pub notices: Arc<dyn Notices>,
     /// Counts it.
-    pub metrics: Metrics,
+    pub metrics: ObserverMetrics,
     /// Parks newcomers; `None` where conflicts are shown only.
     pub parking: Option<Arc<dyn Parking>>,
     /// How long all copies of a resource may be parked before that is told.
     pub orphaned_after: Duration,
 }
 
-impl Default for Show {
+impl Default for Reporting {
     /// Tells nobody.
     fn default() -> Self {
         Self {
-            notices: Arc::new(Silent),
-            metrics: Metrics::default(),
+            notices: Arc::new(NoNotices),
+            metrics: ObserverMetrics::default(),
             parking: None,
             orphaned_after: Duration::from_mins(10),
         }
@@ -68,42 +68,46 @@ impl Default for Show {
 
 /// What is shown just now.
 #[derive(Default)]
-pub(super) struct Shown {
-    state: Mutex<State>,
+pub(super) struct ReportedState {
+    state: Mutex<Reported>,
     /// A conflict was written or ended here: it need not wait for its turn.
     pub(super) news: Notify,
 }
 
 #[derive(Default)]
-struct State {
-    conflicts: HashMap<Of, Told>,
+struct Reported {
+    conflicts: HashMap<ReportKey, LastReport>,
     /// Copies whose resource nobody reconciles.
-    orphaned: HashMap<Of, Told>,
+    orphaned: HashMap<ReportKey, LastReport>,
     /// Copies whose resource is held by a cluster that is no member.
-    abandoned: HashMap<Of, Told>,
+    abandoned: HashMap<ReportKey, LastReport>,
     unresolved: BTreeMap<ObjectKey, Arc<str>>,
     members: HashSet<MemberName>,
 }
 
 /// A copy of this member's: of what, and which object.
-type Of = (Identity, ObjectKey);
+type ReportKey = (Identity, ObjectKey);
 
 #[derive(Clone)]
-struct Told {
+struct LastReport {
     uid: Option<Arc<str>>,
     at: Instant,
 }
 
-impl Shown {
+impl ReportedState {
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Reported> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Reported {
     /// Whether this is to be told: for the first time, or again.
-    fn is_due(known: &mut HashMap<Of, Told>, of: Of, uid: Option<&Arc<str>>) -> bool {
+    fn is_due(
+        known: &mut HashMap<ReportKey, LastReport>,
+        of: ReportKey,
+        uid: Option<&Arc<str>>,
+    ) -> bool {
         let now = Instant::now();
         let recent = known
             .get(&of)
@@ -111,7 +115,7 @@ impl State {
         if !recent {
             known.insert(
                 of,
-                Told {
+                LastReport {
                     uid: uid.cloned(),
                     at: now,
                 },
@@ -177,13 +181,17 @@ impl Observer {
     }
 
     /// Tells of an object whose resource cannot be worked out, once, and when it can.
-    pub(super) fn show_resolution(&self, object: &ObjectKey, uid: &str, resolved: &Resolved) {
+    pub(super) fn show_resolution(&self, object: &ObjectKey, uid: &str, resolved: &ResolvedObject) {
         match &resolved.identity {
             Err(why) => self.show_unresolved(object, uid, &why.to_string()),
             Ok(resolution) => {
                 if self.shown.state().unresolved.remove(object).is_some() {
                     let words = format!("it is {}", resolution.identity);
-                    self.tell(object, Some(&uid.into()), News::normal("Resolved", words));
+                    self.tell(
+                        object,
+                        Some(&uid.into()),
+                        ObjectReport::normal("Resolved", words),
+                    );
                 }
             }
         }
@@ -196,7 +204,11 @@ impl Observer {
         if before.is_none_or(|before| before != uid) {
             let words =
                 format!("cannot tell which Azure resource this is, so nobody guards it: {why}");
-            self.tell(object, Some(&uid), News::warning("Unresolved", words));
+            self.tell(
+                object,
+                Some(&uid),
+                ObjectReport::warning("Unresolved", words),
+            );
         }
     }
 
@@ -234,7 +246,7 @@ impl Observer {
         metrics.enrolling.set(count(backlog));
     }
 
-    fn tell(&self, object: &ObjectKey, uid: Option<&Arc<str>>, news: News) {
+    fn tell(&self, object: &ObjectKey, uid: Option<&Arc<str>>, news: ObjectReport) {
         self.show.notices.tell(Notice {
             object: object.clone(),
             uid: uid.cloned(),
@@ -248,7 +260,7 @@ impl Observer {
 }
 
 /// What there is to tell of an object.
-struct News {
+struct ObjectReport {
     severity: Severity,
     reason: &'static str,
     words: String,
@@ -256,7 +268,7 @@ struct News {
     occasion: String,
 }
 
-impl News {
+impl ObjectReport {
     fn warning(reason: &'static str, words: String) -> Self {
         Self {
             severity: Severity::Warning,

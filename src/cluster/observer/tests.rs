@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::*;
 use crate::claim::{Acquire, Proof, Record, acquire};
 use crate::cluster::memory::MemoryCluster;
-use crate::registry::Put;
+use crate::registry::PutOutcome;
 use crate::registry::memory::MemoryRegistry;
 
 const LIMIT: Duration = Duration::from_secs(90);
@@ -49,7 +49,7 @@ impl World {
         };
         let record = acquire(record.as_ref(), &self.identity, &ask).unwrap();
         let put = self.registry.put_claim(&record, version.as_ref()).await;
-        assert!(matches!(put, Ok(Put::Stored(_))));
+        assert!(matches!(put, Ok(PutOutcome::Stored(_))));
     }
 
     async fn record(&self) -> Option<Record> {

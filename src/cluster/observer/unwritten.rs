@@ -15,9 +15,9 @@ use super::Observer;
 const MOST: usize = 1000;
 
 #[derive(Debug, Default)]
-pub(super) struct Unwritten(Mutex<VecDeque<Entry>>);
+pub(super) struct UnwrittenEntries(Mutex<VecDeque<Entry>>);
 
-impl Unwritten {
+impl UnwrittenEntries {
     pub(super) fn add(&self, entry: Entry) {
         let mut entries = self.entries();
         if !entries.contains(&entry) {

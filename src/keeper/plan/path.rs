@@ -15,7 +15,7 @@ const AFTERWARDS: SignedDuration = SignedDuration::from_secs(30);
 
 /// One look at the cluster: the configuration was read first, then the Secret.
 #[derive(Clone, Debug)]
-pub struct SeenPaths<P> {
+pub struct PathState<P> {
     /// The newest path; `None` where there is none.
     pub stored: Option<P>,
     /// Where the webhooks are told to be called, by what is stored there: `None` is the plain
@@ -59,7 +59,7 @@ impl<P: Clone + Ord> PathPlanner<P> {
     }
 
     /// What to do after a look.
-    pub fn next(&mut self, seen: &SeenPaths<P>) -> PathPlan<P> {
+    pub fn next(&mut self, seen: &PathState<P>) -> PathPlan<P> {
         let now = seen.now;
         let stored = seen.stored.clone().map(Some);
         for path in seen.configured.iter().cloned().chain(stored) {
@@ -107,8 +107,8 @@ mod tests {
         PathPlanner::new(SignedDuration::from_secs(NOTICE))
     }
 
-    fn seen(stored: Option<u8>, configured: &[Option<u8>], now: i64) -> SeenPaths<u8> {
-        SeenPaths {
+    fn seen(stored: Option<u8>, configured: &[Option<u8>], now: i64) -> PathState<u8> {
+        PathState {
             stored,
             configured: configured.iter().copied().collect(),
             now: time(now),

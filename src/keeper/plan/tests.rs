@@ -18,8 +18,8 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-fn generation(number: u8, made: i64) -> Generation {
-    Generation {
+fn generation(number: u8, made: i64) -> CertificateGeneration {
+    CertificateGeneration {
         ca: Ca([number].into()),
         certificate: format!("certificate {number}").into(),
         key: "key".into(),
@@ -34,15 +34,15 @@ fn generation(number: u8, made: i64) -> Generation {
 struct World {
     now: i64,
     made: u8,
-    secret: (u64, Stored),
+    secret: (u64, StoredSecret),
     bundle: (u64, BTreeSet<Ca>),
 }
 
 /// A replica between its look and what it does then.
 #[derive(Debug)]
 struct Replica {
-    planner: Planner,
-    looked: Option<(u64, u64, Seen)>,
+    planner: CertificatePlanner,
+    looked: Option<(u64, u64, CertificateState)>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,13 +61,13 @@ impl World {
         Self {
             now: 0,
             made: 0,
-            secret: (0, Stored::Nothing),
+            secret: (0, StoredSecret::Nothing),
             bundle: (0, BTreeSet::new()),
         }
     }
 
     fn look(&self, replica: &mut Replica) {
-        let seen = Seen {
+        let seen = CertificateState {
             bundle: Some(self.bundle.1.clone()),
             stored: self.secret.1.clone(),
             now: time(self.now),
@@ -76,20 +76,20 @@ impl World {
     }
 
     /// What the replica makes of its last look, however old that is.
-    fn act(&mut self, replica: &mut Replica) -> Option<Step> {
+    fn act(&mut self, replica: &mut Replica) -> Option<CertificateStep> {
         let (secret, bundle, seen) = replica.looked.take()?;
         let step = replica.planner.next(&seen);
         match &step {
-            Step::Make { .. } if self.secret.0 == secret => {
+            CertificateStep::Make { .. } if self.secret.0 == secret => {
                 self.made += 1;
                 let made = generation(self.made, self.now);
-                self.secret = (secret + 1, Stored::Generation(made));
+                self.secret = (secret + 1, StoredSecret::Generation(made));
             }
-            Step::Trust(cas) if self.bundle.0 == bundle => {
+            CertificateStep::Trust(cas) if self.bundle.0 == bundle => {
                 self.bundle.0 += 1;
                 self.bundle.1.extend(cas.iter().cloned());
             }
-            Step::Serve(generation) => {
+            CertificateStep::Serve(generation) => {
                 let held = seen.bundle.unwrap();
                 assert!(held.contains(&generation.ca), "served before it is trusted");
                 replica.planner.serves(generation.clone());
@@ -102,7 +102,7 @@ impl World {
 
 fn replica() -> Replica {
     Replica {
-        planner: Planner::new(names(&["guard"]), NOTICE),
+        planner: CertificatePlanner::new(names(&["guard"]), NOTICE),
         looked: None,
     }
 }
@@ -110,7 +110,7 @@ fn replica() -> Replica {
 /// Whether somebody's hand took a CA out of the bundle that is served now.
 fn all_trusted(world: &World, replicas: &[Replica]) -> bool {
     let serving = replicas.iter().filter_map(|it| it.planner.serving());
-    let valid = |it: &&Generation| it.is_valid(time(world.now));
+    let valid = |it: &&CertificateGeneration| it.is_valid(time(world.now));
     let mut serving = serving.filter(valid);
     serving.all(|serving| world.bundle.1.contains(&serving.ca))
 }
@@ -134,10 +134,10 @@ fn settle(world: &mut World, replicas: &mut [Replica]) {
         for replica in &mut *replicas {
             world.look(replica);
             let step = world.act(replica);
-            idle &= matches!(step, Some(Step::Wait { .. }));
+            idle &= matches!(step, Some(CertificateStep::Wait { .. }));
         }
         if idle {
-            let Stored::Generation(stored) = &world.secret.1 else {
+            let StoredSecret::Generation(stored) = &world.secret.1 else {
                 panic!("nothing is stored");
             };
             let serves = |it: &Replica| it.planner.serving() == Some(stored);
@@ -178,9 +178,9 @@ proptest! {
                 Event::Acts(at) => drop(world.act(&mut replicas[at])),
                 Event::Restarts(at) => replicas[at] = replica(),
                 Event::Passes(seconds) => world.now += seconds,
-                Event::SecretIsDeleted => world.secret = (world.secret.0 + 1, Stored::Nothing),
+                Event::SecretIsDeleted => world.secret = (world.secret.0 + 1, StoredSecret::Nothing),
                 Event::SecretIsSpoilt => {
-                    world.secret = (world.secret.0 + 1, Stored::Unusable("?".to_owned()));
+                    world.secret = (world.secret.0 + 1, StoredSecret::Unusable("?".to_owned()));
                 }
                 Event::BundleIsWiped => world.bundle = (world.bundle.0 + 1, BTreeSet::new()),
             }
@@ -190,7 +190,7 @@ proptest! {
         }
         settle(&mut world, &mut replicas);
         prop_assert!(all_trusted(&world, &replicas));
-        let Stored::Generation(stored) = &world.secret.1 else {
+        let StoredSecret::Generation(stored) = &world.secret.1 else {
             return Err(TestCaseError::fail("nothing is stored"));
         };
         prop_assert!(stored.is_valid(time(world.now)));
@@ -198,8 +198,8 @@ proptest! {
     }
 }
 
-fn seen(stored: Stored, bundle: &[u8], now: i64) -> Seen {
-    Seen {
+fn seen(stored: StoredSecret, bundle: &[u8], now: i64) -> CertificateState {
+    CertificateState {
         bundle: Some(bundle.iter().map(|&number| Ca([number].into())).collect()),
         stored,
         now: time(now),
@@ -210,74 +210,74 @@ fn seen(stored: Stored, bundle: &[u8], now: i64) -> Seen {
 fn a_renewal_goes_by_the_book() {
     let mut planner = replica().planner;
     let first = generation(1, 0);
-    let holds = |generation: &Generation| Stored::Generation(generation.clone());
+    let holds = |generation: &CertificateGeneration| StoredSecret::Generation(generation.clone());
     assert!(matches!(
-        planner.next(&seen(Stored::Nothing, &[], 0)),
-        Step::Make { .. }
+        planner.next(&seen(StoredSecret::Nothing, &[], 0)),
+        CertificateStep::Make { .. }
     ));
-    let trusts = |number: u8| Step::Trust([Ca([number].into())].into());
+    let trusts = |number: u8| CertificateStep::Trust([Ca([number].into())].into());
     assert_eq!(planner.next(&seen(holds(&first), &[], 0)), trusts(1));
     // Nothing is served yet, so nothing is to be waited for.
     let step = planner.next(&seen(holds(&first), &[1], 0));
-    assert_eq!(step, Step::Serve(first.clone()));
+    assert_eq!(step, CertificateStep::Serve(first.clone()));
     planner.serves(first.clone());
     let until = first.renew_at();
     assert_eq!(
         planner.next(&seen(holds(&first), &[1], 1)),
-        Step::Wait { until }
+        CertificateStep::Wait { until }
     );
 
     let due = until.as_second() + 1;
     let step = planner.next(&seen(holds(&first), &[1], due));
-    assert!(matches!(step, Step::Make { .. }), "{step:?}");
+    assert!(matches!(step, CertificateStep::Make { .. }), "{step:?}");
     let second = generation(2, due);
     assert_eq!(planner.next(&seen(holds(&second), &[1], due)), trusts(2));
-    let wait = |until| Step::Wait { until: time(until) };
+    let wait = |until| CertificateStep::Wait { until: time(until) };
     assert_eq!(
         planner.next(&seen(holds(&second), &[1, 2], due)),
         wait(due + 5)
     );
     // A gap begins the wait anew, and both CAs belong in the bundle meanwhile.
-    let both = Step::Trust([Ca([1].into()), Ca([2].into())].into());
+    let both = CertificateStep::Trust([Ca([1].into()), Ca([2].into())].into());
     assert_eq!(planner.next(&seen(holds(&second), &[], due + 3)), both);
     assert_eq!(
         planner.next(&seen(holds(&second), &[1, 2], due + 4)),
         wait(due + 9)
     );
     let step = planner.next(&seen(holds(&second), &[1, 2], due + 9));
-    assert_eq!(step, Step::Serve(second));
+    assert_eq!(step, CertificateStep::Serve(second));
 }
 
 #[test]
 fn a_clock_that_was_set_back_does_not_hold_a_change_up() {
     let mut planner = replica().planner;
     planner.serves(generation(1, 0));
-    let second = Stored::Generation(generation(2, 0));
-    let wait = |until| Step::Wait { until: time(until) };
+    let second = StoredSecret::Generation(generation(2, 0));
+    let wait = |until| CertificateStep::Wait { until: time(until) };
     assert_eq!(planner.next(&seen(second.clone(), &[1, 2], 200)), wait(205));
     assert_eq!(planner.next(&seen(second.clone(), &[1, 2], 20)), wait(25));
     let step = planner.next(&seen(second, &[1, 2], 25));
-    assert!(matches!(step, Step::Serve(_)));
+    assert!(matches!(step, CertificateStep::Serve(_)));
 }
 
 #[test]
 fn replicas_that_were_told_different_names_agree_on_all_of_them() {
-    let mut planner = Planner::new(names(&["other"]), NOTICE);
+    let mut planner = CertificatePlanner::new(names(&["other"]), NOTICE);
     let stored = generation(1, 0);
-    let Step::Make { names: all, .. } =
-        planner.next(&seen(Stored::Generation(stored.clone()), &[1], 0))
+    let CertificateStep::Make { names: all, .. } =
+        planner.next(&seen(StoredSecret::Generation(stored.clone()), &[1], 0))
     else {
         panic!("it lacks a name");
     };
     assert_eq!(all, names(&["guard", "other"]));
-    let agreed = Generation {
+    let agreed = CertificateGeneration {
         names: all,
         ..stored
     };
     for told in ["guard", "other"] {
-        let mut planner = Planner::new(names(&[told]), NOTICE);
-        let step = planner.next(&seen(Stored::Generation(agreed.clone()), &[1], 0));
-        assert!(matches!(step, Step::Serve(_)), "{step:?}");
+        let mut planner = CertificatePlanner::new(names(&[told]), NOTICE);
+        let step = planner.next(&seen(StoredSecret::Generation(agreed.clone()), &[1], 0));
+        assert!(matches!(step, CertificateStep::Serve(_)), "{step:?}");
     }
 }
 
@@ -285,16 +285,16 @@ fn replicas_that_were_told_different_names_agree_on_all_of_them() {
 fn where_nobody_calls_nothing_is_waited_for() {
     let mut planner = replica().planner;
     let stored = generation(1, 0);
-    let seen = Seen {
+    let seen = CertificateState {
         bundle: None,
-        stored: Stored::Generation(stored.clone()),
+        stored: StoredSecret::Generation(stored.clone()),
         now: time(0),
     };
-    assert_eq!(planner.next(&seen), Step::Serve(stored));
+    assert_eq!(planner.next(&seen), CertificateStep::Serve(stored));
 }
 
 #[test]
 fn a_key_is_never_shown() {
-    let shown = format!("{:?}", Stored::Generation(generation(1, 0)));
+    let shown = format!("{:?}", StoredSecret::Generation(generation(1, 0)));
     assert!(!shown.contains("key"), "{shown}");
 }

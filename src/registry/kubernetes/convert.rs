@@ -17,7 +17,7 @@ use crate::claim::{
 };
 use crate::object::text::printable;
 use crate::policy::Policy;
-use crate::registry::{Holding, MemberRecord, RecordVersion, Sample, Scope};
+use crate::registry::{ClaimScope, CopyFilter, MemberRecord, RecordVersion, Sample};
 
 use super::crd::{
     Claim, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, ClaimTransfer,
@@ -87,18 +87,18 @@ fn label_value(text: &str) -> String {
 }
 
 /// The label selector that finds (at least) the claims in a scope.
-pub(super) fn selector(scope: &Scope) -> String {
+pub(super) fn selector(scope: &ClaimScope) -> String {
     match scope {
-        Scope::All => String::new(),
-        Scope::Below(identity) => below(identity),
-        Scope::InConflict => format!("{CONFLICT_LABEL}=true"),
-        Scope::Reserved(None) => TRANSFER_LABEL.to_owned(),
-        Scope::Reserved(Some(transfer)) => format!("{TRANSFER_LABEL}={transfer}"),
-        Scope::Orphaned(member) => {
+        ClaimScope::All => String::new(),
+        ClaimScope::Below(identity) => below(identity),
+        ClaimScope::InConflict => format!("{CONFLICT_LABEL}=true"),
+        ClaimScope::Reserved(None) => TRANSFER_LABEL.to_owned(),
+        ClaimScope::Reserved(Some(transfer)) => format!("{TRANSFER_LABEL}={transfer}"),
+        ClaimScope::Orphaned(member) => {
             format!("{ORPHANED_LABEL}=true,{MEMBER_LABEL_PREFIX}{member}")
         }
-        Scope::Of(member, Holding::AnyCopy) => format!("{MEMBER_LABEL_PREFIX}{member}"),
-        Scope::Of(member, Holding::InFlight) => {
+        ClaimScope::Of(member, CopyFilter::AnyCopy) => format!("{MEMBER_LABEL_PREFIX}{member}"),
+        ClaimScope::Of(member, CopyFilter::InFlight) => {
             format!("{MEMBER_LABEL_PREFIX}{member}={IN_FLIGHT}")
         }
     }
@@ -543,7 +543,7 @@ mod tests {
         #[case] identity: &str,
         #[case] expected: &str,
     ) {
-        let scope = Scope::Below(identity.parse().unwrap());
+        let scope = ClaimScope::Below(identity.parse().unwrap());
         assert_eq!(selector(&scope), expected);
     }
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 /// An object, or why it is none of its kind.
 #[derive(Clone, Debug)]
-pub(super) struct Lenient<K> {
+pub(super) struct LenientObject<K> {
     /// The object's name.
     pub(super) name: String,
     /// `spec.identity`, where there is one.
@@ -17,22 +17,23 @@ pub(super) struct Lenient<K> {
 
 /// What of an object is there whatever else is wrong with it.
 #[derive(Deserialize)]
-struct Outline {
-    metadata: Metadata,
+struct ObjectOutline {
+    metadata: OutlineMetadata,
     #[serde(default)]
     spec: serde_json::Value,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct OutlineMetadata {
     #[serde(default)]
     name: String,
 }
 
-impl<'de, K: DeserializeOwned> Deserialize<'de> for Lenient<K> {
+impl<'de, K: DeserializeOwned> Deserialize<'de> for LenientObject<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let outline: Outline = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        let outline: ObjectOutline =
+            serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
         let identity = outline.spec.get("identity");
         Ok(Self {
             name: outline.metadata.name,
@@ -60,7 +61,7 @@ mod tests {
             {"metadata": {"name": "a"}, "heard": "2026-01-01T00:00:00Z"},
             {"metadata": {"name": "b"}, "spec": {"identity": "/x"}, "heard": "2026-01-01T00:00:00+99:99"}
         ]}"#;
-        let list: ObjectList<Lenient<Heard>> = serde_json::from_str(list).unwrap();
+        let list: ObjectList<LenientObject<Heard>> = serde_json::from_str(list).unwrap();
         assert_eq!(list.metadata.continue_.as_deref(), Some("on"));
         let [a, b] = &list.items[..] else {
             unreachable!("two items");

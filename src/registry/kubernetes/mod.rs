@@ -26,11 +26,11 @@ use crate::object::text::causes;
 use crate::transfer::Transfer;
 
 use super::{
-    Cursor, Listed, MemberRecord, Page, Put, RecordVersion, Registry, RegistryError, Scope,
-    Unreadable, Versioned,
+    ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
+    RegistryError, UnreadableRecord, Versioned,
 };
 use crd::{Claim, Member};
-use lenient::Lenient;
+use lenient::LenientObject;
 
 /// What kinds of records are called where one cannot be read.
 const CLAIM: &str = "claim";
@@ -109,15 +109,15 @@ impl KubernetesRegistry {
     fn read<K: kube::Resource, T>(
         &self,
         kind: &'static str,
-        found: Lenient<K>,
+        found: LenientObject<K>,
         convert: impl Fn(&K) -> Result<T, String>,
-    ) -> Result<Versioned<T>, Unreadable> {
+    ) -> Result<Versioned<T>, UnreadableRecord> {
         let read = found.object.and_then(|object| {
             let record = convert(&object)?;
             let version = version_of(&object);
             Ok(Versioned { record, version })
         });
-        read.map_err(|why| Unreadable {
+        read.map_err(|why| UnreadableRecord {
             registry: self.name.clone(),
             kind,
             name: found.name,
@@ -132,11 +132,11 @@ impl KubernetesRegistry {
         kind: &'static str,
         api: &Api<K>,
         convert: impl Fn(&K) -> Result<T, String>,
-    ) -> Result<Listed<T>, RegistryError>
+    ) -> Result<RecordList<T>, RegistryError>
     where
         K: Clone + DeserializeOwned + Debug + kube::Resource,
     {
-        let mut all: Listed<T> = std::iter::empty().collect();
+        let mut all: RecordList<T> = std::iter::empty().collect();
         let mut at = None;
         loop {
             let (found, next) = self.list(api, "", at.as_ref()).await?;
@@ -154,7 +154,11 @@ impl KubernetesRegistry {
     }
 
     /// The object of a name, which may be none that can be read.
-    async fn get<K>(&self, api: &Api<K>, name: &str) -> Result<Option<Lenient<K>>, RegistryError>
+    async fn get<K>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+    ) -> Result<Option<LenientObject<K>>, RegistryError>
     where
         K: DeserializeOwned + kube::Resource,
     {
@@ -176,7 +180,7 @@ impl KubernetesRegistry {
     }
 
     /// Creates, or replaces the expected version.
-    async fn store<K>(&self, api: &Api<K>, object: &K) -> Result<Put, RegistryError>
+    async fn store<K>(&self, api: &Api<K>, object: &K) -> Result<PutOutcome, RegistryError>
     where
         K: Clone + DeserializeOwned + serde::Serialize + Debug + kube::Resource,
     {
@@ -188,8 +192,8 @@ impl KubernetesRegistry {
             within(CALL_TIMEOUT, api.replace(&name, &params, object)).await
         };
         match stored {
-            Ok(stored) => Ok(Put::Stored(Some(version_of(&stored)))),
-            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
+            Ok(stored) => Ok(PutOutcome::Stored(Some(version_of(&stored)))),
+            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(PutOutcome::Conflict),
             Err(error) => Err(self.error(&error)),
         }
     }
@@ -199,7 +203,7 @@ impl KubernetesRegistry {
         api: &Api<K>,
         name: &str,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError>
+    ) -> Result<PutOutcome, RegistryError>
     where
         K: Clone + DeserializeOwned + Debug,
     {
@@ -211,8 +215,8 @@ impl KubernetesRegistry {
             ..DeleteParams::default()
         };
         match within(CALL_TIMEOUT, api.delete(name, &params)).await {
-            Ok(_) => Ok(Put::Stored(None)),
-            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
+            Ok(_) => Ok(PutOutcome::Stored(None)),
+            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(PutOutcome::Conflict),
             Err(error) => Err(self.error(&error)),
         }
     }
@@ -223,7 +227,7 @@ impl KubernetesRegistry {
         api: &Api<K>,
         selector: &str,
         at: Option<&Cursor>,
-    ) -> Result<(Vec<Lenient<K>>, Option<Cursor>), RegistryError>
+    ) -> Result<(Vec<LenientObject<K>>, Option<Cursor>), RegistryError>
     where
         K: Clone + DeserializeOwned + kube::Resource,
     {
@@ -231,7 +235,7 @@ impl KubernetesRegistry {
         params.continue_token = at.map(|at| at.as_str().to_owned());
         let request = Request::new(api.resource_url()).list(&params);
         let page = self.request(PAGE_TIMEOUT, request).await;
-        let page: ObjectList<Lenient<K>> = page.map_err(|error| self.error(&error))?;
+        let page: ObjectList<LenientObject<K>> = page.map_err(|error| self.error(&error))?;
         let next = page.metadata.continue_.filter(|token| !token.is_empty());
         Ok((page.items, next.map(Cursor::new)))
     }
@@ -317,14 +321,14 @@ impl Registry for KubernetesRegistry {
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         if record.is_empty() {
             let name = convert::claim_name(&record.identity);
             return match expected {
                 Some(expected) => self.remove(&self.claims, &name, expected).await,
                 None => match self.get(&self.claims, &name).await? {
-                    None => Ok(Put::Stored(None)),
-                    Some(_) => Ok(Put::Conflict),
+                    None => Ok(PutOutcome::Stored(None)),
+                    Some(_) => Ok(PutOutcome::Conflict),
                 },
             };
         }
@@ -332,7 +336,11 @@ impl Registry for KubernetesRegistry {
         self.store(&self.claims, &claim).await
     }
 
-    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+    async fn claims_page(
+        &self,
+        scope: &ClaimScope,
+        at: Option<&Cursor>,
+    ) -> Result<ClaimPage, RegistryError> {
         let selector = convert::selector(scope);
         let (listed, next) = self.list(&self.claims, &selector, at).await?;
         let (mut claims, mut unreadable) = (Vec::new(), Vec::new());
@@ -343,7 +351,7 @@ impl Registry for KubernetesRegistry {
                 Ok(_) | Err(_) => {}
             }
         }
-        Ok(Page {
+        Ok(ClaimPage {
             claims,
             unreadable,
             next,
@@ -364,7 +372,7 @@ impl Registry for KubernetesRegistry {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.store(&self.members, &convert::to_member(member, expected))
             .await
     }
@@ -373,11 +381,11 @@ impl Registry for KubernetesRegistry {
         &self,
         name: &MemberName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.remove(&self.members, name.as_str(), expected).await
     }
 
-    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+    async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         self.all(MEMBER, &self.members, convert::from_member).await
     }
 
@@ -397,7 +405,7 @@ impl Registry for KubernetesRegistry {
         &self,
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         let Some(expected) = expected else {
             let object = convert::to_transfer(transfer);
             return self.store(&self.transfers, &object).await;
@@ -407,8 +415,8 @@ impl Registry for KubernetesRegistry {
         let patch = Patch::Merge(&patch);
         let patched = within(CALL_TIMEOUT, self.transfers.patch(name, &params, &patch)).await;
         match patched {
-            Ok(stored) => Ok(Put::Stored(Some(version_of(&stored)))),
-            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(Put::Conflict),
+            Ok(stored) => Ok(PutOutcome::Stored(Some(version_of(&stored)))),
+            Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(PutOutcome::Conflict),
             Err(error) => Err(self.error(&error)),
         }
     }
@@ -417,11 +425,11 @@ impl Registry for KubernetesRegistry {
         &self,
         name: &TransferName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.remove(&self.transfers, name.as_str(), expected).await
     }
 
-    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+    async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         let convert = convert::from_transfer;
         self.all(TRANSFER, &self.transfers, convert).await
     }
@@ -484,7 +492,7 @@ mod tests {
             std::future::ready(Ok::<_, Infallible>(Response::new(body)))
         });
         let registry = KubernetesRegistry::new(Client::new(hub, "default"), "hub");
-        let listed = registry.claims(&Scope::All).await.unwrap();
+        let listed = registry.claims(&ClaimScope::All).await.unwrap();
         let [read] = &listed.records[..] else {
             panic!("{listed:?}");
         };
@@ -501,7 +509,7 @@ mod tests {
             "{one}"
         );
         // It is of its own resource, and of nothing else.
-        let elsewhere = Scope::Below("/subscriptions/s/resourceGroups/good".parse().unwrap());
+        let elsewhere = ClaimScope::Below("/subscriptions/s/resourceGroups/good".parse().unwrap());
         let listed = registry.claims(&elsewhere).await.unwrap();
         assert!(listed.unreadable.is_empty(), "{listed:?}");
     }
@@ -521,7 +529,7 @@ mod tests {
             );
         };
         gives_up_after(registry.claim(&identity).await.unwrap_err(), CALL_TIMEOUT);
-        let listed = registry.claims(&Scope::All).await;
+        let listed = registry.claims(&ClaimScope::All).await;
         gives_up_after(listed.unwrap_err(), PAGE_TIMEOUT);
     }
 }

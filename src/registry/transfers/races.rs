@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::claim::{Aim, Attempt, Place, Refusal, Reservation};
 use crate::registry::memory::MemoryRegistry;
-use crate::registry::{Cursor, Listed, MemberRecord, Page, RecordVersion};
+use crate::registry::{ClaimPage, Cursor, MemberRecord, RecordList, RecordVersion};
 
 use super::tests::{deletion, opened_on, registry, wanted};
 use super::*;
@@ -44,12 +44,16 @@ impl Registry for ByTurns {
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         next_turn().await;
         self.0.put_claim(record, expected).await
     }
 
-    async fn claims_page(&self, scope: &Scope, at: Option<&Cursor>) -> Result<Page, RegistryError> {
+    async fn claims_page(
+        &self,
+        scope: &ClaimScope,
+        at: Option<&Cursor>,
+    ) -> Result<ClaimPage, RegistryError> {
         next_turn().await;
         self.0.claims_page(scope, at).await
     }
@@ -65,7 +69,7 @@ impl Registry for ByTurns {
         &self,
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.0.put_member(member, expected).await
     }
 
@@ -73,11 +77,11 @@ impl Registry for ByTurns {
         &self,
         name: &MemberName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.0.remove_member(name, expected).await
     }
 
-    async fn members(&self) -> Result<Listed<MemberRecord>, RegistryError> {
+    async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         self.0.members().await
     }
 
@@ -93,7 +97,7 @@ impl Registry for ByTurns {
         &self,
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         next_turn().await;
         self.0.put_transfer(transfer, expected).await
     }
@@ -102,11 +106,11 @@ impl Registry for ByTurns {
         &self,
         name: &TransferName,
         expected: &RecordVersion,
-    ) -> Result<Put, RegistryError> {
+    ) -> Result<PutOutcome, RegistryError> {
         self.0.remove_transfer(name, expected).await
     }
 
-    async fn transfers(&self) -> Result<Listed<Transfer>, RegistryError> {
+    async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         self.0.transfers().await
     }
 }

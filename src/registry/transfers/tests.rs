@@ -79,12 +79,12 @@ fn said(deed: Deed) -> Entry {
 }
 
 /// Starts a transfer and opens it.
-pub(super) async fn opened_on(registry: &dyn Registry, wanted: &Transfer) -> Opened {
+pub(super) async fn opened_on(registry: &dyn Registry, wanted: &Transfer) -> OpenedTransfer {
     let transfer = start(registry, wanted, &said(Deed::Start)).await.unwrap();
     open(registry, &transfer.name, &|_| true).await.unwrap()
 }
 
-async fn opened(registry: &MemoryRegistry, name: &str) -> Opened {
+async fn opened(registry: &MemoryRegistry, name: &str) -> OpenedTransfer {
     opened_on(registry, &wanted(name)).await
 }
 

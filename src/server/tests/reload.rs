@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::super::development_certificates::{
-    CA_FILE, CA_KEY_FILE, CERTIFICATE_FILE, DevelopmentCa, KEY_FILE, Names, write,
+    CA_FILE, CA_KEY_FILE, CERTIFICATE_FILE, CertificateNames, DevelopmentCa, KEY_FILE, write,
 };
 use super::super::testing::{Running, config, connect, http1, shown, soon, start_with};
-use super::super::tls::{CertificateError, CertificateFiles, Reload, ReloadingCertificate};
+use super::super::tls::{CertificateError, CertificateFiles, ReloadOutcome, ReloadingCertificate};
 use super::echo;
 
 struct Files {
@@ -28,7 +28,7 @@ impl Files {
 
     async fn serve_to(client_ca: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), &Names::default(), 1, false).unwrap();
+        write(dir.path(), &CertificateNames::default(), 1, false).unwrap();
         let client_ca = client_ca.map(|pem| {
             let path = dir.path().join("clients.pem");
             fs::write(&path, pem).unwrap();
@@ -49,7 +49,7 @@ impl Files {
     }
 
     fn renew(&self) {
-        write(self.dir.path(), &Names::default(), 1, false).unwrap();
+        write(self.dir.path(), &CertificateNames::default(), 1, false).unwrap();
     }
 }
 
@@ -69,10 +69,16 @@ async fn a_connection_outlives_its_certificate() {
     let mut open = http1(stream).await;
     soon(open.call("/echo", "")).await.unwrap();
 
-    assert_eq!(files.certificate.reload().unwrap(), Reload::Unchanged);
+    assert_eq!(
+        files.certificate.reload().unwrap(),
+        ReloadOutcome::Unchanged
+    );
     files.renew();
     let replaced = files.certificate.reload().unwrap();
-    assert_eq!(replaced, Reload::Replaced(files.certificate.summary()));
+    assert_eq!(
+        replaced,
+        ReloadOutcome::Replaced(files.certificate.summary())
+    );
 
     assert_eq!(soon(open.call("/echo", "on")).await.unwrap().body(), "on");
     let after = files.server.connect(b"http/1.1").await;
@@ -102,7 +108,10 @@ async fn a_bad_replacement_leaves_the_last_good_pair_in_service() {
     assert_eq!(before, shown(&files.server.connect(b"h2").await));
 
     fs::write(&key_path, good_key).unwrap();
-    assert_eq!(files.certificate.reload().unwrap(), Reload::Unchanged);
+    assert_eq!(
+        files.certificate.reload().unwrap(),
+        ReloadOutcome::Unchanged
+    );
     files.renew();
     files.certificate.reload().unwrap();
     assert_ne!(before, shown(&files.server.connect(b"h2").await));
@@ -116,7 +125,7 @@ async fn the_watch_follows_a_mounted_secret() {
     let ca = DevelopmentCa::generate().unwrap();
     let publish = |version: &str| {
         let dir = mount.path().join(version);
-        let issued = ca.issue(&Names::default(), 1).unwrap();
+        let issued = ca.issue(&CertificateNames::default(), 1).unwrap();
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join(CERTIFICATE_FILE), issued.certificate).unwrap();
         fs::write(dir.join(KEY_FILE), issued.key).unwrap();

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::server::certificate::{Named, configure, parse_chain, parse_key};
+use crate::server::certificate::{NamedBytes, configure, parse_chain, parse_key};
 
-use super::{CertificateError, CertificateFiles, Current, Role};
+use super::{CertificateError, CertificateFile, CertificateFiles, CurrentCertificate};
 
 /// How errors call what was given in memory.
 pub(super) const IN_MEMORY: &str = "(in memory)";
 
 /// Where a certificate comes from.
-pub(super) enum Source {
+pub(super) enum CertificateSource {
     /// From memory, for good.
     Fixed,
     /// From files.
@@ -23,20 +23,20 @@ pub(super) enum Source {
     Given {
         /// What errors call it.
         name: String,
-        pair: Mutex<Pair>,
+        pair: Mutex<PemPair>,
         client_ca: Option<PathBuf>,
     },
 }
 
 /// PEM.
 #[derive(Clone)]
-pub(super) struct Pair {
+pub(super) struct PemPair {
     pub(super) certificate: Vec<u8>,
     pub(super) key: Vec<u8>,
 }
 
 /// Without keys.
-impl std::fmt::Debug for Source {
+impl std::fmt::Debug for CertificateSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Fixed => f.write_str(IN_MEMORY),
@@ -48,21 +48,21 @@ impl std::fmt::Debug for Source {
 
 /// What is to be served, read at one time.
 #[derive(Default)]
-pub(super) struct Contents {
-    certificate: Part,
-    key: Part,
-    client_ca: Option<Part>,
+pub(super) struct CertificateContents {
+    certificate: NamedPart,
+    key: NamedPart,
+    client_ca: Option<NamedPart>,
 }
 
 /// Bytes, and what errors call them.
 #[derive(Default)]
-pub(super) struct Part {
+pub(super) struct NamedPart {
     name: String,
     bytes: Vec<u8>,
 }
 
-impl Part {
-    pub(super) fn read(role: Role, path: &Path) -> Result<Self, CertificateError> {
+impl NamedPart {
+    pub(super) fn read(role: CertificateFile, path: &Path) -> Result<Self, CertificateError> {
         let name = path.display().to_string();
         match std::fs::read(path) {
             Ok(bytes) => Ok(Self { name, bytes }),
@@ -74,32 +74,32 @@ impl Part {
         }
     }
 
-    pub(super) fn named(&self) -> Named<'_, [u8]> {
-        Named::new(&self.name, &self.bytes)
+    pub(super) fn named(&self) -> NamedBytes<'_, [u8]> {
+        NamedBytes::new(&self.name, &self.bytes)
     }
 }
 
-impl Contents {
-    pub(super) fn read(source: &Source) -> Result<Self, CertificateError> {
+impl CertificateContents {
+    pub(super) fn read(source: &CertificateSource) -> Result<Self, CertificateError> {
         let client_ca = |path: &Option<PathBuf>| {
             let path = path.as_deref();
-            path.map(|path| Part::read(Role::ClientCa, path))
+            path.map(|path| NamedPart::read(CertificateFile::ClientCa, path))
                 .transpose()
         };
         Ok(match source {
-            Source::Fixed => Self::default(),
-            Source::Files(files) => Self {
-                certificate: Part::read(Role::Certificate, &files.certificate)?,
-                key: Part::read(Role::Key, &files.key)?,
+            CertificateSource::Fixed => Self::default(),
+            CertificateSource::Files(files) => Self {
+                certificate: NamedPart::read(CertificateFile::Certificate, &files.certificate)?,
+                key: NamedPart::read(CertificateFile::Key, &files.key)?,
                 client_ca: client_ca(&files.client_ca)?,
             },
-            Source::Given {
+            CertificateSource::Given {
                 name,
                 pair,
                 client_ca: path,
             } => {
                 let held = pair.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let part = |bytes| Part {
+                let part = |bytes| NamedPart {
                     name: name.clone(),
                     bytes,
                 };
@@ -126,21 +126,28 @@ impl Contents {
         hash.finalize().into()
     }
 
-    pub(super) fn configure(&self) -> Result<Current, CertificateError> {
-        let chain = parse_chain(Role::Certificate, self.certificate.named())?;
+    pub(super) fn configure(&self) -> Result<CurrentCertificate, CertificateError> {
+        let chain = parse_chain(CertificateFile::Certificate, self.certificate.named())?;
         let secret = parse_key(self.key.named())?;
         let client_ca = self
             .client_ca
             .as_ref()
-            .map(|ca| Ok((&*ca.name, parse_chain(Role::ClientCa, ca.named())?)))
+            .map(|ca| {
+                Ok((
+                    &*ca.name,
+                    parse_chain(CertificateFile::ClientCa, ca.named())?,
+                ))
+            })
             .transpose()?;
         let (config, summary) = configure(
-            Named::new(&self.certificate.name, &*chain),
-            Named::new(&self.key.name, &secret),
-            client_ca.as_ref().map(|(name, ca)| Named::new(name, &**ca)),
+            NamedBytes::new(&self.certificate.name, &*chain),
+            NamedBytes::new(&self.key.name, &secret),
+            client_ca
+                .as_ref()
+                .map(|(name, ca)| NamedBytes::new(name, &**ca)),
             Timestamp::now(),
         )?;
-        Ok(Current {
+        Ok(CurrentCertificate {
             config: Arc::new(config),
             summary,
             fingerprint: self.fingerprint(),

@@ -2,37 +2,37 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CertificateError, CertificateSummary, Reload};
+use super::{CertificateError, CertificateSummary, ReloadOutcome};
 
 /// A certificate that still is not replaced so long before its end is worth a warning.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What the watch has told already, so that it tells it once.
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct LoggedState {
     problem: Option<String>,
-    expiry: Expiry,
+    expiry: LoggedExpiry,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Expiry {
+enum LoggedExpiry {
     #[default]
     Far,
     Soon,
     Past,
 }
 
-impl Said {
+impl LoggedState {
     /// Tells what a look came to, unless it was told before.
     pub(super) fn log(
         &mut self,
-        outcome: Result<Reload, CertificateError>,
+        outcome: Result<ReloadOutcome, CertificateError>,
         serving: &CertificateSummary,
         now: Timestamp,
     ) {
         match outcome {
-            Ok(Reload::Unchanged) => self.problem = None,
-            Ok(Reload::Replaced(summary)) => {
+            Ok(ReloadOutcome::Unchanged) => self.problem = None,
+            Ok(ReloadOutcome::Replaced(summary)) => {
                 tracing::info!(certificate = %summary, "serving a new certificate");
                 self.problem = None;
             }
@@ -52,11 +52,11 @@ impl Said {
         if expiry != self.expiry {
             let not_after = serving.not_after;
             match expiry {
-                Expiry::Far => {}
-                Expiry::Soon => {
+                LoggedExpiry::Far => {}
+                LoggedExpiry::Soon => {
                     tracing::warn!(%not_after, "the certificate expires soon: renew it");
                 }
-                Expiry::Past => {
+                LoggedExpiry::Past => {
                     tracing::error!(%not_after, "the certificate has expired: API servers refuse it");
                 }
             }
@@ -65,14 +65,14 @@ impl Said {
     }
 }
 
-fn expiry(serving: &CertificateSummary, now: Timestamp) -> Expiry {
+fn expiry(serving: &CertificateSummary, now: Timestamp) -> LoggedExpiry {
     let left = serving.not_after.duration_since(now);
     if left.is_negative() {
-        Expiry::Past
+        LoggedExpiry::Past
     } else if left < EXPIRES_SOON {
-        Expiry::Soon
+        LoggedExpiry::Soon
     } else {
-        Expiry::Far
+        LoggedExpiry::Far
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     /// What the watch writes when it finds `outcomes` one after the other.
     fn told(
         days_left: i64,
-        outcomes: impl IntoIterator<Item = Result<Reload, CertificateError>>,
+        outcomes: impl IntoIterator<Item = Result<ReloadOutcome, CertificateError>>,
     ) -> Vec<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let subscriber = tracing_subscriber::fmt()
@@ -104,7 +104,7 @@ mod tests {
             .finish();
         let serving = summary(days_left);
         tracing::subscriber::with_default(subscriber, || {
-            let mut said = Said::default();
+            let mut said = LoggedState::default();
             for outcome in outcomes {
                 said.log(outcome, &serving, Timestamp::UNIX_EPOCH);
             }
@@ -113,7 +113,7 @@ mod tests {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn bad(path: &str) -> Result<Reload, CertificateError> {
+    fn bad(path: &str) -> Result<ReloadOutcome, CertificateError> {
         Err(CertificateError::WrongOrder {
             path: path.to_owned(),
         })
@@ -127,9 +127,9 @@ mod tests {
                 bad("a.pem"),
                 bad("a.pem"),
                 bad("b.pem"),
-                Ok(Reload::Unchanged),
+                Ok(ReloadOutcome::Unchanged),
                 bad("b.pem"),
-                Ok(Reload::Replaced(summary(300))),
+                Ok(ReloadOutcome::Replaced(summary(300))),
             ],
         );
         let expected = ["a.pem", "b.pem", "b.pem", "serving a new certificate"];
@@ -143,7 +143,10 @@ mod tests {
     #[test]
     fn the_end_of_a_certificate_is_told_once() {
         for (days_left, expected) in [(300, None), (6, Some("soon")), (-1, Some("has expired"))] {
-            let lines = told(days_left, [Ok(Reload::Unchanged), Ok(Reload::Unchanged)]);
+            let lines = told(
+                days_left,
+                [Ok(ReloadOutcome::Unchanged), Ok(ReloadOutcome::Unchanged)],
+            );
             assert_eq!(lines.len(), usize::from(expected.is_some()), "{lines:?}");
             if let Some(expected) = expected {
                 assert!(lines[0].contains(expected), "{lines:?}");

@@ -54,7 +54,7 @@ fn events(code: u16) -> (Events, Publisher, mpsc::UnboundedReceiver<Asked>) {
 }
 
 fn counted(events: &Events, outcome: &'static str) -> u64 {
-    let labels = Labels { outcome };
+    let labels = EventLabels { outcome };
     events.metrics.events.get_or_create(&labels).get()
 }
 
@@ -232,7 +232,7 @@ async fn an_event_that_was_forgotten_is_made_again() {
 #[test]
 fn names_and_notes_have_the_length_that_api_servers_take() {
     let long = notice(&"n".repeat(253), &"ü".repeat(2000));
-    let told = Told::first(&long, &Key::of(&long), Instant::now());
+    let told = PublishedNotice::first(&long, &NoticeKey::of(&long), Instant::now());
     assert_eq!(told.name.len(), 253);
     let note = clip(&long.message, NOTE);
     assert!(note.len() <= NOTE && note.ends_with('…'));

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::check::yaml::{Node, documents};
+use crate::check::yaml::{YamlNode, documents};
 
-use super::super::files::{Files, KUSTOMIZATIONS};
+use super::super::files::{KUSTOMIZATIONS, SourceFiles};
 use super::substitute::{Variables, substitute};
 use super::{Output, kustomize};
 
@@ -15,14 +15,14 @@ use super::{Output, kustomize};
 const MOST: usize = 1000;
 
 /// A directory that is applied, and with which variables.
-struct Step {
+struct AppliedDirectory {
     directory: PathBuf,
     variables: Variables,
 }
 
 /// What a rendered text has of Flux's.
 #[derive(Default)]
-struct Found {
+struct FluxObjects {
     steps: Vec<Kustomization>,
     /// The ConfigMaps and Secrets, by namespace and name.
     values: BTreeMap<(String, String), Variables>,
@@ -41,7 +41,7 @@ struct Kustomization {
 pub(super) fn render(directory: &Path) -> Result<Vec<Output>, String> {
     let root = root_of(directory)?;
     let mut outputs = Vec::new();
-    let mut steps = VecDeque::from([Step {
+    let mut steps = VecDeque::from([AppliedDirectory {
         directory: directory.to_owned(),
         variables: Variables::new(),
     }]);
@@ -51,14 +51,14 @@ pub(super) fn render(directory: &Path) -> Result<Vec<Output>, String> {
         let is_kustomization = KUSTOMIZATIONS
             .iter()
             .any(|name| step.directory.join(name).is_file());
-        let mut found = Found::default();
+        let mut found = FluxObjects::default();
         if is_kustomization {
             let text = substitute(&kustomize(&step.directory)?, &step.variables);
             found.take(&text);
             let name = format!("flux:{}", step.directory.display());
             outputs.push(Output::Text(name, text));
         } else {
-            Files::default().read_plain(&step.directory, |_, text| {
+            SourceFiles::default().read_plain(&step.directory, |_, text| {
                 found.take(&substitute(text, &step.variables));
             })?;
             outputs.push(Output::Directory(step.directory, step.variables));
@@ -86,7 +86,7 @@ pub(super) fn render(directory: &Path) -> Result<Vec<Output>, String> {
 }
 
 impl Kustomization {
-    fn step(self, root: &Path, values: &BTreeMap<(String, String), Variables>) -> Step {
+    fn step(self, root: &Path, values: &BTreeMap<(String, String), Variables>) -> AppliedDirectory {
         let mut variables = Variables::new();
         for from in &self.from {
             variables.extend(values.get(from).cloned().unwrap_or_default());
@@ -100,17 +100,17 @@ impl Kustomization {
         } else {
             PathBuf::from(below)
         };
-        Step {
+        AppliedDirectory {
             directory,
             variables,
         }
     }
 }
 
-impl Found {
+impl FluxObjects {
     fn take(&mut self, text: &str) {
         for document in documents(text).0 {
-            let text = |path: &[&str]| document.find(path).and_then(Node::text);
+            let text = |path: &[&str]| document.find(path).and_then(YamlNode::text);
             let (Some(version), Some(kind), Some(name)) = (
                 text(&["apiVersion"]),
                 text(&["kind"]),
@@ -134,7 +134,7 @@ impl Found {
                     if version.starts_with("kustomize.toolkit.fluxcd.io/") =>
                 {
                     let from = document.find(&["spec", "postBuild", "substituteFrom"]);
-                    let from = from.map(Node::items).unwrap_or_default().iter();
+                    let from = from.map(YamlNode::items).unwrap_or_default().iter();
                     let from = from.filter_map(|one| one.get("name")?.text());
                     self.steps.push(Kustomization {
                         path: text(&["spec", "path"]).unwrap_or(".").to_owned(),
@@ -149,8 +149,8 @@ impl Found {
     }
 }
 
-fn texts(node: Option<&Node<'_>>) -> Variables {
-    node.map(Node::texts).unwrap_or_default()
+fn texts(node: Option<&YamlNode<'_>>) -> Variables {
+    node.map(YamlNode::texts).unwrap_or_default()
 }
 
 /// The repository that a directory is in: paths of Kustomizations begin there.

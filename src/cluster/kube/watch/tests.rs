@@ -11,7 +11,7 @@ use tower::service_fn;
 use crate::cluster::Cluster as _;
 use crate::cluster::kube::CredentialSettings;
 use crate::object::ObjectKey;
-use crate::resolve::Trust;
+use crate::resolve::Freshness;
 
 use super::*;
 
@@ -110,7 +110,7 @@ async fn an_api_server_that_serves_a_kind_on_after_its_crd_is_gone_keeps_no_obje
 
     watches.follow_kinds(&WantedCrds::of(&[])).await;
     assert_eq!(watches.cluster.objects().len(), 0);
-    let read = watches.cluster.object(&key(), Trust::Store).await;
+    let read = watches.cluster.object(&key(), Freshness::Store).await;
     assert_eq!(read.unwrap(), None);
 }
 
@@ -157,7 +157,7 @@ async fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
     watches.follow_kinds(&WantedCrds::of(&[CRD])).await;
     let error = watches
         .cluster
-        .object(&key(), Trust::Store)
+        .object(&key(), Freshness::Store)
         .await
         .unwrap_err();
     assert!(
@@ -171,13 +171,17 @@ async fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
     *answers.object.lock().unwrap() = missing.clone();
     watches
         .cluster
-        .object(&key(), Trust::Store)
+        .object(&key(), Freshness::Store)
         .await
         .unwrap_err();
     missing["details"]["name"] = "rg".into();
     *answers.object.lock().unwrap() = missing;
     assert_eq!(
-        watches.cluster.object(&key(), Trust::Store).await.unwrap(),
+        watches
+            .cluster
+            .object(&key(), Freshness::Store)
+            .await
+            .unwrap(),
         None
     );
 }

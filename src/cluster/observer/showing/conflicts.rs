@@ -6,10 +6,10 @@ use tracing::{info, warn};
 
 use crate::arm::Identity;
 use crate::claim::Record;
-use crate::registry::{RegistryError, Scope};
+use crate::registry::{ClaimScope, RegistryError};
 
 use super::super::{ObserveError, Observer};
-use super::{News, Of, State, count};
+use super::{ObjectReport, ReportKey, Reported, count};
 
 impl Observer {
     /// Tells of conflicts that began or ended, and parks newcomers where that is wanted.
@@ -17,7 +17,7 @@ impl Observer {
     /// # Errors
     /// The registry or the API server did not answer.
     pub async fn show_conflicts(&self) -> Result<(), ObserveError> {
-        let found = self.registry.claims(&Scope::InConflict).await?.records;
+        let found = self.registry.claims(&ClaimScope::InConflict).await?.records;
         let mut lasting = HashSet::new();
         let mut to_park = Vec::new();
         for record in found.iter().map(|known| &known.record) {
@@ -25,9 +25,9 @@ impl Observer {
                 let of = (record.identity.clone(), copy.object.clone());
                 lasting.insert(of.clone());
                 let uid = held.stored.as_ref().map(|stored| &stored.uid);
-                if State::is_due(&mut self.shown.state().conflicts, of, uid) {
+                if Reported::is_due(&mut self.shown.state().conflicts, of, uid) {
                     let words = record.conflict_words(copy);
-                    let news = News::warning("Conflict", words).of(record);
+                    let news = ObjectReport::warning("Conflict", words).of(record);
                     self.tell(&copy.object, uid, news);
                     warn!(object = %copy.object, identity = %record.identity, copies = %record.live_words(), "conflict");
                 }
@@ -49,7 +49,7 @@ impl Observer {
         Ok(())
     }
 
-    async fn conflicts_ended(&self, lasting: &HashSet<Of>) -> Result<(), RegistryError> {
+    async fn conflicts_ended(&self, lasting: &HashSet<ReportKey>) -> Result<(), RegistryError> {
         let ended: Vec<_> = {
             let state = self.shown.state();
             let ended = state
@@ -74,7 +74,7 @@ impl Observer {
             };
             info!(%object, %identity, copies = %now, "the conflict has ended");
             let words = format!("the conflict has ended: {now}");
-            let news = News::normal("ConflictEnded", words).of(&record);
+            let news = ObjectReport::normal("ConflictEnded", words).of(&record);
             self.tell(&object, uid.as_ref(), news);
             self.shown.state().conflicts.remove(&(identity, object));
         }

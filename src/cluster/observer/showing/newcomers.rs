@@ -10,11 +10,11 @@ use crate::claim::CopyRef;
 use crate::cluster::Parking;
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
-use crate::registry::Put;
-use crate::resolve::Trust;
+use crate::registry::PutOutcome;
+use crate::resolve::Freshness;
 
 use super::super::{ObserveError, Observer};
-use super::News;
+use super::ObjectReport;
 
 impl Observer {
     /// Parks a newcomer, in this order: the object is read; then the claim is, and it is
@@ -28,7 +28,7 @@ impl Observer {
         identity: &Identity,
         copy: &CopyRef,
     ) -> Result<(), ObserveError> {
-        let Some(object) = self.cluster.object(&copy.object, Trust::Store).await? else {
+        let Some(object) = self.cluster.object(&copy.object, Freshness::Store).await? else {
             return Ok(());
         };
         let Some(known) = self.registry.claim(identity).await? else {
@@ -49,7 +49,7 @@ impl Observer {
                 .registry
                 .put_claim(&noted, Some(&known.version))
                 .await?
-                == Put::Conflict
+                == PutOutcome::Conflict
         {
             // Whatever it is now, it is looked at again.
             self.shown.news.notify_one();
@@ -63,7 +63,7 @@ impl Observer {
                 "parked by aso-guard (--on-conflict park): it came on top of another live copy; {}",
                 record.live_words()
             );
-            let news = News::warning("ParkedNewcomer", words).of(&record);
+            let news = ObjectReport::warning("ParkedNewcomer", words).of(&record);
             self.tell(&copy.object, Some(&uid), news);
         }
         Ok(())

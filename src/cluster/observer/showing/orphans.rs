@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::claim::{ClaimState, CopyRef, MemberName, Record};
-use crate::registry::{Holding, RegistryError, Scope};
+use crate::registry::{ClaimScope, CopyFilter, RegistryError};
 
 use super::super::Observer;
-use super::{News, Of, State};
+use super::{ObjectReport, ReportKey, Reported};
 
 /// How many claims are read again at once, to see what has become of them.
 const AT_ONCE: usize = 100;
@@ -21,8 +21,8 @@ impl Observer {
     /// # Errors
     /// The registry did not answer.
     pub async fn show_orphans(&self) -> Result<(), RegistryError> {
-        let scope = Scope::Orphaned(self.member.clone());
-        let mut found: HashSet<Of> = HashSet::new();
+        let scope = ClaimScope::Orphaned(self.member.clone());
+        let mut found: HashSet<ReportKey> = HashSet::new();
         let mut page = self.registry.claims_page(&scope, None).await?;
         loop {
             for record in page.claims.into_iter().map(|known| known.record) {
@@ -61,8 +61,8 @@ impl Observer {
         }
         let of = (identity.clone(), object.clone());
         let uid = uid(record, copy);
-        if State::is_due(&mut self.shown.state().orphaned, of, uid) {
-            let news = News::normal("Orphaned", record.orphan_words(copy));
+        if Reported::is_due(&mut self.shown.state().orphaned, of, uid) {
+            let news = ObjectReport::normal("Orphaned", record.orphan_words(copy));
             self.tell(object, uid, news.of(record));
         }
     }
@@ -70,7 +70,7 @@ impl Observer {
     fn orphans_ended(&self) {
         let over: Vec<_> = {
             let mut state = self.shown.state();
-            let is_over = |of: &Of| self.ledger.parked_for(&of.1, &of.0).is_none();
+            let is_over = |of: &ReportKey| self.ledger.parked_for(&of.1, &of.0).is_none();
             state.orphaned.extract_if(|of, _| is_over(of)).collect()
         };
         for (of, told) in over {
@@ -78,15 +78,15 @@ impl Observer {
         }
     }
 
-    fn tell_ended(&self, (_, object): &Of, uid: Option<&Arc<str>>) {
+    fn tell_ended(&self, (_, object): &ReportKey, uid: Option<&Arc<str>>) {
         let words = "its resource has a reconciler again, or the copy is gone";
-        let news = News::normal("OrphanedEnded", words.to_owned());
+        let news = ObjectReport::normal("OrphanedEnded", words.to_owned());
         self.tell(object, uid, news);
     }
 
     /// Tells of what a cluster holds that is no member any more.
     pub(super) async fn show_left_by(&self, gone: &MemberName) -> Result<(), RegistryError> {
-        let scope = Scope::Of(gone.clone(), Holding::AnyCopy);
+        let scope = ClaimScope::Of(gone.clone(), CopyFilter::AnyCopy);
         let mut page = self.registry.claims_page(&scope, None).await?;
         loop {
             for known in &page.claims {
@@ -108,12 +108,12 @@ impl Observer {
             }
             let of = (record.identity.clone(), copy.object.clone());
             let uid = uid(record, copy);
-            if State::is_due(&mut self.shown.state().abandoned, of, uid) {
+            if Reported::is_due(&mut self.shown.state().abandoned, of, uid) {
                 let words = format!(
                     "its live copy {holder} belongs to a cluster that is not in the registry any more: \
                      nobody reconciles it, and nobody else may. If that cluster is gone for good, release its claim: aso-guard claims release --help"
                 );
-                let news = News::warning("Orphaned", words).of(record);
+                let news = ObjectReport::warning("Orphaned", words).of(record);
                 self.tell(&copy.object, uid, news);
             }
         }
@@ -129,7 +129,7 @@ impl Observer {
 
     /// Tells where what was held by a cluster that is no member is so no more.
     pub(super) async fn abandoned_ended(&self) -> Result<(), RegistryError> {
-        let told: Vec<Of> = {
+        let told: Vec<ReportKey> = {
             let state = self.shown.state();
             state.abandoned.keys().take(AT_ONCE).cloned().collect()
         };

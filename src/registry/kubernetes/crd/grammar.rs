@@ -18,7 +18,7 @@ use crate::object::text::UNPRINTABLE;
 
 /// What a field may hold.
 #[derive(Clone, Copy, Debug)]
-enum Shape {
+enum FieldGrammar {
     /// A time in UTC, as aso-guard writes it. Others' years are beyond what it can read.
     Time,
     /// An identity.
@@ -43,17 +43,19 @@ enum Shape {
     Counts(&'static [&'static str]),
 }
 
-use Shape::{Count, Counts, Identity, Kind, Label, Said, Short, Subdomain, Text, Time, Word};
+use FieldGrammar::{
+    Count, Counts, Identity, Kind, Label, Said, Short, Subdomain, Text, Time, Word,
+};
 
-const TRUTH: Shape = Word(&["True", "False"]);
+const TRUTH: FieldGrammar = Word(&["True", "False"]);
 /// Texts that only people read, made of names that can be seen.
-const PROSE: Shape = Text(1_000_000);
-const NAME: Shape = Text(256);
-const ID: Shape = Text(128);
+const PROSE: FieldGrammar = Text(1_000_000);
+const NAME: FieldGrammar = Text(256);
+const ID: FieldGrammar = Text(128);
 const REASON: usize = MAX_REASON + 1;
 
 /// All three have conditions.
-const CONDITIONS: &[(&str, Shape)] = &[
+const CONDITIONS: &[(&str, FieldGrammar)] = &[
     ("status.conditions", Short(8)),
     ("status.conditions.type", ID),
     ("status.conditions.status", TRUTH),
@@ -62,7 +64,7 @@ const CONDITIONS: &[(&str, Shape)] = &[
     ("status.conditions.lastTransitionTime", Time),
 ];
 
-const CLAIM: &[(&str, Shape)] = &[
+const CLAIM: &[(&str, FieldGrammar)] = &[
     ("spec.identity", Identity),
     ("status.resource", PROSE),
     (
@@ -129,7 +131,7 @@ const CLAIM: &[(&str, Shape)] = &[
     ("status.history.name", Subdomain),
 ];
 
-const MEMBER: &[(&str, Shape)] = &[
+const MEMBER: &[(&str, FieldGrammar)] = &[
     ("spec.cluster", ID),
     ("spec.version", ID),
     ("spec.lastHeard", Time),
@@ -148,7 +150,7 @@ const MEMBER: &[(&str, Shape)] = &[
     ("spec.policyChanges.request", ID),
 ];
 
-const TRANSFER: &[(&str, Shape)] = &[
+const TRANSFER: &[(&str, FieldGrammar)] = &[
     ("spec.from.member", Label),
     ("spec.from.namespace", Label),
     ("spec.to.member", Label),
@@ -277,7 +279,7 @@ fn list_of(words: &[&str]) -> String {
     words.join(", ")
 }
 
-impl Shape {
+impl FieldGrammar {
     /// Writes it into a schema.
     fn tighten(self, schema: &mut JSONSchemaProps) {
         let shorten = |schema: &mut JSONSchemaProps, longest: usize| {
@@ -345,7 +347,7 @@ fn field<'a>(schema: &'a mut JSONSchemaProps, path: &str) -> Option<&'a mut JSON
 }
 
 /// The fields of a kind, and what they may hold.
-fn fields(kind: &str) -> impl Iterator<Item = &'static (&'static str, Shape)> {
+fn fields(kind: &str) -> impl Iterator<Item = &'static (&'static str, FieldGrammar)> {
     let own = match kind {
         "Claim" => CLAIM,
         "Member" => MEMBER,

@@ -14,7 +14,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Whether the schema of a field takes a text.
-fn takes(shape: Shape, text: &str) -> bool {
+fn takes(shape: FieldGrammar, text: &str) -> bool {
     let mut schema = JSONSchemaProps::default();
     shape.tighten(&mut schema);
     let length = i64::try_from(text.chars().count()).unwrap();
