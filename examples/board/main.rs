@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aso_guard::board::Board;
-use aso_guard::board::shield::HostCheck;
+use aso_guard::board::host_check::HostCheck;
 use aso_guard::claim::Record;
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;

@@ -1,20 +1,20 @@
 //! The board: the registry as pages for a browser. It only reads.
 //!
-//! - [`shield`] lets in what asks this board to read, and nothing else;
+//! - [`host_check`] lets in what asks this board to read, and nothing else;
 //! - [`search`] finds claims, a bounded part of the registry at a time;
-//! - [`census`] counts them all in the background, slowly;
-//! - [`shown`] is how records look, and `pages` has a file for each page, with its
+//! - [`counter`] counts them all in the background, slowly;
+//! - [`view`] is how records look, and `pages` has a file for each page, with its
 //!   template in `templates`.
 //!
 //! Nothing here is a promise: a page shows what the registry held a moment ago.
 
 mod assets;
-mod census;
+mod counter;
+pub mod host_check;
 mod pages;
 mod query;
 mod search;
-pub mod shield;
-mod shown;
+mod view;
 
 use std::sync::Arc;
 
@@ -27,10 +27,10 @@ use jiff::Timestamp;
 
 use crate::registry::ReadOnlyRegistry;
 
-use census::ClaimCounter;
+use counter::ClaimCounter;
+use host_check::HostCheck;
 use pages::{PageRequest, Section};
 use query::Query;
-use shield::HostCheck;
 
 /// What the board shows.
 #[derive(Clone)]
@@ -38,14 +38,14 @@ pub struct Board {
     registry: ReadOnlyRegistry,
     /// What the registry is called, for people.
     name: Arc<str>,
-    census: Arc<ClaimCounter>,
+    counter: Arc<ClaimCounter>,
 }
 
 impl Board {
     /// A board of the registry that people call `name`.
     pub fn new(registry: ReadOnlyRegistry, name: &str) -> Self {
         Self {
-            census: Arc::new(ClaimCounter::new(registry.clone())),
+            counter: Arc::new(ClaimCounter::new(registry.clone())),
             registry,
             name: name.into(),
         }
@@ -53,16 +53,16 @@ impl Board {
 
     /// Counts claims whenever a page that shows numbers was asked for. Never returns.
     pub async fn count(&self) {
-        self.census.run().await;
+        self.counter.run().await;
     }
 
     /// Counts claims once, for who cannot wait.
     pub async fn count_once(&self) {
-        self.census.count().await;
+        self.counter.count().await;
     }
 
     /// The pages, behind the shield.
-    pub fn router(self, shield: HostCheck) -> Router {
+    pub fn router(self, host_check: HostCheck) -> Router {
         let look = |section| {
             move |board: Board, uri: Uri| PageRequest {
                 query: Query::of(&uri),
@@ -89,10 +89,10 @@ impl Board {
             .route("/transfers", page!(Transfers, transfers))
             .route("/transfer", page!(Transfers, transfer))
             .merge(assets::router())
-            .fallback_service(page!(None, nowhere).with_state(self.clone()))
+            .fallback_service(page!(None, not_found).with_state(self.clone()))
             .layer(middleware::from_fn_with_state(
-                Arc::new(shield),
-                shield::check,
+                Arc::new(host_check),
+                host_check::check,
             ))
             .with_state(self)
     }

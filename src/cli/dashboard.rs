@@ -7,7 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
-use crate::board::shield::HostCheck;
+use crate::board::host_check::HostCheck;
 use crate::registry::ReadOnlyRegistry;
 use crate::server::shutdown::ShutdownSignals;
 use crate::server::{bind, ops};
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &DashboardArgs) -> Outcome {
 }
 
 async fn show(args: &DashboardArgs) -> Result<(), CommandError> {
-    let (listen, shield) = args.check()?;
+    let (listen, host_check) = args.check()?;
     let registry = ReadOnlyRegistry::new(args.registry.open().await?);
     let board = Board::new(registry, args.registry.url());
     let bound = bind(listen).await;
@@ -58,7 +58,7 @@ async fn show(args: &DashboardArgs) -> Result<(), CommandError> {
     let signals = signals.map_err(|error| CommandError::Failed(format!("{error:#}")))?;
     println!("The board is at http://{address}/ until ctrl-c. It only reads.");
     let stop = CancellationToken::new();
-    let router = board.clone().router(shield);
+    let router = board.clone().router(host_check);
     let served = async {
         tokio::select! {
             () = ops::run_ops(listener, router, stop.clone()) => {}
@@ -107,13 +107,13 @@ impl DashboardArgs {
                 "--host: {name:?} is no host name; give it without http:// and without a port"
             ));
         }
-        let shield = if self.allow_remote {
+        let host_check = if self.allow_remote {
             HostCheck::remote(&self.host)
         } else {
             HostCheck::local()
         };
         match listen {
-            Some(listen) if problems.is_empty() => Ok((listen, shield)),
+            Some(listen) if problems.is_empty() => Ok((listen, host_check)),
             _ => Err(CommandError::Usage(problems.join("\n  "))),
         }
     }

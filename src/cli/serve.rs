@@ -18,7 +18,7 @@ use crate::cluster;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{JoinError, MemberReport, Membership};
 use crate::cluster::observer::{Observer, Reporting};
-use crate::cluster::upkeep::TransferController;
+use crate::cluster::transfer_controller::TransferController;
 use crate::keeper::Keeper;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
@@ -270,7 +270,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         config.settings.claim_deadline,
     );
     let parking = (config.on_conflict == OnConflict::Park).then(|| cluster.clone() as _);
-    let observer = Arc::new(observer.showing(Reporting {
+    let observer = Arc::new(observer.reporting(Reporting {
         notices: events.clone(),
         metrics: metrics.cluster.clone(),
         parking,
@@ -537,13 +537,13 @@ impl RunningMember {
 
     /// Looks after the transfers from and to this cluster until told to stop.
     async fn look_after_transfers(&self, shutdown: &CancellationToken) {
-        let upkeep = TransferController {
+        let transfer_controller = TransferController {
             member: self.membership.name.clone(),
             registry: self.registry.clone(),
             labels: self.cluster.clone(),
             metrics: self.metrics.clone(),
         };
-        upkeep.run(shutdown).await;
+        transfer_controller.run(shutdown).await;
     }
 
     /// Puts what is older than this guard on the list, once the registry answers.

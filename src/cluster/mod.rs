@@ -1,17 +1,17 @@
 //! What the guard knows of its own cluster: its objects, namespaces, credentials,
 //! installed kinds; and the observer that keeps the registry true to them.
 
+mod claim_index;
+mod deadlines;
 pub mod family;
 pub mod kube;
-mod ledger;
 pub mod member;
 pub mod memory;
 pub mod metrics;
 pub mod observer;
 mod queue;
 pub mod resolve;
-mod stopwatch;
-pub mod upkeep;
+pub mod transfer_controller;
 
 use std::sync::Arc;
 

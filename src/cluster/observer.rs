@@ -6,8 +6,8 @@
 mod compare;
 mod looking;
 mod policies;
+mod reporting;
 mod retries;
-mod showing;
 #[cfg(test)]
 mod tests;
 mod unwritten;
@@ -26,14 +26,14 @@ use crate::claim::{Entry, MemberName, RequestUid};
 use crate::object::ObjectKey;
 use crate::registry::{ClaimScope, CopyFilter, Registry, RegistryError};
 
+use reporting::ReportedState;
+pub use reporting::Reporting;
 use retries::RetryDelays;
-use showing::ReportedState;
-pub use showing::Reporting;
 use unwritten::UnwrittenEntries;
 
-use super::ledger::ClaimIndex;
+use super::claim_index::ClaimIndex;
+use super::deadlines::DeadlineTracker;
 use super::queue::KeyQueue;
-use super::stopwatch::DeadlineTracker;
 use super::{Cluster, ClusterError, FollowUp};
 
 /// How many objects are looked at together.
@@ -53,8 +53,8 @@ pub struct Observer {
     registry: Arc<dyn Registry>,
     cluster: Arc<dyn Cluster>,
     queue: KeyQueue,
-    ledger: ClaimIndex,
-    stopwatch: DeadlineTracker,
+    claim_index: ClaimIndex,
+    deadlines: DeadlineTracker,
     retries: RetryDelays,
     /// What differed at the first comparison and was not looked at since; `None`
     /// before that.
@@ -65,7 +65,7 @@ pub struct Observer {
     unwritten: UnwrittenEntries,
     limit: Duration,
     show: Reporting,
-    shown: ReportedState,
+    reported: ReportedState,
 }
 
 /// Why an object could not be looked at; it is looked at again.
@@ -97,15 +97,15 @@ impl FollowUp for Observer {
         request: &RequestUid,
         deadline: Timestamp,
     ) {
-        self.ledger.expect(object, identity);
-        let over = self.stopwatch.note(object, request, deadline);
+        self.claim_index.expect(object, identity);
+        let over = self.deadlines.note(object, request, deadline);
         self.queue.add_at(object.clone(), over + PAST);
     }
 
     fn claims_of(&self, object: &ObjectKey) -> Option<Vec<Identity>> {
         // Before the first comparison claims may be there that nobody here has seen.
         let known = self.backlog().is_some();
-        known.then(|| self.ledger.identities(object))
+        known.then(|| self.claim_index.identities(object))
     }
 
     fn remember(&self, entry: Entry) {
@@ -128,21 +128,21 @@ impl Observer {
             registry,
             cluster,
             queue: KeyQueue::default(),
-            ledger: ClaimIndex::default(),
-            stopwatch: DeadlineTracker::new(limit),
+            claim_index: ClaimIndex::default(),
+            deadlines: DeadlineTracker::new(limit),
             retries: RetryDelays::default(),
             backlog: Mutex::default(),
             changes: Mutex::default(),
             unwritten: UnwrittenEntries::default(),
             limit,
             show: Reporting::default(),
-            shown: ReportedState::default(),
+            reported: ReportedState::default(),
         }
     }
 
     /// The same observer, which shows what it finds.
     #[must_use]
-    pub fn showing(self, show: Reporting) -> Self {
+    pub fn reporting(self, show: Reporting) -> Self {
         Self { show, ..self }
     }
 
@@ -150,9 +150,9 @@ impl Observer {
     /// `relevant`: in what identity, policy and deletion are made of.
     pub fn changed(&self, key: &ObjectKey, uid: &str, relevant: bool) {
         if relevant {
-            self.ledger.saw(key, uid);
+            self.claim_index.saw(key, uid);
         }
-        if relevant || self.ledger.is_expecting(key) {
+        if relevant || self.claim_index.is_expecting(key) {
             self.queue.add(key.clone());
         }
     }

@@ -22,7 +22,7 @@ pub struct KeyQueue {
 }
 
 /// How many objects that have time are looked at together.
-const AT_LEISURE: usize = 8;
+const LOW_PRIORITY_AT_ONCE: usize = 8;
 
 #[derive(Debug, Default)]
 struct QueueState {
@@ -30,9 +30,9 @@ struct QueueState {
     /// Since when something has been ready at any time.
     behind: Option<Instant>,
     waiting: HashSet<ObjectKey>,
-    leisure: VecDeque<ObjectKey>,
+    low_priority: VecDeque<ObjectKey>,
     /// Those that have time among the running.
-    unhurried: HashSet<ObjectKey>,
+    low_priority_running: HashSet<ObjectKey>,
     running: HashSet<ObjectKey>,
     again: HashSet<ObjectKey>,
     later: BTreeSet<(Instant, ObjectKey)>,
@@ -52,19 +52,19 @@ impl KeyQueue {
     }
 
     /// Has these objects looked at when there is nothing else to do.
-    pub fn add_at_leisure(&self, keys: impl IntoIterator<Item = ObjectKey>) {
-        self.state().leisure.extend(keys);
+    pub fn add_low_priority(&self, keys: impl IntoIterator<Item = ObjectKey>) {
+        self.state().low_priority.extend(keys);
         self.changed.notify_one();
     }
 
     /// Has only these of the objects that have time looked at.
-    pub fn keep_at_leisure(&self, keep: impl Fn(&ObjectKey) -> bool) {
-        self.state().leisure.retain(keep);
+    pub fn keep_low_priority(&self, keep: impl Fn(&ObjectKey) -> bool) {
+        self.state().low_priority.retain(keep);
     }
 
     /// How many objects that have time wait.
-    pub fn at_leisure(&self) -> usize {
-        self.state().leisure.len()
+    pub fn low_priority_len(&self) -> usize {
+        self.state().low_priority.len()
     }
 
     /// Has this object looked at when the time has come. Of two times the earlier
@@ -112,7 +112,7 @@ impl KeyQueue {
     pub fn done(&self, key: &ObjectKey) {
         let mut state = self.state();
         state.running.remove(key);
-        state.unhurried.remove(key);
+        state.low_priority_running.remove(key);
         state.tidy();
         if state.again.remove(key) {
             state.add(key.clone());
@@ -127,13 +127,13 @@ impl KeyQueue {
     /// a hurry has.
     pub fn depth(&self) -> (usize, Option<Instant>) {
         let state = self.state();
-        (state.ready.len() + state.leisure.len(), state.behind)
+        (state.ready.len() + state.low_priority.len(), state.behind)
     }
 
     /// Whether nothing waits to be looked at now, and nothing is being looked at.
     pub fn is_idle(&self) -> bool {
         let state = self.state();
-        state.ready.is_empty() && state.leisure.is_empty() && state.running.is_empty()
+        state.ready.is_empty() && state.low_priority.is_empty() && state.running.is_empty()
     }
 }
 
@@ -157,10 +157,10 @@ impl QueueState {
             self.running.insert(key.clone());
             return Some(key);
         }
-        while self.unhurried.len() < AT_LEISURE {
-            let key = self.leisure.pop_front()?;
+        while self.low_priority_running.len() < LOW_PRIORITY_AT_ONCE {
+            let key = self.low_priority.pop_front()?;
             if self.running.insert(key.clone()) {
-                self.unhurried.insert(key.clone());
+                self.low_priority_running.insert(key.clone());
                 return Some(key);
             }
             self.again.insert(key);
@@ -170,15 +170,16 @@ impl QueueState {
 
     /// Gives back the room of a long list that has come to its end.
     fn tidy(&mut self) {
-        if self.leisure.is_empty() {
-            self.leisure = VecDeque::new();
+        if self.low_priority.is_empty() {
+            self.low_priority = VecDeque::new();
         }
     }
 
     /// Whether there is another one that may run.
     fn has_more(&self) -> bool {
-        let leisurely = !self.leisure.is_empty() && self.unhurried.len() < AT_LEISURE;
-        !self.ready.is_empty() || leisurely
+        let low_priority =
+            !self.low_priority.is_empty() && self.low_priority_running.len() < LOW_PRIORITY_AT_ONCE;
+        !self.ready.is_empty() || low_priority
     }
 
     /// Makes ready what has come due.
@@ -233,34 +234,36 @@ mod tests {
     #[tokio::test]
     async fn what_has_time_lets_others_pass_and_is_taken_up_a_few_at_a_time() {
         let queue = KeyQueue::default();
-        let names: Vec<String> = (0..=AT_LEISURE).map(|number| format!("{number}")).collect();
-        queue.add_at_leisure(names.iter().map(|name| key(name)));
+        let names: Vec<String> = (0..=LOW_PRIORITY_AT_ONCE)
+            .map(|number| format!("{number}"))
+            .collect();
+        queue.add_low_priority(names.iter().map(|name| key(name)));
         queue.add(key("now"));
         assert_eq!(queue.next().await, key("now"));
-        for name in &names[..AT_LEISURE] {
+        for name in &names[..LOW_PRIORITY_AT_ONCE] {
             assert_eq!(queue.next().await, key(name));
         }
         // One more has to wait, others not.
         queue.add(key("now too"));
         assert_eq!(queue.next().await, key("now too"));
-        assert_eq!((queue.at_leisure(), queue.is_idle()), (1, false));
+        assert_eq!((queue.low_priority_len(), queue.is_idle()), (1, false));
         assert!(futures::poll!(std::pin::pin!(queue.next())).is_pending());
         queue.done(&key("3"));
-        assert_eq!(queue.next().await, key(&names[AT_LEISURE]));
+        assert_eq!(queue.next().await, key(&names[LOW_PRIORITY_AT_ONCE]));
     }
 
     #[tokio::test]
     async fn what_has_time_and_changes_while_it_is_looked_at_comes_up_again() {
         let queue = KeyQueue::default();
-        queue.add_at_leisure([key("a"), key("b"), key("c")]);
-        queue.keep_at_leisure(|one| *one != key("b"));
+        queue.add_low_priority([key("a"), key("b"), key("c")]);
+        queue.keep_low_priority(|one| *one != key("b"));
         assert_eq!(queue.next().await, key("a"));
         queue.add(key("a"));
         assert_eq!(queue.next().await, key("c"));
         queue.done(&key("a"));
         assert_eq!(queue.next().await, key("a"));
         // One that is being looked at is not looked at twice at a time.
-        queue.add_at_leisure([key("c")]);
+        queue.add_low_priority([key("c")]);
         assert!(futures::poll!(std::pin::pin!(queue.next())).is_pending());
         queue.done(&key("c"));
         assert_eq!(queue.next().await, key("c"));

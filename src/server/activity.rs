@@ -104,11 +104,11 @@ impl ConnectionActivity {
         protocol: HttpVersion,
         phase: ShutdownPhase,
         closing: Option<Instant>,
-        patience: ConnectionTimeouts,
+        timeouts: ConnectionTimeouts,
         now: Instant,
     ) -> ConnectionAction {
         if let Some(closing) = closing {
-            let until = closing.max(self.since) + patience.header;
+            let until = closing.max(self.since) + timeouts.header;
             return if self.calls > 0 {
                 ConnectionAction::Wait(None)
             } else {
@@ -129,12 +129,12 @@ impl ConnectionActivity {
             return ConnectionAction::Wait(None);
         }
         if self.head_begun {
-            return wait(self.since + patience.header, now, ConnectionAction::Cut);
+            return wait(self.since + timeouts.header, now, ConnectionAction::Cut);
         }
         let until = match (phase, protocol) {
             (ShutdownPhase::Stopped(at), _) => self.since.max(at) + FIRST_REQUEST_GRACE,
-            (_, HttpVersion::Http2) if !self.served => self.since + patience.header,
-            (_, HttpVersion::Http1 | HttpVersion::Http2) => self.since + patience.idle,
+            (_, HttpVersion::Http2) if !self.served => self.since + timeouts.header,
+            (_, HttpVersion::Http1 | HttpVersion::Http2) => self.since + timeouts.idle,
         };
         wait(until, now, ConnectionAction::Close)
     }

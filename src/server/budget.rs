@@ -29,8 +29,8 @@ type EvictCallback = Box<dyn FnOnce() + Send>;
 
 /// What is charged to whom.
 pub(super) struct MemoryBudget {
-    room: BudgetLimits,
-    ledger: Mutex<BudgetUse>,
+    limits: BudgetLimits,
+    usage: Mutex<BudgetUse>,
 }
 
 #[derive(Default)]
@@ -55,10 +55,10 @@ pub(super) struct BudgetShare {
 }
 
 impl MemoryBudget {
-    pub(super) fn new(room: BudgetLimits) -> Arc<Self> {
+    pub(super) fn new(limits: BudgetLimits) -> Arc<Self> {
         Arc::new(Self {
-            room,
-            ledger: Mutex::default(),
+            limits,
+            usage: Mutex::default(),
         })
     }
 
@@ -70,14 +70,14 @@ impl MemoryBudget {
         give_way: impl FnOnce() + Send + 'static,
     ) -> Result<BudgetShare, BudgetExceeded> {
         let id = {
-            let mut ledger = self.ledger();
-            let id = ledger.next;
-            ledger.next += 1;
+            let mut usage = self.usage();
+            let id = usage.next;
+            usage.next += 1;
             let charge = CallCharge {
                 bytes: 0,
                 give_way: Some(Box::new(give_way)),
             };
-            ledger.calls.insert(id, charge);
+            usage.calls.insert(id, charge);
             id
         };
         let share = BudgetShare {
@@ -91,12 +91,12 @@ impl MemoryBudget {
     /// What is charged to all calls now.
     #[cfg(test)]
     pub(super) fn charged(&self) -> usize {
-        self.ledger().all
+        self.usage().all
     }
 
     /// Nothing is done under this lock that could panic half-way.
-    fn ledger(&self) -> MutexGuard<'_, BudgetUse> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    fn usage(&self) -> MutexGuard<'_, BudgetUse> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,8 +106,8 @@ impl BudgetShare {
         let mut giving_way = Vec::new();
         let grown = self
             .budget
-            .ledger()
-            .grow(self.id, bytes, self.budget.room, &mut giving_way);
+            .usage()
+            .grow(self.id, bytes, self.budget.limits, &mut giving_way);
         for give_way in giving_way {
             give_way();
         }
@@ -116,7 +116,7 @@ impl BudgetShare {
 
     /// All of it is here: it stays until it is answered.
     pub(super) fn arrived(&self) {
-        if let Some(charge) = self.budget.ledger().calls.get_mut(&self.id) {
+        if let Some(charge) = self.budget.usage().calls.get_mut(&self.id) {
             charge.give_way = None;
         }
     }
@@ -124,7 +124,7 @@ impl BudgetShare {
 
 impl Drop for BudgetShare {
     fn drop(&mut self) {
-        self.budget.ledger().remove(self.id);
+        self.budget.usage().remove(self.id);
     }
 }
 
@@ -133,15 +133,15 @@ impl BudgetUse {
         &mut self,
         id: u64,
         by: usize,
-        room: BudgetLimits,
+        limits: BudgetLimits,
         giving_way: &mut Vec<EvictCallback>,
     ) -> Result<(), BudgetExceeded> {
         loop {
             let before = self.calls.get(&id).ok_or(BudgetExceeded)?.bytes;
             let after = before + by;
             let large = self.large - large(before) + large(after);
-            let crowded = large > room.large && after > SMALL;
-            if !crowded && self.all + by <= room.all {
+            let crowded = large > limits.large && after > SMALL;
+            if !crowded && self.all + by <= limits.all {
                 self.all += by;
                 self.large = large;
                 if let Some(charge) = self.calls.get_mut(&id) {

@@ -37,7 +37,7 @@ pub(super) struct ConnectionConfig {
     pub(super) router: Router,
     pub(super) peer: SocketAddr,
     pub(super) protocol: HttpVersion,
-    pub(super) patience: ConnectionTimeouts,
+    pub(super) timeouts: ConnectionTimeouts,
     pub(super) body: BodyLimits,
     pub(super) phase: watch::Receiver<ShutdownPhase>,
 }
@@ -59,7 +59,7 @@ where
     let service = service_fn(move |request| call.clone().answer(request));
     let guard = ConnectionDriver {
         protocol: terms.protocol,
-        patience: terms.patience,
+        timeouts: terms.timeouts,
         phase: terms.phase,
         activity,
     };
@@ -84,7 +84,7 @@ where
             let connection = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .keep_alive_interval(PING_EVERY)
-                .keep_alive_timeout(terms.patience.header)
+                .keep_alive_timeout(terms.timeouts.header)
                 .serve_connection(TokioIo::new(stream), service);
             guard.drive(connection).await;
         }
@@ -94,7 +94,7 @@ where
 /// Drives a connection and ends it when it is time.
 struct ConnectionDriver {
     protocol: HttpVersion,
-    patience: ConnectionTimeouts,
+    timeouts: ConnectionTimeouts,
     phase: watch::Receiver<ShutdownPhase>,
     activity: watch::Sender<ConnectionActivity>,
 }
@@ -111,7 +111,7 @@ impl ConnectionDriver {
             let activity = *seen.borrow_and_update();
             let phase = *self.phase.borrow_and_update();
             let now = Instant::now();
-            let wake = match activity.next(self.protocol, phase, closing, self.patience, now) {
+            let wake = match activity.next(self.protocol, phase, closing, self.timeouts, now) {
                 ConnectionAction::Cut => return,
                 ConnectionAction::Close => {
                     connection.as_mut().graceful_shutdown();

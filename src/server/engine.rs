@@ -18,10 +18,10 @@ use super::activity::{ConnectionTimeouts, HttpVersion, ShutdownPhase};
 use super::body::BodyLimits;
 use super::connection::{self, ConnectionConfig};
 use super::handshake;
-use super::linger::LingeringClose;
+use super::lingering_close::LingeringClose;
 use super::metrics::RejectionReason;
 use super::panics;
-use super::seldom::RateLimit;
+use super::rate_limit::RateLimit;
 use super::tls::ReloadingCertificate;
 
 /// How long to wait after an accept that failed for want of something, such
@@ -44,7 +44,7 @@ pub(super) enum Transport {
 #[derive(Clone)]
 pub(super) struct ConnectionLimits {
     pub(super) handshake: Duration,
-    pub(super) patience: ConnectionTimeouts,
+    pub(super) timeouts: ConnectionTimeouts,
     pub(super) body: BodyLimits,
     pub(super) connections: usize,
 }
@@ -158,7 +158,7 @@ impl Engine {
                 router,
                 peer,
                 protocol,
-                patience: limits.patience,
+                timeouts: limits.timeouts,
                 body: limits.body,
                 phase,
             };

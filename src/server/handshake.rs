@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::HttpVersion;
-use super::seldom::RateLimit;
+use super::rate_limit::RateLimit;
 use super::tls::ALPN_HTTP2;
 
 /// Clients try again and again; one line a minute tells enough.

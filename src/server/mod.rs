@@ -18,13 +18,13 @@ pub mod development_certificates;
 mod engine;
 pub mod expiry;
 mod handshake;
-mod linger;
+mod lingering_close;
 pub mod metrics;
 pub mod ops;
 mod panics;
 pub mod path;
+mod rate_limit;
 pub mod readiness;
-mod seldom;
 pub mod shutdown;
 #[cfg(test)]
 mod testing;
@@ -108,7 +108,7 @@ impl ServerConfig {
         };
         ConnectionLimits {
             handshake: self.handshake_timeout,
-            patience: ConnectionTimeouts {
+            timeouts: ConnectionTimeouts {
                 header: self.header_timeout,
                 idle: self.idle_timeout,
             },

@@ -84,7 +84,7 @@ fn limits() -> ConnectionLimits {
     let time = Duration::from_secs(10);
     ConnectionLimits {
         handshake: time,
-        patience: ConnectionTimeouts {
+        timeouts: ConnectionTimeouts {
             header: time,
             idle: Duration::from_mins(2),
         },

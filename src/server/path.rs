@@ -22,7 +22,7 @@ use tower::Layer as _;
 use uuid::Uuid;
 
 use super::metrics::{RejectionReason, ServerMetrics};
-use super::seldom::RateLimit;
+use super::rate_limit::RateLimit;
 
 /// Strangers call as often as they like; one line a minute tells enough.
 static COMPLAINTS: RateLimit = RateLimit::every(Duration::from_mins(1));

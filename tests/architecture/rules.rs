@@ -82,7 +82,7 @@ const PURE: [&str; 9] = [
     "check",
     "transfer",
     "keeper::plan",
-    "board::shown",
+    "board::view",
 ];
 
 /// Paths that begin with one of these lead out of a pure module.

@@ -1,7 +1,7 @@
 //! Names that are markup, and requests that are not for this board.
 
 use aso_guard::board::Board;
-use aso_guard::board::shield::HostCheck;
+use aso_guard::board::host_check::HostCheck;
 use aso_guard::claim::{Deed, Entry, Record, Why};
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;

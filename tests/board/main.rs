@@ -29,7 +29,7 @@ mod trouble;
 use std::sync::Arc;
 
 use aso_guard::board::Board;
-use aso_guard::board::shield::HostCheck;
+use aso_guard::board::host_check::HostCheck;
 use aso_guard::registry::{ReadOnlyRegistry, Registry};
 use axum::Router;
 use axum::body::Body;

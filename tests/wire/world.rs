@@ -175,7 +175,7 @@ impl Member {
             cluster.clone(),
             settings.claim_deadline,
         );
-        let observer = Arc::new(observer.showing(Reporting {
+        let observer = Arc::new(observer.reporting(Reporting {
             notices: notices.clone(),
             ..show
         }));

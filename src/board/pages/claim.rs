@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::arm::Identity;
 use crate::board::query::link;
-use crate::board::shown::{Badge, CopyView, HistoryView, InFlightView, transfer_link};
+use crate::board::view::{Badge, CopyView, HistoryView, InFlightView, transfer_link};
 use crate::claim::{ClaimState, Record, Reservation};
 use crate::object::text::quoted;
 use crate::transfer::stage;

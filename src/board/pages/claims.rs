@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::board::search::ClaimSearch;
-use crate::board::shown::{ClaimView, count, plural};
+use crate::board::view::{ClaimView, count, plural};
 use crate::claim::ClaimState;
 
 use super::{PageLayout, PageRequest, PageResult, Section};

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::board::shown::{CopyView, claim_link};
+use crate::board::view::{CopyView, claim_link};
 use crate::registry::{ClaimScope, RegistryError};
 
 use super::{PageLayout, PageRequest, PageResult, Section};

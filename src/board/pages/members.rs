@@ -3,9 +3,9 @@
 use askama::Template;
 use jiff::Timestamp;
 
-use crate::board::census::{CountStatus, HeldCopies};
+use crate::board::counter::{CountStatus, HeldCopies};
 use crate::board::query::link;
-use crate::board::shown::{Badge, TimeView, count};
+use crate::board::view::{Badge, TimeView, count};
 use crate::claim::MemberName;
 use crate::registry::{MemberRecord, MemberStanding, RecordList, Sample, UnreadableRecord};
 
@@ -77,7 +77,7 @@ impl CountView {
 }
 
 pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
-    let tally = look.board.census.look();
+    let tally = look.board.counter.look();
     let members = look.board.registry.members().await?;
     let page = MembersTemplate {
         frame: look.live(),

@@ -3,13 +3,13 @@
 pub(super) mod claim;
 pub(super) mod claims;
 pub(super) mod conflicts;
+mod error;
 pub(super) mod members;
-pub(super) mod nowhere;
+pub(super) mod not_found;
 pub(super) mod orphans;
 pub(super) mod overview;
 pub(super) mod transfer;
 pub(super) mod transfers;
-mod trouble;
 
 use askama::Template;
 use axum::response::{Html, IntoResponse as _, Response};
@@ -20,7 +20,7 @@ use crate::registry::RegistryError;
 
 use super::Board;
 use super::query::Query;
-use super::shown::{MembersByName, clock};
+use super::view::{MembersByName, clock};
 
 /// After how many seconds an open page is looked at again.
 const EVERY: u32 = 5;
@@ -130,13 +130,13 @@ where
     F: Future<Output = PageResult> + Send,
     P: FnOnce(PageRequest) -> F + Send,
 {
-    let about = trouble::ErrorContext::of(&look);
+    let about = error::ErrorContext::of(&look);
     let trouble = match page(look).await {
         Ok(html) => return Html(html).into_response(),
         Err(trouble) => trouble,
     };
     let status = trouble.status();
-    let page = trouble::ErrorTemplate::new(about, trouble).render();
+    let page = error::ErrorTemplate::new(about, trouble).render();
     let html = page.unwrap_or_else(|error| format!("<p>This page cannot be shown: {error}"));
     (status, Html(html)).into_response()
 }

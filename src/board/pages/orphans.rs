@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::board::shown::{ClaimView, count};
+use crate::board::view::{ClaimView, count};
 
 use super::members::CountView;
 use super::{PageLayout, PageRequest, PageResult, Section};
@@ -20,7 +20,7 @@ struct OrphansTemplate {
 }
 
 pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
-    let tally = look.board.census.look();
+    let tally = look.board.counter.look();
     let counted = tally.last.as_ref().map(|(_, counted)| counted);
     let orphans = counted.map(|counted| counted.orphans.as_slice());
     let rows = orphans.unwrap_or_default().iter();

@@ -2,9 +2,9 @@
 
 use askama::Template;
 
-use crate::board::census::ClaimCounts;
+use crate::board::counter::ClaimCounts;
 use crate::board::query::link;
-use crate::board::shown::{Badge, count, plural};
+use crate::board::view::{Badge, count, plural};
 use crate::claim::ClaimState;
 use crate::registry::{MemberStanding, UnreadableRecord};
 use crate::transfer::Transfer;
@@ -58,7 +58,7 @@ struct OverviewTemplate {
 }
 
 pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
-    let tally = look.board.census.look();
+    let tally = look.board.counter.look();
     let members = look.board.registry.members().await?;
     let (mut conflicts, more) = conflicts(&look).await?;
     let transfers = look.board.registry.transfers().await?.records.into_iter();

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::board::query::link;
-use crate::board::shown::{Badge, CopyLocation, TimeView, count};
+use crate::board::view::{Badge, CopyLocation, TimeView, count};
 use crate::claim::TransferName;
 use crate::transfer::{Entry, Resource, Stage};
 

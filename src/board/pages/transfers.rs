@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::board::shown::{Badge, MembersByName, TimeView, count, plural, transfer_link};
+use crate::board::view::{Badge, MembersByName, TimeView, count, plural, transfer_link};
 use crate::claim::Place;
 use crate::registry::{
     ClaimScope, MemberStanding, ReadOnlyRegistry, RegistryError, UnreadableRecord,

@@ -15,7 +15,7 @@ use crate::registry::Registry as _;
 use crate::registry::kubernetes::snapshot;
 use crate::registry::memory::MemoryRegistry;
 
-use super::super::replay::stage::SimulatedMember;
+use super::super::replay::member::SimulatedMember;
 use super::settings::Problems;
 
 /// What to replay against what.

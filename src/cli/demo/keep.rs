@@ -7,15 +7,15 @@ use anyhow::Context as _;
 use tempfile::TempDir;
 
 use super::api_server::dry_run_of_create;
+use super::environment::DemoEnvironment;
 use super::manifest;
-use super::teller::StoryPrinter;
-use super::world::DemoEnvironment;
+use super::printer::StoryPrinter;
 
 /// Writes the CA and a review, and says how to use them. The files are gone when
 /// what this gives is dropped.
 pub(super) fn offer<W: Write>(
-    world: &DemoEnvironment,
-    teller: &mut StoryPrinter<W>,
+    environment: &DemoEnvironment,
+    printer: &mut StoryPrinter<W>,
 ) -> anyhow::Result<TempDir> {
     let directory = tempfile::Builder::new()
         .prefix("aso-guard-demo-")
@@ -30,9 +30,9 @@ pub(super) fn offer<W: Write>(
     let manifest = manifest::read("shop/group.yaml").next();
     let review = dry_run_of_create(manifest.context("no manifest to ask about")?)?;
     let review = write("review.json", &serde_json::to_vec_pretty(&review)?)?;
-    let ca = write("ca.pem", world.ca.as_bytes())?;
-    let [a, b] = [&world.clusters.a, &world.clusters.b].map(|one| one.webhook.url());
-    teller.line(&format!(
+    let ca = write("ca.pem", environment.ca.as_bytes())?;
+    let [a, b] = [&environment.clusters.a, &environment.clusters.b].map(|one| one.webhook.url());
+    printer.line(&format!(
         "\nBoth guards stay up until ctrl-c: cluster a's at {a}, b's at {b}.\n\
          Ask one yourself: may the resource group go live in cluster a, too?\n\n   \
          curl --cacert {ca} --data @{review} {a}\n\n\

@@ -3,18 +3,18 @@
 //!
 //! From the ground up: [`manifest`] is what a team has in its repository;
 //! [`webhook`] calls a guard as an API server does; [`api_server`] simulates the
-//! rest of an API server; [`world`] is two clusters with their guards; [`story`]
-//! is what happens there, and [`teller`] tells it.
+//! rest of an API server; [`environment`] is two clusters with their guards; [`story`]
+//! is what happens there, and [`printer`] tells it.
 
 mod api_server;
+mod environment;
 mod keep;
 mod manifest;
+mod printer;
 mod story;
-mod teller;
 #[cfg(test)]
 mod tests;
 mod webhook;
-mod world;
 
 use std::io::Write;
 use std::time::Duration;
@@ -27,9 +27,9 @@ use crate::admission::{Mode, OnUnresolved, Settings};
 use crate::server::shutdown::ShutdownSignals;
 
 use super::Outcome;
+use environment::DemoEnvironment;
+use printer::StoryPrinter;
 use story::StoryOutcome;
-use teller::StoryPrinter;
-use world::DemoEnvironment;
 
 /// How the demo ends.
 #[derive(Args)]
@@ -41,13 +41,13 @@ pub(super) struct DemoArgs {
 
 /// Plays the story; [`Outcome::Failed`] where a verdict was not what it should be.
 pub(super) async fn run(args: &DemoArgs) -> Outcome {
-    let mut teller = StoryPrinter::new(std::io::stdout(), crate::cli::terminal::wants_colour());
+    let mut printer = StoryPrinter::new(std::io::stdout(), crate::cli::terminal::wants_colour());
     let settings = Settings {
         mode: Mode::Enforce,
         on_unresolved: OnUnresolved::Warn,
         claim_deadline: Duration::from_secs(90),
     };
-    match demo(args, settings, &mut teller).await {
+    match demo(args, settings, &mut printer).await {
         Ok(StoryOutcome::Good) => Outcome::Fine,
         Ok(StoryOutcome::WrongVerdict) => Outcome::Failed,
         Err(error) => {
@@ -60,40 +60,40 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
 async fn demo<W: Write>(
     args: &DemoArgs,
     settings: Settings,
-    teller: &mut StoryPrinter<W>,
+    printer: &mut StoryPrinter<W>,
 ) -> anyhow::Result<StoryOutcome> {
-    let mut world = DemoEnvironment::start(settings).await?;
-    let [a, b] = [&world.clusters.a, &world.clusters.b].map(|one| one.webhook.url());
-    teller.line(&format!(
+    let mut environment = DemoEnvironment::start(settings).await?;
+    let [a, b] = [&environment.clusters.a, &environment.clusters.b].map(|one| one.webhook.url());
+    printer.line(&format!(
         "Clusters a and b share an Azure subscription. In front of each stands a guard, a real HTTPS\n\
          server ({a} and {b});\n\
          the two API servers that ask them are simulated."
     ))?;
     let ending = tokio::select! {
-        ending = story::play(&mut world.clusters, teller) => ending?,
-        error = world.running.broken() => return Err(error),
+        ending = story::play(&mut environment.clusters, printer) => ending?,
+        error = environment.running.broken() => return Err(error),
     };
     if ending == StoryOutcome::Good {
-        teller.claims(&world.claims().await?)?;
+        printer.claims(&environment.claims().await?)?;
         if args.keep {
-            stay(&mut world, teller).await?;
+            stay(&mut environment, printer).await?;
         }
     }
-    world.stop().await?;
+    environment.stop().await?;
     Ok(ending)
 }
 
 /// Until ctrl-c.
 async fn stay<W: Write>(
-    world: &mut DemoEnvironment,
-    teller: &mut StoryPrinter<W>,
+    environment: &mut DemoEnvironment,
+    printer: &mut StoryPrinter<W>,
 ) -> anyhow::Result<()> {
     let signals = ShutdownSignals::listen().context("cannot listen for signals")?;
-    let _files = keep::offer(world, teller)?;
+    let _files = keep::offer(environment, printer)?;
     let stop = CancellationToken::new();
     tokio::select! {
         _impatient = signals.watch(stop.clone()) => Ok(()),
         () = stop.cancelled() => Ok(()),
-        error = world.running.broken() => Err(error),
+        error = environment.running.broken() => Err(error),
     }
 }

@@ -8,9 +8,9 @@ use crate::object::POLICY_ANNOTATION;
 use crate::policy::Policy;
 
 use super::api_server::{ApiServer, KubectlOutput, WebhookDecision};
+use super::environment::DemoClusters;
 use super::manifest;
-use super::teller::StoryPrinter;
-use super::world::DemoClusters;
+use super::printer::StoryPrinter;
 
 /// One thing that somebody does.
 struct StoryStep {
@@ -122,11 +122,11 @@ pub(super) enum StoryOutcome {
 /// Plays the story, and tells it.
 pub(super) async fn play<W: Write>(
     clusters: &mut DemoClusters,
-    teller: &mut StoryPrinter<W>,
+    printer: &mut StoryPrinter<W>,
 ) -> anyhow::Result<StoryOutcome> {
     for (at, step) in STORY.iter().enumerate() {
         let cluster = (step.cluster)(clusters);
-        teller.step(at + 1, step.says, &step.command(cluster.name))?;
+        printer.step(at + 1, step.says, &step.command(cluster.name))?;
         for manifest in manifest::read(step.on) {
             let answer = match step.does {
                 KubectlCommand::Apply => cluster.apply(manifest).await,
@@ -134,15 +134,15 @@ pub(super) async fn play<W: Write>(
                 KubectlCommand::Unpark => cluster.annotate(manifest, None).await,
                 KubectlCommand::Delete => cluster.delete(manifest).await,
             }?;
-            teller.answer(&answer)?;
+            printer.answer(&answer)?;
             if !step.expect.is_met_by(&answer) {
-                teller.wrong(&step.expect.words())?;
+                printer.wrong(&step.expect.words())?;
                 return Ok(StoryOutcome::WrongVerdict);
             }
         }
     }
     let mistakes = STORY.iter().filter(|step| !step.expect.is_yes()).count();
-    teller.summary(STORY.len(), mistakes)?;
+    printer.summary(STORY.len(), mistakes)?;
     Ok(StoryOutcome::Good)
 }
 

@@ -8,9 +8,9 @@ async fn told(mode: Mode) -> (StoryOutcome, String) {
         claim_deadline: Duration::from_secs(90),
     };
     let mut text = Vec::new();
-    let mut teller = StoryPrinter::new(&mut text, false);
+    let mut printer = StoryPrinter::new(&mut text, false);
     let args = DemoArgs { keep: false };
-    let ending = demo(&args, settings, &mut teller).await.unwrap();
+    let ending = demo(&args, settings, &mut printer).await.unwrap();
     (ending, String::from_utf8(text).unwrap())
 }
 

@@ -15,7 +15,7 @@ use crate::cluster::kube::CredentialSettings;
 use crate::object::text::quoted;
 use crate::registry::{MemberRecord, MemberStanding, Registry};
 
-use super::end::Endpoint;
+use super::endpoint::Endpoint;
 
 /// How the two clusters are reached.
 #[derive(Args, Clone)]

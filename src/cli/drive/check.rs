@@ -9,13 +9,13 @@ use crate::transfer::copy::{self, Tool};
 use crate::transfer::{Stage, Step, Trouble, stage};
 
 use super::obstacles::{ObstacleKind, ObstacleSeverity, Obstacles};
-use super::scene::{NewCopy, TransferItem, TransferState};
+use super::state::{NewCopy, TransferItem, TransferState};
 
-/// Finds what stands in the way of a scene.
-pub(super) fn find(scene: &TransferState, found: &mut Obstacles) {
-    let (to, member) = (&scene.to.place, &scene.to.place.member);
+/// Finds what stands in the way of a transfer.
+pub(super) fn find(state: &TransferState, found: &mut Obstacles) {
+    let (to, member) = (&state.to.place, &state.to.place.member);
     let namespace = &to.namespace;
-    match scene.to.namespace {
+    match state.to.namespace {
         Some(true) => {}
         Some(false) => found.put(
             ObstacleKind::Namespace,
@@ -24,7 +24,7 @@ pub(super) fn find(scene: &TransferState, found: &mut Obstacles) {
             format!("cluster {member} has no namespace {namespace}"),
             Some(format!(
                 "{} create namespace {namespace}",
-                scene.to.kubectl.replace(&format!(" -n {namespace}"), "")
+                state.to.kubectl.replace(&format!(" -n {namespace}"), "")
             )),
         ),
         None => found.add(
@@ -33,14 +33,14 @@ pub(super) fn find(scene: &TransferState, found: &mut Obstacles) {
             format!("the namespace {namespace} of cluster {member} is being deleted"),
         ),
     }
-    for (key, why) in &scene.unresolved {
+    for (key, why) in &state.unresolved {
         found.add(
             ObstacleKind::Unresolved,
             Some(key),
             format!("not moved: {why}"),
         );
     }
-    for identity in &scene.lost {
+    for identity in &state.lost {
         let words = format!("{identity}: {}", Trouble::Lost.words());
         found.put(
             ObstacleKind::Elsewhere,
@@ -50,30 +50,30 @@ pub(super) fn find(scene: &TransferState, found: &mut Obstacles) {
             None,
         );
     }
-    let depths = scene.depths();
-    for (item, depth) in scene.items.iter().zip(depths) {
-        let step = scene.planned(item);
+    let depths = state.depths();
+    for (item, depth) in state.items.iter().zip(depths) {
+        let step = state.planned(item);
         if step == Step::Done {
             continue;
         }
-        claim(scene, item, found);
-        owner(scene, item, depth, found);
+        claim(state, item, found);
+        owner(state, item, depth, found);
         let is_made = matches!(
             step,
             Step::AwaitLive | Step::AwaitReconciled | Step::Delete | Step::AwaitGone
         );
         if item.source.is_some() && !is_made {
-            target(scene, item, found);
-            source(scene, item, found);
+            target(state, item, found);
+            source(state, item, found);
         }
     }
 }
 
 /// What its claim has against it.
-fn claim(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
+fn claim(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     let key = &item.source_key;
     let Some(claim) = &item.claim else {
-        let member = &scene.from.place.member;
+        let member = &state.from.place.member;
         let words = format!("the guard of cluster {member} has not registered it yet");
         found.advise(
             ObstacleKind::Unregistered,
@@ -83,14 +83,14 @@ fn claim(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
         );
         return;
     };
-    let at = stage(&scene.way, claim);
+    let at = stage(&state.way, claim);
     let reserved = claim.reserved.as_ref();
-    if let Some(other) = reserved.filter(|held| held.transfer != scene.way.transfer) {
+    if let Some(other) = reserved.filter(|held| held.transfer != state.way.transfer) {
         let words = format!("transfer {} moves it already", other.transfer);
         let advice = format!("aso-guard transfer status {}", other.transfer);
         found.advise(ObstacleKind::OtherTransfer, key, words, advice);
     } else if at.source.is_none() && item.source.is_some() {
-        let words = format!("its claim does not know the copy in {}", scene.from.place);
+        let words = format!("its claim does not know the copy in {}", state.from.place);
         let advice = format!("aso-guard claims show {}", quoted(item.identity.as_str()));
         found.advise(ObstacleKind::Unregistered, key, words, advice);
     }
@@ -110,7 +110,7 @@ fn claim(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
         _ => {}
     }
     for (copy, _) in claim.parked() {
-        if !scene.way.from.has(copy) && !scene.way.to.has(copy) {
+        if !state.way.from.has(copy) && !state.way.to.has(copy) {
             let words = format!("a parked copy stays in {}", of(copy));
             found.put(
                 ObstacleKind::Parked,
@@ -131,7 +131,7 @@ fn of(copy: &CopyRef) -> String {
 }
 
 /// Whether its owner will be at the target before it.
-fn owner(scene: &TransferState, item: &TransferItem, depth: Option<usize>, found: &mut Obstacles) {
+fn owner(state: &TransferState, item: &TransferItem, depth: Option<usize>, found: &mut Obstacles) {
     let key = &item.source_key;
     if depth.is_none() {
         let words = "it is its own owner, by way of its owners".to_owned();
@@ -139,13 +139,13 @@ fn owner(scene: &TransferState, item: &TransferItem, depth: Option<usize>, found
     }
     if let (None, Some(owner)) = (item.owner, &item.owner_key) {
         let there = ObjectKey {
-            namespace: scene.to.place.namespace.clone(),
+            namespace: state.to.place.namespace.clone(),
             ..owner.clone()
         };
-        if !scene.there.contains_key(&there) {
+        if !state.there.contains_key(&there) {
             let words = format!(
                 "its owner {}/{} is not moved, and {} does not have it",
-                owner.kind, owner.name, scene.to.place
+                owner.kind, owner.name, state.to.place
             );
             let advice = "select the owner too, or apply it there first".to_owned();
             found.advise(ObstacleKind::Owner, key, words, advice);
@@ -162,15 +162,15 @@ fn owner(scene: &TransferState, item: &TransferItem, depth: Option<usize>, found
 }
 
 /// What the target has against it.
-fn target(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
+fn target(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     let key = &item.source_key;
-    let member = &scene.to.place.member;
-    if scene.resource(item).is_none() {
-        let there = scene.to.served.versions(&key.group, &key.kind);
+    let member = &state.to.place.member;
+    if state.resource(item).is_none() {
+        let there = state.to.served.versions(&key.group, &key.kind);
         let words = if there.is_empty() {
             format!("cluster {member} does not serve {}.{}", key.kind, key.group)
         } else {
-            let here = scene.from.served.versions(&key.group, &key.kind);
+            let here = state.from.served.versions(&key.group, &key.kind);
             format!(
                 "{}.{} has no version in both clusters: {} and {}",
                 key.kind,
@@ -186,7 +186,7 @@ fn target(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     match (&item.target, &item.target_identity) {
         (Some(target), Some(Ok(there))) if *there == item.identity => {
             if target.facts.terminating {
-                let words = format!("its copy in {} is being deleted", scene.to.place);
+                let words = format!("its copy in {} is being deleted", state.to.place);
                 found.add(ObstacleKind::Deleting, Some(key), words);
             } else if item
                 .source
@@ -202,11 +202,11 @@ fn target(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
                 Ok(other) => other.to_string(),
                 Err(why) => format!("what nobody can tell ({why})"),
             };
-            let words = format!("its name is taken in {}, for {what}", scene.to.place);
+            let words = format!("its name is taken in {}, for {what}", state.to.place);
             let advice = "move or rename the one that is there first".to_owned();
             found.advise(ObstacleKind::NameTaken, key, words, advice);
         }
-        _ => match scene.made(item) {
+        _ => match state.made(item) {
             Ok(made) => stated(item, &made, found),
             Err(why) => {
                 let advice = "see that the target uses a credential of the same subscription, and \
@@ -235,7 +235,7 @@ fn stated(item: &TransferItem, made: &NewCopy, found: &mut Obstacles) {
 }
 
 /// What the object itself has against it.
-fn source(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
+fn source(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     let (key, Some(object)) = (&item.source_key, &item.source) else {
         return;
     };
@@ -266,7 +266,7 @@ fn source(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
         };
         found.put(ObstacleKind::Tool, weight, Some(key), words, Some(advice));
     }
-    references(scene, key, &object.value, found);
+    references(state, key, &object.value, found);
     let left = copy::left_out(&object.value);
     if !left.is_empty() {
         let words = format!("its copy leaves out {}", left.join(", "));
@@ -274,8 +274,8 @@ fn source(scene: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     }
 }
 
-fn references(scene: &TransferState, key: &ObjectKey, object: &Value, found: &mut Obstacles) {
-    let (names, to) = (&scene.names, &scene.to.place);
+fn references(state: &TransferState, key: &ObjectKey, object: &Value, found: &mut Obstacles) {
+    let (names, to) = (&state.names, &state.to.place);
     for reference in copy::references(object) {
         let there = if reference.is_config_map {
             &names.config_maps
@@ -296,7 +296,7 @@ fn references(scene: &TransferState, key: &ObjectKey, object: &Value, found: &mu
             Some(_) => {
                 let advice = format!(
                     "copy it: {} get {} {} -o yaml",
-                    scene.from.kubectl,
+                    state.from.kubectl,
                     if reference.is_config_map {
                         "configmap"
                     } else {

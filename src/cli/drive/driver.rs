@@ -15,11 +15,11 @@ use crate::registry::{ClaimScope, Registry, RegistryError, transfers};
 use crate::transfer::order::{Due, due};
 use crate::transfer::{Ready, Step, Trouble};
 
-use super::acts::{CopyState, StepResult, act, look_at};
-use super::end::StoredObject;
-use super::fault::CallError;
-use super::scene::{TransferItem, TransferState};
+use super::call_error::CallError;
+use super::endpoint::StoredObject;
 use super::show::{ProgressCounts, ProgressDisplay};
+use super::state::{TransferItem, TransferState};
+use super::steps::{CopyState, StepResult, act, look_at};
 
 /// How long to wait before claims are read again, at first and at most.
 const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_secs(1)];
@@ -35,7 +35,7 @@ const PARKINGS: u32 = 3;
 /// Drives one transfer.
 pub(super) struct TransferDriver<'a> {
     pub(super) registry: &'a dyn Registry,
-    pub(super) scene: TransferState,
+    pub(super) state: TransferState,
     /// How many objects are changed at once.
     pub(super) parallel: usize,
     /// How long to wait for an acknowledgement while nothing else happens.
@@ -74,7 +74,7 @@ impl TransferDriver<'_> {
                 tokio::time::sleep(LOOK_AGAIN).await;
                 continue;
             }
-            let rows = self.scene.rows();
+            let rows = self.state.rows();
             let now = due(&rows);
             self.show.progress(self.counts(&now));
             if noted.elapsed() > NOTE {
@@ -110,7 +110,7 @@ impl TransferDriver<'_> {
     }
 
     fn say_what_is_awaited(&self, items: &[usize]) {
-        let Some(item) = items.first().map(|&at| &self.scene.items[at]) else {
+        let Some(item) = items.first().map(|&at| &self.state.items[at]) else {
             return;
         };
         let (kind, name) = (&item.source_key.kind, &item.source_key.name);
@@ -118,14 +118,14 @@ impl TransferDriver<'_> {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let what = awaited(item, self.scene.step(item));
+        let what = awaited(item, self.state.step(item));
         self.show
             .say(&format!("{kind}/{name}{more}: waiting for {what}"));
     }
 
     /// Leaves those alone whose name at the target belongs to something else.
     fn refuse_strangers(&mut self) {
-        for item in &mut self.scene.items {
+        for item in &mut self.state.items {
             match &item.target_identity {
                 Some(Ok(there)) if *there != item.identity => {
                     item.failed = Some(format!("its name is taken there, for {there}"));
@@ -141,12 +141,12 @@ impl TransferDriver<'_> {
     /// How far everything is.
     pub(super) fn counts(&self, now: &Due) -> ProgressCounts {
         let mut counts = ProgressCounts {
-            all: self.scene.items.len(),
+            all: self.state.items.len(),
             waiting: now.wait.len(),
             ..ProgressCounts::default()
         };
-        for item in &self.scene.items {
-            match self.scene.step(item) {
+        for item in &self.state.items {
+            match self.state.step(item) {
                 Step::Park | Step::AwaitParked => {}
                 Step::Create | Step::Wake | Step::AwaitLive => counts.parked += 1,
                 Step::AwaitReconciled | Step::Delete | Step::AwaitGone => {
@@ -167,7 +167,7 @@ impl TransferDriver<'_> {
 
     /// Writes down how far the transfer is, for those who look; nothing depends on it.
     pub(super) async fn note(&self) {
-        let name = &self.scene.transfer.name;
+        let name = &self.state.transfer.name;
         if let Ok(Some(known)) = self.registry.transfer(name).await {
             // Whoever looks asks the claims themselves where this was not written.
             let _ = transfers::note(self.registry, &known).await;
@@ -175,18 +175,18 @@ impl TransferDriver<'_> {
     }
 
     async fn read_claims(&mut self) -> Result<(), RegistryError> {
-        let scope = ClaimScope::Reserved(Some(self.scene.transfer.name.clone()));
+        let scope = ClaimScope::Reserved(Some(self.state.transfer.name.clone()));
         let claims = self.registry.claims(&scope).await?.records;
         let mut claims: BTreeMap<_, Record> = claims
             .into_iter()
             .map(|known| (known.record.identity.clone(), known.record))
             .collect();
-        for item in &mut self.scene.items {
+        for item in &mut self.state.items {
             item.claim = claims.remove(&item.identity);
         }
-        let way = &self.scene.way;
+        let way = &self.state.way;
         let (from, to) = (way.from.clone(), way.to.clone());
-        for item in &mut self.scene.items {
+        for item in &mut self.state.items {
             let Some(claim) = &item.claim else { continue };
             // An object that was on its way out, and that its observer saw gone.
             let known = |key: &ObjectKey, place: &Place| {
@@ -211,9 +211,9 @@ impl TransferDriver<'_> {
 
     /// Reads the objects of these items again.
     async fn look_again(&mut self, items: &[usize]) {
-        let scene = &self.scene;
+        let state = &self.state;
         let looks = stream::iter(items.to_vec())
-            .map(|at| async move { (at, look_at(scene, &scene.items[at]).await) })
+            .map(|at| async move { (at, look_at(state, &state.items[at]).await) })
             .buffer_unordered(self.parallel);
         let looks: Vec<(usize, Result<StepResult, CallError>)> = looks.collect().await;
         for (at, change) in looks {
@@ -228,25 +228,25 @@ impl TransferDriver<'_> {
         // What is not moved, and belongs to what is deleted, would be collected with it.
         let mut steps = items
             .iter()
-            .map(|&at| self.scene.step(&self.scene.items[at]));
+            .map(|&at| self.state.step(&self.state.items[at]));
         if steps.any(|step| step == Step::Delete)
-            && let Err(fault) = self.scene.relate_again().await
+            && let Err(fault) = self.state.relate_again().await
         {
             self.show.say(&format!("{fault}; trying again"));
             tokio::time::sleep(POLL[1]).await;
             return;
         }
-        let scene = &self.scene;
+        let state = &self.state;
         let show = &self.show;
         let items = items.iter().copied();
         let items = items.filter(|&at| {
-            scene.items[at].child_left.is_none() || scene.step(&scene.items[at]) != Step::Delete
+            state.items[at].child_left.is_none() || state.step(&state.items[at]) != Step::Delete
         });
         let acts = stream::iter(items.collect::<Vec<usize>>())
             .map(|at| async move {
-                let item = &scene.items[at];
-                let step = scene.step(item);
-                let came = act(scene, item, step).await;
+                let item = &state.items[at];
+                let step = state.step(item);
+                let came = act(state, item, step).await;
                 show.acted(step);
                 (at, step, came)
             })
@@ -255,9 +255,9 @@ impl TransferDriver<'_> {
         for (at, step, came) in acts {
             match came {
                 Ok(change) => self.apply(at, change),
-                Err(fault) => self.scene.items[at].failed = Some(fault.words),
+                Err(fault) => self.state.items[at].failed = Some(fault.words),
             }
-            let item = &mut self.scene.items[at];
+            let item = &mut self.state.items[at];
             item.parked += u32::from(step == Step::Park);
             if item.parked > PARKINGS {
                 let words = "somebody takes skip off again and again; a GitOps tool may do so";
@@ -269,20 +269,20 @@ impl TransferDriver<'_> {
     fn apply(&mut self, at: usize, change: StepResult) {
         match change.source {
             CopyState::Unseen => {}
-            CopyState::Gone => self.scene.items[at].source = None,
-            CopyState::There(object) => self.scene.items[at].source = Some(object),
+            CopyState::Gone => self.state.items[at].source = None,
+            CopyState::There(object) => self.state.items[at].source = Some(object),
         }
         match change.target {
             CopyState::Unseen => {}
-            CopyState::Gone => self.scene.put_target(at, None),
-            CopyState::There(object) => self.scene.put_target(at, Some(object)),
+            CopyState::Gone => self.state.put_target(at, None),
+            CopyState::There(object) => self.state.put_target(at, Some(object)),
         }
     }
 }
 
 /// Why each item that did not arrive did not, by item.
-pub(super) fn troubles(scene: &TransferState, end: &DriveOutcome) -> Vec<(usize, String)> {
-    let rows = scene.rows();
+pub(super) fn troubles(state: &TransferState, end: &DriveOutcome) -> Vec<(usize, String)> {
+    let rows = state.rows();
     let now = due(&rows);
     let held: BTreeSet<usize> = now.held.iter().copied().collect();
     let waited: BTreeSet<usize> = match end {
@@ -310,7 +310,7 @@ pub(super) fn troubles(scene: &TransferState, end: &DriveOutcome) -> Vec<(usize,
         )),
         (None, _) => Some("not reached yet".to_owned()),
     };
-    let items = scene.items.iter().enumerate();
+    let items = state.items.iter().enumerate();
     items
         .filter_map(|(at, item)| Some((at, why(at, item)?)))
         .collect()

@@ -1,20 +1,20 @@
 //! `aso-guard transfer plan | run | undo`: moving resources, from one cluster or namespace to
 //! another, by ASO's four steps.
 
-mod acts;
 mod args;
+mod call_error;
 mod check;
 mod driver;
-mod end;
-mod fault;
-mod found;
+mod endpoint;
 mod obstacles;
 mod plan;
 mod rehearsal;
 mod run;
-mod scene;
+mod selection;
 mod served;
 mod show;
+mod state;
+mod steps;
 mod summary;
 mod undo;
 mod wanted;

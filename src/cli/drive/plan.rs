@@ -17,7 +17,7 @@ use super::args::EndpointArgs;
 use super::check::find;
 use super::obstacles::{Obstacle, ObstacleKind, ObstacleSeverity, Obstacles};
 use super::rehearsal::rehearse;
-use super::scene::{TransferItem, TransferState};
+use super::state::{TransferItem, TransferState};
 use super::wanted::WantedArgs;
 
 /// How many objects of an obstacle are named.
@@ -32,7 +32,7 @@ pub(in crate::cli) struct PlanArgs {
     #[command(flatten)]
     wanted: WantedArgs,
     #[command(flatten)]
-    ends: EndpointArgs,
+    endpoints: EndpointArgs,
     /// An obstacle to go on with all the same; may be repeated
     #[arg(
         long,
@@ -108,22 +108,22 @@ async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, CommandE
     let registry = args.registry.open().await?;
     let (transfer, _) = args.wanted.transfer(&*registry, &name).await?;
     let way = transfer.reservation();
-    let ends = args.ends.open(&*registry, &way.from, &way.to).await?;
+    let endpoints = args.endpoints.open(&*registry, &way.from, &way.to).await?;
     let mut found = Obstacles::accepting(&args.accept).map_err(CommandError::Usage)?;
-    for problem in ends.problems {
+    for problem in endpoints.problems {
         found.add(ObstacleKind::Member, None, problem);
     }
-    let scene = TransferState::look(&*registry, transfer, ends.from, ends.to).await?;
-    find(&scene, &mut found);
-    rehearse(&scene, &mut found).await;
+    let state = TransferState::look(&*registry, transfer, endpoints.from, endpoints.to).await?;
+    find(&state, &mut found);
+    rehearse(&state, &mut found).await;
     let obstacles = found.list();
     match args.output {
-        PlanFormat::Table => table(&scene, &obstacles, Style::of_stdout(), out)?,
+        PlanFormat::Table => table(&state, &obstacles, Style::of_stdout(), out)?,
         PlanFormat::Json => {
-            let text = serde_json::to_string_pretty(&told(&scene, &obstacles));
+            let text = serde_json::to_string_pretty(&told(&state, &obstacles));
             writeln!(out, "{}", text.map_err(cannot_write)?)?;
         }
-        PlanFormat::Yaml => yaml(&told(&scene, &obstacles), out)?,
+        PlanFormat::Yaml => yaml(&told(&state, &obstacles), out)?,
     }
     Ok(if blocking(&obstacles) == 0 {
         Outcome::Fine
@@ -145,15 +145,15 @@ pub(super) fn blocking(obstacles: &[Obstacle]) -> usize {
 }
 
 /// The items in the order in which copies are made: level by level.
-fn ordered(scene: &TransferState) -> Vec<(Option<usize>, &TransferItem)> {
-    let depths = scene.depths();
-    let mut ordered: Vec<_> = depths.into_iter().zip(&scene.items).collect();
+fn ordered(state: &TransferState) -> Vec<(Option<usize>, &TransferItem)> {
+    let depths = state.depths();
+    let mut ordered: Vec<_> = depths.into_iter().zip(&state.items).collect();
     ordered.sort_by_key(|(depth, item)| (depth.unwrap_or(usize::MAX), item.identity.key()));
     ordered
 }
 
 fn table(
-    scene: &TransferState,
+    state: &TransferState,
     obstacles: &[Obstacle],
     style: Style,
     out: &mut impl Write,
@@ -163,10 +163,10 @@ fn table(
             depth.map_or("?".to_owned(), |depth| depth.to_string()),
             item.identity.last_pair().to_owned(),
             format!("{}/{}", item.source_key.kind, item.source_key.name),
-            to_do(scene.planned(item)).to_owned(),
+            to_do(state.planned(item)).to_owned(),
         ]
     };
-    let rows: Vec<Vec<String>> = ordered(scene).iter().map(row).collect();
+    let rows: Vec<Vec<String>> = ordered(state).iter().map(row).collect();
     let count = rows.len();
     if count > 0 {
         let head = ["LEVEL", "RESOURCE", "OBJECT", "NEXT"];
@@ -176,9 +176,9 @@ fn table(
     writeln!(
         out,
         "{count} resources, from {} to {}: {}.",
-        scene.way.from,
-        scene.way.to,
-        scene.transfer.selection.words()
+        state.way.from,
+        state.way.to,
+        state.transfer.selection.words()
     )?;
     write_obstacles(obstacles, style, out)?;
     let blocks = blocking(obstacles);
@@ -228,13 +228,13 @@ fn about(objects: &[String]) -> String {
     }
 }
 
-fn told(scene: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
+fn told(state: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
     let planned = |(level, item): (Option<usize>, &TransferItem)| PlannedResource {
         level,
         resource: item.identity.to_string(),
-        source: format!("{}/{}", scene.way.from.member, item.source_key),
-        target: format!("{}/{}", scene.way.to.member, item.target_key),
-        next: to_do(scene.planned(item)).to_owned(),
+        source: format!("{}/{}", state.way.from.member, item.source_key),
+        target: format!("{}/{}", state.way.to.member, item.target_key),
+        next: to_do(state.planned(item)).to_owned(),
     };
     let obstacle = |one: &Obstacle| PlannedObstacle {
         weight: one.weight.as_str(),
@@ -244,10 +244,10 @@ fn told(scene: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
         objects: one.objects.clone(),
     };
     TransferPlan {
-        from: scene.way.from.to_string(),
-        to: scene.way.to.to_string(),
-        selection: scene.transfer.selection.words(),
-        resources: ordered(scene).into_iter().map(planned).collect(),
+        from: state.way.from.to_string(),
+        to: state.way.to.to_string(),
+        selection: state.transfer.selection.words(),
+        resources: ordered(state).into_iter().map(planned).collect(),
         obstacles: obstacles.iter().map(obstacle).collect(),
     }
 }

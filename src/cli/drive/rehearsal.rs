@@ -10,40 +10,40 @@ use serde_json::Value;
 use crate::object::{ObjectKey, POLICY_ANNOTATION};
 use crate::transfer::Step;
 
-use super::fault::CallError;
+use super::call_error::CallError;
 use super::obstacles::{ObstacleKind, Obstacles};
-use super::scene::{NewCopy, TransferItem, TransferState};
+use super::state::{NewCopy, TransferItem, TransferState};
 
 /// How many are tried at once.
 const AT_ONCE: usize = 4;
 
 /// Tries one copy of each kind that is to be made, and finds what would stand in its way.
-pub(super) async fn rehearse(scene: &TransferState, found: &mut Obstacles) {
-    if scene.to.namespace != Some(true) {
+pub(super) async fn rehearse(state: &TransferState, found: &mut Obstacles) {
+    if state.to.namespace != Some(true) {
         return;
     }
     let mut of_kinds: BTreeMap<(&str, &str), (&TransferItem, NewCopy)> = BTreeMap::new();
-    for item in &scene.items {
+    for item in &state.items {
         let key = &item.source_key;
         let is_new = item.source.is_some() && item.target.is_none();
         let due = matches!(
-            scene.planned(item),
+            state.planned(item),
             Step::Park | Step::AwaitParked | Step::Create
         );
         if is_new
             && due
-            && let Ok(made) = scene.made(item)
+            && let Ok(made) = state.made(item)
         {
             let of_kind = (&*key.group, &*key.kind);
             of_kinds.entry(of_kind).or_insert((item, made));
         }
     }
     let trials = stream::iter(of_kinds.into_values())
-        .map(async |(item, made)| (&item.source_key, trial(scene, made).await))
+        .map(async |(item, made)| (&item.source_key, trial(state, made).await))
         .buffer_unordered(AT_ONCE);
     let trials: Vec<(&ObjectKey, Result<DefaultedName, CallError>)> = trials.collect().await;
     for (key, said) in trials {
-        tell(scene, key, said, found);
+        tell(state, key, said, found);
     }
 }
 
@@ -55,12 +55,12 @@ enum DefaultedName {
     Unasked,
 }
 
-async fn trial(scene: &TransferState, made: NewCopy) -> Result<DefaultedName, CallError> {
+async fn trial(state: &TransferState, made: NewCopy) -> Result<DefaultedName, CallError> {
     let mut copy = made.value;
     copy["metadata"]["annotations"][POLICY_ANNOTATION] = "skip".into();
     let spec = copy["spec"].as_object_mut();
     let unnamed = spec.is_some_and(|spec| spec.remove("azureName").is_some());
-    let made = scene.to.would_create(&made.resource, &copy).await?;
+    let made = state.to.would_create(&made.resource, &copy).await?;
     Ok(match made.value["spec"]["azureName"] {
         _ if !unnamed => DefaultedName::Unasked,
         Value::Null => DefaultedName::No,
@@ -69,12 +69,12 @@ async fn trial(scene: &TransferState, made: NewCopy) -> Result<DefaultedName, Ca
 }
 
 fn tell(
-    scene: &TransferState,
+    state: &TransferState,
     key: &ObjectKey,
     said: Result<DefaultedName, CallError>,
     found: &mut Obstacles,
 ) {
-    let member = &scene.to.place.member;
+    let member = &state.to.place.member;
     match said {
         Ok(DefaultedName::Yes | DefaultedName::Unasked) => {}
         Ok(DefaultedName::No) => {

@@ -20,8 +20,8 @@ use super::driver::TransferDriver;
 use super::obstacles::{ObstacleKind, ObstacleSeverity, Obstacles};
 use super::plan::{blocking, write_obstacles};
 use super::rehearsal::rehearse;
-use super::scene::TransferState;
 use super::show::ProgressDisplay;
+use super::state::TransferState;
 use super::summary::{self, RerunFlags};
 use super::wanted::WantedArgs;
 
@@ -33,7 +33,7 @@ pub(in crate::cli) struct RunArgs {
     #[command(flatten)]
     wanted: WantedArgs,
     #[command(flatten)]
-    ends: EndpointArgs,
+    endpoints: EndpointArgs,
     #[command(flatten)]
     pace: PaceArgs,
     /// An obstacle to go on with all the same: children-left, reference or tool; may be repeated
@@ -81,15 +81,15 @@ pub(in crate::cli) async fn run(args: &RunArgs) -> Outcome {
 }
 
 impl PaceArgs {
-    /// The driver of a scene.
+    /// The driver of a transfer.
     pub(super) fn driver<'a>(
         &self,
         registry: &'a dyn Registry,
-        scene: TransferState,
+        state: TransferState,
     ) -> TransferDriver<'a> {
         TransferDriver {
             registry,
-            scene,
+            state,
             parallel: usize::from(self.parallel),
             patience: Duration::from_secs(60 * u64::from(self.patience)),
             show: ProgressDisplay::new(),
@@ -119,17 +119,17 @@ async fn drive(args: &RunArgs) -> Result<Outcome, CommandError> {
         }
         Phase::Opening | Phase::Open => {}
     }
-    let ends = args
-        .ends
+    let endpoints = args
+        .endpoints
         .open(&*registry, &transfer.from, &transfer.to)
         .await?;
     let mut found = Obstacles::accepting(&args.accept).map_err(CommandError::Usage)?;
-    for problem in ends.problems {
+    for problem in endpoints.problems {
         found.add(ObstacleKind::Member, None, problem);
     }
-    let mut scene = TransferState::look(&*registry, transfer, ends.from, ends.to).await?;
-    find(&scene, &mut found);
-    rehearse(&scene, &mut found).await;
+    let mut state = TransferState::look(&*registry, transfer, endpoints.from, endpoints.to).await?;
+    find(&state, &mut found);
+    rehearse(&state, &mut found).await;
     let obstacles = found.list();
     if blocking(&obstacles) > 0 {
         let blocking: Vec<_> = obstacles
@@ -144,35 +144,35 @@ async fn drive(args: &RunArgs) -> Result<Outcome, CommandError> {
             String::from_utf8_lossy(&told).trim_end()
         )));
     }
-    if scene.items.is_empty() && scene.lost.is_empty() {
+    if state.items.is_empty() && state.lost.is_empty() {
         return Err(CommandError::Failed(format!(
             "nothing is selected in {}: {}",
-            scene.way.from,
-            scene.transfer.selection.words()
+            state.way.from,
+            state.transfer.selection.words()
         )));
     }
-    scene.transfer = opened(&*registry, &scene, args.pace.actor.as_deref()).await?;
-    if scene.lacks_reserved(&*registry).await? {
-        scene = scene.again(&*registry).await?;
+    state.transfer = opened(&*registry, &state, args.pace.actor.as_deref()).await?;
+    if state.lacks_reserved(&*registry).await? {
+        state = state.again(&*registry).await?;
     }
     let accepted = args.accept.iter().map(|rule| rule.word());
     let accepted = accepted.fold(String::new(), |flags, word| flags + " --accept " + &word);
-    let flags = format!("{}{}", args.ends.flags(), args.registry.flags());
+    let flags = format!("{}{}", args.endpoints.flags(), args.registry.flags());
     let again = RerunFlags { flags, accepted };
-    let driver = args.pace.driver(&*registry, scene);
+    let driver = args.pace.driver(&*registry, state);
     summary::finish(driver, &again, args.pace.actor.as_deref()).await
 }
 
 /// Starts the transfer, or takes in what came later; what is reserved stays so.
 async fn opened(
     registry: &dyn Registry,
-    scene: &TransferState,
+    state: &TransferState,
     by: Option<&str>,
 ) -> Result<Transfer, CommandError> {
-    let transfer = &scene.transfer;
-    let reserved = scene.items.iter().all(|item| {
+    let transfer = &state.transfer;
+    let reserved = state.items.iter().all(|item| {
         let claim = item.claim.as_ref();
-        claim.is_some_and(|claim| claim.reserved.as_ref() == Some(&scene.way))
+        claim.is_some_and(|claim| claim.reserved.as_ref() == Some(&state.way))
     });
     if transfer.phase == Phase::Open && reserved {
         return Ok(transfer.clone());
@@ -180,7 +180,7 @@ async fn opened(
     let entry = transfers::entry(Deed::Start, &actor(by), transfer.why.clone());
     transfers::start(registry, transfer, &entry).await?;
     let chosen = |copy: &CopyRef| {
-        let mut items = scene.items.iter();
+        let mut items = state.items.iter();
         items.any(|item| item.source_key == copy.object)
     };
     let opened = transfers::open(registry, &transfer.name, &chosen).await?;

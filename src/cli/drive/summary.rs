@@ -32,8 +32,8 @@ pub(super) async fn finish(
     by: Option<&str>,
 ) -> Result<Outcome, CommandError> {
     let began = Instant::now();
-    let name = driver.scene.transfer.name.clone();
-    let back = driver.scene.way_is_back();
+    let name = driver.state.transfer.name.clone();
+    let back = driver.state.way_is_back();
     let verb = if back { "undo" } else { "run" };
     let command = format!(
         "aso-guard transfer {verb} {name}{}{}",
@@ -43,16 +43,16 @@ pub(super) async fn finish(
     driver.show.end();
     let ending = came.map_err(|error| cut_off(&error, &command))?;
     driver.note().await;
-    let scene = &driver.scene;
-    let troubles = troubles(scene, &ending);
-    let (all, lost) = (scene.items.len(), scene.lost.len());
+    let state = &driver.state;
+    let troubles = troubles(state, &ending);
+    let (all, lost) = (state.items.len(), state.lost.len());
     let arrived = all - troubles.len();
     let took = began.elapsed().as_secs_f64();
     println!(
         "{arrived} of {} resources are live in {} and gone from {}, after {took:.1} s.",
         all + lost,
-        scene.way.to,
-        scene.way.from
+        state.way.to,
+        state.way.from
     );
     if troubles.is_empty() && lost == 0 {
         let entry = transfers::entry(Deed::Finish, &actor(by), None);
@@ -63,13 +63,13 @@ pub(super) async fn finish(
         return Ok(Outcome::Fine);
     }
     for (at, why) in troubles.iter().take(NAMED) {
-        let item = &scene.items[*at];
+        let item = &state.items[*at];
         eprintln!("{}/{}: {why}", item.source_key.kind, item.source_key.name);
     }
     if troubles.len() > NAMED {
         eprintln!("and {} more", troubles.len() - NAMED);
     }
-    for identity in scene.lost.iter().take(NAMED) {
+    for identity in state.lost.iter().take(NAMED) {
         eprintln!("{identity}: neither place has a copy of it");
     }
     eprintln!("The transfer stays open, and protects what it covers. Go on with:\n  {command}");

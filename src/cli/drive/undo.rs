@@ -16,7 +16,7 @@ use crate::transfer::{Deed, Phase};
 
 use super::args::EndpointArgs;
 use super::run::PaceArgs;
-use super::scene::TransferState;
+use super::state::TransferState;
 use super::summary::{self, RerunFlags};
 
 /// What to undo.
@@ -28,7 +28,7 @@ pub(in crate::cli) struct UndoArgs {
     #[arg(long, value_name = "TEXT", env = "ASO_GUARD_REASON")]
     reason: Option<String>,
     #[command(flatten)]
-    ends: EndpointArgs,
+    endpoints: EndpointArgs,
     #[command(flatten)]
     pace: PaceArgs,
     #[command(flatten)]
@@ -72,8 +72,11 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
         (Phase::Opening | Phase::Open, _) => {}
     }
     // From now on its target is what it leads away from.
-    let ends = args.ends.open(&*registry, &known.from, &known.to).await?;
-    for problem in &ends.problems {
+    let endpoints = args
+        .endpoints
+        .open(&*registry, &known.from, &known.to)
+        .await?;
+    for problem in &endpoints.problems {
         eprintln!("aso-guard: {problem}");
     }
     let turned = if known.turned && known.phase == Phase::Open {
@@ -85,11 +88,11 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
         let opened = transfers::turn(&*registry, &name, &entry).await?;
         opened.transfer
     };
-    let scene = TransferState::look(&*registry, turned, ends.to, ends.from).await?;
+    let state = TransferState::look(&*registry, turned, endpoints.to, endpoints.from).await?;
     let again = RerunFlags {
-        flags: format!("{}{}", args.ends.flags(), args.registry.flags()),
+        flags: format!("{}{}", args.endpoints.flags(), args.registry.flags()),
         accepted: String::new(),
     };
-    let driver = args.pace.driver(&*registry, scene);
+    let driver = args.pace.driver(&*registry, state);
     summary::finish(driver, &again, args.pace.actor.as_deref()).await
 }

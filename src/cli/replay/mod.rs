@@ -2,7 +2,7 @@
 
 mod events;
 mod history;
-pub(super) mod stage;
+pub(super) mod member;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -22,7 +22,7 @@ use super::report::Report;
 use super::terminal::Style;
 use events::{AuditEvent, SkippedEntry};
 use history::{ReplayedHistory, ReplayedMember};
-use stage::SimulatedMember;
+use member::SimulatedMember;
 
 /// What stands for a subscription that nothing tells: one for all.
 const SOME_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";

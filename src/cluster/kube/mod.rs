@@ -30,7 +30,7 @@ use crate::registry::kubernetes::is_missing_object;
 use crate::resolve::{Freshness, SecretLookup};
 
 use super::observer::Observer;
-use super::upkeep::LabelSelectorQuery;
+use super::transfer_controller::LabelSelectorQuery;
 use super::{Cluster, ClusterError, NamespaceFacts, ObjectScope, Parking};
 use credentials::Credentials;
 use discovery::Installed;

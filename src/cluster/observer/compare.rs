@@ -42,26 +42,26 @@ impl Observer {
     /// each leaves out what the others have done meanwhile: a list of claims is cheap
     /// beside an attempt to make each of them a second time.
     pub(super) async fn share_out(&self, shutdown: &CancellationToken) {
-        let mut due = self.queue.at_leisure() / 4 * 3;
+        let mut due = self.queue.low_priority_len() / 4 * 3;
         while !self.has_caught_up() {
             let pause = tokio::time::sleep(ENROLLING);
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }
-            let left = self.queue.at_leisure();
+            let left = self.queue.low_priority_len();
             if left < WORTH_A_LIST || left > due {
                 continue;
             }
             match self.differing().await {
                 Ok(differing) => {
-                    self.queue.keep_at_leisure(|key| differing.contains(key));
+                    self.queue.keep_low_priority(|key| differing.contains(key));
                     if let Some(backlog) = self.backlog().as_mut() {
                         backlog.retain(|key| differing.contains(key));
                     }
                 }
                 Err(error) => warn!(%error, "could not compare with the registry"),
             }
-            let kept = self.queue.at_leisure();
+            let kept = self.queue.low_priority_len();
             // Whoever is alone has little to gain.
             let is_alone = left.saturating_sub(kept) < left / 8;
             due = if is_alone { kept / 4 } else { kept / 4 * 3 };
@@ -81,7 +81,7 @@ impl Observer {
         let differing = self.differing().await?;
         let count = differing.len();
         // The order is another one in each replica.
-        self.queue.add_at_leisure(differing.iter().cloned());
+        self.queue.add_low_priority(differing.iter().cloned());
         self.backlog().get_or_insert(differing);
         if count > 0 {
             info!(objects = count, "bringing the registry up to date");
@@ -109,12 +109,12 @@ impl Observer {
                         continue;
                     }
                     let Some((key, object)) = objects.get_key_value(&copy.object) else {
-                        self.ledger.enter(&copy.object, &identity);
+                        self.claim_index.enter(&copy.object, &identity);
                         differing.insert(copy.object);
                         continue;
                     };
-                    self.ledger.enter(key, &identity);
-                    self.ledger.set_state(key, &identity, state);
+                    self.claim_index.enter(key, &identity);
+                    self.claim_index.set_state(key, &identity, state);
                     // One that cannot be resolved is told of below.
                     let resolved = self.resolve(object, Freshness::Known).await.ok();
                     if resolved.is_none_or(|one| agrees(object, &one, &identity, &held)) {

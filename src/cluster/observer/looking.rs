@@ -13,8 +13,8 @@ use crate::claim::{
     Sighting,
 };
 use crate::cluster::ClusterError;
+use crate::cluster::deadlines::WrittenDeadlines;
 use crate::cluster::resolve::{self, Freshness, ResolvedObject};
-use crate::cluster::stopwatch::WrittenDeadlines;
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{PutOutcome, RecordVersion};
 
@@ -44,7 +44,7 @@ impl Observer {
     /// The registry or the API server did not do its part for one of them; the others are
     /// up to date.
     pub async fn look(&self, key: &ObjectKey) -> Result<(), ObserveError> {
-        let identities = self.ledger.identities(key).into_iter();
+        let identities = self.claim_index.identities(key).into_iter();
         let mut todo: Vec<_> = identities
             .map(|identity| (identity.clone(), Look::new(self.copy(key), identity)))
             .collect();
@@ -66,10 +66,10 @@ impl Observer {
                 }
             };
             if step.held {
-                self.ledger.enter(key, &identity);
-                self.ledger.set_state(key, &identity, step.state);
+                self.claim_index.enter(key, &identity);
+                self.claim_index.set_state(key, &identity, step.state);
             } else {
-                self.ledger.strike(key, &identity);
+                self.claim_index.strike(key, &identity);
             }
             under_way.extend(step.under_way);
             recheck = recheck.into_iter().chain(step.recheck).min();
@@ -85,11 +85,11 @@ impl Observer {
         if let Some(error) = failed {
             return Err(error);
         }
-        self.catch_up_on_overrides(key, &self.ledger.identities(key))
+        self.catch_up_on_overrides(key, &self.claim_index.identities(key))
             .await?;
-        self.stopwatch.keep_only(key, &under_way, began);
-        self.ledger.set_expecting(key, recheck.is_some());
-        self.ledger.close(key);
+        self.deadlines.keep_only(key, &under_way, began);
+        self.claim_index.set_expecting(key, recheck.is_some());
+        self.claim_index.close(key);
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Observer {
 
     /// Makes the calls of a look at one claim of one object.
     ///
-    /// Deadlines are judged by this process's own clock: the look sees them as the stopwatch
+    /// Deadlines are judged by this process's own clock: the look sees them as the tracker
     /// shows them, and they are stored as they were written.
     async fn carry_out(
         &self,
@@ -130,10 +130,10 @@ impl Observer {
                     let now = Timestamp::now();
                     let record = known.as_mut().map(|known| &mut known.record);
                     let held = record.and_then(|record| record.copies.get_mut(&copy));
-                    written = held.map(|held| self.stopwatch.show(key, held, now));
+                    written = held.map(|held| self.deadlines.show(key, held, now));
                     LookAnswer::Claim(known.map(|known| (known.record, known.version)), now)
                 }
-                LookCall::Uids => LookAnswer::Uids(self.ledger.uids(key)),
+                LookCall::Uids => LookAnswer::Uids(self.claim_index.uids(key)),
                 LookCall::Object => {
                     let object = self.cluster.object(key, Freshness::Store).await?;
                     if object.is_none() {
@@ -178,7 +178,7 @@ impl Observer {
             debug!(%identity, %copy, state = now.as_str(), "brought up to date");
         }
         if before != Some(now) && [before, Some(now)].contains(&Some(ClaimState::Conflict)) {
-            self.shown.news.notify_one();
+            self.reported.news.notify_one();
         }
         let held = record.copies.get(copy);
         let under_way = held.into_iter().flat_map(Copy::in_flight);

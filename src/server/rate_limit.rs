@@ -38,10 +38,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn once_per_period() {
-        let seldom = RateLimit::every(Duration::from_secs(30));
-        assert!(seldom.now());
-        assert!(!seldom.now());
+        let rate_limit = RateLimit::every(Duration::from_secs(30));
+        assert!(rate_limit.now());
+        assert!(!rate_limit.now());
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert!(seldom.now());
+        assert!(rate_limit.now());
     }
 }

@@ -155,7 +155,7 @@ impl Observer {
             let soon = async {
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => {}
-                    () = self.shown.news.notified() => {}
+                    () = self.reported.news.notified() => {}
                 }
             };
             if shutdown.run_until_cancelled(soon).await.is_none() {
@@ -173,7 +173,7 @@ impl Observer {
         let now: HashSet<_> = listed.names().into_iter().collect();
         let members = listed.records.into_iter().map(|known| known.record);
         self.show.metrics.set_members(&members.collect::<Vec<_>>());
-        let before = std::mem::replace(&mut self.shown.state().members, now.clone());
+        let before = std::mem::replace(&mut self.reported.state().members, now.clone());
         for gone in before.difference(&now) {
             self.show_left_by(gone).await?;
         }
@@ -185,7 +185,7 @@ impl Observer {
         match &resolved.identity {
             Err(why) => self.show_unresolved(object, uid, &why.to_string()),
             Ok(resolution) => {
-                if self.shown.state().unresolved.remove(object).is_some() {
+                if self.reported.state().unresolved.remove(object).is_some() {
                     let words = format!("it is {}", resolution.identity);
                     self.tell(
                         object,
@@ -199,7 +199,7 @@ impl Observer {
 
     pub(super) fn show_unresolved(&self, object: &ObjectKey, uid: &str, why: &str) {
         let uid: Arc<str> = uid.into();
-        let unresolved = &mut self.shown.state().unresolved;
+        let unresolved = &mut self.reported.state().unresolved;
         let before = unresolved.insert(object.clone(), uid.clone());
         if before.is_none_or(|before| before != uid) {
             let words =
@@ -214,12 +214,12 @@ impl Observer {
 
     /// Forgets what was shown of an object that is gone.
     pub(super) fn show_gone(&self, object: &ObjectKey) {
-        self.shown.state().unresolved.remove(object);
+        self.reported.state().unresolved.remove(object);
     }
 
     /// How many objects nobody can place, and the first few of them.
     pub fn unresolved(&self) -> (u32, Vec<String>) {
-        let state = self.shown.state();
+        let state = self.reported.state();
         let some = state.unresolved.keys().take(NAMED);
         let some = some.map(ToString::to_string).collect();
         let count = u32::try_from(state.unresolved.len()).unwrap_or(u32::MAX);
@@ -229,10 +229,10 @@ impl Observer {
     fn show_numbers(&self) {
         let metrics = &self.show.metrics;
         let mut counts = BTreeMap::new();
-        self.ledger
+        self.claim_index
             .count_states(|state| *counts.entry(state.as_str()).or_default() += 1);
         metrics.set_claims(&counts);
-        let state = self.shown.state();
+        let state = self.reported.state();
         metrics.unresolved.set(count(state.unresolved.len()));
         let orphaned = state.orphaned.len() + state.abandoned.len();
         metrics.orphaned.set(count(orphaned));

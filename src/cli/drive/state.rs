@@ -16,9 +16,9 @@ use crate::transfer::copy::{
 use crate::transfer::order::{self, Row};
 use crate::transfer::{Ready, Seen, Step, Transfer, next};
 
-use super::end::{Endpoint, ReferenceNames, StoredObject, StoredObjects};
-use super::fault::CallError;
-use super::found::{TransferSelection, all_kinds, reach, wanted_there};
+use super::call_error::CallError;
+use super::endpoint::{Endpoint, ReferenceNames, StoredObject, StoredObjects};
+use super::selection::{TransferSelection, all_kinds, reach, wanted_there};
 
 /// One resource of a transfer, with its copies.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ impl TransferState {
             item.source = here.get(&item.source_key).cloned();
             item.target = there.get(&item.target_key).cloned();
         }
-        let mut scene = Self {
+        let mut state = Self {
             names: to.names().await,
             lost: found.lost(&way),
             transfer,
@@ -119,12 +119,12 @@ impl TransferState {
             unresolved: found.unresolved,
             there,
         };
-        scene.relate(&here);
-        scene.identify();
-        Ok(scene)
+        state.relate(&here);
+        state.identify();
+        Ok(state)
     }
 
-    /// Whether something is reserved for the transfer that came after the scene was looked at.
+    /// Whether something is reserved for the transfer that came after the state was read.
     ///
     /// # Errors
     /// The registry did not answer.

@@ -19,7 +19,7 @@ const UIDS: usize = 8;
 /// the regular comparison with the registry fills what a restart lost.
 #[derive(Debug, Default)]
 pub struct ClaimIndex {
-    pages: Mutex<HashMap<ObjectKey, IndexEntry>>,
+    entries: Mutex<HashMap<ObjectKey, IndexEntry>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -40,18 +40,18 @@ struct IndexedClaim {
 
 impl ClaimIndex {
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn pages(&self) -> MutexGuard<'_, HashMap<ObjectKey, IndexEntry>> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, HashMap<ObjectKey, IndexEntry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers that the object may have a copy in this identity's claim.
     pub fn enter(&self, key: &ObjectKey, identity: &Identity) {
-        let mut pages = self.pages();
-        let page = pages.entry(key.clone()).or_default();
-        if page.line(identity).is_none() {
+        let mut entries = self.entries();
+        let entry = entries.entry(key.clone()).or_default();
+        if entry.line(identity).is_none() {
             // Most objects have one for ever.
-            page.identities.reserve_exact(1);
-            page.identities.push(IndexedClaim {
+            entry.identities.reserve_exact(1);
+            entry.identities.push(IndexedClaim {
                 identity: identity.clone(),
                 state: None,
             });
@@ -66,20 +66,20 @@ impl ClaimIndex {
 
     /// Says whether a request on the object is still under way.
     pub fn set_expecting(&self, key: &ObjectKey, expecting: bool) {
-        if let Some(page) = self.pages().get_mut(key) {
-            page.expecting = expecting;
+        if let Some(entry) = self.entries().get_mut(key) {
+            entry.expecting = expecting;
         }
     }
 
     /// Whether any change of the object is worth a look, for a request is under way.
     pub fn is_expecting(&self, key: &ObjectKey) -> bool {
-        self.pages().get(key).is_some_and(|page| page.expecting)
+        self.entries().get(key).is_some_and(|entry| entry.expecting)
     }
 
     /// Remembers that an object with this uid was stored.
     pub fn saw(&self, key: &ObjectKey, uid: &str) {
-        let mut pages = self.pages();
-        let uids = &mut pages.entry(key.clone()).or_default().uids;
+        let mut entries = self.entries();
+        let uids = &mut entries.entry(key.clone()).or_default().uids;
         if uids.iter().all(|known| **known != *uid) {
             if uids.len() == UIDS {
                 uids.remove(0);
@@ -90,24 +90,24 @@ impl ClaimIndex {
 
     /// The claims the object may have a copy in.
     pub fn identities(&self, key: &ObjectKey) -> Vec<Identity> {
-        let pages = self.pages();
-        let lines = pages.get(key).map(|page| &page.identities);
+        let entries = self.entries();
+        let lines = entries.get(key).map(|entry| &entry.identities);
         let lines = lines.into_iter().flatten();
         lines.map(|line| line.identity.clone()).collect()
     }
 
     /// The uids seen stored under this name, as far as remembered.
     pub fn uids(&self, key: &ObjectKey) -> Vec<Arc<str>> {
-        let pages = self.pages();
-        pages
+        let entries = self.entries();
+        entries
             .get(key)
-            .map_or_else(Vec::new, |page| page.uids.clone())
+            .map_or_else(Vec::new, |entry| entry.uids.clone())
     }
 
     /// Remembers what a claim of the object says.
     pub fn set_state(&self, key: &ObjectKey, identity: &Identity, state: ClaimState) {
-        let mut pages = self.pages();
-        let line = pages.get_mut(key).and_then(|page| page.line(identity));
+        let mut entries = self.entries();
+        let line = entries.get_mut(key).and_then(|entry| entry.line(identity));
         if let Some(line) = line
             && line.state.is_none_or(|(known, _)| known != state)
         {
@@ -118,8 +118,8 @@ impl ClaimIndex {
     /// For how long a claim of the object has had parked copies alone, as far as was
     /// seen; `None` where it has others.
     pub fn parked_for(&self, key: &ObjectKey, identity: &Identity) -> Option<Duration> {
-        let mut pages = self.pages();
-        let line = pages.get_mut(key)?.line(identity)?;
+        let mut entries = self.entries();
+        let line = entries.get_mut(key)?.line(identity)?;
         let (_, since) = line.parked()?;
         Some(since.elapsed())
     }
@@ -129,10 +129,10 @@ impl ClaimIndex {
         &self,
         these: &HashSet<(Identity, ObjectKey)>,
     ) -> Vec<(Identity, ObjectKey)> {
-        let pages = self.pages();
-        let lines = pages
+        let entries = self.entries();
+        let lines = entries
             .iter()
-            .flat_map(|(key, page)| page.identities.iter().map(move |line| (key, line)));
+            .flat_map(|(key, entry)| entry.identities.iter().map(move |line| (key, line)));
         let parked = lines.filter(|(_, line)| line.parked().is_some());
         parked
             .map(|(key, line)| (line.identity.clone(), key.clone()))
@@ -142,8 +142,8 @@ impl ClaimIndex {
 
     /// Counts the claims by what they say.
     pub fn count_states(&self, mut count: impl FnMut(ClaimState)) {
-        let pages = self.pages();
-        let lines = pages.values().flat_map(|page| &page.identities);
+        let entries = self.entries();
+        let lines = entries.values().flat_map(|entry| &entry.identities);
         lines
             .filter_map(|line| line.state)
             .for_each(|(state, _)| count(state));
@@ -151,19 +151,19 @@ impl ClaimIndex {
 
     /// Forgets one claim of the object: it has no copy in it any more.
     pub fn strike(&self, key: &ObjectKey, identity: &Identity) {
-        if let Some(page) = self.pages().get_mut(key) {
-            page.identities.retain(|known| known.identity != *identity);
+        if let Some(entry) = self.entries().get_mut(key) {
+            entry.identities.retain(|known| known.identity != *identity);
         }
     }
 
     /// Forgets an object that is gone and has no claims left.
     pub fn close(&self, key: &ObjectKey) {
-        let mut pages = self.pages();
-        if pages
+        let mut entries = self.entries();
+        if entries
             .get(key)
-            .is_some_and(|page| page.identities.is_empty())
+            .is_some_and(|entry| entry.identities.is_empty())
         {
-            pages.remove(key);
+            entries.remove(key);
         }
     }
 }

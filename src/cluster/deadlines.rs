@@ -188,37 +188,37 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_counts_from_when_the_request_was_first_seen() {
-        let stopwatch = DeadlineTracker::new(LIMIT);
+        let tracker = DeadlineTracker::new(LIMIT);
         // Whatever is written, and whatever the clock shows.
         for (written, now) in [(0, 1_000_000), (1_000_000, 0)] {
             let mut read = copy(&[("r", written)]);
-            stopwatch.show(&key(), &mut read, second(now));
+            tracker.show(&key(), &mut read, second(now));
             assert_eq!(read.acquiring[0].deadline, second(now + 90));
             assert_eq!(read.deleting[0].deadline, second(now + 90));
-            stopwatch.keep_only(&key(), &[], Instant::now() + LIMIT);
+            tracker.keep_only(&key(), &[], Instant::now() + LIMIT);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_is_seen_again_keeps_its_time() {
-        let stopwatch = DeadlineTracker::new(LIMIT);
-        let noted = stopwatch.note(&key(), &uid("old"), second(7));
+        let tracker = DeadlineTracker::new(LIMIT);
+        let noted = tracker.note(&key(), &uid("old"), second(7));
         tokio::time::advance(Duration::from_secs(100)).await;
         let mut read = copy(&[("old", 7), ("new", 7)]);
-        stopwatch.show(&key(), &mut read, second(1_000));
+        tracker.show(&key(), &mut read, second(1_000));
         let shown: Vec<Timestamp> = read.acquiring.iter().map(|one| one.deadline).collect();
         assert_eq!(shown, [second(990), second(1_090)]);
-        assert_eq!(stopwatch.note(&key(), &uid("old"), second(7)), noted);
+        assert_eq!(tracker.note(&key(), &uid("old"), second(7)), noted);
         // Folded with a later one it has another deadline, and is waited for again.
-        assert!(stopwatch.note(&key(), &uid("old"), second(8)) > noted);
+        assert!(tracker.note(&key(), &uid("old"), second(8)) > noted);
     }
 
     #[test]
     fn what_is_written_is_put_back() {
-        let stopwatch = DeadlineTracker::new(LIMIT);
+        let tracker = DeadlineTracker::new(LIMIT);
         let read = copy(&[("a", 1), ("b", 2), ("c", 3)]);
         let mut shown = read.clone();
-        let written = stopwatch.show(&key(), &mut shown, second(50));
+        let written = tracker.show(&key(), &mut shown, second(50));
         assert_ne!(shown, read);
         shown.acquiring.remove(1);
         written.restore(&mut shown);
@@ -229,22 +229,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_over_is_forgotten_and_what_came_meanwhile_is_not() {
-        let stopwatch = DeadlineTracker::new(LIMIT);
+        let tracker = DeadlineTracker::new(LIMIT);
         for request in ["over", "under way"] {
-            stopwatch.note(&key(), &uid(request), second(0));
+            tracker.note(&key(), &uid(request), second(0));
         }
         tokio::time::advance(Duration::from_secs(1)).await;
         let began = Instant::now();
-        stopwatch.note(&key(), &uid("meanwhile"), second(0));
-        stopwatch.keep_only(&key(), &[(uid("under way"), second(0))], began);
-        let known = stopwatch.known();
+        tracker.note(&key(), &uid("meanwhile"), second(0));
+        tracker.keep_only(&key(), &[(uid("under way"), second(0))], began);
+        let known = tracker.known();
         let left: Vec<&str> = known[&key()]
             .iter()
             .map(|one| one.request.as_str())
             .collect();
         assert_eq!(left, ["under way", "meanwhile"]);
         drop(known);
-        stopwatch.keep_only(&key(), &[], began + LIMIT);
-        assert!(stopwatch.known().is_empty());
+        tracker.keep_only(&key(), &[], began + LIMIT);
+        assert!(tracker.known().is_empty());
     }
 }

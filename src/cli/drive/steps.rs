@@ -7,9 +7,9 @@ use crate::object::POLICY_ANNOTATION;
 use crate::transfer::Step;
 use crate::transfer::copy::POLICY_BEFORE_ANNOTATION;
 
-use super::end::{Endpoint, StoredObject};
-use super::fault::CallError;
-use super::scene::{TransferItem, TransferState};
+use super::call_error::CallError;
+use super::endpoint::{Endpoint, StoredObject};
+use super::state::{TransferItem, TransferState};
 
 /// How often a change is tried on an object that others change as well.
 const TRIES: usize = 5;
@@ -41,35 +41,35 @@ pub(super) struct StepResult {
 
 /// Takes one step.
 pub(super) async fn act(
-    scene: &TransferState,
+    state: &TransferState,
     item: &TransferItem,
     step: Step,
 ) -> Result<StepResult, CallError> {
     match step {
-        Step::Park => park(scene, item).await,
-        Step::Create => create(scene, item).await,
-        Step::Wake => wake(scene, item).await,
-        Step::Delete => delete(scene, item).await,
+        Step::Park => park(state, item).await,
+        Step::Create => create(state, item).await,
+        Step::Wake => wake(state, item).await,
+        Step::Delete => delete(state, item).await,
         _ => Ok(StepResult::default()),
     }
 }
 
 /// Sets `skip` on the copy at the source, and writes beside it what was there before.
-async fn park(scene: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
-    let resource = resource_at(&scene.from, &scene.to, item)?;
+async fn park(state: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
+    let resource = resource_at(&state.from, &state.to, item)?;
     let mut now = item.source.clone();
     for _ in 0..TRIES {
         let Some(object) = now.filter(|object| !object.is_parked_itself()) else {
-            return look_at(scene, item).await;
+            return look_at(state, item).await;
         };
         let before = object.annotation(POLICY_ANNOTATION).unwrap_or_default();
         let annotations = json!({
             POLICY_ANNOTATION: "skip",
             POLICY_BEFORE_ANNOTATION: before,
         });
-        match scene.from.patch(&resource, &object, annotations).await {
+        match state.from.patch(&resource, &object, annotations).await {
             Err(fault) if fault.is_conflict() => {
-                now = scene.from.get(&resource, &item.source_key.name).await?;
+                now = state.from.get(&resource, &item.source_key.name).await?;
             }
             patched => {
                 return Ok(StepResult {
@@ -83,12 +83,12 @@ async fn park(scene: &TransferState, item: &TransferItem) -> Result<StepResult, 
 }
 
 /// Creates the copy at the target.
-async fn create(scene: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
-    let made = scene.made(item).map_err(CallError::new)?;
-    let created = match scene.to.create(&made.resource, &made.value).await {
+async fn create(state: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
+    let made = state.made(item).map_err(CallError::new)?;
+    let created = match state.to.create(&made.resource, &made.value).await {
         // Somebody did, or an attempt that brought no answer.
         Err(fault) if fault.is_conflict() => {
-            scene.to.get(&made.resource, &item.target_key.name).await?
+            state.to.get(&made.resource, &item.target_key.name).await?
         }
         created => Some(created?),
     };
@@ -99,20 +99,20 @@ async fn create(scene: &TransferState, item: &TransferItem) -> Result<StepResult
 }
 
 /// Takes `skip` off the copy at the target.
-async fn wake(scene: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
-    let resource = resource_at(&scene.to, &scene.from, item)?;
+async fn wake(state: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
+    let resource = resource_at(&state.to, &state.from, item)?;
     let mut now = item.target.clone();
     for _ in 0..TRIES {
         let Some(object) = now else {
-            return look_at(scene, item).await;
+            return look_at(state, item).await;
         };
         let annotations = json!({
-            POLICY_ANNOTATION: scene.woken(item),
+            POLICY_ANNOTATION: state.woken(item),
             POLICY_BEFORE_ANNOTATION: null,
         });
-        match scene.to.patch(&resource, &object, annotations).await {
+        match state.to.patch(&resource, &object, annotations).await {
             Err(fault) if fault.is_conflict() => {
-                now = scene.to.get(&resource, &item.target_key.name).await?;
+                now = state.to.get(&resource, &item.target_key.name).await?;
             }
             patched => {
                 return Ok(StepResult {
@@ -127,20 +127,20 @@ async fn wake(scene: &TransferState, item: &TransferItem) -> Result<StepResult, 
 
 /// Deletes the parked copy at the source, if the target's copy is live, reconciled and of the
 /// same resource, both as they are now.
-async fn delete(scene: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
-    let seen = look_at(scene, item).await?;
+async fn delete(state: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
+    let seen = look_at(state, item).await?;
     let (CopyState::There(source), CopyState::There(target)) = (&seen.source, &seen.target) else {
         return Ok(seen);
     };
     let policy = target.facts.annotations.policy.as_deref();
-    let live = scene.to.surroundings().effective(policy).is_live();
-    let same = scene.identity_there(&target.facts).as_ref() == Ok(&item.identity);
-    let taken = live && same && !target.facts.terminating && scene.is_reconciled(target);
+    let live = state.to.surroundings().effective(policy).is_live();
+    let same = state.identity_there(&target.facts).as_ref() == Ok(&item.identity);
+    let taken = live && same && !target.facts.terminating && state.is_reconciled(target);
     if !source.is_parked_itself() || !taken {
         return Ok(seen);
     }
-    let resource = resource_at(&scene.from, &scene.to, item)?;
-    match scene.from.delete(&resource, source).await {
+    let resource = resource_at(&state.from, &state.to, item)?;
+    match state.from.delete(&resource, source).await {
         Err(fault) if fault.is_conflict() => Ok(seen),
         left => Ok(StepResult {
             source: left?.into(),
@@ -151,15 +151,15 @@ async fn delete(scene: &TransferState, item: &TransferItem) -> Result<StepResult
 
 /// Both copies as they are now.
 pub(super) async fn look_at(
-    scene: &TransferState,
+    state: &TransferState,
     item: &TransferItem,
 ) -> Result<StepResult, CallError> {
     let read = async |end: &Endpoint, other: &Endpoint, name: &str| {
         let resource = resource_at(end, other, item)?;
         end.get(&resource, name).await
     };
-    let source = read(&scene.from, &scene.to, &item.source_key.name).await?;
-    let target = read(&scene.to, &scene.from, &item.target_key.name).await?;
+    let source = read(&state.from, &state.to, &item.source_key.name).await?;
+    let target = read(&state.to, &state.from, &item.target_key.name).await?;
     Ok(StepResult {
         source: source.into(),
         target: target.into(),

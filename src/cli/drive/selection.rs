@@ -13,9 +13,9 @@ use crate::object::ObjectKey;
 use crate::registry::{Registry, RegistryError};
 use crate::transfer::{Transfer, stage};
 
-use super::end::{Endpoint, StoredObjects};
-use super::fault::CallError;
-use super::scene::TransferItem;
+use super::call_error::CallError;
+use super::endpoint::{Endpoint, StoredObjects};
+use super::state::TransferItem;
 
 /// How many claims are read at once.
 const CLAIMS: usize = 16;

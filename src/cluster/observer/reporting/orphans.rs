@@ -36,7 +36,7 @@ impl Observer {
             let Some(at) = page.next else { break };
             page = self.registry.claims_page(&scope, Some(&at)).await?;
         }
-        let others = self.ledger.parked_except(&found);
+        let others = self.claim_index.parked_except(&found);
         for (identity, object) in others.into_iter().take(AT_ONCE) {
             let known = match self.registry.claim(&identity).await {
                 Err(RegistryError::Corrupt(_)) => continue,
@@ -44,7 +44,7 @@ impl Observer {
             };
             if let Some(known) = known {
                 let state = known.record.state();
-                self.ledger.set_state(&object, &identity, state);
+                self.claim_index.set_state(&object, &identity, state);
             }
         }
         self.orphans_ended();
@@ -54,14 +54,15 @@ impl Observer {
     /// An orphan, or what is one for a moment only: a move is under way.
     fn show_orphan(&self, record: &Record, copy: &CopyRef) {
         let (object, identity) = (&copy.object, &record.identity);
-        self.ledger.set_state(object, identity, ClaimState::Parked);
-        let parked = self.ledger.parked_for(object, identity);
+        self.claim_index
+            .set_state(object, identity, ClaimState::Parked);
+        let parked = self.claim_index.parked_for(object, identity);
         if parked.is_none_or(|parked| parked < self.show.orphaned_after) {
             return;
         }
         let of = (identity.clone(), object.clone());
         let uid = uid(record, copy);
-        if Reported::is_due(&mut self.shown.state().orphaned, of, uid) {
+        if Reported::is_due(&mut self.reported.state().orphaned, of, uid) {
             let news = ObjectReport::normal("Orphaned", record.orphan_words(copy));
             self.tell(object, uid, news.of(record));
         }
@@ -69,8 +70,8 @@ impl Observer {
 
     fn orphans_ended(&self) {
         let over: Vec<_> = {
-            let mut state = self.shown.state();
-            let is_over = |of: &ReportKey| self.ledger.parked_for(&of.1, &of.0).is_none();
+            let mut state = self.reported.state();
+            let is_over = |of: &ReportKey| self.claim_index.parked_for(&of.1, &of.0).is_none();
             state.orphaned.extract_if(|of, _| is_over(of)).collect()
         };
         for (of, told) in over {
@@ -108,7 +109,7 @@ impl Observer {
             }
             let of = (record.identity.clone(), copy.object.clone());
             let uid = uid(record, copy);
-            if Reported::is_due(&mut self.shown.state().abandoned, of, uid) {
+            if Reported::is_due(&mut self.reported.state().abandoned, of, uid) {
                 let words = format!(
                     "its live copy {holder} belongs to a cluster that is not in the registry any more: \
                      nobody reconciles it, and nobody else may. If that cluster is gone for good, release its claim: aso-guard claims release --help"
@@ -121,7 +122,7 @@ impl Observer {
 
     /// The live copy of a cluster that is no member.
     fn holder_gone<'a>(&self, record: &'a Record) -> Option<&'a CopyRef> {
-        let members = &self.shown.state().members;
+        let members = &self.reported.state().members;
         let is_gone = |copy: &CopyRef| !members.is_empty() && !members.contains(&copy.member);
         let live = record.live().map(|(copy, _)| copy);
         live.into_iter().find(|copy| is_gone(copy))
@@ -130,7 +131,7 @@ impl Observer {
     /// Tells where what was held by a cluster that is no member is so no more.
     pub(super) async fn abandoned_ended(&self) -> Result<(), RegistryError> {
         let told: Vec<ReportKey> = {
-            let state = self.shown.state();
+            let state = self.reported.state();
             state.abandoned.keys().take(AT_ONCE).cloned().collect()
         };
         for of in told {
@@ -144,7 +145,7 @@ impl Observer {
                 record.copies.contains_key(&copy) && self.holder_gone(record).is_some()
             });
             if !lasts {
-                let told = self.shown.state().abandoned.remove(&of);
+                let told = self.reported.state().abandoned.remove(&of);
                 self.tell_ended(&of, told.and_then(|told| told.uid).as_ref());
             }
         }

@@ -20,14 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct LingeringClose<S> {
     stream: S,
     /// Set once the last word is said.
-    patience: Option<Pin<Box<Sleep>>>,
+    timeouts: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> LingeringClose<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
-            patience: None,
+            timeouts: None,
         }
     }
 }
@@ -57,14 +57,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.patience.is_none() {
+        if this.timeouts.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
         }
-        let patience = this
-            .patience
+        let timeouts = this
+            .timeouts
             .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
         let mut unwanted = [0; 4096];
-        while patience.as_mut().poll(cx).is_pending() {
+        while timeouts.as_mut().poll(cx).is_pending() {
             let mut unwanted = ReadBuf::new(&mut unwanted);
             match ready!(Pin::new(&mut this.stream).poll_read(cx, &mut unwanted)) {
                 Ok(()) if !unwanted.filled().is_empty() => {}

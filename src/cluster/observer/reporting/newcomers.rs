@@ -52,7 +52,7 @@ impl Observer {
                 == PutOutcome::Conflict
         {
             // Whatever it is now, it is looked at again.
-            self.shown.news.notify_one();
+            self.reported.news.notify_one();
             return Ok(());
         }
         if parking.park(&object).await? {

@@ -94,8 +94,8 @@ mod tests {
     use super::*;
 
     fn told(colour: bool) -> String {
-        let mut teller = StoryPrinter::new(Vec::new(), colour);
-        teller
+        let mut printer = StoryPrinter::new(Vec::new(), colour);
+        printer
             .step(1, "Somebody does it.", "kubectl do it")
             .unwrap();
         for (verdict, text) in [
@@ -111,11 +111,11 @@ mod tests {
                 text: text.to_owned(),
                 warnings: vec!["beware".to_owned()],
             };
-            teller.answer(&answer).unwrap();
+            printer.answer(&answer).unwrap();
         }
-        teller.wrong("That was wrong.").unwrap();
-        teller.summary(9, 4).unwrap();
-        String::from_utf8(teller.out).unwrap()
+        printer.wrong("That was wrong.").unwrap();
+        printer.summary(9, 4).unwrap();
+        String::from_utf8(printer.out).unwrap()
     }
 
     #[test]

@@ -75,11 +75,11 @@ const HEADERS: [(HeaderName, &str); 7] = [
 
 /// Lets a request through, or says why not.
 pub(super) async fn check(
-    State(shield): State<Arc<HostCheck>>,
+    State(host_check): State<Arc<HostCheck>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match refusal(&shield, &request) {
+    let mut response = match refusal(&host_check, &request) {
         Some(response) => response,
         None => next.run(request).await,
     };
@@ -90,12 +90,12 @@ pub(super) async fn check(
     response
 }
 
-fn refusal(shield: &HostCheck, request: &Request) -> Option<Response> {
+fn refusal(host_check: &HostCheck, request: &Request) -> Option<Response> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());
-    let named = host.is_some_and(|host| shield.knows(host)) && hosts.next().is_none();
+    let named = host.is_some_and(|host| host_check.knows(host)) && hosts.next().is_none();
     let authority = request.uri().authority();
-    if !named || authority.is_some_and(|authority| !shield.knows(authority.as_str())) {
+    if !named || authority.is_some_and(|authority| !host_check.knows(authority.as_str())) {
         return Some(said(
             StatusCode::MISDIRECTED_REQUEST,
             "This board does not answer to that name: call it by http://localhost or by its \
@@ -153,7 +153,7 @@ mod tests {
     #[case("localhost", true)]
     #[case("evil.example", false)]
     fn for_others_it_answers_to_the_names_it_was_given(#[case] host: &str, #[case] known: bool) {
-        let shield = HostCheck::remote(&["Board.example".to_owned()]);
-        assert_eq!(shield.knows(host), known);
+        let host_check = HostCheck::remote(&["Board.example".to_owned()]);
+        assert_eq!(host_check.knows(host), known);
     }
 }

@@ -22,7 +22,7 @@ use crate::object::{ObjectFacts, ObjectKey, wire};
 use crate::resolve::{self, Lookup, LookupAnswer, LookupRequest, Resolver};
 use crate::transfer::copy::Surroundings;
 
-use super::fault::{CallError, once, patiently};
+use super::call_error::{CallError, once, patiently};
 use super::served::ServedKinds;
 
 /// Who it is in the objects' managed fields.
