@@ -12,7 +12,7 @@ use super::place::Location;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// Two live copies of one resource: a conflict.
-    TwoLive,
+    Conflict,
     /// A `resource-id` annotation that names another resource than the spec.
     ForeignResourceId,
     /// A policy that ASO does not know.
@@ -40,7 +40,7 @@ pub enum Rule {
 impl Rule {
     /// All rules.
     pub const ALL: [Self; 12] = [
-        Self::TwoLive,
+        Self::Conflict,
         Self::ForeignResourceId,
         Self::UnknownPolicy,
         Self::ParkedWithoutLive,
@@ -57,7 +57,7 @@ impl Rule {
     /// Its name, as in `--ignore`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::TwoLive => "two-live",
+            Self::Conflict => "conflict",
             Self::ForeignResourceId => "foreign-resource-id",
             Self::UnknownPolicy => "unknown-policy",
             Self::ParkedWithoutLive => "parked-without-live",
@@ -75,7 +75,9 @@ impl Rule {
     /// What it is about, in a sentence.
     pub fn about(self) -> &'static str {
         match self {
-            Self::TwoLive => "Two live copies of one Azure resource: two ASOs write to it in turn.",
+            Self::Conflict => {
+                "Two live copies of one Azure resource: two ASOs write to it in turn."
+            }
             Self::ForeignResourceId => {
                 "The annotation resource-id names another resource than the spec: deleting the \
                  object would delete that one."

@@ -1,13 +1,13 @@
 //! From clusters to findings.
 
 mod claims;
+mod conflict;
 mod foreign_id;
 mod one_name;
 mod only_parked;
 mod owners;
 mod policies;
 mod seen;
-mod two_live;
 mod unresolved;
 mod written_twice;
 
@@ -157,7 +157,7 @@ impl<'a> Checker<'a> {
         let known = claims.live_and_known();
         for (identity, record) in &claims.records {
             match record.state() {
-                ClaimState::Conflict => found.extend(two_live::find(claims, identity, record)),
+                ClaimState::Conflict => found.extend(conflict::find(claims, identity, record)),
                 ClaimState::Parked => {
                     found.extend(only_parked::find(claims, identity, record, &known));
                 }

@@ -35,7 +35,7 @@ async fn a_chart_is_rendered_with_the_values_of_each_cluster() {
         "--ignore=live-under-parked",
     ]);
     // The group is parked in b; nobody thought of the vault.
-    let vault = "\"two-live\" \"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-shop/providers/Microsoft.KeyVault/vaults/kv-shop\"";
+    let vault = "\"conflict\" \"/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-shop/providers/Microsoft.KeyVault/vaults/kv-shop\"";
     assert_eq!(found, [vault]);
     assert!(remarks.contains("2 Application may make"), "{remarks}");
 }

@@ -186,7 +186,7 @@ fn each_thing_that_went_wrong_is_found() {
     has(
         &said,
         &[
-            "two-live",
+            "conflict",
             "rg-shop",
             "from 2026-11-02T08:00:00Z to 2026-11-03T08:00:00Z",
         ],
@@ -212,7 +212,7 @@ fn each_thing_that_went_wrong_is_found() {
     );
     has(
         &said,
-        &["two-live", "rg-two", "and still when the logs end"],
+        &["conflict", "rg-two", "and still when the logs end"],
     );
     has(
         &said,
@@ -226,7 +226,7 @@ fn each_thing_that_went_wrong_is_found() {
     );
     has(
         &said,
-        &["two-live", "rg-three", "from 2026-11-06T09:00:00Z"],
+        &["conflict", "rg-three", "from 2026-11-06T09:00:00Z"],
     );
     assert_eq!(told(&said).len(), 7, "{:#?}", told(&said));
     assert!(!said.out.contains("since "), "{}", said.out);

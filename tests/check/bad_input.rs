@@ -89,7 +89,7 @@ fn all_that_is_wrong_with_flags_is_told_at_once() {
         "\"Not_A_Name\" is not a cluster name",
         "there is no cluster c",
         "\"Skip\" is not a reconcile policy",
-        "\"everything\" is none of two-live",
+        "\"everything\" is none of conflict",
     ] {
         assert!(said.err.contains(words), "{words}: {}", said.err);
     }

@@ -8,7 +8,7 @@
 //! --- a/rg.yaml                         (a file of cluster a; other directories are added to both
 //! {kind: ResourceGroup, …}               where `common` says so)
 //! --- expected
-//! error two-live b/rg.yaml:1 assumed    (level, rule, place, words in it)
+//! error conflict b/rg.yaml:1 assumed    (level, rule, place, words in it)
 //! remark is a kustomization             (words of a remark, or of the summary)
 //! ```
 //!

@@ -36,7 +36,7 @@ fn sarif_names_rules_places_and_the_other_copy() {
     }
     let twin = results
         .iter()
-        .rfind(|result| result["ruleId"] == "two-live")
+        .rfind(|result| result["ruleId"] == "conflict")
         .unwrap();
     let other = &twin["relatedLocations"][0]["physicalLocation"];
     assert_eq!(
@@ -83,7 +83,7 @@ fn policy_reports_are_by_cluster_and_namespace() {
     for cluster in ["a", "b"] {
         let results = of(cluster, "shop").unwrap()["results"].as_array().unwrap();
         assert!(
-            results.iter().any(|one| one["rule"] == "two-live"),
+            results.iter().any(|one| one["rule"] == "conflict"),
             "{cluster}"
         );
     }

@@ -40,8 +40,8 @@ fn what_flux_applies_is_found_with_its_variables_filled_in() {
     assert_eq!(
         grave(&said),
         [
-            "two-live rg-dns",
-            "two-live shopfiles",
+            "conflict rg-dns",
+            "conflict shopfiles",
             "unreadable ",
             "unreadable "
         ],
@@ -52,7 +52,7 @@ fn what_flux_applies_is_found_with_its_variables_filled_in() {
     let assumed = said.findings();
     let assumed = assumed
         .iter()
-        .find(|one| one["rule"] == "two-live" && one["message"].to_string().contains("rg-dns"));
+        .find(|one| one["rule"] == "conflict" && one["message"].to_string().contains("rg-dns"));
     assert!(assumed.unwrap()["message"].to_string().contains("assumed"));
     // Beside the file and line that somebody wrote.
     assert!(said.out.contains("apps/shop.yaml"), "{}", said.out);
@@ -77,7 +77,7 @@ fn what_a_management_cluster_applies_is_found() {
     // East has other credentials in b, so it may be another one.
     assert_eq!(
         grave(&said),
-        ["two-live pool", "two-live west", "two-live west"],
+        ["conflict pool", "conflict west", "conflict west"],
         "{}{}",
         said.out,
         said.err
@@ -115,9 +115,9 @@ fn kustomizations_and_charts_are_rendered_by_the_tools_on_the_path() {
         "-o=json",
     ];
     let said = check_with(&both, directory.path(), &args);
-    assert_eq!(grave(&said), ["two-live rg"], "{}{}", said.out, said.err);
+    assert_eq!(grave(&said), ["conflict rg"], "{}{}", said.out, said.err);
     let places = said.places();
-    assert_eq!(places, ["two-live helm:charts/shop:5"]);
+    assert_eq!(places, ["conflict helm:charts/shop:5"]);
 }
 
 #[test]

@@ -12,10 +12,10 @@ const MISTAKES: [&str; 12] = [
     "unknown-policy clusters/a/namespaces.yaml:11",
     "live-under-parked clusters/a/shop/network.yaml:17",
     "unreadable clusters/b/data/template.yaml:4",
-    "two-live clusters/b/data/twins.yaml:12",
+    "conflict clusters/b/data/twins.yaml:12",
     "written-twice clusters/b/data/twins.yaml:29",
     "unreadable clusters/b/data/twins.yaml:40",
-    "two-live clusters/b/shop/group.yaml:5",
+    "conflict clusters/b/shop/group.yaml:5",
     "foreign-resource-id clusters/b/shop/group.yaml:16",
 ];
 
@@ -40,7 +40,7 @@ fn flags_say_the_same_as_the_file() {
     let said = check_in(elsewhere.path(), &args, "");
     // The third twin is in a subscription of its own only in the file's eyes.
     let mut more = MISTAKES.map(str::to_owned).to_vec();
-    more.insert(8, "two-live clusters/b/data/twins.yaml:21".to_owned());
+    more.insert(8, "conflict clusters/b/data/twins.yaml:21".to_owned());
     assert_eq!(said.places(), more, "{}", said.err);
 }
 
@@ -52,13 +52,13 @@ fn rules_can_be_left_out() {
             "-o",
             "json",
             "--ignore",
-            "two-live,unreadable",
+            "conflict,unreadable",
             "--ignore=owner-missing",
         ],
         "",
     );
     let left = MISTAKES.iter().filter(|mistake| {
-        !["two-live", "unreadable", "owner-missing"].contains(&mistake.split(' ').next().unwrap())
+        !["conflict", "unreadable", "owner-missing"].contains(&mistake.split(' ').next().unwrap())
     });
     assert_eq!(said.places(), left.copied().collect::<Vec<_>>());
 }
@@ -93,7 +93,7 @@ fn what_kustomize_and_helm_render_is_read_from_standard_input() {
     let found = said.findings();
     let twin = found
         .iter()
-        .find(|finding| finding["rule"] == "two-live")
+        .find(|finding| finding["rule"] == "conflict")
         .unwrap();
     assert_eq!(twin["related"][0]["place"]["file"], "-");
     assert_eq!(twin["related"][0]["place"]["line"], 4);

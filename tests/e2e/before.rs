@@ -65,7 +65,7 @@ async fn twins_of_two_clusters_are_found_before_anything_is_installed() {
     let report: Value = serde_json::from_str(&out).unwrap();
     let found = report["findings"].as_array().unwrap();
     assert_eq!(found.len(), 1, "{report:#}");
-    assert_eq!(found[0]["rule"], "two-live");
+    assert_eq!(found[0]["rule"], "conflict");
     assert_eq!(found[0]["object"]["name"], "by-another-name");
     assert_eq!(found[0]["object"]["cluster"], lab.b.name());
     assert_eq!(found[0]["related"][0]["object"]["cluster"], lab.a.name());
@@ -101,7 +101,7 @@ async fn twins_of_two_clusters_are_found_before_anything_is_installed() {
     );
     let twins = report["findings"].as_array().unwrap().iter();
     assert_eq!(
-        twins.filter(|one| one["rule"] == "two-live").count(),
+        twins.filter(|one| one["rule"] == "conflict").count(),
         0,
         "{report:#}"
     );

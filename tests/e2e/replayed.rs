@@ -49,7 +49,7 @@ async fn what_went_wrong_is_found_in_the_log_of_a_real_api_server() {
         ("refused", "CREATE LiveElsewhere"),
         ("refused", "DELETE PeersDepend"),
         (
-            "two-live",
+            "conflict",
             "resourceGroups/rg-replayed was live as main/default/ResourceGroup/one and main/other/ResourceGroup/one from 2",
         ),
     ];

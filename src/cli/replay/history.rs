@@ -287,7 +287,7 @@ impl ReplayedHistory {
             copy: conflict.copies.first().cloned(),
             identity: Some(identity.clone()),
             related: related.skip(1).collect(),
-            ..Finding::at(Rule::TwoLive, Level::Error, conflict.place, message)
+            ..Finding::at(Rule::Conflict, Level::Error, conflict.place, message)
         });
     }
 }

@@ -64,7 +64,7 @@ fn finding(identity: &Identity, first: Copy<'_, '_>, copy: Copy<'_, '_>) -> Find
         ),
         related: vec![related(first.0, first.1)],
         ..Finding::new(
-            Rule::TwoLive,
+            Rule::Conflict,
             Level::Error,
             format!(
                 "conflict: {} would be live twice, as {} and {}{}{unsure}",
