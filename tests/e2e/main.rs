@@ -33,6 +33,7 @@ mod race;
 mod refusals;
 mod registry;
 mod replayed;
+mod replayed_week;
 mod rollout;
 mod shown;
 mod stolen;

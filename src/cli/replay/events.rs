@@ -94,13 +94,22 @@ pub(super) fn event(entry: Value, place: Location) -> Result<AuditEvent, Skipped
     Ok(AuditEvent {
         at,
         verb: text("/verb"),
-        user: event.get("user").cloned().unwrap_or_default(),
+        user: acting(&event),
         group,
         subresource,
         named: (text("/objectRef/namespace"), text("/objectRef/name")),
         answer,
         place,
     })
+}
+
+/// Who a request is made as: the webhook is told of who is impersonated, not of who does it.
+fn acting(event: &Value) -> Value {
+    let impersonated = event
+        .get("impersonatedUser")
+        .filter(|user| user.is_object());
+    let user = impersonated.or_else(|| event.get("user"));
+    user.cloned().unwrap_or_default()
 }
 
 /// The audit event in an entry: the entry itself; the text in `log` that AKS sends to a storage
@@ -206,6 +215,13 @@ mod tests {
         let mut event = audit_event();
         event[field] = value;
         assert_eq!(read(event).unwrap_err(), why);
+    }
+
+    #[test]
+    fn who_is_impersonated_is_who_asks() {
+        let mut event = audit_event();
+        event["impersonatedUser"] = json!({"username": "carol"});
+        assert_eq!(read(event).unwrap().user["username"], "carol");
     }
 
     #[rstest]

@@ -193,15 +193,10 @@ impl ReplayedHistory {
         } else {
             (Some(object), None)
         };
-        let is_namespace = &*key.kind == "Namespace";
         let review = review_of(event, operation, &key, now, old).to_string();
         let request = review::parse(review.as_bytes())?;
         let mut touched: BTreeSet<Identity> = BTreeSet::new();
-        let mut watched = vec![key.clone()];
-        if is_namespace {
-            let inside = crate::cluster::Cluster::in_namespace(&*at.stage.cluster, &key.name);
-            watched.extend(inside.iter().map(|object| object.key.clone()));
-        }
+        let watched = at.stage.concerned(&key);
         let claims_of = |stage: &SimulatedMember| -> Vec<Identity> {
             let claims = watched
                 .iter()

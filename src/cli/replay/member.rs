@@ -10,6 +10,7 @@ use crate::admission::review::Request;
 use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, Verdict};
 use crate::check::{CheckedCluster, Finding, Level, Location, Rule};
 use crate::claim::{CopyRef, Record};
+use crate::cluster::Cluster as _;
 use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::memory::{MemoryCluster, credential};
 use crate::cluster::observer::Observer;
@@ -177,8 +178,7 @@ impl SimulatedMember {
         if is_namespace(request) {
             if let Ok((_, Some(now))) = request.both::<WireNamespace>() {
                 self.cluster.set_namespace_policy(now.name(), now.policy());
-                let objects = crate::cluster::Cluster::in_namespace(&*self.cluster, now.name());
-                for object in objects {
+                for object in self.cluster.in_namespace(now.name()) {
                     self.observer.look(&object.key).await?;
                 }
             }
@@ -197,10 +197,31 @@ impl SimulatedMember {
             }
             _ => None,
         };
-        if let Some(key) = key {
+        for key in key.iter().flat_map(|key| self.concerned(key)) {
             self.observer.look(&key).await?;
         }
         Ok(())
+    }
+
+    /// The objects that a change of this one may make something else of: itself and all below
+    /// it, or what is in it.
+    pub(super) fn concerned(&self, key: &ObjectKey) -> Vec<ObjectKey> {
+        if &*key.kind == "Namespace" && key.group.is_empty() {
+            let inside = self.cluster.in_namespace(&key.name);
+            return inside.iter().map(|object| object.key.clone()).collect();
+        }
+        let mut all = vec![key.clone()];
+        let mut next = 0;
+        while let Some(owner) = all.get(next) {
+            for child in self.cluster.owned_by(&owner.namespace, &owner.name) {
+                // Names are those of any kind, and an owner may own itself by mistake.
+                if !all.contains(&child.key) {
+                    all.push(child.key.clone());
+                }
+            }
+            next += 1;
+        }
+        all
     }
 
     /// A verdict as a finding, where it is more than yes.
