@@ -72,6 +72,10 @@ pub struct CheckedCluster {
     policies: BTreeMap<Box<str>, (Box<str>, Option<Location>)>,
     /// By namespace and name.
     secrets: BTreeMap<(Box<str>, Box<str>), SecretManifest>,
+    /// The values in ConfigMaps, by namespace, name and key.
+    config_maps: BTreeMap<[Box<str>; 3], Box<str>>,
+    /// The objects whose name in Azure is not known.
+    nameless: BTreeMap<ObjectKey, Unknown>,
     /// What could not be read: by its key where that is known, and why.
     unread: Vec<(Option<ObjectKey>, &'static str)>,
     /// How many objects there are of each kind of which others' controllers make more.
@@ -107,6 +111,8 @@ impl CheckedCluster {
             twice: Vec::new(),
             policies: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            config_maps: BTreeMap::new(),
+            nameless: BTreeMap::new(),
             unread: Vec::new(),
             makers: BTreeMap::new(),
         }
@@ -135,9 +141,38 @@ impl CheckedCluster {
                 let id = (secret.namespace.clone(), secret.name.clone());
                 self.secrets.insert(id, secret);
             }
+            Document::ConfigMap { id, data } => {
+                let values = data
+                    .into_iter()
+                    .map(|(key, value)| ([id.0.clone(), id.1.clone(), key], value));
+                self.config_maps.extend(values);
+            }
             Document::Kind(kind) => self.learn(kind),
             Document::Unread(key, why) => self.unread.push((key, why)),
             Document::Maker(kind) => *self.makers.entry(kind).or_default() += 1,
+        }
+    }
+
+    /// Gives objects the names that they take from ConfigMaps, once all is added: as ASO does,
+    /// in the annotation that it writes. What is not known gets a stand-in.
+    pub fn name_objects(&mut self) {
+        for (key, manifest) in &mut self.objects {
+            let Some((name, entry)) = &manifest.name_from else {
+                continue;
+            };
+            let annotation = &mut Arc::make_mut(&mut manifest.facts).annotations;
+            let annotation = &mut annotation.azure_name_from_config;
+            if annotation.as_deref().is_some_and(|told| !told.is_empty()) {
+                continue;
+            }
+            let from = [Box::from(&*key.namespace), name.clone(), entry.clone()];
+            if let Some(found) = self.config_maps.get(&from) {
+                *annotation = Some(found.clone());
+            } else {
+                let unknown = unknown::name(key, from);
+                self.nameless.insert(key.clone(), unknown);
+                *annotation = Some(unknown::SOME_NAME.into());
+            }
         }
     }
 
@@ -249,7 +284,7 @@ impl CheckedCluster {
             },
             unknown: None,
         };
-        resolved.unknown = self.set_unknown_apart(&mut resolved.identity, &owners);
+        resolved.unknown = self.set_unknown_apart(object, &mut resolved.identity, &owners);
         resolved
     }
 

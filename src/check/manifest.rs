@@ -6,6 +6,7 @@ mod policy_key;
 mod secret;
 mod unrendered;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -25,11 +26,15 @@ pub use secret::{SecretManifest, is_subscription};
 const GROUP_SUFFIX: &str = ".azure.com";
 /// The API group of ASO v1, which is another program.
 const V1_GROUP: &str = "azure.microsoft.com";
+/// No name in Azure is longer, in bytes.
+const LONGEST_NAME: usize = 1024;
 /// An ASO object, and where it is written.
 #[derive(Clone, Debug)]
 pub struct Manifest {
     /// The object.
     pub facts: Arc<ObjectFacts>,
+    /// The ConfigMap that it takes its name in Azure from, and the key in it.
+    pub name_from: Option<(Box<str>, Box<str>)>,
     /// Where its parts are.
     pub marks: FieldLocations,
 }
@@ -65,6 +70,13 @@ pub enum Document {
     },
     /// A secret with something in it that ASO reads.
     Secret(SecretManifest),
+    /// A ConfigMap, of which objects may take their names in Azure.
+    ConfigMap {
+        /// Its namespace and name.
+        id: (Box<str>, Box<str>),
+        /// What it says.
+        data: BTreeMap<Box<str>, Box<str>>,
+    },
     /// A kind that the table of kinds lacks, defined by a CRD.
     Kind(arm::Kind),
     /// An object of this kind, of which its controller may make ASO objects that nobody can
@@ -185,6 +197,7 @@ impl<'a> DocumentReader<'a> {
                 let secret = secret::secret(node, self.namespace_of(node), self.file);
                 self.contents.items.extend(secret.map(Document::Secret));
             }
+            ("", "ConfigMap") => self.config_map(node),
             ("", _) => {}
             ("apiextensions.k8s.io", "CustomResourceDefinition") => self.definition(node),
             (V1_GROUP, kind) => self.note(
@@ -193,6 +206,23 @@ impl<'a> DocumentReader<'a> {
             ),
             (group, kind) if group.ends_with(GROUP_SUFFIX) => self.object(node, group, kind),
             (group, kind) => self.others(node, group, kind),
+        }
+    }
+
+    /// What may be names in it: short texts that are filled in.
+    fn config_map(&mut self, node: &YamlNode<'_>) {
+        let (Some(name), Some(data)) = (node.find(NAME).and_then(YamlNode::text), node.get("data"))
+        else {
+            return;
+        };
+        let is_name = |text: &str| {
+            (1..=LONGEST_NAME).contains(&text.len()) && unrendered::find(text).is_none()
+        };
+        let data = data.texts().into_iter().filter(|(_, text)| is_name(text));
+        let data: BTreeMap<_, _> = data.map(|(key, text)| (key.into(), text.into())).collect();
+        if !data.is_empty() {
+            let id = (self.namespace_of(node).into(), name.into());
+            self.contents.items.push(Document::ConfigMap { id, data });
         }
     }
 

@@ -162,7 +162,7 @@ fn a_kustomization_that_flux_applies_is_rendered_and_filled_in() {
     fs::create_dir_all(&cluster).unwrap();
     fs::create_dir_all(&app).unwrap();
     fs::write(app.join("kustomization.yaml"), "resources: []\n").unwrap();
-    let kustomization = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: app}\nspec: {path: ./app, postBuild: {substitute: {ENV: prod}}}\n";
+    let kustomization = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: app}\nspec: {path: ./app, targetNamespace: shop, postBuild: {substitute: {ENV: prod}}}\n";
     fs::write(cluster.join("app.yaml"), kustomization).unwrap();
     let rendered = format!(
         "printf '%s\\n' '{}'",
@@ -176,6 +176,8 @@ fn a_kustomization_that_flux_applies_is_rendered_and_filled_in() {
         said.out,
         said.err
     );
+    let remark = "targetNamespace of the Kustomization flux-system/app not applied";
+    assert!(said.out.contains(remark), "{}", said.out);
 }
 
 #[test]

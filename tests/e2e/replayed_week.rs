@@ -136,67 +136,69 @@ impl Cluster {
     }
 }
 
-/// Does it all. Gives when each day began.
-async fn live_through(a: &Cluster, b: &Cluster) -> Vec<Timestamp> {
-    let [alice, bob, carol] = ["alice", "bob", "carol"];
-    let mut days = Vec::new();
-    let mut day = async || {
-        // Two days share no moment of the logs.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        days.push(Timestamp::now());
-    };
+const ALICE: &str = "alice";
+const BOB: &str = "bob";
+const CAROL: &str = "carol";
 
-    day().await;
+/// All is live in `a`. A move by the four steps is no mistake, nor is anything in one cluster alone.
+async fn everything_is_in_a(a: &Cluster, b: &Cluster) {
     for number in 0..=10 {
-        a.user(alice).create(&group(number)).await.admitted();
+        a.user(ALICE).create(&group(number)).await.admitted();
     }
-    // A move by the four steps is no mistake, nor is anything in one cluster alone.
-    a.user(alice).create(&network(0)).await.admitted();
-    a.user(alice).set_policy(&group(0), "skip").await.admitted();
-    a.user(alice)
+    a.user(ALICE).create(&network(0)).await.admitted();
+    a.user(ALICE).set_policy(&group(0), "skip").await.admitted();
+    a.user(ALICE)
         .set_policy(&network(0), "skip")
         .await
         .admitted();
-    b.user(bob).create(&group(0)).await.admitted();
-    b.user(bob).create(&network(0)).await.admitted();
-    a.user(alice).delete(&network(0)).await.admitted();
-    a.user(alice).delete(&group(0)).await.admitted();
+    b.user(BOB).create(&group(0)).await.admitted();
+    b.user(BOB).create(&network(0)).await.admitted();
+    a.user(ALICE).delete(&network(0)).await.admitted();
+    a.user(ALICE).delete(&group(0)).await.admitted();
+}
 
-    day().await;
-    b.user(bob).create(&group(1)).await.admitted();
-    b.user(bob).set_policy(&group(1), "skip").await.admitted();
+/// Both write to one resource.
+async fn two_write(b: &Cluster) {
+    b.user(BOB).create(&group(1)).await.admitted();
+    b.user(BOB).set_policy(&group(1), "skip").await.admitted();
+}
 
-    day().await;
-    a.user(alice).delete(&group(1)).await.admitted();
+/// Deletes beside a parked copy, and beside what another cluster holds inside.
+async fn deletes_beside_others(a: &Cluster, b: &Cluster) {
+    a.user(ALICE).delete(&group(1)).await.admitted();
     let inside = Object::of("StorageAccount", "inside")
         .azure_name("inside")
         .owner_arm_id(&id(2));
-    b.user(bob).create(&inside).await.admitted();
-    a.user(alice).delete(&group(2)).await.admitted();
+    b.user(BOB).create(&inside).await.admitted();
+    a.user(ALICE).delete(&group(2)).await.admitted();
+}
 
-    day().await;
-    a.user(alice).set_policy(&group(3), "skip").await.admitted();
-    b.user(bob).create(&group(3)).await.admitted();
-    a.user(carol).clear_policy(&group(3)).await.admitted();
+/// After a move: a copy is woken, and a group is deleted whose network was forgotten.
+async fn a_wakes_and_tidies_up(a: &Cluster, b: &Cluster) {
+    a.user(ALICE).set_policy(&group(3), "skip").await.admitted();
+    b.user(BOB).create(&group(3)).await.admitted();
+    a.user(CAROL).clear_policy(&group(3)).await.admitted();
     let owner = a.kubectl.get(&group(4)).await.admitted();
-    a.user(alice)
+    a.user(ALICE)
         .create(&network(4).owned_by(&owner.object))
         .await
         .admitted();
-    a.user(alice).set_policy(&group(4), "skip").await.admitted();
-    b.user(bob).create(&group(4)).await.admitted();
-    a.user(alice).delete(&group(4)).await.admitted();
+    a.user(ALICE).set_policy(&group(4), "skip").await.admitted();
+    b.user(BOB).create(&group(4)).await.admitted();
+    a.user(ALICE).delete(&group(4)).await.admitted();
     a.kubectl.gone(&network(4), BOUND).await.unwrap();
+}
 
-    day().await;
+/// A namespace is woken; and a copy that goes with its namespace is parked elsewhere.
+async fn a_namespace_wakes(a: &Cluster, b: &Cluster) {
     let parked = Object::namespace("parked").policy("skip");
     b.namespace(&parked).await;
-    b.user(bob)
+    b.user(BOB)
         .in_namespace("parked")
         .create(&group(5))
         .await
         .admitted();
-    b.user(carol)
+    b.user(CAROL)
         .clear_policy(&Object::namespace("parked"))
         .await
         .admitted();
@@ -204,51 +206,55 @@ async fn live_through(a: &Cluster, b: &Cluster) -> Vec<Timestamp> {
     let mine = group(6)
         .with("/metadata/name", "mine")
         .azure_name("rg-mine");
-    a.user(alice)
+    a.user(ALICE)
         .in_namespace("old")
         .create(&mine)
         .await
         .admitted();
-    b.user(bob)
+    b.user(BOB)
         .create(&mine.clone().policy("skip"))
         .await
         .admitted();
+}
 
-    day().await;
+/// Annotations that are wrong, and a child below what is being deleted.
+async fn wrong_annotations_and_an_owner_that_goes(a: &Cluster, b: &Cluster) {
     let wrong = Object::of("ResourceGroup", "wrong")
         .azure_name("rg-wrong")
         .policy("Skip");
-    b.user(bob).create(&wrong).await.admitted();
+    b.user(BOB).create(&wrong).await.admitted();
     let pasted = Object::of("ResourceGroup", "pasted")
         .azure_name("rg-pasted")
         .annotated(RESOURCE_ID, &id(7));
-    b.user(bob).create(&pasted).await.admitted();
+    b.user(BOB).create(&pasted).await.admitted();
     let going = Object::of("ResourceGroup", "going").azure_name("rg-going");
-    a.user(alice).create(&held(going.clone())).await.admitted();
-    a.user(alice).delete(&going).await.admitted();
+    a.user(ALICE).create(&held(going.clone())).await.admitted();
+    a.user(ALICE).delete(&going).await.admitted();
     let late = Object::of("StorageAccount", "late")
         .azure_name("late")
         .owner_arm_id(&id(8).replace("rg-8", "rg-going"));
-    b.user(bob).create(&late).await.admitted();
+    b.user(BOB).create(&late).await.admitted();
+}
 
-    day().await;
+/// A delete that is woken, a group that gets another name, and a namespace that takes something along.
+async fn late_changes(a: &Cluster, b: &Cluster) {
     let leaving = Object::of("ResourceGroup", "leaving").azure_name("rg-leaving");
-    a.user(alice)
+    a.user(ALICE)
         .create(&held(leaving.clone().policy("skip")))
         .await
         .admitted();
-    b.user(bob).create(&leaving).await.admitted();
-    a.user(alice).delete(&leaving).await.admitted();
-    a.user(carol).clear_policy(&leaving).await.admitted();
-    a.user(alice).set_policy(&group(9), "skip").await.admitted();
-    a.user(alice).create(&network(9)).await.admitted();
+    b.user(BOB).create(&leaving).await.admitted();
+    a.user(ALICE).delete(&leaving).await.admitted();
+    a.user(CAROL).clear_policy(&leaving).await.admitted();
+    a.user(ALICE).set_policy(&group(9), "skip").await.admitted();
+    a.user(ALICE).create(&network(9)).await.admitted();
     let elsewhere = Object::of("VirtualNetwork", "net-9")
         .azure_name("net-9")
         .owner_arm_id(&id(10));
-    b.user(bob).create(&elsewhere).await.admitted();
+    b.user(BOB).create(&elsewhere).await.admitted();
     let renamed = json!({"spec": {"azureName": "rg-10"}});
-    a.user(carol).patch(&group(9), renamed).await.admitted();
-    a.user(alice)
+    a.user(CAROL).patch(&group(9), renamed).await.admitted();
+    a.user(ALICE)
         .delete(&Object::namespace("old"))
         .await
         .admitted();
@@ -256,6 +262,30 @@ async fn live_through(a: &Cluster, b: &Cluster) -> Vec<Timestamp> {
         .gone(&Object::namespace("old"), BOUND)
         .await
         .unwrap();
+}
+
+/// Does it all. Gives when each day began.
+async fn live_through(a: &Cluster, b: &Cluster) -> Vec<Timestamp> {
+    let mut days = Vec::new();
+    let mut day = async || {
+        // Two days share no moment of the logs.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        days.push(Timestamp::now());
+    };
+    day().await;
+    everything_is_in_a(a, b).await;
+    day().await;
+    two_write(b).await;
+    day().await;
+    deletes_beside_others(a, b).await;
+    day().await;
+    a_wakes_and_tidies_up(a, b).await;
+    day().await;
+    a_namespace_wakes(a, b).await;
+    day().await;
+    wrong_annotations_and_an_owner_that_goes(a, b).await;
+    day().await;
+    late_changes(a, b).await;
     days
 }
 

@@ -16,6 +16,8 @@ use super::CheckedCluster;
 const SOME_SUBSCRIPTION: &str = "unknown-subscription";
 /// What stands for an owner that nothing tells the owner of.
 const SOME_OWNER: &str = "unknown-owner";
+/// What stands for a name that is in no manifest.
+pub(super) const SOME_NAME: &str = "unknown-name";
 /// What the subscription of a credential begins with that is not known: `unknown:namespace` of
 /// an operator's, `unknown:namespace:name` of a secret.
 const UNKNOWN: &str = "unknown:";
@@ -27,6 +29,8 @@ pub enum UnknownSource {
     Operator(Box<str>),
     /// That of a secret: its namespace and name.
     Secret(Box<str>, Box<str>),
+    /// The name that comes from a ConfigMap: its namespace and name, and the key.
+    Name(Box<str>, Box<str>, Box<str>),
     /// Where this owner lies, which is in no manifest.
     Owner(ObjectKey),
     /// There is nothing to take it from.
@@ -57,12 +61,31 @@ impl Unknown {
     /// an operator's subscription, and that of another cluster's namespace.
     pub(in crate::check) fn may_be(&self, other: &Self, same_cluster: bool) -> bool {
         let is_operator = |one: &Self| matches!(one.source, UnknownSource::Operator(_));
-        let is_owner = |one: &Self| matches!(one.source, UnknownSource::Owner(_));
+        let is_part = |one: &Self| {
+            matches!(
+                one.source,
+                UnknownSource::Owner(_) | UnknownSource::Name(..)
+            )
+        };
         self.source == other.source
             || !same_cluster
                 && (is_operator(self) || is_operator(other))
-                && !is_owner(self)
-                && !is_owner(other)
+                && !is_part(self)
+                && !is_part(other)
+    }
+}
+
+/// What is not known of an object that takes its name from a ConfigMap that is not there.
+pub(super) fn name(object: &ObjectKey, from: [Box<str>; 3]) -> Unknown {
+    let [namespace, name, key] = from;
+    let place = format!("{namespace}/{name}");
+    let why = format!(
+        "the name of {object} in Azure is not known: it comes from {key} of the ConfigMap {place}, \
+         which was not found"
+    );
+    Unknown {
+        state: format!("put the ConfigMap {place} among the manifests"),
+        ..Unknown::new(UnknownSource::Name(namespace, name, key), why)
     }
 }
 
@@ -153,6 +176,7 @@ impl CheckedCluster {
     /// known of it. What ASO wrote down, where it says the same but for the subscription, tells it.
     pub(super) fn set_unknown_apart(
         &self,
+        object: &ObjectFacts,
         identity: &mut Result<Resolution, Unresolved>,
         owners: &[OwnerLink],
     ) -> Option<Unknown> {
@@ -164,6 +188,12 @@ impl CheckedCluster {
             }
             _ => None,
         });
+        let above = owners.iter().filter_map(|link| match link {
+            OwnerLink::Found(owner) => Some(&owner.key),
+            OwnerLink::Missing(_) => None,
+        });
+        let mut named = std::iter::once(&object.key).chain(above);
+        unknown = unknown.or_else(|| named.find_map(|key| self.nameless.get(key)).cloned());
         let subscription = resolution.identity.subscription().map(str::to_owned);
         let by = subscription.and_then(|found| self.unknown_by(&found));
         if by.is_some() {

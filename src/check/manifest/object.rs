@@ -79,6 +79,7 @@ impl DocumentReader<'_> {
         };
         Ok(Manifest {
             facts: Arc::new(object.into_facts(group, kind, namespace)),
+            name_from: name_from(node),
             marks: FieldLocations {
                 object: Some(self.place(name)),
                 policy: annotation(POLICY_ANNOTATION),
@@ -136,11 +137,18 @@ impl DocumentReader<'_> {
     }
 }
 
+/// The ConfigMap that `spec.azureNameFromConfig` names, and the key.
+fn name_from(node: &YamlNode<'_>) -> Option<(Box<str>, Box<str>)> {
+    let from = node.find(&["spec", "azureNameFromConfig"])?;
+    let text = |key| Some(Box::from(from.get(key)?.text()?));
+    Some((text("name")?, text("key")?))
+}
+
 /// A field that has to be a text, whether it is one that Kubernetes takes there, and as what.
 type TextField = (&'static [&'static str], fn(&str) -> bool, &'static str);
 
 /// The fields that have to be texts: all that identity, policy and credential hang on.
-const TEXTS: [TextField; 12] = [
+const TEXTS: [TextField; 14] = [
     (NAME, is_dns_subdomain, "name"),
     (NAMESPACE, is_dns_label, "name of a namespace"),
     (&["metadata", "annotations", POLICY_ANNOTATION], any, ""),
@@ -160,6 +168,12 @@ const TEXTS: [TextField; 12] = [
         "name of a namespace",
     ),
     (&["spec", "azureName"], any, ""),
+    (
+        &["spec", "azureNameFromConfig", "name"],
+        is_dns_subdomain,
+        "name of a ConfigMap",
+    ),
+    (&["spec", "azureNameFromConfig", "key"], any, ""),
     (&["spec", "owner", "group"], is_dns_subdomain, "API group"),
     (&["spec", "owner", "kind"], is_kind, "kind"),
     (&["spec", "owner", "name"], is_dns_subdomain, "name"),

@@ -44,7 +44,11 @@ fn finding(identity: &Identity, first: Copy<'_, '_>, copy: Copy<'_, '_>) -> Find
     let same_cluster = first.0.member == copy.0.member;
     let unknown = copy.1.unknown.as_ref().filter(|unknown| {
         // What is not known is one and the same for both.
-        !same_cluster || matches!(unknown.source, UnknownSource::Owner(_))
+        !same_cluster
+            || matches!(
+                unknown.source,
+                UnknownSource::Owner(_) | UnknownSource::Name(..)
+            )
     });
     let (unsure, state) = match unknown {
         Some(unknown) => assumed(unknown, first.1.unknown.as_ref()),
@@ -82,6 +86,12 @@ fn assumed(unknown: &Unknown, other: Option<&Unknown>) -> (String, String) {
     if let UnknownSource::Owner(owner) = &unknown.source {
         let assumed = format!(" (assumed: taking their missing owner {owner} to be the same)");
         return (assumed, String::new());
+    }
+    if let UnknownSource::Name(namespace, name, key) = &unknown.source {
+        let assumed = format!(
+            " (assumed: taking {key} of the ConfigMap {namespace}/{name} to be the same for both)"
+        );
+        return (assumed, format!(". Or {}", unknown.state));
     }
     let states = [other, Some(unknown)].into_iter().flatten();
     let states: Vec<&str> = states.map(|unknown| &*unknown.state).collect();

@@ -66,6 +66,7 @@ impl Unknown {
         match self.source {
             UnknownSource::Operator(_) => "no subscription is stated",
             UnknownSource::Secret(..) => "a credential is not known",
+            UnknownSource::Name(..) => "a name comes from a ConfigMap that is not there",
             UnknownSource::Owner(_) => "an owner is missing",
             UnknownSource::Nowhere => "no credential",
         }

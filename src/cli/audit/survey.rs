@@ -81,6 +81,7 @@ pub(super) async fn look(
     for facts in objects {
         cluster.add(Document::Object(Manifest {
             facts: Arc::new(facts),
+            name_from: None,
             marks: FieldLocations::default(),
         }));
     }

@@ -50,6 +50,7 @@ impl SourceFiles {
         for output in rendered.render(namespace)? {
             match output {
                 Output::Text(name, text) => each(&printable(&name, usize::MAX).into(), &text),
+                Output::Remark(remark) => self.remarks.push(printable(&remark, usize::MAX)),
                 Output::Directory(directory, variables) => {
                     self.read_plain(&directory, |file, text| {
                         each(file, &substitute(text, &variables));

@@ -170,6 +170,7 @@ pub(in crate::cli) fn read(
         });
         unread.extend(read.err().map(|error| format!("  {error}")));
     }
+    cluster.name_objects();
     report.findings.append(&mut files.findings);
     report.remarks.append(&mut files.remarks);
     report.remarks.extend(makers(&cluster));

@@ -26,6 +26,8 @@ pub(super) enum Output {
     Text(String, String),
     /// With variables filled in.
     Directory(PathBuf, substitute::Variables),
+    /// What is to be said of it.
+    Remark(String),
 }
 
 impl Rendered {

@@ -14,6 +14,15 @@ use super::{Output, kustomize};
 /// How many Kustomizations one cluster may have.
 const MOST: usize = 1000;
 
+/// What a Kustomization may do to what it applies, and is not done here.
+const LEFT_OUT: [&str; 5] = [
+    "targetNamespace",
+    "patches",
+    "components",
+    "namePrefix",
+    "nameSuffix",
+];
+
 /// A directory that is applied, and with which variables.
 struct AppliedDirectory {
     directory: PathBuf,
@@ -35,6 +44,8 @@ struct Kustomization {
     variables: Variables,
     /// The ConfigMaps and Secrets that more variables come from.
     from: Vec<(String, String)>,
+    /// Which of its fields are left out.
+    left_out: Vec<&'static str>,
 }
 
 /// Renders what Flux applies, beginning at a directory.
@@ -63,6 +74,7 @@ pub(super) fn render(directory: &Path) -> Result<Vec<Output>, String> {
             })?;
             outputs.push(Output::Directory(step.directory, step.variables));
         }
+        outputs.extend(found.steps.iter().filter_map(Kustomization::remark));
         values.append(&mut found.values);
         waiting.extend(
             found
@@ -86,6 +98,17 @@ pub(super) fn render(directory: &Path) -> Result<Vec<Output>, String> {
 }
 
 impl Kustomization {
+    /// Nothing is left out in silence.
+    fn remark(&self) -> Option<Output> {
+        let (namespace, name) = &self.id;
+        let fields = self.left_out.join(" and ");
+        let text = format!(
+            "flux: {fields} of the Kustomization {namespace}/{name} not applied; to check what \
+             comes of it: flux build kustomization {name}"
+        );
+        (!self.left_out.is_empty()).then_some(Output::Remark(text))
+    }
+
     fn step(self, root: &Path, values: &BTreeMap<(String, String), Variables>) -> AppliedDirectory {
         let mut variables = Variables::new();
         for from in &self.from {
@@ -140,6 +163,10 @@ impl FluxObjects {
                         path: text(&["spec", "path"]).unwrap_or(".").to_owned(),
                         variables: texts(document.find(&["spec", "postBuild", "substitute"])),
                         from: from.map(|name| (id.0.clone(), name.to_owned())).collect(),
+                        left_out: LEFT_OUT
+                            .into_iter()
+                            .filter(|field| document.find(&["spec", field]).is_some())
+                            .collect(),
                         id,
                     });
                 }
