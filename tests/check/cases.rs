@@ -9,7 +9,7 @@
 //! {kind: ResourceGroup, …}               where `common` says so)
 //! --- expected
 //! error conflict b/rg.yaml:1 assumed    (level, rule, place, words in it)
-//! remark is a kustomization             (words of a remark, or of the summary)
+//! remark is a kustomization             (words of a remark, of the summary, or of the counts)
 //! ```
 //!
 //! Findings that are not expected fail a case, and so do expected ones that are not found.
@@ -67,7 +67,8 @@ fn differences(case: &Case<'_>, said: &Said) -> Vec<String> {
     let mut wrong = Vec::new();
     for line in &case.expected {
         if let Some(words) = line.strip_prefix("remark ") {
-            let told = format!("{}\n{}", report["remarks"], report["summary"]);
+            let told = ["remarks", "summary", "clusters"].map(|part| report[part].to_string());
+            let told = told.join("\n");
             if !told.contains(words) {
                 wrong.push(format!("no remark {words:?} in {told}"));
             }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::GUARD;
+use crate::lab::guard::Plan as GuardPlan;
 use crate::lab::kubeconfig;
 use crate::lab::object::Object;
 use crate::lab::process::output;
@@ -136,4 +137,46 @@ async fn a_cluster_that_is_away_is_named_and_the_others_are_looked_at() {
         1,
         "{report:#}"
     );
+}
+
+#[tokio::test]
+async fn clusters_are_compared_with_the_claims_on_a_hub() {
+    let plan = Plan {
+        guard: Some(GuardPlan::enforce(GUARD)),
+        ..Plan::default()
+    };
+    let lab = Lab::start(&plan).await.unwrap();
+    let story = Story::begin(&lab, "with-hub").await;
+    for name in ["kept", "lost"] {
+        story.a.create(&story.resource_group(name)).await.admitted();
+    }
+    let directory = lab.a.control_plane.directory();
+    let [both, hub] = ["both", "hub"].map(|name| directory.join(format!("{name}.kubeconfig")));
+    let entries = [&lab.a, &lab.b].map(|cluster| cluster.control_plane.admin().clone());
+    kubeconfig::write(&both, &entries).unwrap();
+    kubeconfig::write(&hub, &[lab.hub().admin().clone()]).unwrap();
+    let both = both.display().to_string();
+    let hub = format!("kubernetes:{}", hub.display());
+    let args = ["--kubeconfig", &both, "--hub", &hub, "-o", "json"];
+    let (code, out, err) = audit(&args).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+
+    // Nobody looks any more, and somebody deletes a claim.
+    for replica in lab.a.guard().replicas() {
+        replica.stop().await.unwrap();
+    }
+    let lost = story.resource_group_id("lost");
+    let claims = "/apis/asoguard.io/v1alpha1/claims";
+    let claims = story.hub.list_path(claims).await.unwrap();
+    let of_lost = claims
+        .iter()
+        .find(|claim| claim.text("/spec/identity") == lost);
+    story.hub.delete(of_lost.unwrap()).await.admitted();
+    let (code, out, err) = audit(&args).await;
+    assert_eq!(code, Some(1), "{out}{err}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let found = report["findings"].as_array().unwrap();
+    assert_eq!(found.len(), 1, "{report:#}");
+    assert_eq!(found[0]["rule"], "claim-differs");
+    assert_eq!(found[0]["object"]["name"], "lost");
 }

@@ -107,11 +107,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
     let (mut clusters, mut unread) = (Vec::new(), Vec::new());
     for planned in &plan.clusters {
         match read(planned, &mut files, &mut report) {
-            Ok(cluster) => {
-                let name = cluster.name().to_string();
-                report.clusters.push((name, cluster.objects().count()));
-                clusters.push(cluster);
-            }
+            Ok(cluster) => clusters.push(cluster),
             Err(errors) => unread.push(errors),
         }
     }
@@ -120,6 +116,11 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
         return Outcome::Usage;
     }
     let mut checked = check::check(&mut clusters);
+    // Only now each knows the kinds that another one's CRDs told of.
+    let counts = clusters
+        .iter()
+        .map(|cluster| (cluster.name().to_string(), cluster.objects().count()));
+    report.clusters.extend(counts);
     if args.identities {
         report.objects = Some(std::mem::take(&mut checked.objects));
     }
