@@ -46,9 +46,22 @@ impl Known {
         self.stored = Some((What::Young, since));
         let copy = &self.resource.copy;
         let name = format!("{}/{}/{copy}", self.cluster, self.namespace);
+        let is_a = trial.a.name() == self.cluster;
+        let side = if is_a { &trial.a } else { &trial.b };
         while since.elapsed() < REGISTERED {
+            // A claim may still have the copy of that name that was there before.
+            let uid = side
+                .person
+                .get(copy)
+                .await
+                .map(|stored| stored.object.uid().to_owned());
             let seen = trial.hub_claim(&self.resource.id).await;
-            if seen.is_some_and(|claim| claim.0["status"].to_string().contains(&name)) {
+            let (Ok(uid), Some(claim)) = (uid, seen) else {
+                sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            let status = claim.0["status"].to_string();
+            if status.contains(&name) && status.contains(&uid) {
                 self.no_longer_stored(Instant::now(), diary);
                 self.stored = Some((What::Stored, Instant::now()));
                 return;

@@ -205,6 +205,11 @@ impl Object {
             .unwrap_or("")
     }
 
+    /// Whether it is being deleted.
+    pub fn is_terminating(&self) -> bool {
+        !self.text("/metadata/deletionTimestamp").is_empty()
+    }
+
     /// An annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.0["metadata"]["annotations"][key].as_str()
