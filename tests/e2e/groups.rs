@@ -5,6 +5,8 @@
     reason = "what a story expects fails its test otherwise"
 )]
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::GUARD;
@@ -13,12 +15,16 @@ use crate::lab::crds;
 use crate::lab::guard::Plan;
 use crate::lab::object::Object;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::{eventually, eventually_refused};
+use crate::lab::wait::{eventually, eventually_refused, until};
 
 /// A group that neither the guard's table nor the chart's roles know.
 const NEWER: &str = "newer.azure.com";
 /// One of AKS's, which has nothing to do with ASO.
 const OF_AKS: &str = "clusterconfig.azure.com";
+
+/// Within that a watch that was refused is tried again: after half a minute at most, on a busy
+/// machine.
+const RETRIED: Duration = Duration::from_mins(3);
 
 /// The CRD of virtual networks in another group.
 fn crd(group: &str) -> Object {
@@ -103,14 +109,19 @@ async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
     // Its member's record says what it does not see, until it may.
     let unwatched = async |wanted: &[&str]| {
         let member = Object::new("asoguard.io/v1alpha1", "Member", "groups");
-        eventually("the record to say what is not watched", async || {
-            let member = guarded.kubectl.get(&member).await?.object;
-            let unwatched = &member.0["spec"]["unwatched"];
-            let named = unwatched["some"].as_array().cloned().unwrap_or_default();
-            anyhow::ensure!(named == wanted, "{unwatched}");
-            Ok(())
-        })
-        .await;
+        until(
+            "the record to say what is not watched",
+            RETRIED,
+            async || {
+                let member = guarded.kubectl.get(&member).await?.object;
+                let unwatched = &member.0["spec"]["unwatched"];
+                let named = unwatched["some"].as_array().cloned().unwrap_or_default();
+                anyhow::ensure!(named == wanted, "{unwatched}");
+                Ok(())
+            },
+        )
+        .await
+        .unwrap();
     };
     unwatched(&["VirtualNetwork.newer.azure.com"]).await;
     for right in rights() {

@@ -32,7 +32,14 @@ pub(super) async fn run(args: &ListClaimsArgs, out: &mut impl Write) -> Result<(
     let registry = args.registry.open().await?;
     let form = args.output.form();
     let wide = form == OutputFormat::Wide;
-    let mut columns = vec!["STATE", "RESOURCE", "HOLDER", "PARKED IN", "SINCE", "HEARD"];
+    let mut columns = vec![
+        "STATE",
+        "RESOURCE",
+        "HOLDER",
+        "PARKED IN",
+        "SINCE",
+        "CLUSTER HEARD",
+    ];
     if wide {
         columns.extend(["BY", "VERSION", "ARM ID"]);
     }
