@@ -19,8 +19,8 @@ mod model;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aso_guard::policy::Policy::Manage;
-use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, TWO, budget, explore, with_force};
+use aso_guard::policy::Policy::{Manage, Skip};
+use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_force};
 use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
@@ -33,11 +33,12 @@ const BASE: Bounds = Bounds {
     name: "parking",
     places: TWO,
     begin: &[(ParentA, Manage)],
+    namespace: &[],
     story: &[],
     replicas: 2,
     left: budget(2, 2, 1, 0, 0),
 };
-const ROWS: [Bounds; 9] = [
+const ROWS: [Bounds; 11] = [
     BASE,
     Bounds {
         name: "late creates",
@@ -87,6 +88,17 @@ const ROWS: [Bounds; 9] = [
         name: "family by force",
         places: FAMILY,
         left: with_force(budget(1, 1, 1, 1, 0), 1),
+        ..BASE
+    },
+    Bounds {
+        name: "inherited",
+        namespace: &[Manage, Skip],
+        ..BASE
+    },
+    Bounds {
+        name: "pasted",
+        places: PASTED,
+        left: budget(2, 1, 1, 1, 1),
         ..BASE
     },
 ];

@@ -221,7 +221,7 @@ impl<V: Clone> Arrival<V> {
 ///
 /// In this order a copy is in one of the two lists at least: its request ends only once
 /// it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Awakening {
     member: MemberName,
     change: PolicyChange,
@@ -232,7 +232,7 @@ pub struct Awakening {
     woken: Vec<Woken>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum AwakeningStage {
     Register,
     InFlight,
@@ -240,7 +240,7 @@ enum AwakeningStage {
     Done,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Arriving {
     copy: CopyRef,
     identity: Identity,
@@ -271,7 +271,7 @@ pub enum AwakeningAnswer {
 }
 
 /// A copy that a change of its namespace's policy wakes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Woken {
     /// The copy.
     pub copy: CopyRef,

@@ -7,7 +7,7 @@ use aso_guard::policy::Policy::{Manage, Skip};
 use rstest::rstest;
 use stateright::HasDiscoveries;
 
-use super::model::bounds::{Bounds, FAMILY, TWO, budget, explore, with_force};
+use super::model::bounds::{ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_force};
 use super::model::checked::{COVER, HARM, REST, TWINS};
 use super::model::places::Place::{ParentA, ParentB};
 use super::model::rules::Rules;
@@ -15,16 +15,29 @@ use super::model::steps::Step::{Ask, Call, Store};
 use super::model::world::{Budget, Kind};
 
 /// Longer than any of these takes anywhere.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// The resource is live in a, and there is room for it in b.
 const MOVE: Bounds = Bounds {
     name: "a move",
     places: TWO,
     begin: &[(ParentA, Manage)],
+    namespace: &[],
     story: &[],
     replicas: 1,
     left: budget(2, 1, 1, 0, 0),
+};
+/// The resource is live in a by its namespace, which was parked once.
+const INHERITED: Bounds = Bounds {
+    name: "inherited",
+    namespace: &[Manage, Skip],
+    ..MOVE
+};
+/// The resource is live in a, and b may have an object that was pasted with its ID.
+const PASTE: Bounds = Bounds {
+    name: "pasted",
+    places: PASTED,
+    ..MOVE
 };
 /// The resource is nowhere.
 const NOTHING: Bounds = Bounds {
@@ -70,10 +83,45 @@ fn caught(property: &'static str, bounds: Bounds, rules: Rules, left: Budget) {
     println!("  {property}: not so after {}", path.expect("a violation"));
 }
 
+/// The namespace of a's copies is parked, and the resource is nowhere.
+const WAKING: Bounds = Bounds {
+    name: "waking",
+    places: ALONE,
+    namespace: &[Skip],
+    ..NOTHING
+};
+/// It is live, and was parked before.
+const WAS_PARKED: Bounds = Bounds {
+    name: "was parked",
+    namespace: &[Manage, Skip],
+    ..NOTHING
+};
+
+#[test]
+fn where_a_namespace_is_believed_parked_there_are_twins() {
+    let rules = Rules {
+        inherited_from_store: false,
+        ..Rules::ALL
+    };
+    caught(TWINS, WAS_PARKED, rules, budget(2, 0, 0, 0, 0));
+}
+
+#[rstest]
+#[case::register_before_changes(Rules { register_before_changes: false, ..Rules::ALL })]
+#[case::changes_before_namespace(Rules { changes_before_namespace: false, ..Rules::ALL })]
+#[case::last_as_the_change(Rules { last_as_the_change: false, ..Rules::ALL })]
+#[case::change_before_look(Rules { change_before_look: false, ..Rules::ALL })]
+#[case::in_flight_before_objects(Rules { in_flight_before_objects: false, ..Rules::ALL })]
+fn without_a_rule_a_change_of_a_namespace_wakes_what_no_claim_holds(#[case] rules: Rules) {
+    caught(COVER, WAKING, rules, budget(2, 0, 0, 0, 0));
+}
+
 #[rstest]
 #[case::release_on_observation(Rules { release_on_observation: false, ..Rules::ALL }, MOVE, budget(1, 1, 0, 0, 0))]
 #[case::record_before_object(Rules { record_before_object: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
 #[case::uids_before_object(Rules { uids_before_object: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]
+#[case::release_on_store(Rules { release_on_store: false, ..Rules::ALL }, INHERITED, budget(1, 0, 0, 0, 0))]
+#[case::every_identity(Rules { every_identity: false, ..Rules::ALL }, PASTE, budget(1, 0, 0, 0, 0))]
 #[case::deadline_before_object(Rules { deadline_before_object: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
 #[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL }, MOVE, budget(2, 1, 1, 0, 0))]
 #[case::deadline_covers_request(Rules { deadline_covers_request: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]

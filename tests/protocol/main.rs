@@ -18,8 +18,10 @@ mod schedules;
 
 use std::time::Duration;
 
-use aso_guard::policy::Policy::Manage;
-use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, TWO, budget, explore, with_force};
+use aso_guard::policy::Policy::{Manage, Skip};
+use model::bounds::{
+    ALL, ALONE, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_force,
+};
 use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
@@ -52,6 +54,7 @@ const TWO_REPLICAS: Case = case(
         name: "two replicas",
         places: TWO,
         begin: &[(ParentA, Manage)],
+        namespace: &[],
         story: &[],
         replicas: 2,
         left: budget(2, 1, 1, 0, 0),
@@ -246,7 +249,65 @@ const FAMILY_BY_FORCE: Case = case(
         Expired,
     ],
 );
-const CASES: [&Case; 9] = [
+/// A copy that is live by its namespace, which was parked once and may be again.
+const INHERITED: Case = case(
+    Bounds {
+        name: "inherited",
+        namespace: &[Manage, Skip],
+        replicas: 1,
+        left: budget(1, 1, 1, 0, 0),
+        ..TWO_REPLICAS.bounds
+    },
+    &[
+        Sight::Doubted,
+        LiveElsewhere,
+        PeersDepend,
+        Outrun,
+        Released,
+        Expired,
+        Proven,
+        HandedOver,
+    ],
+);
+/// A namespace's `skip` is taken off, and copies that say nothing of their own are on their way
+/// into it.
+const WAKING: Case = case(
+    Bounds {
+        name: "waking",
+        places: ALONE,
+        begin: &[],
+        namespace: &[Skip],
+        replicas: 1,
+        left: budget(2, 0, 1, 0, 0),
+        ..TWO_REPLICAS.bounds
+    },
+    &[Sight::UnderChange, Sight::Awakened, Arrived, Proven],
+);
+/// The same, and a copy that the namespace parks is being deleted.
+const SPARED: Case = case(
+    Bounds {
+        name: "spared",
+        places: ALONE,
+        begin: &[(ParentA, Skip)],
+        namespace: &[Skip],
+        replicas: 1,
+        left: budget(1, 1, 1, 0, 0),
+        ..TWO_REPLICAS.bounds
+    },
+    &[Sight::UnderChange, Sight::Awakened, Expired],
+);
+/// An object that names another one's resource besides its own.
+const PASTE: Case = case(
+    Bounds {
+        name: "pasted",
+        places: PASTED,
+        replicas: 1,
+        left: budget(1, 1, 1, 0, 0),
+        ..TWO_REPLICAS.bounds
+    },
+    &[Sight::Foreign, PeersDepend, Released, Expired, HandedOver],
+);
+const CASES: [&Case; 13] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -256,6 +317,10 @@ const CASES: [&Case; 9] = [
     &GARBAGE,
     &BY_FORCE,
     &FAMILY_BY_FORCE,
+    &INHERITED,
+    &WAKING,
+    &SPARED,
+    &PASTE,
 ];
 
 #[rstest]
@@ -268,6 +333,10 @@ const CASES: [&Case; 9] = [
 #[case::garbage(&GARBAGE)]
 #[case::by_force(&BY_FORCE)]
 #[case::family_by_force(&FAMILY_BY_FORCE)]
+#[case::inherited(&INHERITED)]
+#[case::waking(&WAKING)]
+#[case::spared(&SPARED)]
+#[case::pasted(&PASTE)]
 fn the_protocol_holds(#[case] case: &Case) {
     let protocol = case.bounds.protocol(Rules::ALL);
     let tally = protocol.tally.clone();

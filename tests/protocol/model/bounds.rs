@@ -7,12 +7,14 @@ use aso_guard::policy::Policy;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::checked::Protocol;
-use super::places::Place::{self, ChildA, ChildB, ParentA, ParentB};
+use super::places::Place::{self, ChildA, ChildB, ParentA, ParentB, PastedB};
 use super::rules::Rules;
 use super::sights::Tally;
 use super::steps::Step;
 use super::world::{Budget, World};
 
+/// One copy of the resource.
+pub const ALONE: &[Place] = &[ParentA];
 /// The resource alone, in two clusters.
 pub const TWO: &[Place] = &[ParentA, ParentB];
 /// The resource in one cluster, its child in the other.
@@ -21,6 +23,9 @@ pub const FAMILY: &[Place] = &[ParentA, ChildB];
 pub const ALL: &[Place] = &[ParentA, ParentB, ChildB];
 /// The resource in one, its child in both: garbage in one of them.
 pub const CHILDREN: &[Place] = &[ParentA, ChildA, ChildB];
+
+/// The resource in one cluster, and in the other an object that was pasted with its ID.
+pub const PASTED: &[Place] = &[ParentA, PastedB];
 
 /// How far a check goes.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +36,9 @@ pub struct Bounds {
     pub places: &'static [Place],
     /// Those that are there at the start, known to their observers.
     pub begin: &'static [(Place, Policy)],
+    /// The policies that the namespace of the first of them has had, the one that it has first;
+    /// empty where the copy has its own.
+    pub namespace: &'static [Policy],
     /// What has happened since, step by step.
     pub story: &'static [Step],
     /// How many looks the observers of one cluster are at together.
@@ -58,6 +66,7 @@ impl Bounds {
         let world = begin.fold(World::empty(self.left), |world, &(place, policy)| {
             world.with(place, policy)
         });
+        let world = world.inheriting(self.namespace);
         let mut protocol = Protocol {
             rules: Rules::ALL,
             places: self.places,

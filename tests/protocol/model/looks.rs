@@ -6,8 +6,10 @@ use std::sync::Arc;
 use aso_guard::claim::{
     Copy, Look as Machine, LookAnswer, LookCall, Proof, Record, ResolvesTo, Sighting,
 };
+use aso_guard::policy::Policy;
+use aso_guard::resolve::Freshness;
 
-use super::places::{ALL, PLACES, Place};
+use super::places::{ALL, PLACES, Place, identity_of};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::Sight;
@@ -21,26 +23,27 @@ const ROUNDS: usize = 4;
 
 impl World {
     /// A replica begins to look at a copy.
-    pub fn begin_look(&mut self, rules: &Rules, place: Place) {
-        let machine = Machine::new(place.copy().clone(), place.identity().clone());
-        let mut look = Look::new(place, machine);
+    pub fn begin_look(&mut self, rules: &Rules, place: Place, resource: usize) {
+        let identity = identity_of(resource).clone();
+        let machine = Machine::new(place.copy().clone(), identity);
+        let mut look = Look::new(place, resource, machine);
         self.make_call(rules, &mut look, 0);
         self.carry_on(rules, look);
     }
 
     /// A replica that has no claim of a copy makes one from what its cache says,
     /// which may be long out of date when the write arrives.
-    pub fn adopt(&mut self, rules: &Rules, place: Place) {
+    pub fn adopt(&mut self, rules: &Rules, place: Place, resource: usize) {
         if let Some(object) = self.object(place) {
             self.note(Sight::Adopted);
             let machine = Machine::adopting(
                 place.copy().clone(),
-                place.identity().clone(),
+                identity_of(resource).clone(),
                 sighting(object),
                 resolves_to(place, object),
                 time(self.clock(place)),
             );
-            self.carry_on(rules, Look::new(place, machine));
+            self.carry_on(rules, Look::new(place, resource, machine));
         }
     }
 
@@ -57,12 +60,20 @@ impl World {
     }
 
     /// How many answers there may be to a look's next call: which of the uids that were
-    /// stored the replica has heard of by now, for its watch may be late.
+    /// stored the replica has heard of by now, and which of the policies that the namespace has
+    /// had it remembers, for its watches may be late.
     pub fn answers(&self, look: &Look) -> usize {
         match look.machine.call() {
             LookCall::Uids => 1 << self.awaited(look).len(),
+            LookCall::Resolve(_, Freshness::Known) => self.had().len(),
             _ => 1,
         }
+    }
+
+    /// The policies that the namespace has had.
+    fn had(&self) -> &[Policy] {
+        let namespace = self.namespace.as_ref();
+        namespace.map_or(&[Policy::Manage], |namespace| &namespace.had)
     }
 
     /// Makes those calls at once whose answer nothing can change, and keeps the look for
@@ -85,7 +96,11 @@ impl World {
             }
             _ => {}
         }
-        if self.looks.iter().any(|other| other.place == look.place) {
+        if self
+            .looks
+            .iter()
+            .any(|other| other.place == look.place && other.resource == look.resource)
+        {
             self.note(Sight::TwoReplicas);
         }
         self.looks.push(Sealed::new(look));
@@ -99,7 +114,7 @@ impl World {
                 in_order && rules.match_proof && pending(look).is_empty()
             }
             LookCall::Object => look.early.is_read(),
-            LookCall::Resolve(..) => true,
+            LookCall::Resolve(object, _) => !object.inherits,
             LookCall::Claim(_) | LookCall::Put(..) | LookCall::Done(_) => false,
         }
     }
@@ -109,7 +124,7 @@ impl World {
         let place = look.place;
         let answer = match look.machine.call() {
             LookCall::Claim(_) => {
-                let claim = self.claim(place).cloned();
+                let claim = self.claims[look.resource].clone();
                 if !rules.deadline_before_object && !look.early_claim.is_read() {
                     look.early_claim = Early::Read(claim);
                     return;
@@ -144,7 +159,22 @@ impl World {
                 let object = look.early.take_or(self.object(place));
                 LookAnswer::Object(object.map(|object| (sighting(object), object)))
             }
-            LookCall::Resolve(object, _) => LookAnswer::Resolved(resolves_to(place, *object)),
+            LookCall::Resolve(object, freshness) => {
+                let mut resolved = resolves_to(place, *object);
+                if object.inherits {
+                    let remembered = if freshness == Freshness::Known {
+                        choice
+                    } else {
+                        0
+                    };
+                    resolved.policy = self.had()[remembered];
+                    resolved.is_own_policy = !rules.release_on_store;
+                    if freshness == Freshness::Store {
+                        self.note(Sight::Doubted);
+                    }
+                }
+                LookAnswer::Resolved(resolved)
+            }
             LookCall::Put(..) | LookCall::Done(_) => return,
         };
         look.machine.answer(answer);
@@ -155,7 +185,9 @@ impl World {
     fn put_looked(&mut self, rules: &Rules, look: &Look, next: &Record) {
         let place = look.place;
         let live = |record: &Record| record.copies.get(place.copy()).is_some_and(Copy::is_live);
-        let was_live = self.claim(place).is_some_and(|record| live(record));
+        let was_live = self.claims[look.resource]
+            .as_ref()
+            .is_some_and(|record| live(record));
         if !self.put(rules, next, look.rests_on_record) {
             self.note(Sight::Outrun);
         } else if was_live && !live(next) {
@@ -245,14 +277,17 @@ impl World {
         for _ in 0..ROUNDS {
             let before = world.claims.clone();
             for place in ALL {
-                if world.object(place).is_none() && world.claim(place).is_none() {
-                    continue;
-                }
-                world.begin_look(rules, place);
-                while !world.looks.is_empty() {
-                    world.go_on_looking(rules, 0, 0);
+                for &resource in place.resources() {
+                    if world.object(place).is_none() && world.claims[resource].is_none() {
+                        continue;
+                    }
+                    world.begin_look(rules, place, resource);
+                    while !world.looks.is_empty() {
+                        world.go_on_looking(rules, 0, 0);
+                    }
                 }
             }
+            world.settle_changes();
             if world.claims == before {
                 world.clocks = self.clocks;
                 return Some(world);
@@ -263,9 +298,10 @@ impl World {
 }
 
 impl Look {
-    fn new(place: Place, machine: Machine<(), Object>) -> Self {
+    fn new(place: Place, resource: usize, machine: Machine<(), Object>) -> Self {
         Self {
             place,
+            resource,
             machine,
             rests_on_record: false,
             read: None,
@@ -320,7 +356,7 @@ fn sighting(object: Object) -> Sighting {
 
 fn resolves_to(place: Place, object: Object) -> ResolvesTo {
     ResolvesTo {
-        identities: vec![place.identity().clone()],
+        identities: place.identities(),
         is_complete: true,
         assumed: false,
         policy: object.policy,

@@ -3,7 +3,9 @@
 
 pub mod bounds;
 pub mod checked;
+mod course;
 mod looks;
+mod namespace;
 pub mod places;
 mod properties;
 mod registry;
@@ -12,6 +14,7 @@ pub mod rules;
 mod sealed;
 pub mod sights;
 pub mod steps;
+mod storing;
 pub mod world;
 
 use jiff::Timestamp;

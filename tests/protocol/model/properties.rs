@@ -47,26 +47,35 @@ impl World {
     pub fn claims_cover_the_truth(&self) -> bool {
         let stored = ALL.into_iter().all(|place| {
             self.object(place).is_none_or(|object| {
-                let live = object.is_live() && object.word != Word::Unheard;
-                let deletes = object.deletes() && object.end != Word::Unheard;
+                let wakes = object.inherits && self.may_wake();
+                let live = (object.is_live() || wakes) && object.word != Word::Unheard;
+                let deletes = object.deletes() || object.terminating && wakes;
+                let deletes = deletes && object.end != Word::Unheard;
                 self.covers(place, live, deletes)
             })
         });
         let admitted =
             |request: &&Request| request.phase == Phase::Admitted && request.word != Word::Unheard;
         stored
-            && self
-                .requests
-                .iter()
-                .filter(admitted)
-                .all(|request| self.covers(request.place, request.wakes(), request.deletes()))
+            && self.requests.iter().filter(admitted).all(|request| {
+                let inherits = request.inherits && self.may_wake();
+                let object = self.object(request.place).filter(|_| !request.creates());
+                let goes = request.deletes() || request.kind == Kind::Spare;
+                let deletes = match object {
+                    Some(object) if object.inherits => goes && self.may_wake(),
+                    _ => request.deletes(),
+                };
+                self.covers(request.place, request.wakes() || inherits, deletes)
+            })
     }
 
     fn covers(&self, place: Place, live: bool, deletes: bool) -> bool {
-        let record = self.claim(place);
-        let copy = record.and_then(|record| record.copies.get(place.copy()));
-        (!live || copy.is_some_and(aso_guard::claim::Copy::is_live))
-            && (!deletes || copy.is_some_and(aso_guard::claim::Copy::is_deleting))
+        place.resources().iter().all(|&resource| {
+            let record = self.claims[resource].as_ref();
+            let copy = record.and_then(|record| record.copies.get(place.copy()));
+            (!live || copy.is_some_and(aso_guard::claim::Copy::is_live))
+                && (!deletes || copy.is_some_and(aso_guard::claim::Copy::is_deleting))
+        })
     }
 
     /// When nothing is under way, the observers bring the claims in line with what is
@@ -88,20 +97,23 @@ impl World {
     }
 
     fn says_what_is_stored(&self, place: Place) -> bool {
-        let claim = self.claim(place);
-        let copy = claim.and_then(|record| record.copies.get(place.copy()));
-        let stored = copy.and_then(|copy| copy.stored.as_ref());
         let object = self.object(place);
-        stored.map(|stored| (stored.policy, stored.terminating))
-            == object.map(|object| (object.policy, object.terminating))
-            && copy.is_none_or(|copy| copy.next_deadline().is_none())
+        place.resources().iter().all(|&resource| {
+            let claim = self.claims[resource].as_ref();
+            let copy = claim.and_then(|record| record.copies.get(place.copy()));
+            let stored = copy.and_then(|copy| copy.stored.as_ref());
+            stored.map(|stored| (stored.policy, stored.terminating))
+                == object.map(|object| (object.policy, object.terminating))
+                && copy.is_none_or(|copy| copy.next_deadline().is_none())
+        })
     }
 
     /// Whether a live copy is admitted here, unless the resource is live somewhere, or
     /// inside of what is being deleted.
     fn can_be_claimed(&self, rules: &Rules, place: Place) -> bool {
         let above_goes = |above| place.is_inside(above) && self.deletes(above);
-        if self.live(place.resource()) > 0 || ALL.into_iter().any(above_goes) {
+        let is_live = |&resource: &usize| self.live(resource) > 0;
+        if place.resources().iter().any(is_live) || ALL.into_iter().any(above_goes) {
             return true;
         }
         let mut world = self.clone();

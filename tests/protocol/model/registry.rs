@@ -62,7 +62,7 @@ impl World {
     /// rests on there being no record can, once there is none again.
     fn outdate(&mut self, at: usize) {
         self.looks
-            .retain(|look| look.place.resource() != at || !look.rests_on_a_record());
+            .retain(|look| look.resource != at || !look.rests_on_a_record());
         let numbers: Vec<u16> = self.requests.iter().map(|request| request.number).collect();
         for number in numbers {
             if self.is_about_to_replace(number, at) {
@@ -73,21 +73,23 @@ impl World {
 
     fn is_about_to_replace(&self, number: u16, at: usize) -> bool {
         let request = self.requests.iter().find(|one| one.number == number);
-        let Some(Phase::Judged(attempt) | Phase::Refused(attempt)) = request.map(|one| &one.phase)
+        let Some(Phase::Judged(course) | Phase::Refused(course)) = request.map(|one| &one.phase)
         else {
             return false;
         };
-        match attempt.call() {
+        match course.claim_call() {
             Some(Call::Put(record, Some(()))) => resource_of(&record.identity) == Some(at),
             _ => false,
         }
     }
 
     /// The uids, by place, of what is there or may yet be stored, and has to count for
-    /// whoever would delete the resource: what is registered, and what should be.
-    pub fn counted(&self) -> [u64; PLACES] {
+    /// whoever would delete this resource: what is registered, and what should be.
+    pub fn counted(&self, resource: usize) -> [u64; PLACES] {
         ALL.map(|place| {
-            let record = self.claim(place);
+            let is_copy = place.resources().contains(&resource);
+            let at = if is_copy { resource } else { place.resource() };
+            let record = self.claims[at].as_ref();
             let copy = record.and_then(|record| record.copies.get(place.copy()));
             let stored = copy.and_then(|copy| copy.stored.as_ref());
             let registered = stored.and_then(|stored| stored.uid.parse().ok());
@@ -99,7 +101,7 @@ impl World {
             let object = self.object(place).filter(|object| object.counts);
             let admitted = self.requests.iter().filter(|request| {
                 request.place == place
-                    && request.kind == Kind::Arrive
+                    && matches!(request.kind, Kind::Arrive | Kind::Inherit)
                     && request.phase == Phase::Admitted
                     && request.counts
             });

@@ -10,6 +10,11 @@ pub struct Rules {
     pub record_before_object: bool,
     /// The observer asks which uids were seen before it reads the object.
     pub uids_before_object: bool,
+    /// What would release a copy from outside the object is read from the store; else what is
+    /// remembered is enough.
+    pub release_on_store: bool,
+    /// Everything that an object stands for is acquired; else what is computed alone.
+    pub every_identity: bool,
     /// The observer judges deadlines before it reads the object; else when it writes.
     pub deadline_before_object: bool,
     /// A pending acquire is kept until it is settled; else until the copy is looked at.
@@ -29,6 +34,19 @@ pub struct Rules {
     pub deadlines_end: bool,
     /// A parked copy is registered when it is admitted; else when an observer sees it.
     pub register_parked: bool,
+    /// What is parked by nothing of its own is believed so from the store alone; else from what
+    /// is remembered.
+    pub inherited_from_store: bool,
+    /// It is registered before changes of the namespace are looked for.
+    pub register_before_changes: bool,
+    /// They are looked for before the namespace is read.
+    pub changes_before_namespace: bool,
+    /// What it acquires for a change under way lasts as long as that may take.
+    pub last_as_the_change: bool,
+    /// A change of the namespace is registered before copies are looked for.
+    pub change_before_look: bool,
+    /// Requests under way are looked for before objects.
+    pub in_flight_before_objects: bool,
     /// What is let through against a refusal is claimed; else it ends with the refusal.
     pub claim_by_force: bool,
 }
@@ -39,6 +57,8 @@ impl Rules {
         release_on_observation: true,
         record_before_object: true,
         uids_before_object: true,
+        release_on_store: true,
+        every_identity: true,
         deadline_before_object: true,
         keep_pending: true,
         match_proof: true,
@@ -48,6 +68,12 @@ impl Rules {
         deadline_covers_request: true,
         deadlines_end: true,
         register_parked: true,
+        inherited_from_store: true,
+        register_before_changes: true,
+        changes_before_namespace: true,
+        last_as_the_change: true,
+        change_before_look: true,
+        in_flight_before_objects: true,
         claim_by_force: true,
     };
 }

@@ -62,10 +62,19 @@ pub enum Sight {
     Forced,
     /// A request was let through though the guard died or had no answer.
     Unheard,
+    /// Refused: the `resource-id` names what is live elsewhere.
+    Foreign,
+    /// What a replica remembered would have released a copy, so the store was asked.
+    Doubted,
+    /// A copy that is parked by nothing of its own was judged by a change of its namespace that
+    /// was still under way.
+    UnderChange,
+    /// A change of a namespace woke a copy.
+    Awakened,
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Sight; 26] = [
+pub const ALL: [Sight; 30] = [
     Sight::LiveElsewhere,
     Sight::PeersDepend,
     Sight::ChildrenDepend,
@@ -92,6 +101,10 @@ pub const ALL: [Sight; 26] = [
     Sight::Collected,
     Sight::Forced,
     Sight::Unheard,
+    Sight::Foreign,
+    Sight::Doubted,
+    Sight::UnderChange,
+    Sight::Awakened,
 ];
 
 /// What one step came across. No part of the state: two worlds are the same however

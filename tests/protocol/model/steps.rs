@@ -4,6 +4,7 @@ use aso_guard::claim::{Answer, LookCall, Record};
 use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
+use super::namespace::Namespace;
 use super::places::{ALL, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
@@ -38,6 +39,8 @@ pub enum Step {
     CreateParked(Place),
     /// A parked copy is deleted: ASO's finalizer is to come.
     DeleteParked(Place),
+    /// A copy is deleted that its namespace is believed to park.
+    Spare(Place),
     /// A write that changes nothing but the resourceVersion.
     Touch(Place),
     /// Kubernetes' garbage collector asks to delete a child whose owner is gone.
@@ -46,10 +49,14 @@ pub enum Step {
     Gone(Place),
     /// A cluster's clock goes on, past all deadlines set so far.
     Tick(usize),
-    /// A replica begins to look at a copy: it reads the record.
-    Look(Place),
+    /// A replica begins to look at a copy of this resource: it reads the record.
+    Look(Place, usize),
     /// A replica without a claim for the copy makes one from its cache.
-    Adopt(Place),
+    Adopt(Place, usize),
+    /// A namespace is parked, and the copies in it that say nothing of their own.
+    ParkNamespace,
+    /// Its member takes changes of its policy out of its record that are over.
+    SettleChanges,
     /// A look goes on with its next call, and has one of the answers that there may be.
     GoOn(usize, usize),
     /// The replica dies over its look.
@@ -67,26 +74,16 @@ impl World {
                 .iter()
                 .filter(|look| look.place.member() == member);
             if busy.count() < model.replicas {
-                steps.push(Step::Look(place));
-                if self.object(place).is_some() && self.left.adoptions > 0 {
-                    steps.push(Step::Adopt(place));
+                for &resource in place.resources() {
+                    steps.push(Step::Look(place, resource));
+                    if self.object(place).is_some() && self.left.adoptions > 0 {
+                        steps.push(Step::Adopt(place, resource));
+                    }
                 }
             }
         }
-        for request in &self.requests {
-            let number = request.number;
-            if request.phase == Phase::Admitted {
-                steps.extend([Step::Store(number), Step::Reject(number)]);
-                continue;
-            }
-            steps.push(Step::Call(number));
-            if self.left.faults > 0 {
-                steps.push(Step::Die(number));
-                if self.writes_next(number) {
-                    steps.extend([Step::LoseAnswer(number), Step::Repeat(number)]);
-                }
-            }
-        }
+        self.namespace_steps(steps);
+        self.guard_steps(steps);
         for (at, look) in self.looks.iter().enumerate() {
             if at > 0 && self.looks[at - 1] == *look {
                 continue;
@@ -105,6 +102,49 @@ impl World {
         }
     }
 
+    fn guard_steps(&self, steps: &mut Vec<Step>) {
+        for request in &self.requests {
+            let number = request.number;
+            if request.phase == Phase::Admitted {
+                steps.extend([Step::Store(number), Step::Reject(number)]);
+                continue;
+            }
+            steps.push(Step::Call(number));
+            if self.left.faults > 0 {
+                steps.push(Step::Die(number));
+                if self.writes_next(number) {
+                    steps.extend([Step::LoseAnswer(number), Step::Repeat(number)]);
+                }
+            }
+        }
+    }
+
+    fn namespace_steps(&self, steps: &mut Vec<Step>) {
+        let Some(namespace) = &self.namespace else {
+            return;
+        };
+        let is_parked = !namespace.policy().is_live();
+        if !is_parked && self.left.acts > 0 {
+            steps.push(Step::ParkNamespace);
+        }
+        if is_parked && self.left.asks > 0 && self.has_numbers(Place::ParentA) {
+            steps.push(Step::Ask(Place::ParentA, Kind::Unpark));
+        }
+        if !namespace.changes.is_empty() {
+            let mut settled = self.clone();
+            settled.settle_changes();
+            if settled.namespace.as_ref() != Some(namespace) {
+                steps.push(Step::SettleChanges);
+            }
+        }
+    }
+
+    /// Whether a replica may believe the namespace of a copy parked.
+    fn may_be_parked(&self, place: Place) -> bool {
+        let was_parked = self.namespace.as_ref().is_some_and(Namespace::was_parked);
+        was_parked && Namespace::has(place)
+    }
+
     fn user_steps(&self, rules: &Rules, place: Place, steps: &mut Vec<Step>) {
         let object = self.object(place);
         if !self.has_numbers(place) {
@@ -116,6 +156,15 @@ impl World {
             (true, false) => Some(Kind::Delete),
             (true, true) => None,
         });
+        if self.left.asks > 0 && self.may_be_parked(place) {
+            match object {
+                None => steps.push(Step::Ask(place, Kind::Inherit)),
+                Some(object) if !object.is_live() && !object.inherits && !object.terminating => {
+                    steps.push(Step::Ask(place, Kind::Bare));
+                }
+                Some(_) => {}
+            }
+        }
         for kind in [Some(Kind::Create), change].into_iter().flatten() {
             if self.left.asks > 0 {
                 steps.push(Step::Ask(place, kind));
@@ -144,8 +193,11 @@ impl World {
             if !rules.release_on_observation {
                 steps.push(Step::ParkInVain(place));
             }
-        } else if !object.terminating {
+        } else if !object.terminating && !object.inherits {
             steps.push(Step::DeleteParked(place));
+        }
+        if object.inherits && !object.terminating && self.may_be_parked(place) {
+            steps.push(Step::Spare(place));
         }
         if self.is_garbage(place) && object.is_live() && !object.terminating {
             steps.push(Step::Collect(place));
@@ -209,11 +261,16 @@ impl World {
                 world.clocks[member] += 1;
             }
             Step::Gone(place) => world.objects[place as usize] = None,
-            Step::Look(place) => world.begin_look(rules, place),
-            Step::Adopt(place) => {
+            Step::Look(place, resource) => world.begin_look(rules, place, resource),
+            Step::Adopt(place, resource) => {
                 world.left.adoptions -= 1;
-                world.adopt(rules, place);
+                world.adopt(rules, place, resource);
             }
+            Step::ParkNamespace => {
+                world.left.acts -= 1;
+                world.park_namespace();
+            }
+            Step::SettleChanges => world.settle_changes(),
             Step::GoOn(at, choice) => world.go_on_looking(rules, at, choice),
             Step::Crash(at) => world.drop_look(at),
             Step::Collect(place) => {
@@ -225,6 +282,7 @@ impl World {
             | Step::ParkInVain(place)
             | Step::CreateParked(place)
             | Step::DeleteParked(place)
+            | Step::Spare(place)
             | Step::Touch(place) => world.act(rules, place, step),
         }
         world.give_up();
@@ -240,12 +298,16 @@ impl World {
                 self.release_early(rules, place);
                 self.change(place, |object| {
                     object.policy = Policy::Skip;
+                    object.inherits = false;
                     object.word = Word::Kept;
                 });
             }
             Step::ParkInVain(_) => self.release_early(rules, place),
             Step::CreateParked(_) => {
                 self.ask(rules, place, Kind::Arrive);
+            }
+            Step::Spare(_) => {
+                self.ask(rules, place, Kind::Spare);
             }
             Step::DeleteParked(_) => self.change(place, |object| object.terminating = true),
             _ => self.change(place, |_| {}),
@@ -283,7 +345,9 @@ impl World {
 
     /// How many copies of a resource are like this.
     pub fn count(&self, resource: usize, like_this: impl Fn(&Object) -> bool) -> usize {
-        let places = ALL.into_iter().filter(|place| place.resource() == resource);
+        let places = ALL
+            .into_iter()
+            .filter(|place| place.resources().contains(&resource));
         let objects = places.filter_map(|place| self.object(place));
         objects.filter(|object| like_this(object)).count()
     }

@@ -1,11 +1,13 @@
 //! The state of the model: what the API servers and the registry have stored, and
 //! what is under way.
 
-use aso_guard::claim::{Attempt, Look as Machine, Record};
+use aso_guard::claim::{Look as Machine, Record};
 use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
-use super::places::{MEMBERS, PLACES, Place, RESOURCES};
+use super::course::Course;
+use super::namespace::{Namespace, Peeked};
+use super::places::{ALL, MEMBERS, PLACES, Place, RESOURCES};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::{Noted, Sight};
@@ -26,6 +28,8 @@ pub struct World {
     /// The registry, by resource. A record's version is not part of the state: what
     /// refers to another one than the current is dealt with when that changes.
     pub claims: [Option<Sealed<Record>>; RESOURCES],
+    /// The namespace that copies inherit their policy from, if any do.
+    pub namespace: Option<Namespace>,
     /// Requests between their asking and their end, in order of number.
     pub requests: Vec<Request>,
     /// What the observers' replicas are at, in some order: replicas are alike.
@@ -50,7 +54,10 @@ const NUMBERS: u16 = 64;
 pub struct Object {
     pub uid: u16,
     pub version: u16,
+    /// Its effective policy.
     pub policy: Policy,
+    /// Whether that is its namespace's.
+    pub inherits: bool,
     pub terminating: bool,
     /// Whether it has to count for others: not where the guard could not register it,
     /// and no observer has seen it.
@@ -115,7 +122,7 @@ pub struct Request {
     pub phase: Phase,
     /// What the look that comes last in the protocol would have seen at the start:
     /// only where that rule is taken out.
-    pub peeked: Option<Sealed<Vec<Record>>>,
+    pub peeked: Option<Sealed<Peeked>>,
     /// Of a delete: the objects, by uid, that counted when the resource was marked as
     /// being deleted. A bit for each number of a place.
     pub counted: [u64; PLACES],
@@ -124,6 +131,10 @@ pub struct Request {
     pub counts: bool,
     /// Whether it is let through whatever it comes to.
     pub by_force: bool,
+    /// Whether its object says nothing of its own policy.
+    pub inherits: bool,
+    /// Whether what it writes lasts to its deadline.
+    pub lasts: bool,
     pub word: Word,
 }
 
@@ -136,15 +147,23 @@ pub enum Kind {
     Activate,
     Wake,
     Delete,
+    /// A create of a copy that says nothing of its own, in a namespace that is believed parked.
+    Inherit,
+    /// The same for a copy's own `skip` that is taken off.
+    Bare,
+    /// The delete of a copy that its namespace is believed to park.
+    Spare,
+    /// The namespace's `skip` is taken off.
+    Unpark,
 }
 
 /// How far a request is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// The guard works on its verdict.
-    Judged(Sealed<Attempt<()>>),
+    Judged(Sealed<Course>),
     /// The guard refuses it, and takes back what it wrote.
-    Refused(Sealed<Attempt<()>>),
+    Refused(Sealed<Course>),
     /// The API server has the guard's yes.
     Admitted,
 }
@@ -153,6 +172,7 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Look {
     pub place: Place,
+    pub resource: usize,
     pub machine: Machine<(), Object>,
     /// Whether it read a record; else its write can be stored where there is none.
     pub rests_on_record: bool,
@@ -196,6 +216,7 @@ impl World {
             versions: [0; PLACES],
             seen_uids: [0; PLACES],
             claims: [const { None }; RESOURCES],
+            namespace: None,
             requests: Vec::new(),
             looks: Vec::new(),
             left,
@@ -211,6 +232,20 @@ impl World {
         let uid = self.number(place);
         self.store(place, Object::new(uid, policy));
         self.settled(&Rules::ALL).unwrap_or(self)
+    }
+
+    /// The same where a namespace has had these policies, the one that it has first. The copies
+    /// in it that are like it have no policy of their own.
+    pub fn inheriting(mut self, policies: &[Policy]) -> Self {
+        let Some(&policy) = policies.first() else {
+            return self;
+        };
+        self.namespace = Some(Namespace::new(policies));
+        for place in ALL.into_iter().filter(|&place| Namespace::has(place)) {
+            let object = self.objects[place as usize].iter_mut();
+            object.for_each(|object| object.inherits = object.policy == policy);
+        }
+        self
     }
 
     /// The same after these steps, one after the other, with the protocol as it is.
@@ -295,6 +330,7 @@ impl Object {
             uid,
             version: 0,
             policy,
+            inherits: false,
             terminating: false,
             counts: true,
             word: Word::Kept,
