@@ -163,6 +163,8 @@ impl Story {
             "{answer:?}"
         );
         if answer.allowed {
+            // By what ASO writes down of it, an object becomes known that nobody could tell.
+            self.slipped |= own && !self.is_known(place.0, &before.key).await;
             self.store(place, new).await;
         }
     }

@@ -16,7 +16,6 @@ use crate::cluster::family::descendants;
 use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::{Policy, PolicySource, effective};
-use crate::registry::RegistryError;
 
 use super::guard::{Case, Guard, Stop};
 use super::policies::Policies;
@@ -62,16 +61,18 @@ impl Guard {
             Some(patience) => timeout(patience, finding).await,
         };
         let claimed = match found {
-            Ok(Ok(claimed)) => claimed,
-            // A claim that nobody can read is in no way of another resource.
-            Ok(Err(Stop::Registry(RegistryError::Corrupt(_)))) => Vec::new(),
-            Ok(Err(stop)) if patience.is_none() => return Err(stop),
+            Ok(Ok(claimed)) => Ok(claimed),
+            Ok(Err(stop)) if patience.is_none() => Err(stop),
             Ok(Err(_)) | Err(_) => {
                 debug!(copy = %case.copy, "children on their way are left to the observer");
-                Vec::new()
+                Ok(Vec::new())
             }
         };
-        let outcome = match self.renamed_by(case, before, views, claimed).await {
+        let renamed = match claimed {
+            Ok(claimed) => self.renamed_by(case, before, views, claimed).await,
+            Err(stop) => Err(stop),
+        };
+        let outcome = match renamed {
             Ok(renamed) => {
                 let all = (renamed, &Proof::Owner);
                 self.acquire_for_all(case, views.1, all, touched).await

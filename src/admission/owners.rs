@@ -7,13 +7,13 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::arm::{Identity, OwnerLink, Resolution};
 use crate::claim::{
-    Aim, CopyRef, GoLive, GoLiveAnswer, GoLiveCall, Proof, Rename, RenameAnswer, RenameCall,
-    Renamed,
+    Aim, Answer, Call, CopyRef, GoLive, GoLiveAnswer, GoLiveCall, Proof, Rename, RenameAnswer,
+    RenameCall, Renamed,
 };
 use crate::cluster::ClusterError;
 use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, not_empty};
-use crate::registry::RecordVersion;
+use crate::registry::{ClaimScope, RecordVersion, RegistryError};
 
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard, Stop};
@@ -45,7 +45,7 @@ impl Guard {
                 GoLiveCall::Owners => {
                     let (owners, mut now) = match object {
                         Some(object) => view.identity_by_stored_owners(object).await?,
-                        None => (Vec::new(), None),
+                        None => (self.announcing(&way).await?, None),
                     };
                     if let Some(now) = now
                         .as_mut()
@@ -70,10 +70,23 @@ impl Guard {
             };
             way.answer(answer);
         }
-        if let Some(owner) = way.unsettled_owner() {
-            return Err(not_settled(owner));
+        way.outcome()?;
+        way.unsettled_owner()
+            .map_or(Ok(()), |owner| Err(not_settled(owner)))
+    }
+
+    /// The owners that announced a request, each as it is stored: of what is not stored itself,
+    /// nobody knows which of them are its own.
+    async fn announcing(&self, way: &GoLive<RecordVersion>) -> Result<Vec<OwnerLink>, Stop> {
+        let mut links = Vec::new();
+        for owner in way.announcing() {
+            let stored = self.cluster.object(owner, Freshness::Store).await?;
+            links.push(match stored {
+                Some(owner) => OwnerLink::Found(owner),
+                None => OwnerLink::Missing(owner.clone()),
+            });
         }
-        Ok(way.outcome()?)
+        Ok(links)
     }
 
     /// Says in the claims of what an object's children are taken to be in that the request
@@ -118,6 +131,14 @@ impl Guard {
         let mut rename: Rename<RecordVersion> = Rename::new(ask, moves);
         while let Some(call) = rename.call() {
             let answer = match call {
+                RenameCall::Claims(Call::Below(identity)) => {
+                    let answer = self.make(case, Call::Below(identity)).await;
+                    RenameAnswer::Claims(match answer {
+                        // Nobody registers in a claim that cannot be read.
+                        Err(RegistryError::Corrupt(_)) => self.readable_below(identity).await?,
+                        answer => answer?,
+                    })
+                }
                 RenameCall::Claims(call) => RenameAnswer::Claims(self.make(case, call).await?),
                 RenameCall::Objects(keys) => {
                     let keys: Vec<_> = keys.into_iter().cloned().collect();
@@ -130,6 +151,17 @@ impl Guard {
             rename.answer(answer);
         }
         Ok(rename.into_renamed())
+    }
+}
+
+impl Guard {
+    async fn readable_below(
+        &self,
+        identity: &Identity,
+    ) -> Result<Answer<RecordVersion>, RegistryError> {
+        let scope = ClaimScope::Below(identity.clone());
+        let claims = self.registry.claims(&scope).await?.records.into_iter();
+        Ok(Answer::Claims(claims.map(|known| known.record).collect()))
     }
 }
 

@@ -223,7 +223,9 @@ impl Guard {
                 }
                 Err(stop)
             }
-            Err(stop @ (Stop::Refused(_) | Stop::Unknown(..))) if !case.standing.lets_through() => {
+            Err(stop @ (Stop::Refused(_) | Stop::Unknown(..) | Stop::Cluster(_)))
+                if !case.standing.lets_through() =>
+            {
                 self.take_back(case, touched).await;
                 Err(stop)
             }

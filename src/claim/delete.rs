@@ -103,6 +103,7 @@ pub fn others_depend(
     }
     let others = record.into_iter().flat_map(|record| record.others(copy));
     let peers: Vec<Holder> = others
+        .filter(|(_, held)| held.is_copy())
         .map(|(other, held)| Holder::of(other, held))
         .collect();
     if peers.is_empty() {
@@ -149,7 +150,7 @@ pub fn dependents<'a>(
             let (other, held) = claim
                 .copies
                 .iter()
-                .find(|(other, _)| !other.shares_namespace(copy))?;
+                .find(|(other, held)| !other.shares_namespace(copy) && held.is_copy())?;
             Some(Dependent {
                 identity: claim.identity.clone(),
                 holder: Holder::of(other, held),

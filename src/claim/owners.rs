@@ -136,6 +136,14 @@ impl<V: Clone> GoLive<V> {
         }
     }
 
+    /// The objects of which a request is under way that gives what is below them another name.
+    pub fn announcing(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.attempt
+            .renaming()
+            .iter()
+            .map(|(owner, _)| &owner.object)
+    }
+
     fn claimed(&mut self) {
         if let Err(refusal) = self.attempt.outcome() {
             self.refusal.get_or_insert(refusal);

@@ -285,16 +285,28 @@ impl Copy {
         [&mut self.acquiring, &mut self.arriving, &mut self.deleting]
     }
 
+    /// Whether a copy of this resource is there, or may be: not where all there is are
+    /// requests that take others away from it.
+    pub fn is_copy(&self) -> bool {
+        self.stored.is_some() || self.in_flight().any(|request| !request.renames)
+    }
+
     /// The earliest deadline of a request under way.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.in_flight().map(|request| request.deadline).min()
     }
 }
 
-/// Adds a request, once, and keeps the list short.
+/// Adds a request, once, and keeps the list short. What it does to the copy and what it
+/// does to those below it are two.
 pub(super) fn add_in_flight(list: &mut Vec<InFlight>, new: InFlight) {
-    if let Some(known) = list.iter_mut().find(|known| known.request == new.request) {
+    let same = |known: &&mut InFlight| known.request == new.request && known.renames == new.renames;
+    if let Some(known) = list.iter_mut().find(same) {
         known.deadline = known.deadline.max(new.deadline);
+        if known.proof != new.proof {
+            // Neither shows that the request is over as the other one takes it.
+            known.proof = Proof::Deadline;
+        }
         return;
     }
     if list.len() >= MAX_IN_FLIGHT {

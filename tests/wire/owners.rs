@@ -60,6 +60,16 @@ fn created_parked() -> Story {
     Story { owner, ..created() }
 }
 
+/// The owner is called alike in both, and says that its children are elsewhere.
+fn created_parked_with_children_elsewhere() -> Story {
+    let elsewhere = children_elsewhere();
+    Story {
+        before: None,
+        owner: elsewhere.owner.policy("skip"),
+        ..elsewhere
+    }
+}
+
 fn renamed() -> Story {
     Story {
         before: Some(group("here")),
@@ -87,7 +97,14 @@ fn children_elsewhere() -> Story {
 #[rstest]
 #[tokio::test(start_paused = true)]
 async fn a_child_on_its_way_is_claimed_by_the_name_that_its_owner_gives_it(
-    #[values(created, created_parked, renamed, children_elsewhere)] story: fn() -> Story,
+    #[values(
+        created,
+        created_parked,
+        created_parked_with_children_elsewhere,
+        renamed,
+        children_elsewhere
+    )]
+    story: fn() -> Story,
     #[values(true, false)] owner_first: bool,
 ) {
     for delay in (0..500).step_by(25) {

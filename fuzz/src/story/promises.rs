@@ -7,7 +7,7 @@ use aso_guard::claim::{ClaimState, Copy, CopyRef, RequestUid};
 use aso_guard::cluster::Cluster as _;
 use aso_guard::cluster::family::descendants;
 use aso_guard::cluster::resolve::{self, Freshness};
-use aso_guard::object::ObjectFacts;
+use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::policy::Policy;
 use aso_guard::registry::Registry as _;
 
@@ -63,6 +63,13 @@ impl Story {
         for record in claims(&self.registry).await {
             assert_ne!(record.state(), ClaimState::Conflict, "{record:#?}");
         }
+    }
+
+    /// Whether it can be told what an object stands for.
+    pub(super) async fn is_known(&self, member: usize, key: &ObjectKey) -> bool {
+        let all = self.all().await;
+        let mut all = all.iter();
+        all.any(|one| one.member == member && one.object.key == *key && one.identity.is_some())
     }
 
     /// Every claim of a live object covers it.

@@ -277,7 +277,8 @@ fn to_request(request: &InFlight) -> ClaimRequest {
         request: request.request.as_str().to_owned(),
         uid,
         resource_version,
-        owner: request.proof == Proof::Owner || request.renames && request.proof != Proof::Deadline,
+        owner: request.proof == Proof::Owner,
+        renames: request.renames,
         deadline: request.deadline,
     }
 }
@@ -376,7 +377,7 @@ fn from_request(request: &ClaimRequest) -> InFlight {
             _ => Proof::Deadline,
         },
         deadline: request.deadline,
-        renames: request.owner && (request.uid.is_some() != request.resource_version.is_some()),
+        renames: request.renames,
     }
 }
 

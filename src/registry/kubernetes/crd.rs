@@ -210,9 +210,13 @@ pub struct ClaimRequest {
     /// The request is over once the object has another resourceVersion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_version: Option<String>,
-    /// The request creates the copy's owner, and is over once the copy was seen with it; or it renames what the copy owns.
+    /// The request is about the copy's owner, and is over once the copy was seen with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owner: bool,
+    /// The request makes no copy of this resource: what has the object as its owner is inside
+    /// this resource until it is stored, and elsewhere afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renames: bool,
     /// The request is over by then, by the copy's own cluster's clock.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub deadline: Timestamp,
