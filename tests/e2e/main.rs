@@ -18,6 +18,7 @@ mod by_hand;
 mod bypass;
 mod certificates;
 mod control_plane;
+mod conversion;
 mod credentials;
 mod deletes;
 mod driven;

@@ -3,9 +3,17 @@
 //! Only what the API server serves counts: ASO installs its CRDs by pattern. One
 //! aggregated call tells all of them; a CRD's body is read only for a kind that
 //! the table of kinds lacks.
+//!
+//! Objects are read in the version that they are stored in, for the API server converts
+//! them to any other by asking ASO, and ASO may be gone. All that is read of an object is the
+//! same in every version.
+
+pub(super) mod stored;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use kube::Client;
 use kube::api::ApiResource;
 use kube::core::discovery::v2::APIVersionDiscovery;
@@ -15,25 +23,46 @@ use crate::arm::{self, Kinds};
 use crate::cluster::ClusterError;
 
 use super::call;
+use stored::read_as_stored;
 
 /// The end of every API group of ASO's.
 pub(super) const GROUP_SUFFIX: &str = ".azure.com";
+/// How many groups are asked about together.
+const AT_ONCE: usize = 8;
 
-/// The kinds that the API server serves, each at one version.
+/// A kind that the API server serves.
+#[derive(Clone, Debug)]
+struct Served {
+    /// How it is read: in the version that it is stored in, where that can be told.
+    read: ApiResource,
+    /// Its versions: those people use first, in the server's order; ASO's storage versions last.
+    versions: Vec<String>,
+    /// The generation of its CRD when that was asked.
+    generation: Option<i64>,
+}
+
+/// The kinds that the API server serves, each as it is read.
 #[derive(Debug, Default)]
 pub(super) struct Installed {
-    resources: HashMap<String, HashMap<String, ApiResource>>,
+    resources: HashMap<String, HashMap<String, Served>>,
     /// The CRDs, by plural and group, whose kinds it does not serve now.
     unserved: HashSet<String>,
+    /// Whether the API server said of all in which version they are stored.
+    is_told: bool,
     /// The groups whose kinds have storage versions as ASO's have.
     like_asos: BTreeSet<String>,
 }
 
 impl Installed {
-    /// Asks the API server.
-    pub(super) async fn discover(client: &Client) -> Result<Self, ClusterError> {
+    /// Asks the API server. Of the CRDs of these generations, the stored version is not asked for
+    /// where it is known from `before`.
+    pub(super) async fn discover(
+        client: &Client,
+        generations: &HashMap<String, Option<i64>>,
+        before: &Self,
+    ) -> Result<Self, ClusterError> {
         let groups = call("its API groups", client.list_api_groups_aggregated()).await?;
-        let mut resources: HashMap<String, HashMap<String, ApiResource>> = HashMap::new();
+        let mut resources: HashMap<String, HashMap<String, Served>> = HashMap::new();
         let mut like_asos = BTreeSet::new();
         for group in groups.items {
             let name = group
@@ -51,11 +80,42 @@ impl Installed {
                 }
             }
         }
+        let mut untold: HashMap<String, Vec<&mut Served>> = HashMap::new();
+        for kind in resources.values_mut().flat_map(HashMap::values_mut) {
+            kind.generation = generations.get(&crd_name(&kind.read)).copied().flatten();
+            if !before.knows(kind) {
+                untold
+                    .entry(kind.read.group.clone())
+                    .or_default()
+                    .push(kind);
+            }
+        }
+        let mut asked: Vec<BoxFuture<'_, bool>> = Vec::new();
+        for (group, kinds) in untold {
+            asked.push(read_as_stored(client, group, kinds).boxed());
+        }
+        let asked = stream::iter(asked).buffer_unordered(AT_ONCE);
+        let told: Vec<bool> = asked.collect().await;
         Ok(Self {
             resources,
             unserved: HashSet::new(),
+            is_told: told.into_iter().all(|told| told),
             like_asos,
         })
+    }
+
+    /// Has a kind read as it was before. Whether its CRD has not changed since.
+    fn knows(&self, now: &mut Served) -> bool {
+        let of_group = self.resources.get(&now.read.group);
+        let Some(before) = of_group.and_then(|kinds| kinds.get(&now.read.kind)) else {
+            return false;
+        };
+        if now.versions.contains(&before.read.version) {
+            now.read_in(&before.read.version);
+        }
+        now.generation.is_some()
+            && now.generation == before.generation
+            && now.versions == before.versions
     }
 
     /// The same, squared with the CRDs there are, by plural and group: what was installed
@@ -64,24 +124,26 @@ impl Installed {
     /// An API server that has just started serves CRDs' kinds a while after all else. To take
     /// them for uninstalled would be to take all their objects for gone. And it goes on to
     /// serve a kind for a while whose CRD is gone, and all its objects with it.
-    pub(super) fn with_crds(mut self, crds: &HashSet<String>, before: &Self) -> Self {
+    pub(super) fn with_crds(mut self, crds: &HashMap<String, Option<i64>>, before: &Self) -> Self {
         let served: HashSet<String> = self.all().map(crd_name).collect();
-        self.unserved = crds.difference(&served).cloned().collect();
+        let names = crds.keys().filter(|name| !served.contains(*name));
+        self.unserved = names.cloned().collect();
         for kinds in self.resources.values_mut() {
-            kinds.retain(|_, resource| crds.contains(&crd_name(resource)));
+            kinds.retain(|_, kind| crds.contains_key(&crd_name(&kind.read)));
         }
-        for resource in before.all() {
-            if self.unserved.contains(&crd_name(resource)) {
-                let kinds = self.resources.entry(resource.group.clone()).or_default();
-                kinds.insert(resource.kind.clone(), resource.clone());
+        for known in before.resources.values().flat_map(HashMap::values) {
+            let read = &known.read;
+            if self.unserved.contains(&crd_name(read)) {
+                let kinds = self.resources.entry(read.group.clone()).or_default();
+                kinds.insert(read.kind.clone(), known.clone());
             }
         }
         self
     }
 
-    /// Whether every CRD's kind is served.
+    /// Whether every CRD's kind is served, and it is known how each is stored.
     pub(super) fn is_complete(&self) -> bool {
-        self.unserved.is_empty()
+        self.unserved.is_empty() && self.is_told
     }
 
     /// Whether the group has a CRD whose kind is not served now.
@@ -92,7 +154,13 @@ impl Installed {
 
     /// How a kind is asked for.
     pub(super) fn get(&self, group: &str, kind: &str) -> Option<&ApiResource> {
-        self.resources.get(group)?.get(kind)
+        Some(&self.resources.get(group)?.get(kind)?.read)
+    }
+
+    /// The version of a kind that people use.
+    pub(super) fn version(&self, group: &str, kind: &str) -> Option<&str> {
+        let versions = &self.resources.get(group)?.get(kind)?.versions;
+        versions.first().map(String::as_str)
     }
 
     /// The API groups of the installed kinds that are ASO's: other groups, such as those of
@@ -108,7 +176,8 @@ impl Installed {
 
     /// All installed kinds.
     pub(super) fn all(&self) -> impl Iterator<Item = &ApiResource> {
-        self.resources.values().flat_map(HashMap::values)
+        let kinds = self.resources.values().flat_map(HashMap::values);
+        kinds.map(|kind| &kind.read)
     }
 }
 
@@ -117,13 +186,8 @@ pub(super) fn crd_name(resource: &ApiResource) -> String {
     format!("{}.{}", resource.plural, resource.group)
 }
 
-/// Adds the kinds of a version that no version before it has: versions come in
-/// order of preference, save that ASO's storage versions come last.
-fn add_version(
-    kinds: &mut HashMap<String, ApiResource>,
-    group: &str,
-    version: &APIVersionDiscovery,
-) {
+/// Adds a version to the kinds that are served in it.
+fn add_version(kinds: &mut HashMap<String, Served>, group: &str, version: &APIVersionDiscovery) {
     let name = version.version.as_deref().unwrap_or_default();
     for resource in &version.resources {
         let kind = resource
@@ -134,18 +198,30 @@ fn add_version(
             continue;
         };
         let watched = resource.verbs.iter().any(|verb| verb == "watch");
-        let known = kinds.get(&kind);
-        let better = known.is_none_or(|known| is_storage(&known.version) && !is_storage(name));
-        if watched && better && resource.scope.as_deref() == Some("Namespaced") {
-            let resource = ApiResource {
-                group: group.to_owned(),
-                version: name.to_owned(),
-                api_version: format!("{group}/{name}"),
-                kind: kind.clone(),
-                plural,
-            };
-            kinds.insert(kind, resource);
+        if watched && resource.scope.as_deref() == Some("Namespaced") {
+            let served = kinds.entry(kind.clone()).or_insert_with(|| Served {
+                read: ApiResource {
+                    group: group.to_owned(),
+                    version: String::new(),
+                    api_version: String::new(),
+                    kind,
+                    plural,
+                },
+                versions: Vec::new(),
+                generation: None,
+            });
+            served.versions.push(name.to_owned());
+            served.versions.sort_by_key(|version| is_storage(version));
+            let first = served.versions[0].clone();
+            served.read_in(&first);
         }
+    }
+}
+
+impl Served {
+    fn read_in(&mut self, version: &str) {
+        self.read.api_version = format!("{}/{version}", self.read.group);
+        version.clone_into(&mut self.read.version);
     }
 }
 
@@ -194,25 +270,31 @@ mod tests {
     const ACCOUNTS: &str = "storageaccounts.storage.azure.com";
 
     fn serving(kinds: &[(&str, &str)]) -> Installed {
-        let mut installed = Installed::default();
+        let mut installed = Installed {
+            is_told: true,
+            ..Installed::default()
+        };
         for (group, kind) in kinds {
-            let resource = ApiResource {
-                group: (*group).to_owned(),
-                version: "v1".to_owned(),
-                api_version: format!("{group}/v1"),
-                kind: (*kind).to_owned(),
-                plural: format!("{}s", kind.to_lowercase()),
+            let mut served = Served {
+                read: ApiResource {
+                    group: (*group).to_owned(),
+                    version: String::new(),
+                    api_version: String::new(),
+                    kind: (*kind).to_owned(),
+                    plural: format!("{}s", kind.to_lowercase()),
+                },
+                versions: vec!["v1".to_owned()],
+                generation: None,
             };
-            let of_group = installed.resources.entry(resource.group.clone());
-            of_group
-                .or_default()
-                .insert(resource.kind.clone(), resource);
+            served.read_in("v1");
+            let of_group = installed.resources.entry((*group).to_owned());
+            of_group.or_default().insert((*kind).to_owned(), served);
         }
         installed
     }
 
-    fn crds(names: &[&str]) -> HashSet<String> {
-        names.iter().map(|&name| name.to_owned()).collect()
+    fn crds(names: &[&str]) -> HashMap<String, Option<i64>> {
+        names.iter().map(|&name| (name.to_owned(), None)).collect()
     }
 
     #[test]

@@ -114,12 +114,11 @@ impl KubeCluster {
         }
     }
 
-    /// The `apiVersion` that a kind is served in; `None` where it is not installed.
+    /// The `apiVersion` by which people know a kind; `None` where it is not installed.
     pub fn api_version(&self, group: &str, kind: &str) -> Option<String> {
         let installed = self.installed.load();
-        installed
-            .get(group, kind)
-            .map(|kind| kind.api_version.clone())
+        let version = installed.version(group, kind)?;
+        Some(format!("{group}/{version}"))
     }
 
     /// An object as the API server's store has it now.

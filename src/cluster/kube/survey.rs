@@ -1,6 +1,7 @@
 //! A look at a whole cluster, once, without changing or watching anything: page by page, kind
 //! by kind.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -46,7 +47,8 @@ impl Survey {
     /// # Errors
     /// The API server did not answer.
     pub async fn begin(client: Client) -> Result<Self, ClusterError> {
-        let installed = Installed::discover(&client).await?;
+        let nothing = Installed::default();
+        let installed = Installed::discover(&client, &HashMap::new(), &nothing).await?;
         let builtin = Kinds::builtin();
         let learned = discovery::learn(&client, &installed, &builtin).await;
         Ok(Self {

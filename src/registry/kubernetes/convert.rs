@@ -432,7 +432,8 @@ fn unwatched(found: &Sample) -> Condition {
             "SomeUnwatched",
             format!(
                 "the guard may not read these kinds, so what becomes of their objects goes unseen: \
-                 {}. Grant it get, list and watch on their groups (the chart's rbac.moreApiGroups)",
+                 {}. Grant it get, list and watch on their groups (the chart's rbac.moreApiGroups); \
+                 where it has that, start ASO, which converts their objects",
                 named(found)
             ),
         ),

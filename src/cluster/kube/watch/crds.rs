@@ -1,6 +1,6 @@
 //! Which CRDs of ASO's there are.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -15,31 +15,43 @@ use crate::cluster::kube::discovery::GROUP_SUFFIX;
 use super::synced::Synced;
 use super::{PAGE, Watches};
 
+/// A CRD's `metadata.generation`: with another one, its versions may be others.
+type Generation = Option<i64>;
+
 /// The CRDs of ASO's groups, by name.
 #[derive(Default)]
 pub(super) struct WantedCrds {
-    names: Arc<Mutex<HashSet<String>>>,
+    generations: Arc<Mutex<HashMap<String, Generation>>>,
     pub(super) changed: Arc<Notify>,
     pub(super) synced: Arc<Synced>,
 }
 
 impl WantedCrds {
-    fn names(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Generation>> {
+        self.generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     pub(super) fn of(names: &[&str]) -> Self {
         let wanted = Self::default();
         wanted
-            .names()
-            .extend(names.iter().map(|&name| name.to_owned()));
+            .lock()
+            .extend(names.iter().map(|&name| (name.to_owned(), None)));
         wanted
     }
 
-    /// The names.
-    pub(super) fn all(&self) -> HashSet<String> {
-        self.names().clone()
+    #[cfg(test)]
+    pub(super) fn at(name: &str, generation: i64) -> Self {
+        let wanted = Self::default();
+        wanted.lock().insert(name.to_owned(), Some(generation));
+        wanted
+    }
+
+    /// The names, each with the generation of the CRD.
+    pub(super) fn all(&self) -> HashMap<String, Generation> {
+        self.lock().clone()
     }
 }
 
@@ -51,10 +63,10 @@ impl Watches {
         let config = watcher::Config::default().page_size(PAGE);
         let events = watcher(api, config).default_backoff();
         let mut wanted = WantedCrds::default();
-        let (names, changed) = (wanted.names.clone(), wanted.changed.clone());
-        let mut listed = HashSet::new();
+        let (known, changed) = (wanted.generations.clone(), wanted.changed.clone());
+        let mut listed = HashMap::new();
         let synced = self.follow(events, "CRDs", move |event| {
-            let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             let differs = match event {
                 // What was known counts until the new list is complete: a CRD that is
                 // not listed yet is not gone.
@@ -65,19 +77,20 @@ impl Watches {
                 Event::InitApply(crd) => {
                     let name = crd.name_any();
                     if name.ends_with(GROUP_SUFFIX) {
-                        listed.insert(name);
+                        listed.insert(name, crd.metadata.generation);
                     }
                     false
                 }
                 Event::InitDone => {
-                    *names = std::mem::take(&mut listed);
+                    *known = std::mem::take(&mut listed);
                     true
                 }
                 Event::Apply(crd) => {
-                    let name = crd.name_any();
-                    name.ends_with(GROUP_SUFFIX) && names.insert(name)
+                    let (name, generation) = (crd.name_any(), crd.metadata.generation);
+                    name.ends_with(GROUP_SUFFIX)
+                        && known.insert(name, generation) != Some(generation)
                 }
-                Event::Delete(crd) => names.remove(&crd.name_any()),
+                Event::Delete(crd) => known.remove(&crd.name_any()).is_some(),
             };
             if differs {
                 changed.notify_one();

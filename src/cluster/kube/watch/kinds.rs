@@ -36,9 +36,11 @@ impl Watches {
             let mut stale = HashSet::new();
             let facts = |object: WatchedObject| object.into_facts(&resource.group, &resource.kind);
             while let Some(event) = events.next().await {
+                if matches!(event, Ok(Event::InitDone | Event::Apply(_))) {
+                    cluster.is_watched(&resource, true);
+                }
                 match event {
                     Ok(Event::Init) => {
-                        cluster.is_watched(&resource, true);
                         stale = cluster.store.keys_of(&resource.group, &resource.kind);
                     }
                     Ok(Event::InitApply(object)) => {
@@ -67,6 +69,18 @@ impl Watches {
                         }
                         done.set();
                     }
+                    // Some objects are stored in another version than the kind's now, and ASO, which
+                    // converts them, is gone.
+                    Err(error) if is_unconverted(&error) => {
+                        if cluster.is_watched(&resource, false) {
+                            warn!(
+                                kind = %resource.kind, group = %resource.group, %error,
+                                "the API server does not give this kind's objects, so what becomes \
+                                 of them goes unseen: start ASO, which converts them"
+                            );
+                        }
+                        done.set();
+                    }
                     Err(error) => warn!(
                         kind = %resource.kind, group = %resource.group, %error,
                         "the watch broke off; trying again"
@@ -80,6 +94,16 @@ impl Watches {
             synced,
         }
     }
+}
+
+/// Whether the API server could not have an object converted to the version that was asked for.
+fn is_unconverted(error: &watcher::Error) -> bool {
+    matches!(
+        error,
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            | watcher::Error::WatchError(status) if status.message.contains("conversion webhook")
+    )
 }
 
 /// Whether RBAC has it that the list or the watch is none of the guard's business.

@@ -43,6 +43,9 @@ const CRDS_RETRY: Duration = Duration::from_millis(500);
 const CRDS_FIRST: Duration = Duration::from_secs(10);
 /// How seldom such a CRD is looked for in the end.
 const CRDS_RETRY_MAX: Duration = Duration::from_secs(30);
+/// How often it is asked anew in which versions kinds are stored: an API server may have said what
+/// was no longer so.
+const REDISCOVER: Duration = Duration::from_mins(10);
 
 /// The watches of a cluster, as they start and stop with the kinds' CRDs.
 struct Watches {
@@ -110,20 +113,20 @@ impl Watches {
             .spawn(async move { cluster.keep_labelling().await });
         let mut retry = CRDS_RETRY;
         loop {
-            let changed = wanted.changed.notified();
-            if self.cluster.installed.load().is_complete() {
-                retry = CRDS_RETRY;
-                changed.await;
+            let is_complete = self.cluster.installed.load().is_complete();
+            let wait = if is_complete { REDISCOVER } else { retry };
+            let changed = tokio::time::timeout(wait, wanted.changed.notified()).await;
+            retry = if is_complete || changed.is_ok() {
+                CRDS_RETRY
             } else {
-                let soon = tokio::time::timeout(retry, changed).await;
-                retry = if soon.is_ok() {
-                    CRDS_RETRY
-                } else {
-                    (retry * 2).min(CRDS_RETRY_MAX)
-                };
-            }
+                (retry * 2).min(CRDS_RETRY_MAX)
+            };
             tokio::time::sleep(CRDS_SETTLE).await;
-            self.follow_kinds(&wanted).await;
+            if is_complete && changed.is_err() {
+                self.discover_all(&wanted).await;
+            } else {
+                self.follow_kinds(&wanted).await;
+            }
         }
     }
 
@@ -141,9 +144,20 @@ impl Watches {
     /// Discovers what is installed, until the API server says, and brings the
     /// watches in line with it.
     async fn follow_kinds(&mut self, wanted: &WantedCrds) {
+        let before = self.cluster.installed.load_full();
+        self.discover(wanted, &before).await;
+    }
+
+    /// The same, and believes nothing of what it knows of the kinds' versions.
+    async fn discover_all(&mut self, wanted: &WantedCrds) {
+        self.discover(wanted, &Installed::default()).await;
+    }
+
+    async fn discover(&mut self, wanted: &WantedCrds, before: &Installed) {
         let cluster = self.cluster.clone();
+        let wanted = wanted.all();
         let served = loop {
-            match Installed::discover(&cluster.client).await {
+            match Installed::discover(&cluster.client, &wanted, before).await {
                 Ok(served) => break served,
                 Err(error) => {
                     warn!(%error, "cannot discover the installed kinds; trying again");
@@ -151,7 +165,6 @@ impl Watches {
                 }
             }
         };
-        let wanted = wanted.all();
         let installed = served.with_crds(&wanted, &cluster.installed.load());
         if let Some(kinds) =
             discovery::learn(&cluster.client, &installed, &cluster.kinds.load()).await
@@ -160,7 +173,7 @@ impl Watches {
         }
         self.kinds.retain(|name, watched| {
             let now = installed.get(&watched.resource.group, &watched.resource.kind);
-            let stays = now.is_some_and(|now| *now == watched.resource) && wanted.contains(name);
+            let stays = now.is_some_and(|now| *now == watched.resource) && wanted.contains_key(name);
             if !stays {
                 watched.task.abort();
                 cluster.is_watched(&watched.resource, true);
@@ -182,7 +195,7 @@ impl Watches {
             .filter(|resource| groups.contains(&resource.group))
         {
             let name = discovery::crd_name(&resource);
-            if wanted.contains(&name) && !self.kinds.contains_key(&name) {
+            if wanted.contains_key(&name) && !self.kinds.contains_key(&name) {
                 let watched = self.watch_kind(resource);
                 self.kinds.insert(name, watched);
             }

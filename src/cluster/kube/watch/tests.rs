@@ -10,6 +10,7 @@ use tower::service_fn;
 
 use crate::cluster::Cluster as _;
 use crate::cluster::kube::CredentialSettings;
+use crate::cluster::kube::discovery::stored::storage_version_hash;
 use crate::object::ObjectKey;
 use crate::resolve::Freshness;
 
@@ -22,6 +23,27 @@ const CRD: &str = "resourcegroups.resources.azure.com";
 struct Answers {
     groups: Mutex<Value>,
     object: Mutex<Value>,
+    /// The version that resource groups are stored in.
+    stored: Mutex<&'static str>,
+    /// The lists of resources that were asked for.
+    lists: Mutex<Vec<String>>,
+}
+
+impl Answers {
+    /// The resources of a group and version, such as `/apis/resources.azure.com/v1api20200601`.
+    fn resources(&self, path: &str) -> Value {
+        let list = path.trim_start_matches("/apis/").to_owned();
+        let stored = *self.stored.lock().unwrap();
+        let (group, kind) = ("resources.azure.com", "ResourceGroup");
+        let resource = json!({
+            "name": "resourcegroups", "singularName": "", "namespaced": true, "kind": kind,
+            "verbs": ["get"],
+            "storageVersionHash": storage_version_hash(group, stored, kind),
+        });
+        let resources = json!({"groupVersion": list, "resources": [resource]});
+        self.lists.lock().unwrap().push(list);
+        resources
+    }
 }
 
 fn nothing() -> Value {
@@ -42,7 +64,8 @@ fn resource_groups() -> Value {
         "scope": "Namespaced",
         "verbs": ["get", "list", "watch"],
     });
-    let versions = json!([{"version": "v1api20200601", "resources": [resource]}]);
+    let version = |name: &str| json!({"version": name, "resources": [resource]});
+    let versions = json!([version("v1api20200601"), version("v1api20200601storage")]);
     let mut list = nothing();
     list["items"] = json!([{"metadata": {"name": "resources.azure.com"}, "versions": versions}]);
     list
@@ -58,11 +81,14 @@ fn watches(answers: &Arc<Answers>) -> Watches {
                 "/apis" => answers.groups.lock().unwrap().clone(),
                 path if path.ends_with("/rg") => answers.object.lock().unwrap().clone(),
                 path if path.contains("/customresourcedefinitions/") => missing(),
+                path if path.starts_with("/apis/silent.azure.com/") => return Err("silent"),
+                path if path.split('/').count() == 4 => answers.resources(path),
                 _ => std::future::pending().await,
             };
             let status = if body["code"] == 404 { 404 } else { 200 };
             let response = Response::builder().status(status);
-            response.body(Body::from(body.to_string().into_bytes()))
+            let body = Body::from(body.to_string().into_bytes());
+            Ok(response.body(body).unwrap())
         }
     });
     let settings = CredentialSettings {
@@ -112,6 +138,59 @@ async fn an_api_server_that_serves_a_kind_on_after_its_crd_is_gone_keeps_no_obje
     assert_eq!(watches.cluster.objects().len(), 0);
     let read = watches.cluster.object(&key(), Freshness::Store).await;
     assert_eq!(read.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_kind_is_read_in_the_version_that_it_is_stored_in_and_followed_to_another() {
+    let answers = Arc::new(Answers::default());
+    let mut watches = watches(&answers);
+    *answers.groups.lock().unwrap() = resource_groups();
+    *answers.stored.lock().unwrap() = "v1api20200601storage";
+    let read = |watches: &Watches| watches.kinds[CRD].resource.api_version.clone();
+    watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
+    assert_eq!(read(&watches), "resources.azure.com/v1api20200601storage");
+    let shown = watches
+        .cluster
+        .api_version("resources.azure.com", "ResourceGroup");
+    assert_eq!(shown.as_deref(), Some("resources.azure.com/v1api20200601"));
+
+    // Nothing is asked again before the CRD has changed, or it is time to.
+    *answers.stored.lock().unwrap() = "v1api20200601";
+    watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
+    assert_eq!(read(&watches), "resources.azure.com/v1api20200601storage");
+    assert_eq!(answers.lists.lock().unwrap().len(), 1);
+    watches.follow_kinds(&WantedCrds::at(CRD, 2)).await;
+    assert_eq!(read(&watches), "resources.azure.com/v1api20200601");
+    *answers.stored.lock().unwrap() = "v1api20200601storage";
+    watches.discover_all(&WantedCrds::at(CRD, 2)).await;
+    assert_eq!(read(&watches), "resources.azure.com/v1api20200601storage");
+}
+
+#[tokio::test]
+async fn a_stored_version_that_is_not_served_is_not_asked_for() {
+    let answers = Arc::new(Answers::default());
+    let mut watches = watches(&answers);
+    *answers.groups.lock().unwrap() = resource_groups();
+    *answers.stored.lock().unwrap() = "v1api20180501storage";
+    watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
+    let read = &watches.kinds[CRD].resource.api_version;
+    assert_eq!(read, "resources.azure.com/v1api20200601");
+}
+
+#[tokio::test]
+async fn a_group_that_does_not_answer_keeps_nobody_from_the_others() {
+    let answers = Arc::new(Answers::default());
+    let mut watches = watches(&answers);
+    let mut groups = resource_groups();
+    let mut silent = groups["items"][0].clone();
+    silent["metadata"]["name"] = "silent.azure.com".into();
+    groups["items"].as_array_mut().unwrap().push(silent);
+    *answers.groups.lock().unwrap() = groups;
+    *answers.stored.lock().unwrap() = "v1api20200601storage";
+    watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
+    let read = &watches.kinds[CRD].resource.api_version;
+    assert_eq!(read, "resources.azure.com/v1api20200601storage");
+    assert!(!watches.cluster.installed.load().is_complete());
 }
 
 /// The kinds of groups that no table has, the CRDs of which say nothing.
