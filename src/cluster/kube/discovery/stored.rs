@@ -27,7 +27,9 @@ pub(super) async fn read_as_stored(
             Ok(hashes) => hashes,
             Err(error) => {
                 warn!(%error, "cannot tell in which versions kinds are stored; trying again");
-                untold.iter_mut().for_each(|kind| kind.generation = None);
+                for kind in &mut untold {
+                    kind.generation = None;
+                }
                 return false;
             }
         };
