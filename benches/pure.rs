@@ -12,7 +12,8 @@ use std::sync::Arc;
 use aso_guard::admission::review::parse;
 use aso_guard::arm::{Identity, Kinds, OwnerLink, resolve};
 use aso_guard::claim::{
-    Acquire, CopyRef, Held, Observation, Proof, Record, RequestUid, Sighting, acquire, observe,
+    Acquire, CopyRef, Observation, ObservedHold, ObservedObject, Proof, Record, RequestUid,
+    acquire, observe,
 };
 use aso_guard::object::{ObjectFacts, ObjectKey, OwnerRef};
 use aso_guard::policy::Policy;
@@ -75,12 +76,12 @@ fn acquire_of(member: &str, request: &str) -> Acquire {
 
 /// What the observer sees of a copy that is stored with this policy.
 fn seen(copy: &CopyRef, policy: Policy) -> Observation<'_> {
-    let object = Sighting {
+    let object = ObservedObject {
         uid: "0c8f5c1e-2a52-4a69-a2c5-1d3f0b6f2d01".into(),
         resource_version: "4711".into(),
         terminating: false,
         busy: false,
-        held: Some(Held {
+        held: Some(ObservedHold {
             policy,
             assumed: false,
         }),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aso_guard::admission::Verdict;
-use aso_guard::admission::review::{Answer, parse};
+use aso_guard::admission::review::{ReviewAnswer, parse};
 use aso_guard::server::development_certificates::{CertificateNames, DevelopmentCa};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -39,7 +39,7 @@ async fn say_yes(body: Bytes) -> Response {
     let (Ok(_), Ok(_)) = (request.object(), request.old_object()) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let answer = serde_json::to_vec(&Answer::new(&request.uid, &Verdict::allow())).unwrap();
+    let answer = serde_json::to_vec(&ReviewAnswer::new(&request.uid, &Verdict::allow())).unwrap();
     ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
 }
 

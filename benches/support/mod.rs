@@ -10,7 +10,9 @@ pub mod reviews;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, router};
+use aso_guard::admission::{
+    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
+};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey};
@@ -56,13 +58,13 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         registry,
         cluster,
         follow_up: Arc::new(observer),
-        settings: Settings {
+        settings: GuardSettings {
             mode: Mode::Enforce,
             on_unresolved: OnUnresolved::Warn,
             claim_deadline: CLAIM_DEADLINE,
         },
         notices: Arc::new(NoNotices),
-        metrics: Metrics::default(),
+        metrics: AdmissionMetrics::default(),
         privileges: Privileges::default(),
     }))
 }

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use aso_guard::claim::{
-    Copy, CopyRef, Deed, Entry, InFlight, Proof, Record, RequestUid, Stored, Why,
+    CopyRef, HistoryAction, HistoryEntry, InFlight, Justification, MemberCopy, Proof, Record,
+    RequestUid, StoredCopy,
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::{MemberRecord, Registry, Sample};
 use aso_guard::transfer::{
-    Deed as TransferDeed, Entry as TransferEntry, Phase, Selection, Stage, Status, Tally, Transfer,
+    Selection, StageCounts, Transfer, TransferAction as TransferDeed, TransferCounts,
+    TransferHistoryEntry as TransferEntry, TransferPhase, TransferStage,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -336,9 +338,9 @@ fn transfers(now: Timestamp) -> Vec<Transfer> {
         "north/search",
         "rg-search",
     );
-    open.phase = Phase::Open;
+    open.phase = TransferPhase::Open;
     open.covered = 18;
-    open.why = Why::new("search moves next to its data, CHG-2350");
+    open.why = Justification::new("search moves next to its data, CHG-2350");
     open.history = vec![entry(6, TransferDeed::Start)];
     let mut over = transfer(
         "ingress-to-north",
@@ -346,11 +348,11 @@ fn transfers(now: Timestamp) -> Vec<Transfer> {
         "north/platform",
         "rg-ingress",
     );
-    over.phase = Phase::Finished;
+    over.phase = TransferPhase::Finished;
     over.covered = 18;
-    let mut tally = Tally::default();
-    tally.add(Stage::Done, 18);
-    over.status = Some(Status {
+    let mut tally = StageCounts::default();
+    tally.add(TransferStage::Done, 18);
+    over.status = Some(TransferCounts {
         at: now - SignedDuration::from_hours(70),
         tally,
     });
@@ -450,24 +452,24 @@ fn troubles(now: Timestamp) -> Vec<(String, Change)> {
                 if let Some(stored) = &mut held.stored {
                     stored.busy = true;
                 }
-                let entry = |minutes, deed, why, against: &str| Entry {
+                let entry = |minutes, deed, why, against: &str| HistoryEntry {
                     at: ago(minutes),
                     by: "anna@contoso.example".into(),
                     copy: copy.clone(),
                     deed,
-                    why: Why::new(why).unwrap(),
+                    why: Justification::new(why).unwrap(),
                     against: against.into(),
                 };
                 record.history = vec![
                     entry(
                         60 * 26,
-                        Deed::Release,
+                        HistoryAction::Release,
                         "cluster old-west was deleted, CHG-2291",
                         "",
                     ),
                     entry(
                         60 * 25,
-                        Deed::Create,
+                        HistoryAction::Create,
                         "restoring billing after the outage, INC-1042",
                         "LiveElsewhere",
                     ),
@@ -486,7 +488,7 @@ fn request(call: &str, proof: Proof, deadline: Timestamp) -> InFlight {
     }
 }
 
-fn record(id: &str, copies: Vec<(CopyRef, Copy)>) -> Record {
+fn record(id: &str, copies: Vec<(CopyRef, MemberCopy)>) -> Record {
     let mut record = Record::new(id.parse().unwrap());
     record.copies.extend(copies);
     record
@@ -502,13 +504,13 @@ pub fn copy(
     policy: Policy,
     since: Timestamp,
     by: &str,
-) -> (CopyRef, Copy) {
+) -> (CopyRef, MemberCopy) {
     let copy = CopyRef {
         member: member.parse().unwrap(),
         object: object.clone(),
     };
-    let held = Copy {
-        stored: Some(Stored {
+    let held = MemberCopy {
+        stored: Some(StoredCopy {
             uid: format!("uid-of-{object}").into(),
             policy,
             terminating: false,

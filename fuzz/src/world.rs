@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aso_guard::admission::review::{self, parse};
-use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings};
+use aso_guard::admission::{
+    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges,
+};
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::member::{MemberReport, Membership};
 use aso_guard::cluster::memory::MemoryCluster;
@@ -68,13 +70,13 @@ impl Member {
                 registry: registry.clone(),
                 cluster: cluster.clone(),
                 follow_up: observer.clone(),
-                settings: Settings {
+                settings: GuardSettings {
                     mode,
                     on_unresolved: OnUnresolved::Warn,
                     claim_deadline: DEADLINE,
                 },
                 notices: Arc::new(NoNotices),
-                metrics: Metrics::default(),
+                metrics: AdmissionMetrics::default(),
                 privileges: Privileges::default(),
             })
         };
@@ -111,7 +113,7 @@ pub async fn ask(guard: &Guard, review: &Value) -> Answer {
     let body = review.to_string();
     let request = parse(body.as_bytes()).unwrap();
     let verdict = guard.judge(&request, Duration::from_secs(5)).await;
-    let answer = serde_json::to_vec(&review::Answer::new(&request.uid, &verdict)).unwrap();
+    let answer = serde_json::to_vec(&review::ReviewAnswer::new(&request.uid, &verdict)).unwrap();
     Answer::read(&answer, &request.uid)
 }
 

@@ -8,58 +8,70 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use crate::arm::Unresolved;
-use crate::claim::{Heard, Heartbeats, MemberName, NAMED, Reason, Refusal, Speaker, Words};
+use crate::claim::{
+    Heartbeats, LastHeard, MemberName, NAMED, Reason, Refusal, RefusalMessage, RefusedRequest,
+};
 use crate::object::POLICY_ANNOTATION;
 use crate::object::text::quoted;
 use crate::policy::EffectivePolicy;
 use crate::registry::RegistryError;
 
-use super::guard::{Case, Guard, Stop};
+use super::context::{RequestContext, refuse_spent, refuse_unproven};
+use super::guard::{AdmissionError, Case, Guard};
 use super::inherited::under_change;
-use super::standing::{Standing, refuse_spent, refuse_unproven};
-use super::verdict::{Objection, OnUnresolved, Verdict};
+use super::verdict::{OnUnresolved, Verdict, Violation};
 
 /// How long a refusal waits to learn when its holder was last heard from.
 const TO_LEARN: Duration = Duration::from_millis(200);
 
 impl Guard {
-    pub(super) async fn conclude(&self, case: &Case<'_>, outcome: Result<(), Stop>) -> Verdict {
+    pub(super) async fn conclude(
+        &self,
+        case: &Case<'_>,
+        outcome: Result<(), AdmissionError>,
+    ) -> Verdict {
         match outcome {
             Ok(()) => Verdict::allow(),
             Err(stop) => self.stopped(case, stop).await,
         }
     }
 
-    pub(super) async fn stopped(&self, case: &Case<'_>, stop: Stop) -> Verdict {
-        if case.standing.is_unjudged() {
+    pub(super) async fn stopped(&self, case: &Case<'_>, stop: AdmissionError) -> Verdict {
+        if case.context.is_unjudged() {
             return Verdict::allow();
         }
         match stop {
-            Stop::Refused(refusal) => case.standing.on(&self.objection(case, &refusal).await),
-            Stop::Spent(refusal, spent) => {
-                refuse_spent(&self.objection(case, &refusal).await, &spent)
+            AdmissionError::Refused(refusal) => {
+                case.context.on(&self.violation(case, &refusal).await)
             }
-            Stop::Registry(RegistryError::Corrupt(one)) => {
+            AdmissionError::Spent(refusal, spent) => {
+                refuse_spent(&self.violation(case, &refusal).await, &spent)
+            }
+            AdmissionError::Registry(RegistryError::Corrupt(one)) => {
                 let next = format!(
                     "Other resources are not affected. Where the registry is, look at it, and mend \
                      it: kubectl edit {}s.asoguard.io {}",
                     one.kind,
                     quoted(&one.name)
                 );
-                case.standing.cannot_know(&one.to_string(), &next)
+                case.context.cannot_know(&one.to_string(), &next)
             }
-            Stop::Unproven(refusal) => refuse_unproven(&self.objection(case, &refusal).await),
-            Stop::Registry(error) => {
+            AdmissionError::Unproven(refusal) => {
+                refuse_unproven(&self.violation(case, &refusal).await)
+            }
+            AdmissionError::Registry(error) => {
                 let next = "Try again once the registry answers; nothing was changed in Azure.";
-                case.standing.cannot_know(&error.to_string(), next)
+                case.context.cannot_know(&error.to_string(), next)
             }
-            Stop::Cluster(error) => case.standing.cannot_know(&error.to_string(), "Try again."),
-            Stop::Unknown(why, next) => case.standing.cannot_know(&why, &next),
+            AdmissionError::Cluster(error) => {
+                case.context.cannot_know(&error.to_string(), "Try again.")
+            }
+            AdmissionError::Unknown(why, next) => case.context.cannot_know(&why, &next),
         }
     }
 
-    async fn objection(&self, case: &Case<'_>, refusal: &Refusal) -> Objection {
-        let mut words = refusal.words(&Speaker {
+    async fn violation(&self, case: &Case<'_>, refusal: &Refusal) -> Violation {
+        let mut words = refusal.words(&RefusedRequest {
             copy: &case.copy,
             action: case.action,
             heard: &self.heard(refusal).await,
@@ -67,7 +79,7 @@ impl Guard {
         if let Some(change) = &case.change {
             words.next.insert(0, under_change(change));
         }
-        Objection {
+        Violation {
             reason: refusal.reason(),
             code: 403,
             words,
@@ -94,24 +106,24 @@ impl Guard {
         heard
     }
 
-    async fn last_heard(&self, member: &MemberName) -> Option<(MemberName, Option<Heard>)> {
+    async fn last_heard(&self, member: &MemberName) -> Option<(MemberName, Option<LastHeard>)> {
         let answer = timeout(TO_LEARN, self.registry.member(member)).await;
         let known = answer.ok()?.ok()?;
-        let heard = known.map(|known| Heard::since(known.record.heard, Timestamp::now()));
+        let heard = known.map(|known| LastHeard::since(known.record.heard, Timestamp::now()));
         Some((member.clone(), heard))
     }
 
-    pub(super) fn unresolved(&self, standing: &Standing, why: &Unresolved) -> Verdict {
-        let words = Words {
+    pub(super) fn unresolved(&self, context: &RequestContext, why: &Unresolved) -> Verdict {
+        let words = RefusalMessage {
             summary: format!("cannot tell which Azure resource this is: {why}"),
-            ..Words::default()
+            ..RefusalMessage::default()
         };
         match self.settings.on_unresolved {
             OnUnresolved::Warn => {
                 let warning = format!("aso-guard {}", words.summary);
                 Verdict::warn(Reason::Unresolved, vec![warning])
             }
-            OnUnresolved::Deny => standing.on_unknown(&Objection {
+            OnUnresolved::Deny => context.on_unknown(&Violation {
                 reason: Reason::Unresolved,
                 code: 403,
                 words,
@@ -120,15 +132,15 @@ impl Guard {
     }
 }
 
-impl Standing {
+impl RequestContext {
     /// For what the guard could not ask anybody.
     pub(super) fn cannot_know(&self, why: &str, next: &str) -> Verdict {
-        let words = Words {
+        let words = RefusalMessage {
             summary: format!("cannot tell whether this is safe: {why}"),
             next: vec![next.to_owned()],
-            ..Words::default()
+            ..RefusalMessage::default()
         };
-        self.on_unknown(&Objection {
+        self.on_unknown(&Violation {
             reason: Reason::RegistryUnavailable,
             code: 503,
             words,
@@ -154,12 +166,12 @@ impl Standing {
     }
 
     pub(super) fn unreadable(&self, why: &str) -> Verdict {
-        let words = Words {
+        let words = RefusalMessage {
             summary: format!("the object in this request cannot be read: {why}"),
             next: vec!["Correct that field and try again.".to_owned()],
-            ..Words::default()
+            ..RefusalMessage::default()
         };
-        self.on_unknown(&Objection {
+        self.on_unknown(&Violation {
             reason: Reason::Unreadable,
             code: 400,
             words,

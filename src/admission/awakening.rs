@@ -14,8 +14,8 @@ use crate::registry::{ClaimScope, CopyFilter, policy_changes};
 use crate::resolve::{SETTINGS_SECRET, SecretLookup};
 
 use super::family::{AT_ONCE, Affected};
-use super::guard::{Case, Guard, Stop};
-use super::protocol::Touched;
+use super::guard::{AdmissionError, Case, Guard};
+use super::protocol::WrittenClaims;
 
 /// How many objects one change of a namespace's policy may wake: each costs some calls on
 /// the registry, and all have to end before the API server gives up.
@@ -29,8 +29,8 @@ impl Guard {
         case: &Case<'_>,
         change: &PolicyChange,
         before: Option<&str>,
-        all_touched: &mut Touched,
-    ) -> Result<(), Stop> {
+        all_touched: &mut WrittenClaims,
+    ) -> Result<(), AdmissionError> {
         let defaults = self.default_policies().await?;
         let (member, change) = (self.member.clone(), change.clone());
         let awakening = Awakening::new(member, change, before, defaults, case.dry_run);
@@ -42,7 +42,7 @@ impl Guard {
             awakening.answer(answer);
         }
         let woken = awakening.into_woken();
-        if woken.len() > MAX_WOKEN && !case.standing.lets_through() {
+        if woken.len() > MAX_WOKEN && !case.context.lets_through() {
             return Err(too_many(woken.len(), &case.copy.object.name));
         }
         let found: Vec<_> = stream::iter(woken)
@@ -57,7 +57,7 @@ impl Guard {
                 Err(stop) => failed = failed.and(Err(stop)),
             }
         }
-        if failed.is_err() && !case.standing.lets_through() {
+        if failed.is_err() && !case.context.lets_through() {
             return failed;
         }
         // No object itself changes, so nothing of it shows the end.
@@ -67,7 +67,10 @@ impl Guard {
             .and(failed)
     }
 
-    async fn look_for_woken(&self, call: AwakeningCall<'_>) -> Result<AwakeningAnswer, Stop> {
+    async fn look_for_woken(
+        &self,
+        call: AwakeningCall<'_>,
+    ) -> Result<AwakeningAnswer, AdmissionError> {
         Ok(match call {
             AwakeningCall::Register(change) => {
                 if !policy_changes::add(&*self.registry, &self.member, change).await? {
@@ -98,7 +101,7 @@ impl Guard {
     }
 
     /// The default policy of every ASO in the cluster.
-    async fn default_policies(&self) -> Result<Vec<Option<Arc<str>>>, Stop> {
+    async fn default_policies(&self) -> Result<Vec<Option<Arc<str>>>, AdmissionError> {
         let mut all = Vec::new();
         for operator in &*self.cluster.operators() {
             let settings = self
@@ -118,7 +121,7 @@ impl Guard {
 
     /// What a woken copy stands for; `None` where that cannot be said: the observer finds
     /// it later.
-    async fn affected(&self, woken: Woken) -> Result<Option<Affected>, Stop> {
+    async fn affected(&self, woken: Woken) -> Result<Option<Affected>, AdmissionError> {
         let then = match (woken.claimed, &woken.object) {
             (Some((identity, assumed)), _) => Resolution::known(identity, assumed),
             (None, Some(object)) => match self.identity(object).await? {
@@ -137,7 +140,7 @@ impl Guard {
 }
 
 /// Nothing was written yet: a part of them would be held for nothing.
-fn too_many(woken: usize, namespace: &str) -> Stop {
+fn too_many(woken: usize, namespace: &str) -> AdmissionError {
     let why = format!(
         "this would wake {woken} objects, more than the {MAX_WOKEN} that can be acquired for at once"
     );
@@ -147,11 +150,11 @@ fn too_many(woken: usize, namespace: &str) -> Stop {
          that off again in parts.",
         quoted(namespace)
     );
-    Stop::Unknown(why, next)
+    AdmissionError::Unknown(why, next)
 }
 
 /// A registry that does not keep the change cannot show it to whoever creates a copy.
-fn not_kept(change: &PolicyChange) -> Stop {
+fn not_kept(change: &PolicyChange) -> AdmissionError {
     let why = format!(
         "this cluster's record in the registry does not keep that the policy of namespace {} \
          changes",
@@ -159,5 +162,5 @@ fn not_kept(change: &PolicyChange) -> Stop {
     );
     let next = "Bring the registry's CRDs up to date (aso-guard crds), and see whether this \
                 cluster is listed: aso-guard members list";
-    Stop::Unknown(why, next.to_owned())
+    AdmissionError::Unknown(why, next.to_owned())
 }

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::arm::{Identity, Resolution};
-use crate::claim::{CopyRef, Together};
+use crate::claim::{CopyRef, DeleteSet};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{ClaimScope, RegistryError};
 
 use super::family::AT_ONCE;
-use super::guard::{Case, Guard, Stop};
-use super::policies::Policies;
+use super::guard::{AdmissionError, Case, Guard};
+use super::policies::NamespacePolicies;
 
 /// How many lists are read together.
 const LISTS_AT_ONCE: usize = 4;
@@ -25,9 +25,9 @@ impl Guard {
         &self,
         case: &Case<'_>,
         objects: Vec<Arc<ObjectFacts>>,
-        mut policies: Policies<'_>,
-    ) -> Result<Vec<Arc<ObjectFacts>>, Stop> {
-        let progress = &case.standing.progress;
+        mut policies: NamespacePolicies<'_>,
+    ) -> Result<Vec<Arc<ObjectFacts>>, AdmissionError> {
+        let progress = &case.context.progress;
         progress.begin(objects.len());
         let mut live = Vec::new();
         let mut doomed: Vec<(CopyRef, Identity)> = Vec::new();
@@ -41,16 +41,18 @@ impl Guard {
             doomed.extend(identities.map(|one| (self.copy_of(&object), one.clone())));
             live.push(object);
         }
-        self.look_up(case, Together::new(doomed)).await?.outcome()?;
+        self.look_up(case, DeleteSet::new(doomed))
+            .await?
+            .outcome()?;
         Ok(live)
     }
 
     async fn look_up(
         &self,
         case: &Case<'_>,
-        together: Together,
-    ) -> Result<Together, RegistryError> {
-        let (lookups, progress) = (together.lookups(), &case.standing.progress);
+        together: DeleteSet,
+    ) -> Result<DeleteSet, RegistryError> {
+        let (lookups, progress) = (together.lookups(), &case.context.progress);
         progress.begin(lookups.claims.len() + lookups.below.len());
         let together = Mutex::new(together);
         let reads = stream::iter(lookups.claims).map(|identity| {
@@ -80,7 +82,7 @@ impl Guard {
     /// Takes a list page by page: it may be long, and little of it matters.
     async fn list_into(
         &self,
-        together: &Mutex<Together>,
+        together: &Mutex<DeleteSet>,
         scope: ClaimScope,
     ) -> Result<(), RegistryError> {
         let mut at = None;
@@ -106,6 +108,6 @@ impl Guard {
 }
 
 /// No call panics while it holds the lock, so a poisoned one is as good.
-fn lock(together: &Mutex<Together>) -> std::sync::MutexGuard<'_, Together> {
+fn lock(together: &Mutex<DeleteSet>) -> std::sync::MutexGuard<'_, DeleteSet> {
     together.lock().unwrap_or_else(PoisonError::into_inner)
 }

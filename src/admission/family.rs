@@ -10,16 +10,16 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use crate::arm::Resolution;
-use crate::claim::{Acquire, Aim, CopyRef, Delete, Proof, Refusal, Renamed};
+use crate::claim::{Acquire, CopyRef, Delete, Intent, Proof, Refusal, Renamed};
 use crate::cluster::ClusterError;
 use crate::cluster::family::descendants;
 use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::{Policy, PolicySource, effective};
 
-use super::guard::{Case, Guard, Stop};
-use super::policies::Policies;
-use super::protocol::{Touched, delete_for};
+use super::guard::{AdmissionError, Case, Guard};
+use super::policies::NamespacePolicies;
+use super::protocol::{WrittenClaims, delete_for};
 
 /// A copy that a request about something else makes live, or gives another identity.
 pub(super) struct Affected {
@@ -45,8 +45,8 @@ impl Guard {
         case: &Case<'_>,
         before: Option<&ObjectFacts>,
         patience: Option<Duration>,
-        touched: &mut Touched,
-    ) -> Result<(), Stop> {
+        written: &mut WrittenClaims,
+    ) -> Result<(), AdmissionError> {
         if before.is_some_and(|old| names_children_alike(old, case.object)) {
             return Ok(());
         }
@@ -54,7 +54,7 @@ impl Guard {
             ClusterOverlay::of(&*self.cluster, Freshness::Known).with(&case.copy.object, object)
         };
         let views = (&with(before), &with(Some(case.object)));
-        let mut said = Touched::new();
+        let mut said = WrittenClaims::new();
         let finding = self.announce(case, before, views, &mut said);
         let found = match patience {
             None => Ok(finding.await),
@@ -75,11 +75,11 @@ impl Guard {
         let outcome = match renamed {
             Ok(renamed) => {
                 let all = (renamed, &Proof::Owner);
-                self.acquire_for_all(case, views.1, all, touched).await
+                self.acquire_for_all(case, views.1, all, written).await
             }
             Err(stop) => Err(stop),
         };
-        if outcome.is_err() && !case.standing.lets_through() {
+        if outcome.is_err() && !case.context.lets_through() {
             self.take_back(case, said).await;
         }
         outcome
@@ -92,9 +92,9 @@ impl Guard {
         case: &Case<'_>,
         view: &ClusterOverlay<'_>,
         (affected, proof): (Vec<Affected>, &Proof),
-        touched: &mut Touched,
-    ) -> Result<(), Stop> {
-        case.standing.progress.begin(affected.len());
+        written: &mut WrittenClaims,
+    ) -> Result<(), AdmissionError> {
+        case.context.progress.begin(affected.len());
         let stopped = AtomicBool::new(false);
         let mut outcomes = stream::iter(affected)
             .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
@@ -102,10 +102,10 @@ impl Guard {
             .buffered(AT_ONCE);
         let mut first = Ok(());
         while let Some((more, outcome)) = outcomes.next().await {
-            case.standing.progress.step();
-            touched.extend(more);
+            case.context.progress.step();
+            written.extend(more);
             // What is let through is stored with all of them: one error is in no other's way.
-            if outcome.is_err() && !case.standing.lets_through() {
+            if outcome.is_err() && !case.context.lets_through() {
                 stopped.store(true, Ordering::Relaxed);
             }
             first = first.and(outcome);
@@ -121,8 +121,8 @@ impl Guard {
         before: Option<&ObjectFacts>,
         (now, after): (&ClusterOverlay<'_>, &ClusterOverlay<'_>),
         claimed: Vec<Renamed>,
-    ) -> Result<Vec<Affected>, Stop> {
-        let mut policies = Policies::of(&*self.cluster);
+    ) -> Result<Vec<Affected>, AdmissionError> {
+        let mut policies = NamespacePolicies::of(&*self.cluster);
         if case.trust == Freshness::Store {
             let namespace = &case.copy.object.namespace;
             let stored = self.cluster.namespace(namespace, case.trust).await?;
@@ -178,9 +178,9 @@ impl Guard {
         view: &ClusterOverlay<'_>,
         affected: Affected,
         proof: &Proof,
-    ) -> (Touched, Result<(), Stop>) {
+    ) -> (WrittenClaims, Result<(), AdmissionError>) {
         let Affected { copy, then, .. } = affected;
-        let mut touched = Touched::new();
+        let mut written = WrittenClaims::new();
         let ask = Acquire {
             copy: copy.clone(),
             request: case.request.clone(),
@@ -198,39 +198,42 @@ impl Guard {
                     proof: proof.clone(),
                     ..delete_for(case, object, true)
                 };
-                Aim::Wake(ask, delete)
+                Intent::Wake(ask, delete)
             }
-            None => Aim::Activate(ask),
+            None => Intent::Activate(ask),
         };
-        let way = self.acquire(case, (view, object), aim, &then, &mut touched);
+        let way = self.acquire(case, (view, object), aim, &then, &mut written);
         let outcome = way.await.map_err(|stop| match stop {
-            Stop::Refused(refusal) => Stop::Refused(Refusal::WakesChild {
+            AdmissionError::Refused(refusal) => AdmissionError::Refused(Refusal::WakesChild {
                 child: copy,
                 refusal: Box::new(refusal),
             }),
             stop => stop,
         });
-        (touched, outcome)
+        (written, outcome)
     }
 
     /// Whether Kubernetes' garbage collector may delete what is below this object:
     /// not where the delete of one of them would be refused.
-    pub(super) async fn look_at_garbage(&self, case: &Case<'_>) -> Result<(), Stop> {
+    pub(super) async fn look_at_garbage(&self, case: &Case<'_>) -> Result<(), AdmissionError> {
         if case.orphans {
             return Ok(());
         }
         let below = descendants(&*self.cluster, &case.copy.object);
-        let policies = Policies::of(&*self.cluster);
+        let policies = NamespacePolicies::of(&*self.cluster);
         self.look_at_deletes(case, below, policies).await.map(drop)
     }
 
     /// Whether a delete that leaves the object's own resource alone leaves Azure alone:
     /// not where live children go along. The registry is not needed for a yes.
-    pub(super) async fn look_at_live_children(&self, case: &Case<'_>) -> Result<(), Stop> {
+    pub(super) async fn look_at_live_children(
+        &self,
+        case: &Case<'_>,
+    ) -> Result<(), AdmissionError> {
         if case.orphans {
             return Ok(());
         }
-        let mut policies = Policies::of(&*self.cluster);
+        let mut policies = NamespacePolicies::of(&*self.cluster);
         let live = self.live_below(&case.copy.object, &mut policies).await?;
         if live.is_empty() || self.is_terminating(&case.copy.object.namespace).await? {
             return Ok(());
@@ -239,11 +242,11 @@ impl Guard {
         let refusal = Refusal::TakesLiveChildren {
             children: copies.collect(),
         };
-        let mut known = Touched::new();
-        if case.standing.plea().is_some() {
+        let mut known = WrittenClaims::new();
+        if case.context.overriding().is_some() {
             known = self.known_claims(case.object).await?;
-            if known.is_empty() && case.standing.is_to_be_proven() {
-                return Err(Stop::Unproven(refusal));
+            if known.is_empty() && case.context.is_to_be_proven() {
+                return Err(AdmissionError::Unproven(refusal));
             }
             for child in &live {
                 known.extend(self.known_claims(child).await?);
@@ -256,7 +259,7 @@ impl Guard {
     pub(super) async fn live_below(
         &self,
         root: &ObjectKey,
-        policies: &mut Policies<'_>,
+        policies: &mut NamespacePolicies<'_>,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let mut live = Vec::new();
         for child in descendants(&*self.cluster, root) {
@@ -268,7 +271,7 @@ impl Guard {
     }
 
     /// Whether a namespace goes, with all that is in it, whoever goes first.
-    async fn is_terminating(&self, namespace: &str) -> Result<bool, Stop> {
+    async fn is_terminating(&self, namespace: &str) -> Result<bool, AdmissionError> {
         Ok(self
             .cluster
             .namespace(namespace, Freshness::Known)
@@ -277,7 +280,7 @@ impl Guard {
     }
 
     /// The claims that have an object as a copy, if its resource can be worked out.
-    async fn known_claims(&self, object: &ObjectFacts) -> Result<Touched, Stop> {
+    async fn known_claims(&self, object: &ObjectFacts) -> Result<WrittenClaims, AdmissionError> {
         let known = self.identity(object).await?;
         let identities = known.iter().flat_map(Resolution::identities);
         let copy = self.copy_of(object);

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::claim::{
-    Action, CopyRef, Deed, Entry, MemberName, PolicyChange, Reason, Refusal, RequestUid,
+    Action, CopyRef, HistoryAction, HistoryEntry, MemberName, PolicyChange, Reason, Refusal,
+    RequestUid,
 };
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
@@ -14,12 +15,12 @@ use crate::registry::{Registry, RegistryError};
 use crate::resolve::Freshness;
 use crate::telemetry::Notices;
 
-use super::metrics::Metrics;
+use super::context::RequestContext;
+use super::metrics::AdmissionMetrics;
 use super::plain;
 use super::privileges::Privileges;
-use super::review::Request;
-use super::standing::Standing;
-use super::verdict::{Mode, OnUnresolved, Pass, Verdict};
+use super::review::AdmissionRequest;
+use super::verdict::{Mode, OnUnresolved, Verdict, VerdictPath};
 
 /// The API group of CRDs.
 const CRD_GROUP: &str = "apiextensions.k8s.io";
@@ -39,18 +40,18 @@ pub struct Guard {
     /// Told what was admitted, so that it sees how that ends.
     pub follow_up: Arc<dyn FollowUp>,
     /// What the operator decided.
-    pub settings: Settings,
+    pub settings: GuardSettings,
     /// Told of what is refused or warned of.
     pub notices: Arc<dyn Notices>,
     /// Counts verdicts.
-    pub metrics: Metrics,
+    pub metrics: AdmissionMetrics,
     /// Who may do what others may not, and what is left alone.
     pub privileges: Privileges,
 }
 
 /// What the operator of a guard decides.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct GuardSettings {
     /// Whether refusals block, where a namespace does not say.
     pub mode: Mode,
     /// What to do with objects whose resource cannot be worked out.
@@ -72,7 +73,7 @@ pub(super) struct Case<'a> {
     /// Whether a delete leaves what has the object as owner where it is.
     pub(super) orphans: bool,
     pub(super) object: &'a ObjectFacts,
-    pub(super) standing: &'a Standing,
+    pub(super) context: &'a RequestContext,
     /// How fresh what is inherited has to be.
     pub(super) trust: Freshness,
     /// Whether the copy was registered already.
@@ -84,31 +85,31 @@ pub(super) struct Case<'a> {
 impl Case<'_> {
     /// What is to be remembered of this copy, where a person overrides a refusal.
     /// `against`: the refusal, if there was one.
-    pub(super) fn entry(&self, copy: &CopyRef, against: Option<Reason>) -> Option<Entry> {
-        let plea = self.standing.plea()?;
-        let deed = plea.deed.unwrap_or(match self.action {
-            Action::Create => Deed::Create,
+    pub(super) fn entry(&self, copy: &CopyRef, against: Option<Reason>) -> Option<HistoryEntry> {
+        let overriding = self.context.overriding()?;
+        let deed = overriding.deed.unwrap_or(match self.action {
+            Action::Create => HistoryAction::Create,
             Action::Activate | Action::MoveAway | Action::Rename | Action::NamespacePolicy => {
-                Deed::Update
+                HistoryAction::Update
             }
-            Action::Delete => Deed::Delete,
+            Action::Delete => HistoryAction::Delete,
         });
-        Some(Entry {
+        Some(HistoryEntry {
             at: self.at,
-            by: plea.by.clone(),
+            by: overriding.by.clone(),
             copy: copy.clone(),
             deed,
-            why: plea.why.clone(),
+            why: overriding.why.clone(),
             against: against.map_or("", Reason::as_str).into(),
         })
     }
 }
 
 /// What keeps a request from being let through.
-pub(super) enum Stop {
+pub(super) enum AdmissionError {
     Refused(Refusal),
     /// It was to be overridden, for a reason that this entry used up.
-    Spent(Refusal, Box<Entry>),
+    Spent(Refusal, Box<HistoryEntry>),
     /// It was to be overridden, for a reason of which no claim can tell whether it was
     /// used up.
     Unproven(Refusal),
@@ -118,19 +119,19 @@ pub(super) enum Stop {
     Unknown(String, String),
 }
 
-impl From<Refusal> for Stop {
+impl From<Refusal> for AdmissionError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<RegistryError> for Stop {
+impl From<RegistryError> for AdmissionError {
     fn from(error: RegistryError) -> Self {
         Self::Registry(error)
     }
 }
 
-impl From<ClusterError> for Stop {
+impl From<ClusterError> for AdmissionError {
     fn from(error: ClusterError) -> Self {
         Self::Cluster(error)
     }
@@ -141,35 +142,40 @@ impl Guard {
     ///
     /// A registry or an API server that does not answer in time is a verdict of
     /// its own: enforce refuses with 503, audit warns.
-    pub async fn judge(&self, request: &Request<'_>, timeout: Duration) -> Verdict {
+    pub async fn judge(&self, request: &AdmissionRequest<'_>, timeout: Duration) -> Verdict {
         let begun = Instant::now();
         let over = tokio::time::Instant::now() + timeout;
-        let standing = self.standing(request, timeout / PARTS).await;
-        let judged = self.verdict(request, &standing, timeout);
+        let context = self.context(request, timeout / PARTS).await;
+        let judged = self.verdict(request, &context, timeout);
         let judged = tokio::time::timeout_at(over, judged).await;
-        let verdict = judged.unwrap_or_else(|_| standing.too_late(timeout));
-        let verdict = standing.finish(request, verdict);
-        self.remember_later(request, &standing, &verdict);
+        let verdict = judged.unwrap_or_else(|_| context.too_late(timeout));
+        let verdict = context.finish(request, verdict);
+        self.remember_later(request, &context, &verdict);
         self.tell(request, &verdict, begun.elapsed());
         verdict
     }
 
     /// What was overridden while nobody could look at the claims is in none of them yet.
-    fn remember_later(&self, request: &Request<'_>, standing: &Standing, verdict: &Verdict) {
+    fn remember_later(
+        &self,
+        request: &AdmissionRequest<'_>,
+        context: &RequestContext,
+        verdict: &Verdict,
+    ) {
         let action = match &*request.operation {
             "CREATE" => Action::Create,
             "UPDATE" => Action::Activate,
             _ => return,
         };
         let unknown = verdict.reason == Some(Reason::RegistryUnavailable);
-        let unknown = unknown && matches!(verdict.pass, Pass::Overridden(_));
+        let unknown = unknown && matches!(verdict.pass, VerdictPath::Overridden(_));
         if !unknown || request.is_about_namespace() || request.dry_run == Some(true) {
             return;
         }
         let Ok(Some(object)) = request.object() else {
             return;
         };
-        let case = self.case(request, standing, &object, action);
+        let case = self.case(request, context, &object, action);
         if let Some(entry) = case.entry(&case.copy, verdict.reason) {
             self.follow_up.remember(entry);
         }
@@ -177,8 +183,8 @@ impl Guard {
 
     async fn verdict(
         &self,
-        request: &Request<'_>,
-        standing: &Standing,
+        request: &AdmissionRequest<'_>,
+        context: &RequestContext,
         timeout: Duration,
     ) -> Verdict {
         if request.operation == "CONNECT" {
@@ -186,40 +192,39 @@ impl Guard {
             return Verdict::allow();
         }
         match (&*request.kind.group, &*request.kind.kind) {
-            ("", "Namespace") => return self.judge_namespace(request, standing).await,
+            ("", "Namespace") => return self.judge_namespace(request, context).await,
             (CRD_GROUP, "CustomResourceDefinition") => {
-                return self.judge_definition(request, standing).await;
+                return self.judge_definition(request, context).await;
             }
             _ => {}
         }
         let (object, old) = match (request.object(), request.old_object()) {
             (Ok(object), Ok(old)) => (object, old),
             (Err(error), _) | (_, Err(error)) => {
-                return standing.unreadable(&error.to_string());
+                return context.unreadable(&error.to_string());
             }
         };
         let (object, old) = (object.as_ref(), old.as_ref());
-        let verdict =
-            self.judge_object(request, standing, (object, old, Freshness::Known), timeout);
+        let verdict = self.judge_object(request, context, (object, old, Freshness::Known), timeout);
         let verdict = verdict.await;
-        if verdict.allowed || !self.was_behind(standing, &request.in_namespace()).await {
+        if verdict.allowed || !self.was_behind(context, &request.in_namespace()).await {
             return verdict;
         }
-        self.judge_object(request, standing, (object, old, Freshness::Store), timeout)
+        self.judge_object(request, context, (object, old, Freshness::Store), timeout)
             .await
     }
 
     /// The verdict on what a request makes of an object, by what is as fresh as this.
     async fn judge_object(
         &self,
-        request: &Request<'_>,
-        standing: &Standing,
+        request: &AdmissionRequest<'_>,
+        context: &RequestContext,
         (object, old, trust): (Option<&ObjectFacts>, Option<&ObjectFacts>, Freshness),
         timeout: Duration,
     ) -> Verdict {
         let case = |object, action| Case {
             trust,
-            ..self.case(request, standing, object, action)
+            ..self.case(request, context, object, action)
         };
         match (&*request.operation, object, old) {
             ("CREATE", Some(object), _) => self.create(case(object, Action::Create), timeout).await,
@@ -227,16 +232,16 @@ impl Guard {
                 self.update(case(object, Action::Activate), old).await
             }
             ("DELETE", _, Some(old)) => self.delete(case(old, Action::Delete)).await,
-            ("CREATE" | "UPDATE" | "DELETE", ..) => standing.lacks_object(),
-            (other, ..) => standing.unreadable(&format!("{other:?} is no operation")),
+            ("CREATE" | "UPDATE" | "DELETE", ..) => context.lacks_object(),
+            (other, ..) => context.unreadable(&format!("{other:?} is no operation")),
         }
     }
 
     /// Whether the policy of a namespace is another one than was known when the request
     /// came. A person who has just parked it is not to be refused what is safe now, and
     /// the watch may have told of it while the request was judged.
-    async fn was_behind(&self, standing: &Standing, namespace: &str) -> bool {
-        let Some(known) = &standing.namespace else {
+    async fn was_behind(&self, context: &RequestContext, namespace: &str) -> bool {
+        let Some(known) = &context.namespace else {
             return false;
         };
         let stored = self.cluster.namespace(namespace, Freshness::Store).await;
@@ -245,8 +250,8 @@ impl Guard {
 
     pub(super) fn case<'a>(
         &self,
-        request: &Request<'_>,
-        standing: &'a Standing,
+        request: &AdmissionRequest<'_>,
+        context: &'a RequestContext,
         object: &'a ObjectFacts,
         action: Action,
     ) -> Case<'a> {
@@ -267,7 +272,7 @@ impl Guard {
             dry_run: request.dry_run == Some(true),
             orphans: request.orphans(),
             object,
-            standing,
+            context,
             trust: Freshness::Known,
             registered: false,
             change: None,

@@ -3,7 +3,7 @@
 
 use crate::arm::Resolution;
 use crate::claim::{
-    Aim, Arrival, ArrivalAnswer, ArrivalCall, Attempt, CopyRef, Inherited, PolicyChange, Relies,
+    Arrival, ArrivalAnswer, ArrivalCall, Attempt, CopyRef, Inherited, Intent, PolicyChange, Relies,
 };
 use crate::cluster::ClusterError;
 use crate::cluster::resolve::{self, Freshness};
@@ -11,8 +11,8 @@ use crate::object::{ObjectFacts, POLICY_ANNOTATION};
 use crate::policy::EffectivePolicy;
 use crate::registry::{RecordVersion, RegistryError, policy_changes};
 
-use super::guard::{Case, Guard, Stop};
-use super::protocol::{Touched, acquire_for};
+use super::guard::{AdmissionError, Case, Guard};
+use super::protocol::{WrittenClaims, acquire_for};
 
 impl Guard {
     /// The policy to judge a request by. One that only the namespace or ASO's settings
@@ -23,19 +23,19 @@ impl Guard {
         case: &mut Case<'_>,
         relies: Relies,
         old: Option<&ObjectFacts>,
-    ) -> Result<EffectivePolicy, Stop> {
+    ) -> Result<EffectivePolicy, AdmissionError> {
         let known = resolve::effective_policy(&*self.cluster, case.object, case.trust).await?;
         if !relies.is_inherited(&known) || self.stays_as_it_was(case, relies, old).await? {
             return Ok(known);
         }
-        let mut touched = Touched::new();
+        let mut written = WrittenClaims::new();
         let resolved = match old {
             Some(_) => self.identity(case.object).await?,
             None => resolve::identity(&*self.cluster, case.object, Freshness::Known).await?,
         };
         let registering = match resolved {
             Ok(resolution) if !case.dry_run => {
-                touched = self.touch(case, &case.copy, &resolution);
+                written = self.touch(case, &case.copy, &resolution);
                 Some(registering(case, &resolution, old))
             }
             // What cannot be worked out has no claim, and whoever changes the namespace
@@ -51,8 +51,8 @@ impl Guard {
                 Ok(arrived.effective.clone())
             }
             (outcome, _) => {
-                if !case.standing.lets_through() {
-                    self.take_back(case, touched).await;
+                if !case.context.lets_through() {
+                    self.take_back(case, written).await;
                 }
                 Err(only_inherited(&case.copy, outcome.err()))
             }
@@ -66,7 +66,7 @@ impl Guard {
         case: &Case<'_>,
         relies: Relies,
         old: Option<&ObjectFacts>,
-    ) -> Result<bool, Stop> {
+    ) -> Result<bool, AdmissionError> {
         let Some(old) = old.filter(|_| relies == Relies::OnParked) else {
             return Ok(false);
         };
@@ -141,13 +141,13 @@ fn registering(
     resolution: &Resolution,
     old: Option<&ObjectFacts>,
 ) -> Attempt<RecordVersion> {
-    let aim = Aim::Arrive(acquire_for(case, resolution, old));
+    let aim = Intent::Arrive(acquire_for(case, resolution, old));
     Attempt::new(aim, resolution.identities().cloned().collect())
 }
 
 /// Nobody can say whether a copy stays parked by what it inherits. Its own annotation
 /// would say so without asking anybody.
-fn only_inherited(copy: &CopyRef, unanswered: Option<Unanswered>) -> Stop {
+fn only_inherited(copy: &CopyRef, unanswered: Option<Unanswered>) -> AdmissionError {
     let why = match unanswered {
         Some(Unanswered::Registry(error)) => error.to_string(),
         Some(Unanswered::Cluster(error)) => error.to_string(),
@@ -158,7 +158,7 @@ fn only_inherited(copy: &CopyRef, unanswered: Option<Unanswered>) -> Stop {
         copy.object
     );
     let next = format!("Annotate the object itself with {POLICY_ANNOTATION}: skip, or try again.");
-    Stop::Unknown(why, next)
+    AdmissionError::Unknown(why, next)
 }
 
 /// What a person is told besides who is refused by a change that is under way.

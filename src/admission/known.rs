@@ -4,13 +4,13 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::arm::{Identity, IdentitySource, Resolution, Unresolved};
-use crate::claim::{Copy, CopyRef};
+use crate::claim::{CopyRef, MemberCopy};
 use crate::cluster::resolve::{self, Freshness};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{ClaimScope, CopyFilter, RegistryError};
 
 use super::family::AT_ONCE;
-use super::guard::{Guard, Stop};
+use super::guard::{AdmissionError, Guard};
 
 impl Guard {
     /// The resource that a stored object stands for. Where its identity cannot be worked out,
@@ -23,7 +23,7 @@ impl Guard {
     pub(super) async fn identity(
         &self,
         object: &ObjectFacts,
-    ) -> Result<Result<Resolution, Unresolved>, Stop> {
+    ) -> Result<Result<Resolution, Unresolved>, AdmissionError> {
         let found = resolve::identity(&*self.cluster, object, Freshness::Known).await?;
         let Err(why) = found else { return Ok(found) };
         let claimed = self.claimed(&object.key).await?;
@@ -72,7 +72,7 @@ impl Guard {
             let held = known
                 .as_ref()
                 .and_then(|known| known.record.copies.get(copy));
-            if !held.is_some_and(Copy::is_live) {
+            if !held.is_some_and(MemberCopy::is_live) {
                 return Ok(false);
             }
         }

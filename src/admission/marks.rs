@@ -1,30 +1,30 @@
 //! The marks on a namespace by which the guard itself is told what to do: its mode
 //! label, and its override annotation. They are guarded, too.
 
-use crate::claim::{Reason, Words};
+use crate::claim::{Reason, RefusalMessage};
 use crate::object::wire::WireNamespace;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
 
 use super::guard::Guard;
-use super::review::Request;
+use super::review::AdmissionRequest;
 use super::surroundings::{against, some_of};
-use super::verdict::{Mode, Objection, Verdict};
+use super::verdict::{Mode, Verdict, Violation};
 
 impl Guard {
     /// The verdict on a change of the marks, where there is something against it.
     pub(super) fn judge_marks(
         &self,
-        request: &Request<'_>,
+        request: &AdmissionRequest<'_>,
         old: Option<&WireNamespace>,
         new: &WireNamespace,
     ) -> Option<Verdict> {
         if self.exempts(request) {
             return None;
         }
-        let objection = self
+        let violation = self
             .against_mode(request, old, new)
             .or_else(|| self.against_override(request))?;
-        Some(self.standing_of_cluster(request).on(&objection))
+        Some(self.context_of_cluster(request).on(&violation))
     }
 
     /// Whether a namespace would be guarded less than before. Whether it has objects
@@ -32,10 +32,10 @@ impl Guard {
     /// cluster's mode before.
     fn against_mode(
         &self,
-        request: &Request<'_>,
+        request: &AdmissionRequest<'_>,
         old: Option<&WireNamespace>,
         new: &WireNamespace,
-    ) -> Option<Objection> {
+    ) -> Option<Violation> {
         let (before, _) = self.mode_by(old.and_then(WireNamespace::mode));
         let (after, _) = self.mode_by(new.mode());
         let groups = &self.privileges.mode_groups;
@@ -53,7 +53,7 @@ impl Guard {
             Mode::Off => "let through without a word",
             Mode::Audit | Mode::Enforce => "let through with a warning",
         };
-        let words = Words {
+        let words = RefusalMessage {
             summary: format!(
                 "namespace {name} would go from mode {} to {}: what aso-guard refuses in it \
                  would be {then}{has}",
@@ -64,22 +64,22 @@ impl Guard {
                 "Only members of {} may loosen {MODE_LABEL} (--mode-groups).",
                 groups.join(", ")
             )],
-            ..Words::default()
+            ..RefusalMessage::default()
         };
         Some(against(Reason::ModeGuarded, words))
     }
 
     /// An override on a namespace counts for all that is deleted with it, whoever
     /// deletes it then. So only who may override may put it there.
-    fn against_override(&self, request: &Request<'_>) -> Option<Objection> {
+    fn against_override(&self, request: &AdmissionRequest<'_>) -> Option<Violation> {
         if request.overriding().is_none() || self.may_override(request) {
             return None;
         }
-        let words = Words {
+        let words = RefusalMessage {
             summary: format!(
                 "{OVERRIDE_ANNOTATION} on a namespace lets all be deleted that is in it"
             ),
-            ..Words::default()
+            ..RefusalMessage::default()
         };
         Some(against(Reason::NamespaceGuarded, words))
     }

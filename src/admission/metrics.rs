@@ -17,19 +17,19 @@ const BUCKETS: [f64; 12] = [
 
 /// Counts verdicts.
 #[derive(Clone, Debug)]
-pub struct Metrics {
-    requests: CallMetrics<Request>,
+pub struct AdmissionMetrics {
+    requests: CallMetrics<RequestLabels>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     operation: &'static str,
     verdict: &'static str,
     reason: &'static str,
     dry_run: &'static str,
 }
 
-impl Default for Metrics {
+impl Default for AdmissionMetrics {
     fn default() -> Self {
         Self {
             requests: CallMetrics::timed(&BUCKETS),
@@ -37,11 +37,11 @@ impl Default for Metrics {
     }
 }
 
-impl Metrics {
+impl AdmissionMetrics {
     /// Adds them to what is served.
     pub fn register(&self, registry: &mut Registry) {
         for operation in ["create", "update", "delete"] {
-            let request = Request {
+            let request = RequestLabels {
                 operation,
                 verdict: "allowed",
                 reason: "",
@@ -63,14 +63,19 @@ impl Metrics {
     }
 
     /// A request was judged.
-    pub(super) fn judged(&self, asked: &review::Request<'_>, verdict: &Verdict, took: Duration) {
+    pub(super) fn judged(
+        &self,
+        asked: &review::AdmissionRequest<'_>,
+        verdict: &Verdict,
+        took: Duration,
+    ) {
         let operation = match &*asked.operation {
             "CREATE" => "create",
             "UPDATE" => "update",
             "DELETE" => "delete",
             _ => "other",
         };
-        let request = Request {
+        let request = RequestLabels {
             operation,
             verdict: verdict.label(),
             reason: verdict.reason.map_or("", Reason::as_str),

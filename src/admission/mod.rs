@@ -2,6 +2,7 @@
 
 mod answers;
 mod awakening;
+mod context;
 mod doomed;
 mod family;
 mod guard;
@@ -19,14 +20,13 @@ pub mod registration;
 mod rehearsal;
 pub mod review;
 mod router;
-mod standing;
 mod surroundings;
 mod telling;
 mod verbs;
 mod verdict;
 
-pub use guard::{Guard, Settings};
-pub use metrics::Metrics;
+pub use guard::{Guard, GuardSettings};
+pub use metrics::AdmissionMetrics;
 pub use privileges::{Exempt, MODE_GROUP, Overrides, Privileges};
 pub use router::{BODY_LIMIT, router};
-pub use verdict::{Mode, Objection, OnUnresolved, Pass, Verdict};
+pub use verdict::{Mode, OnUnresolved, Verdict, VerdictPath, Violation};

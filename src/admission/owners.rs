@@ -7,8 +7,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::arm::{Identity, OwnerLink, Resolution};
 use crate::claim::{
-    Aim, Answer, Call, CopyRef, GoLive, GoLiveAnswer, GoLiveCall, Proof, Rename, RenameAnswer,
-    RenameCall, Renamed,
+    CopyRef, GoLive, GoLiveAnswer, GoLiveCall, Intent, Proof, RegistryAnswer, RegistryCall, Rename,
+    RenameAnswer, RenameCall, Renamed,
 };
 use crate::cluster::ClusterError;
 use crate::cluster::resolve::{ClusterOverlay, Freshness};
@@ -16,8 +16,8 @@ use crate::object::{ObjectFacts, not_empty};
 use crate::registry::{ClaimScope, RecordVersion, RegistryError};
 
 use super::family::AT_ONCE;
-use super::guard::{Case, Guard, Stop};
-use super::protocol::{Touched, acquire_for, of_version};
+use super::guard::{AdmissionError, Case, Guard};
+use super::protocol::{WrittenClaims, acquire_for, of_version};
 
 /// How long a copy that goes live waits for its owner before it looks again.
 const A_MOMENT: Duration = Duration::from_millis(100);
@@ -30,13 +30,13 @@ impl Guard {
         &self,
         case: &Case<'_>,
         (view, object): (&ClusterOverlay<'_>, Option<&ObjectFacts>),
-        aim: Aim,
+        aim: Intent,
         resolution: &Resolution,
-        touched: &mut Touched,
-    ) -> Result<(), Stop> {
+        touched: &mut WrittenClaims,
+    ) -> Result<(), AdmissionError> {
         let copy = aim.copy().clone();
         touched.extend(self.touch(case, &copy, resolution));
-        let (mut stands_for, by_force) = (resolution.clone(), case.standing.lets_through());
+        let (mut stands_for, by_force) = (resolution.clone(), case.context.lets_through());
         let identities = resolution.identities().cloned().collect();
         let mut way: GoLive<RecordVersion> = GoLive::new(aim, identities, by_force);
         while let Some(call) = way.call() {
@@ -77,7 +77,10 @@ impl Guard {
 
     /// The owners that announced a request, each as it is stored: of what is not stored itself,
     /// nobody knows which of them are its own.
-    async fn announcing(&self, way: &GoLive<RecordVersion>) -> Result<Vec<OwnerLink>, Stop> {
+    async fn announcing(
+        &self,
+        way: &GoLive<RecordVersion>,
+    ) -> Result<Vec<OwnerLink>, AdmissionError> {
         let mut links = Vec::new();
         for owner in way.announcing() {
             let stored = self.cluster.object(owner, Freshness::Store).await?;
@@ -97,8 +100,8 @@ impl Guard {
         case: &Case<'_>,
         before: Option<&ObjectFacts>,
         (now, after): (&ClusterOverlay<'_>, &ClusterOverlay<'_>),
-        said: &mut Touched,
-    ) -> Result<Vec<Renamed>, Stop> {
+        said: &mut WrittenClaims,
+    ) -> Result<Vec<Renamed>, AdmissionError> {
         // Whose owner is not there is taken to be in what the owner's name in Kubernetes says.
         let assumed = ObjectFacts::named(case.object.key.clone());
         let mut moves = Vec::new();
@@ -131,8 +134,8 @@ impl Guard {
         let mut rename: Rename<RecordVersion> = Rename::new(ask, moves);
         while let Some(call) = rename.call() {
             let answer = match call {
-                RenameCall::Claims(Call::Below(identity)) => {
-                    let answer = self.make(case, Call::Below(identity)).await;
+                RenameCall::Claims(RegistryCall::Below(identity)) => {
+                    let answer = self.make(case, RegistryCall::Below(identity)).await;
                     RenameAnswer::Claims(match answer {
                         // Nobody registers in a claim that cannot be read.
                         Err(RegistryError::Corrupt(_)) => self.readable_below(identity).await?,
@@ -158,10 +161,12 @@ impl Guard {
     async fn readable_below(
         &self,
         identity: &Identity,
-    ) -> Result<Answer<RecordVersion>, RegistryError> {
+    ) -> Result<RegistryAnswer<RecordVersion>, RegistryError> {
         let scope = ClaimScope::Below(identity.clone());
         let claims = self.registry.claims(&scope).await?.records.into_iter();
-        Ok(Answer::Claims(claims.map(|known| known.record).collect()))
+        Ok(RegistryAnswer::Claims(
+            claims.map(|known| known.record).collect(),
+        ))
     }
 }
 
@@ -184,12 +189,12 @@ async fn prefix(
 }
 
 /// Nobody can say what a copy will be once it is stored. The next try can, most likely.
-fn not_settled(owner: &CopyRef) -> Stop {
+fn not_settled(owner: &CopyRef) -> AdmissionError {
     let why = format!(
         "a request on its owner {} is under way, and may give it another name in Azure",
         owner.object
     );
-    Stop::Unknown(
+    AdmissionError::Unknown(
         why,
         "Try again once the owner is there as you want it.".to_owned(),
     )

@@ -10,13 +10,13 @@ use crate::object::ObjectFacts;
 use crate::policy::{Policy, PolicySource};
 
 /// Looks policies up. Each namespace is read once, and only where it matters.
-pub(super) struct Policies<'a> {
+pub(super) struct NamespacePolicies<'a> {
     cluster: &'a dyn Cluster,
     /// The policy annotations of namespaces, as stored.
     stored: HashMap<Arc<str>, Option<Arc<str>>>,
 }
 
-impl<'a> Policies<'a> {
+impl<'a> NamespacePolicies<'a> {
     /// Nothing was read yet.
     pub(super) fn of(cluster: &'a dyn Cluster) -> Self {
         Self {

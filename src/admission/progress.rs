@@ -7,12 +7,12 @@ const MANY: usize = 50;
 
 /// How far a verdict is in which many objects have a part.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct VerdictProgress {
     of: AtomicUsize,
     done: AtomicUsize,
 }
 
-impl Progress {
+impl VerdictProgress {
     /// So many objects more are to be looked at.
     pub(super) fn begin(&self, objects: usize) {
         self.of.fetch_add(objects, Ordering::Relaxed);
@@ -51,7 +51,7 @@ mod tests {
         #[case] done: usize,
         #[case] words: Option<&str>,
     ) {
-        let progress = Progress::default();
+        let progress = VerdictProgress::default();
         progress.begin(of);
         (0..done).for_each(|_| progress.step());
         assert_eq!(progress.words().as_deref(), words);

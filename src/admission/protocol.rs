@@ -9,8 +9,8 @@ use tracing::{Instrument as _, debug, debug_span, warn};
 
 use crate::arm::{Identity, Resolution};
 use crate::claim::{
-    Acquire, Action, Aim, Answer, Attempt, Call, CopyRef, Deed, Delete, Entry, Proof, Reason,
-    Refusal, Stored,
+    Acquire, Action, Attempt, CopyRef, Delete, HistoryAction, HistoryEntry, Intent, Proof, Reason,
+    Refusal, RegistryAnswer, RegistryCall, StoredCopy,
 };
 use crate::cluster::resolve::{self, ClusterOverlay, Freshness};
 use crate::object::ObjectFacts;
@@ -18,7 +18,7 @@ use crate::policy::Policy;
 use crate::registry::{self, RecordVersion, RegistryError};
 
 use super::family::AT_ONCE;
-use super::guard::{Case, Guard, Stop};
+use super::guard::{AdmissionError, Case, Guard};
 
 /// How long a parked create waits at most for the copy to be registered.
 const TO_REGISTER: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const TO_REGISTER: Duration = Duration::from_secs(1);
 const TO_TAKE_BACK: Duration = Duration::from_secs(1);
 
 /// The copies that a request writes in claims: what is refused after all takes them back.
-pub(super) type Touched = Vec<(CopyRef, Identity)>;
+pub(super) type WrittenClaims = Vec<(CopyRef, Identity)>;
 
 impl Guard {
     /// Acquires everything the object stands for, looks whether it is inside something
@@ -38,12 +38,12 @@ impl Guard {
         case: &Case<'_>,
         resolution: &Resolution,
         old: Option<&ObjectFacts>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), AdmissionError> {
         let ask = acquire_for(case, resolution, old);
         // A new resource has no record: writing one at once saves the read.
         let aim = match old {
-            None => Aim::Create(ask),
-            Some(_) => Aim::Activate(ask),
+            None => Intent::Create(ask),
+            Some(_) => Intent::Activate(ask),
         };
         self.go(case, resolution, old, aim).await
     }
@@ -54,9 +54,9 @@ impl Guard {
         case: &Case<'_>,
         resolution: &Resolution,
         old: &ObjectFacts,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), AdmissionError> {
         let ask = acquire_for(case, resolution, Some(old));
-        let aim = Aim::Wake(ask, delete_for(case, old, true));
+        let aim = Intent::Wake(ask, delete_for(case, old, true));
         self.go(case, resolution, Some(old), aim).await
     }
 
@@ -65,19 +65,19 @@ impl Guard {
         case: &Case<'_>,
         resolution: &Resolution,
         old: Option<&ObjectFacts>,
-        aim: Aim,
-    ) -> Result<(), Stop> {
-        let mut touched = Touched::new();
+        aim: Intent,
+    ) -> Result<(), AdmissionError> {
+        let mut written = WrittenClaims::new();
         let view = ClusterOverlay::of(&*self.cluster, Freshness::Known);
         let object = Some(case.object);
-        let way = self.acquire(case, (&view, object), aim, resolution, &mut touched);
+        let way = self.acquire(case, (&view, object), aim, resolution, &mut written);
         let mut outcome = way.await;
         if case.goes_on_after(&outcome) {
-            let children = self.acquire_for_children(case, old, None, &mut touched);
+            let children = self.acquire_for_children(case, old, None, &mut written);
             let children = children.await;
             outcome = outcome.and(children);
         }
-        self.settle_accounts(case, touched, outcome).await
+        self.finalize(case, written, outcome).await
     }
 
     /// Acquires for the children of an object that acquires nothing itself.
@@ -85,12 +85,12 @@ impl Guard {
         &self,
         case: &Case<'_>,
         old: Option<&ObjectFacts>,
-    ) -> Result<(), Stop> {
-        let mut touched = Touched::new();
+    ) -> Result<(), AdmissionError> {
+        let mut written = WrittenClaims::new();
         let patience = Some(TO_REGISTER);
-        let children = self.acquire_for_children(case, old, patience, &mut touched);
+        let children = self.acquire_for_children(case, old, patience, &mut written);
         let outcome = children.await;
-        self.settle_accounts(case, touched, outcome).await
+        self.finalize(case, written, outcome).await
     }
 
     /// Registers a parked copy, and acquires for those that wait for it as their owner.
@@ -99,31 +99,35 @@ impl Guard {
         &self,
         case: &Case<'_>,
         patience: Duration,
-    ) -> Result<(), Stop> {
-        let mut touched = Touched::new();
+    ) -> Result<(), AdmissionError> {
+        let mut written = WrittenClaims::new();
         let mut patience = patience.min(TO_REGISTER);
         if !case.dry_run && !case.registered {
-            let registering = self.register(case, &mut touched);
+            let registering = self.register(case, &mut written);
             let registered = timeout(patience, registering).await;
             if !matches!(registered, Ok(Ok(()))) {
                 debug!(copy = %case.copy, "a parked copy is left to the observer to register");
                 patience = Duration::ZERO;
             }
         }
-        let children = self.acquire_for_children(case, None, Some(patience), &mut touched);
+        let children = self.acquire_for_children(case, None, Some(patience), &mut written);
         let outcome = children.await;
-        self.settle_accounts(case, touched, outcome).await
+        self.finalize(case, written, outcome).await
     }
 
     /// Registers a parked copy, so that its peers' deletes see it before the observer
     /// does. Creating one is a safe step: nothing depends on how this ends.
-    async fn register(&self, case: &Case<'_>, touched: &mut Touched) -> Result<(), Stop> {
+    async fn register(
+        &self,
+        case: &Case<'_>,
+        written: &mut WrittenClaims,
+    ) -> Result<(), AdmissionError> {
         if let Ok(resolution) =
             resolve::identity(&*self.cluster, case.object, Freshness::Known).await?
         {
-            touched.extend(self.touch(case, &case.copy, &resolution));
+            written.extend(self.touch(case, &case.copy, &resolution));
             let ask = acquire_for(case, &resolution, None);
-            self.attempt(case, &resolution, Aim::Arrive(ask)).await?;
+            self.attempt(case, &resolution, Intent::Arrive(ask)).await?;
         }
         Ok(())
     }
@@ -134,27 +138,27 @@ impl Guard {
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
-    ) -> Result<(), Stop> {
-        let aim = Aim::Delete(delete_for(case, case.object, false));
-        let touched = self.touch(case, &case.copy, resolution);
+    ) -> Result<(), AdmissionError> {
+        let aim = Intent::Delete(delete_for(case, case.object, false));
+        let written = self.touch(case, &case.copy, resolution);
         let outcome = async {
             self.attempt(case, resolution, aim).await?;
             self.look_at_garbage(case).await?;
             Ok(())
         }
         .await;
-        self.settle_accounts(case, touched, outcome).await
+        self.finalize(case, written, outcome).await
     }
 
     async fn attempt(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,
-        aim: Aim,
-    ) -> Result<(), Stop> {
+        aim: Intent,
+    ) -> Result<(), AdmissionError> {
         let identities = resolution.identities().cloned().collect();
         let mut attempt = Attempt::new(aim, identities);
-        if case.standing.lets_through() {
+        if case.context.lets_through() {
             attempt = attempt.by_force();
         }
         Ok(self.carry_out(case, &mut attempt).await??)
@@ -176,12 +180,12 @@ impl Guard {
     pub(super) async fn make(
         &self,
         case: &Case<'_>,
-        call: Call<'_, RecordVersion>,
-    ) -> Result<Answer<RecordVersion>, RegistryError> {
+        call: RegistryCall<'_, RecordVersion>,
+    ) -> Result<RegistryAnswer<RecordVersion>, RegistryError> {
         let span = debug_span!("registry", otel.kind = "client", call = name_of(&call));
         let registry = &*self.registry;
         if case.dry_run {
-            let made = case.standing.rehearsal.make(registry, call);
+            let made = case.context.rehearsal.make(registry, call);
             made.instrument(span).await
         } else {
             registry::make(registry, call).instrument(span).await
@@ -196,44 +200,46 @@ impl Guard {
         case: &Case<'_>,
         copy: &CopyRef,
         resolution: &Resolution,
-    ) -> Touched {
+    ) -> WrittenClaims {
         let identities = resolution.identities().cloned();
-        let touched: Touched = identities.map(|one| (copy.clone(), one)).collect();
-        for (copy, identity) in touched.iter().filter(|_| !case.dry_run) {
+        let written: WrittenClaims = identities.map(|one| (copy.clone(), one)).collect();
+        for (copy, identity) in written.iter().filter(|_| !case.dry_run) {
             self.follow_up
                 .expect(&copy.object, identity, &case.request, case.deadline);
         }
-        touched
+        written
     }
 
     /// After the last step: what was refused takes back what it wrote, and what a
     /// person overrode is remembered. What is let through although it is refused is
     /// stored all the same, and the claims have to cover it.
-    pub(super) async fn settle_accounts(
+    pub(super) async fn finalize(
         &self,
         case: &Case<'_>,
-        touched: Touched,
-        outcome: Result<(), Stop>,
-    ) -> Result<(), Stop> {
+        written: WrittenClaims,
+        outcome: Result<(), AdmissionError>,
+    ) -> Result<(), AdmissionError> {
         match outcome {
-            Err(Stop::Refused(refusal)) if case.standing.lets_through() => {
-                let stop = self.overrule(case, &touched, refusal).await;
-                if !matches!(stop, Stop::Refused(_)) {
-                    self.take_back(case, touched).await;
+            Err(AdmissionError::Refused(refusal)) if case.context.lets_through() => {
+                let stop = self.overrule(case, &written, refusal).await;
+                if !matches!(stop, AdmissionError::Refused(_)) {
+                    self.take_back(case, written).await;
                 }
                 Err(stop)
             }
-            Err(stop @ (Stop::Refused(_) | Stop::Unknown(..) | Stop::Cluster(_)))
-                if !case.standing.lets_through() =>
-            {
-                self.take_back(case, touched).await;
+            Err(
+                stop @ (AdmissionError::Refused(_)
+                | AdmissionError::Unknown(..)
+                | AdmissionError::Cluster(_)),
+            ) if !case.context.lets_through() => {
+                self.take_back(case, written).await;
                 Err(stop)
             }
             // What was not needed is used up all the same: left over, it would let a
             // delete through that nobody thinks of now.
             Ok(()) if case.action != Action::Delete => {
                 // A claim that could not be written is told of in the log.
-                let _ = self.remember(case, case.entries(&touched, None)).await;
+                let _ = self.remember(case, case.entries(&written, None)).await;
                 Ok(())
             }
             outcome => outcome,
@@ -246,26 +252,26 @@ impl Guard {
     pub(super) async fn overrule(
         &self,
         case: &Case<'_>,
-        claims: &Touched,
+        claims: &WrittenClaims,
         refusal: Refusal,
-    ) -> Stop {
-        let proven = case.standing.is_to_be_proven();
+    ) -> AdmissionError {
+        let proven = case.context.is_to_be_proven();
         let entries = case.entries(claims, Some(refusal.reason()));
         match self.remember(case, entries).await {
-            Ok(Some(spent)) => Stop::Spent(refusal, Box::new(spent)),
-            Err(error) if proven => Stop::Registry(error),
-            Ok(None) | Err(_) => Stop::Refused(refusal),
+            Ok(Some(spent)) => AdmissionError::Spent(refusal, Box::new(spent)),
+            Err(error) if proven => AdmissionError::Registry(error),
+            Ok(None) | Err(_) => AdmissionError::Refused(refusal),
         }
     }
 
-    pub(super) async fn take_back(&self, case: &Case<'_>, touched: Touched) {
+    pub(super) async fn take_back(&self, case: &Case<'_>, written: WrittenClaims) {
         let take_back = async |(copy, identity)| {
-            let aim = Aim::TakeBack(copy, case.request.clone());
+            let aim = Intent::TakeBack(copy, case.request.clone());
             let _ = self
                 .carry_out(case, &mut Attempt::new(aim, vec![identity]))
                 .await;
         };
-        let all = stream::iter(touched).for_each_concurrent(AT_ONCE, take_back);
+        let all = stream::iter(written).for_each_concurrent(AT_ONCE, take_back);
         // What cannot be taken back now ends at its deadline.
         let _ = timeout(TO_TAKE_BACK, all).await;
     }
@@ -279,16 +285,18 @@ impl Guard {
     pub(super) async fn remember(
         &self,
         case: &Case<'_>,
-        entries: Vec<(Entry, Identity)>,
-    ) -> Result<Option<Entry>, RegistryError> {
+        entries: Vec<(HistoryEntry, Identity)>,
+    ) -> Result<Option<HistoryEntry>, RegistryError> {
         let mut outcome = Ok(None);
         for (entry, identity) in entries {
             let copy = entry.copy.clone();
-            let aim = Aim::Remember(entry.clone());
+            let aim = Intent::Remember(entry.clone());
             let mut attempt = Attempt::new(aim, vec![identity.clone()]);
             if let Err(error) = self.carry_out(case, &mut attempt).await {
                 warn!(%identity, %copy, %error, "an override is not in the claim's history yet");
-                if matches!(entry.deed, Deed::Create | Deed::Update) && !case.dry_run {
+                if matches!(entry.deed, HistoryAction::Create | HistoryAction::Update)
+                    && !case.dry_run
+                {
                     self.follow_up.remember(entry);
                 }
                 outcome = Err(error);
@@ -303,32 +311,36 @@ impl Guard {
 
 impl Case<'_> {
     /// What is to be remembered of these copies, and in which claims.
-    fn entries(&self, touched: &Touched, against: Option<Reason>) -> Vec<(Entry, Identity)> {
+    fn entries(
+        &self,
+        written: &WrittenClaims,
+        against: Option<Reason>,
+    ) -> Vec<(HistoryEntry, Identity)> {
         let entry = |(copy, identity): &(CopyRef, Identity)| {
             let entry = self.entry(copy, against)?;
             Some((entry, identity.clone()))
         };
-        touched.iter().filter_map(entry).collect()
+        written.iter().filter_map(entry).collect()
     }
 
     /// Whether the next step is taken after one that came to this: what is let through
     /// although it is refused is covered to its end.
-    pub(super) fn goes_on_after(&self, outcome: &Result<(), Stop>) -> bool {
+    pub(super) fn goes_on_after(&self, outcome: &Result<(), AdmissionError>) -> bool {
         match outcome {
             Ok(()) => true,
-            Err(Stop::Refused(_)) => self.standing.lets_through(),
+            Err(AdmissionError::Refused(_)) => self.context.lets_through(),
             Err(_) => false,
         }
     }
 }
 
 /// What traces call a call.
-fn name_of(call: &Call<'_, RecordVersion>) -> &'static str {
+fn name_of(call: &RegistryCall<'_, RecordVersion>) -> &'static str {
     match call {
-        Call::Claim(_) => "claim",
-        Call::Put(..) => "put",
-        Call::Claims(_) => "ancestors",
-        Call::Below(_) => "below",
+        RegistryCall::Claim(_) => "claim",
+        RegistryCall::Put(..) => "put",
+        RegistryCall::Claims(_) => "ancestors",
+        RegistryCall::Below(_) => "below",
     }
 }
 
@@ -358,7 +370,7 @@ pub(super) fn acquire_for(
 pub(super) fn delete_for(case: &Case<'_>, stored: &ObjectFacts, wakes: bool) -> Delete {
     Delete {
         copy: case.copy.clone(),
-        stored: Stored {
+        stored: StoredCopy {
             uid: (&*stored.uid).into(),
             policy: Policy::Manage,
             terminating: stored.terminating,

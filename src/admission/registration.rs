@@ -65,7 +65,7 @@ const CHILDREN_FIELDS: [(&str, &str); 3] = [
 
 /// Where the API server finds the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum WebhookTarget {
     /// At a URL; for an API server outside the cluster, and for trying out.
     Url(String),
     /// At a Service, port 443.
@@ -92,7 +92,7 @@ pub enum FailurePolicy {
 #[derive(Clone, Debug)]
 pub struct Registration<'a> {
     /// Where the webhook is.
-    pub target: Target,
+    pub target: WebhookTarget,
     /// The CA that its certificate is from, in PEM; `None` where somebody else puts it in.
     pub ca: Option<Vec<u8>>,
     /// ASO's API groups.
@@ -292,8 +292,8 @@ impl Registration<'_> {
 
     fn client_config(&self) -> WebhookClientConfig {
         let (url, service) = match &self.target {
-            Target::Url(url) => (Some(url.clone()), None),
-            Target::Service {
+            WebhookTarget::Url(url) => (Some(url.clone()), None),
+            WebhookTarget::Service {
                 namespace,
                 name,
                 path,
@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn the_configuration_reads_like_this() {
         let registration = Registration {
-            target: Target::Service {
+            target: WebhookTarget::Service {
                 namespace: "aso-guard".to_owned(),
                 name: "aso-guard".to_owned(),
                 path: PATH.to_owned(),
@@ -469,7 +469,7 @@ mod tests {
             vec!["admins".to_owned()],
         );
         let registration = Registration {
-            target: Target::Url("https://example.test/validate".to_owned()),
+            target: WebhookTarget::Url("https://example.test/validate".to_owned()),
             ca: Some(b"PEM".to_vec()),
             groups: vec!["resources.azure.com"],
             on_write_failure: FailurePolicy::Fail,

@@ -5,45 +5,48 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::arm::Identity;
-use crate::claim::{Answer, Call, Record};
+use crate::claim::{Record, RegistryAnswer, RegistryCall};
 use crate::registry::{self, RecordVersion, Registry, RegistryError};
 
 type Claim = Option<(Record, RecordVersion)>;
 
 /// The claims that one dry run has read, as they would be by now.
 #[derive(Debug, Default)]
-pub(super) struct Rehearsal(Mutex<HashMap<Identity, Claim>>);
+pub(super) struct DryRunClaims(Mutex<HashMap<Identity, Claim>>);
 
-impl Rehearsal {
+impl DryRunClaims {
     /// Makes a call of an attempt, but for what it writes.
     pub(super) async fn make(
         &self,
         registry: &dyn Registry,
-        call: Call<'_, RecordVersion>,
-    ) -> Result<Answer<RecordVersion>, RegistryError> {
+        call: RegistryCall<'_, RecordVersion>,
+    ) -> Result<RegistryAnswer<RecordVersion>, RegistryError> {
         Ok(match call {
-            Call::Claim(identity) => Answer::Claim(self.claim(registry, identity).await?),
-            Call::Put(record, expected) => {
+            RegistryCall::Claim(identity) => {
+                RegistryAnswer::Claim(self.claim(registry, identity).await?)
+            }
+            RegistryCall::Put(record, expected) => {
                 let stored = self.claim(registry, &record.identity).await?;
                 self.put(record, expected, stored)
             }
-            Call::Claims(identities) => {
+            RegistryCall::Claims(identities) => {
                 let mut claims = Vec::new();
                 for identity in &identities {
                     claims.extend(self.claim(registry, identity).await?);
                 }
-                Answer::Claims(claims.into_iter().map(|(record, _)| record).collect())
+                RegistryAnswer::Claims(claims.into_iter().map(|(record, _)| record).collect())
             }
-            Call::Below(identity) => {
-                let mut below = match registry::make(registry, Call::Below(identity)).await? {
-                    Answer::Claims(below) => below,
-                    other => return Ok(other),
-                };
+            RegistryCall::Below(identity) => {
+                let mut below =
+                    match registry::make(registry, RegistryCall::Below(identity)).await? {
+                        RegistryAnswer::Claims(below) => below,
+                        other => return Ok(other),
+                    };
                 let known = self.known();
                 below.retain(|stored| !known.contains_key(&stored.identity));
                 let all = known.values().flatten().map(|(record, _)| record);
                 below.extend(all.filter(|one| one.identity.is_below(identity)).cloned());
-                Answer::Claims(below)
+                RegistryAnswer::Claims(below)
             }
         })
     }
@@ -67,17 +70,17 @@ impl Rehearsal {
         record: &Record,
         expected: Option<&RecordVersion>,
         stored: Claim,
-    ) -> Answer<RecordVersion> {
+    ) -> RegistryAnswer<RecordVersion> {
         let mut known = self.known();
         let held = known.entry(record.identity.clone()).or_insert(stored);
         let version = held.as_ref().map(|(_, version)| version);
         if version != expected {
-            return Answer::Conflict;
+            return RegistryAnswer::Conflict;
         }
         let before = version.map_or("", RecordVersion::as_str);
         let next = RecordVersion::new(&format!("{before}+"));
         *held = Some((record.clone(), next));
-        Answer::Stored
+        RegistryAnswer::Stored
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.

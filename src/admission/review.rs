@@ -16,7 +16,7 @@ use crate::object::wire::WireObject;
 use crate::object::{OVERRIDE_ANNOTATION, ObjectFacts, ObjectKey};
 
 use super::plain;
-use super::verdict::Pass;
+use super::verdict::VerdictPath;
 
 /// The only version of AdmissionReview that the API server sends this webhook.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
@@ -45,19 +45,19 @@ pub enum ReviewError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Review<'a> {
+struct AdmissionReview<'a> {
     #[serde(borrow, default)]
     api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     kind: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "optional_object")]
-    request: Option<Request<'a>>,
+    request: Option<AdmissionRequest<'a>>,
 }
 
 /// An AdmissionRequest, its objects not read yet.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Request<'a> {
+pub struct AdmissionRequest<'a> {
     /// Names this call of the webhook.
     #[serde(borrow, default)]
     pub uid: Cow<'a, str>,
@@ -139,23 +139,23 @@ struct DeleteOptions<'a> {
 
 /// An object, as far as it says something about the request itself.
 #[derive(Deserialize, Default)]
-struct Marked<'a> {
+struct AnnotatedObject<'a> {
     #[serde(borrow, default, deserialize_with = "object")]
-    metadata: MarkedMetadata<'a>,
+    metadata: AnnotatedMetadata<'a>,
 }
 
 #[derive(Deserialize, Default)]
-struct MarkedMetadata<'a> {
+struct AnnotatedMetadata<'a> {
     #[serde(borrow, default)]
     name: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "optional_object")]
-    annotations: Option<Mark<'a>>,
+    annotations: Option<OverrideAnnotation<'a>>,
     #[serde(borrow, default)]
     finalizers: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Mark<'a> {
+struct OverrideAnnotation<'a> {
     #[serde(rename = "asoguard.io/override", borrow, default)]
     overriding: Option<Cow<'a, str>>,
 }
@@ -166,7 +166,7 @@ fn marked(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     if !json.contains(OVERRIDE_ANNOTATION) {
         return None;
     }
-    let marked: Marked<'_> = from_json(json).ok()?;
+    let marked: AnnotatedObject<'_> = from_json(json).ok()?;
     marked.metadata.annotations?.overriding
 }
 
@@ -175,8 +175,8 @@ fn marked(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
 /// # Errors
 /// [`ReviewError`], to be answered with a 400: without a uid there is nothing to
 /// address a verdict to.
-pub fn parse(body: &[u8]) -> Result<Request<'_>, ReviewError> {
-    let review: Review<'_> = from_slice(body)?;
+pub fn parse(body: &[u8]) -> Result<AdmissionRequest<'_>, ReviewError> {
+    let review: AdmissionReview<'_> = from_slice(body)?;
     if review.api_version != API_VERSION || review.kind != "AdmissionReview" {
         return Err(ReviewError::Version {
             kind: review.kind.into_owned(),
@@ -190,7 +190,7 @@ pub fn parse(body: &[u8]) -> Result<Request<'_>, ReviewError> {
     Ok(request)
 }
 
-impl Request<'_> {
+impl AdmissionRequest<'_> {
     /// The object as it would be.
     ///
     /// # Errors
@@ -239,7 +239,7 @@ impl Request<'_> {
             return Cow::Borrowed(&*self.name);
         }
         let raw = self.object.or(self.old_object);
-        let marked = raw.and_then(|raw| from_json::<Marked<'_>>(raw.get()).ok());
+        let marked = raw.and_then(|raw| from_json::<AnnotatedObject<'_>>(raw.get()).ok());
         marked
             .map(|marked| marked.metadata.name)
             .unwrap_or_default()
@@ -277,7 +277,8 @@ impl Request<'_> {
             Some("Background" | "Foreground") => return false,
             _ => {}
         }
-        let old: Option<Marked<'_>> = self.old_object.and_then(|raw| from_json(raw.get()).ok());
+        let old: Option<AnnotatedObject<'_>> =
+            self.old_object.and_then(|raw| from_json(raw.get()).ok());
         let finalizers = old.and_then(|old| old.metadata.finalizers);
         let finalizers: Vec<String> = finalizers
             .and_then(|raw| serde_json::from_str(raw.get()).ok())
@@ -335,15 +336,15 @@ fn check_names(key: &ObjectKey) -> Result<(), ObjectError> {
 /// The answer to a review.
 #[derive(Serialize, Debug)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer<'a> {
+pub struct ReviewAnswer<'a> {
     api_version: &'static str,
     kind: &'static str,
-    response: Response<'a>,
+    response: AdmissionResponse<'a>,
 }
 
 #[derive(Serialize, Debug)]
 #[serde(rename_all = "camelCase")]
-struct Response<'a> {
+struct AdmissionResponse<'a> {
     uid: &'a str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -372,7 +373,7 @@ struct AuditAnnotations<'a> {
     overriding: Option<&'a str>,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> ReviewAnswer<'a> {
     /// The answer that carries a verdict to the request `uid`.
     pub fn new(uid: &'a str, verdict: &'a super::Verdict) -> Self {
         let status = (!verdict.allowed).then(|| ResponseStatus {
@@ -383,7 +384,7 @@ impl<'a> Answer<'a> {
         Self {
             api_version: API_VERSION,
             kind: "AdmissionReview",
-            response: Response {
+            response: AdmissionResponse {
                 uid,
                 allowed: verdict.allowed,
                 status,
@@ -396,8 +397,8 @@ impl<'a> Answer<'a> {
                     verdict: verdict.label(),
                     reason: verdict.reason.map(Reason::as_str),
                     overriding: match &verdict.pass {
-                        Pass::Overridden(why) => Some(why.as_str()),
-                        Pass::Judged | Pass::Unjudged => None,
+                        VerdictPath::Overridden(why) => Some(why.as_str()),
+                        VerdictPath::Judged | VerdictPath::Unjudged => None,
                     },
                 }),
             },

@@ -15,7 +15,7 @@ use crate::telemetry::traces;
 
 use super::guard::Guard;
 use super::registration::PATH;
-use super::review::{self, Answer, Request};
+use super::review::{self, AdmissionRequest, ReviewAnswer};
 
 /// The largest body taken, in bytes. etcd takes objects of 1.5 MiB, an UPDATE
 /// carries two, and JSON on the wire is larger than what etcd stores.
@@ -53,14 +53,14 @@ async fn validate(
     if let Some(reason) = verdict.reason {
         span.record("reason", reason.as_str());
     }
-    match serde_json::to_vec(&Answer::new(&request.uid, &verdict)) {
+    match serde_json::to_vec(&ReviewAnswer::new(&request.uid, &verdict)) {
         Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
 /// The span of an admission, for whoever collects traces.
-fn span_of(request: &Request<'_>) -> Span {
+fn span_of(request: &AdmissionRequest<'_>) -> Span {
     debug_span!(
         "admission",
         otel.kind = "server",

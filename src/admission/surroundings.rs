@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 
-use crate::claim::{Action, Deed, Entry, PolicyChange, Reason, Words};
+use crate::claim::{Action, HistoryAction, HistoryEntry, PolicyChange, Reason, RefusalMessage};
 use crate::cluster::resolve::{self, Freshness};
 use crate::cluster::{ClusterError, ObjectScope};
 use crate::object::text::quoted;
@@ -14,13 +14,13 @@ use crate::object::wire::{WireCrd, WireCrdSpec, WireNamespace};
 use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
 use crate::registry::policy_changes;
 
+use super::context::RequestContext;
 use super::family::AT_ONCE;
 use super::guard::{Case, Guard};
-use super::policies::Policies;
-use super::protocol::Touched;
-use super::review::Request;
-use super::standing::Standing;
-use super::verdict::{Objection, Verdict};
+use super::policies::NamespacePolicies;
+use super::protocol::WrittenClaims;
+use super::review::AdmissionRequest;
+use super::verdict::{Verdict, Violation};
 
 /// How long those who override the refusal of a whole kind wait for the claims to
 /// remember it.
@@ -32,12 +32,12 @@ impl Guard {
     /// The verdict on a request about a namespace.
     pub(super) async fn judge_namespace(
         &self,
-        request: &Request<'_>,
-        standing: &Standing,
+        request: &AdmissionRequest<'_>,
+        context: &RequestContext,
     ) -> Verdict {
         let (old, new) = match request.both::<WireNamespace>() {
             Ok(both) => both,
-            Err(error) => return standing.unreadable(&error.to_string()),
+            Err(error) => return context.unreadable(&error.to_string()),
         };
         let marks = match &new {
             Some(new) => self.judge_marks(request, old.as_ref(), new),
@@ -46,18 +46,18 @@ impl Guard {
         match marks {
             Some(marks) if !marks.allowed => marks,
             Some(marks) => {
-                let rest = self.judge_contents(request, standing, old, new).await;
+                let rest = self.judge_contents(request, context, old, new).await;
                 if rest.reason.is_some() { rest } else { marks }
             }
-            None => self.judge_contents(request, standing, old, new).await,
+            None => self.judge_contents(request, context, old, new).await,
         }
     }
 
     /// The verdict on what a request about a namespace does to what is in it.
     async fn judge_contents(
         &self,
-        request: &Request<'_>,
-        standing: &Standing,
+        request: &AdmissionRequest<'_>,
+        context: &RequestContext,
         old: Option<WireNamespace>,
         new: Option<WireNamespace>,
     ) -> Verdict {
@@ -65,27 +65,27 @@ impl Guard {
             (Some(old), _) => old,
             // A new namespace is empty.
             (None, "CREATE") => return Verdict::allow(),
-            (None, _) => return standing.lacks_object(),
+            (None, _) => return context.lacks_object(),
         };
         let name = old.name();
         let facts = ObjectFacts::named(ObjectKey::new("", "Namespace", name, name));
         match (&*request.operation, new) {
             ("DELETE", _) => {
-                let case = self.case(request, standing, &facts, Action::Delete);
+                let case = self.case(request, context, &facts, Action::Delete);
                 let objects = self.cluster.in_namespace(name);
                 let all = objects.len();
                 // The request shows the namespace as it is stored.
-                let policies = Policies::of(&*self.cluster).knowing(name, old.policy());
+                let policies = NamespacePolicies::of(&*self.cluster).knowing(name, old.policy());
                 match self.look_at_deletes(&case, objects, policies).await {
                     Ok(live) => goes_along(name, &live, all),
                     Err(stop) => self.stopped(&case, stop).await,
                 }
             }
             ("UPDATE", Some(new)) => {
-                let case = self.case(request, standing, &facts, Action::NamespacePolicy);
+                let case = self.case(request, context, &facts, Action::NamespacePolicy);
                 self.update_namespace(&case, &old, &new).await
             }
-            ("UPDATE", None) => standing.lacks_object(),
+            ("UPDATE", None) => context.lacks_object(),
             _ => Verdict::allow(),
         }
     }
@@ -98,7 +98,7 @@ impl Guard {
     ) -> Verdict {
         let objects = self.cluster.in_namespace(old.name());
         if old.is_guarded() && !new.is_guarded() && !objects.is_empty() {
-            return keeps_its_label(case.standing, old.name(), &objects);
+            return keeps_its_label(case.context, old.name(), &objects);
         }
         let policies = (old.policy(), new.policy());
         let change = PolicyChange {
@@ -110,12 +110,12 @@ impl Guard {
         if policies.0 == policies.1 {
             return Verdict::allow();
         }
-        let mut touched = Touched::new();
+        let mut touched = WrittenClaims::new();
         let outcome = self
             .change_policy(case, &change, policies.0, &mut touched)
             .await;
-        let outcome = self.settle_accounts(case, touched, outcome).await;
-        if outcome.is_err() && !case.standing.lets_through() && !case.dry_run {
+        let outcome = self.finalize(case, touched, outcome).await;
+        if outcome.is_err() && !case.context.lets_through() && !case.dry_run {
             // What cannot be taken back now is over by its deadline.
             let requests = [case.request.clone()];
             let _ = policy_changes::remove(&*self.registry, &self.member, &requests).await;
@@ -129,23 +129,23 @@ impl Guard {
     /// the kind, and ASO their resources.
     pub(super) async fn judge_definition(
         &self,
-        request: &Request<'_>,
-        standing: &Standing,
+        request: &AdmissionRequest<'_>,
+        context: &RequestContext,
     ) -> Verdict {
         let definition = match request.both::<WireCrd>() {
             Ok(_) if *request.operation != *"DELETE" => return Verdict::allow(),
             Ok((Some(definition), _)) => definition.spec,
-            Ok((None, _)) => return standing.lacks_object(),
-            Err(error) => return standing.unreadable(&error.to_string()),
+            Ok((None, _)) => return context.lacks_object(),
+            Err(error) => return context.unreadable(&error.to_string()),
         };
         let live = match self.live_of(&definition).await {
             Ok(live) => live,
-            Err(error) => return standing.cannot_know(&error.to_string(), "Try again."),
+            Err(error) => return context.cannot_know(&error.to_string(), "Try again."),
         };
         if live.is_empty() {
             return Verdict::allow();
         }
-        let words = Words {
+        let words = RefusalMessage {
             summary: format!(
                 "deleting this CRD deletes all its objects and what they own, and with that \
                  resources in Azure: {}",
@@ -159,7 +159,7 @@ impl Guard {
                     definition.group
                 ))
             )],
-            ..Words::default()
+            ..RefusalMessage::default()
         };
         let facts = ObjectFacts::named(ObjectKey::new(
             "",
@@ -167,8 +167,8 @@ impl Guard {
             "",
             &request.name,
         ));
-        let case = self.case(request, standing, &facts, Action::Delete);
-        let verdict = standing.on(&against(Reason::KindInUse, words));
+        let case = self.case(request, context, &facts, Action::Delete);
+        let verdict = context.on(&against(Reason::KindInUse, words));
         let remembering = self.remember_kind(&case, &live);
         match timeout(TO_REMEMBER, remembering).await {
             Ok(()) => verdict,
@@ -186,8 +186,8 @@ impl Guard {
             let Some(entry) = case.entry(&self.copy_of(object), Some(Reason::KindInUse)) else {
                 return;
             };
-            let entry = Entry {
-                deed: Deed::DeleteWithKind,
+            let entry = HistoryEntry {
+                deed: HistoryAction::DeleteWithKind,
                 ..entry
             };
             if let Ok(Ok(resolution)) =
@@ -211,7 +211,7 @@ impl Guard {
         definition: &WireCrdSpec,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let (group, kind) = (&definition.group, &definition.names.kind);
-        let mut policies = Policies::of(&*self.cluster);
+        let mut policies = NamespacePolicies::of(&*self.cluster);
         let mut live = Vec::new();
         for object in self.cluster.list(ObjectScope::Kind(group, kind)).await? {
             live.extend(self.live_below(&object.key, &mut policies).await?);
@@ -226,8 +226,8 @@ impl Guard {
 }
 
 /// An objection to what would be done to many objects at once.
-pub(super) fn against(reason: Reason, words: Words) -> Objection {
-    Objection {
+pub(super) fn against(reason: Reason, words: RefusalMessage) -> Violation {
+    Violation {
         reason,
         code: 403,
         words,
@@ -259,8 +259,12 @@ fn goes_along(namespace: &str, live: &[Arc<ObjectFacts>], all: usize) -> Verdict
     }
 }
 
-fn keeps_its_label(standing: &Standing, namespace: &str, objects: &[Arc<ObjectFacts>]) -> Verdict {
-    let words = Words {
+fn keeps_its_label(
+    context: &RequestContext,
+    namespace: &str,
+    objects: &[Arc<ObjectFacts>],
+) -> Verdict {
+    let words = RefusalMessage {
         summary: format!(
             "without the label {GUARDED_LABEL} nobody would be asked before namespace \
              {namespace} is deleted, and it has {}",
@@ -270,9 +274,9 @@ fn keeps_its_label(standing: &Standing, namespace: &str, objects: &[Arc<ObjectFa
             "Leave the label; aso-guard removes it once the namespace has no ASO objects."
                 .to_owned(),
         ],
-        ..Words::default()
+        ..RefusalMessage::default()
     };
-    standing.on(&against(Reason::NamespaceGuarded, words))
+    context.on(&against(Reason::NamespaceGuarded, words))
 }
 
 /// `team/ResourceGroup/a, team/ResourceGroup/b and 3 more`.

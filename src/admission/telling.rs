@@ -11,15 +11,15 @@ use crate::telemetry::{Notice, Severity};
 
 use super::guard::Guard;
 use super::plain;
-use super::review::Request;
-use super::verdict::{Pass, Verdict};
+use super::review::AdmissionRequest;
+use super::verdict::{Verdict, VerdictPath};
 
 /// What the guard does when it gives a verdict, in Events.
 const ACTION: &str = "Admit";
 
 impl Guard {
     /// Tells of a verdict that took so long.
-    pub(super) fn tell(&self, request: &Request<'_>, verdict: &Verdict, took: Duration) {
+    pub(super) fn tell(&self, request: &AdmissionRequest<'_>, verdict: &Verdict, took: Duration) {
         self.metrics.judged(request, verdict, took);
         let Some(reason) = verdict.reason else {
             return;
@@ -36,7 +36,7 @@ impl Guard {
             reason = reason.as_str(),
             "{}", words.lines().next().unwrap_or_default()
         );
-        if let Pass::Overridden(why) = &verdict.pass {
+        if let VerdictPath::Overridden(why) = &verdict.pass {
             warn!(
                 request.uid = %plain::name(&request.uid),
                 request.user = %plain::name(&request.user_info.username),
@@ -68,7 +68,7 @@ impl Guard {
 }
 
 /// The object that a request is about, read again: only few verdicts are told of.
-fn subject(request: &Request<'_>) -> Option<ObjectFacts> {
+fn subject(request: &AdmissionRequest<'_>) -> Option<ObjectFacts> {
     let now = request.object().ok().flatten();
     now.or_else(|| request.old_object().ok().flatten())
 }

@@ -9,7 +9,7 @@ use crate::object::{OPERATOR_NAMESPACE_ANNOTATION, ObjectFacts};
 use crate::policy::{EffectivePolicy, Policy, PolicySource};
 
 use super::answers::on_policy;
-use super::guard::{Case, Guard, PARTS, Stop};
+use super::guard::{AdmissionError, Case, Guard, PARTS};
 use super::verdict::Verdict;
 
 impl Guard {
@@ -50,10 +50,10 @@ impl Guard {
             return self.conclude(case, outcome).await;
         }
         match resolve::identity(&*self.cluster, case.object, Freshness::Known).await {
-            Err(error) => self.stopped(case, Stop::Cluster(error)).await,
+            Err(error) => self.stopped(case, AdmissionError::Cluster(error)).await,
             // What its children are may be known all the same.
             Ok(Err(why)) => match self.name_children(case, None).await {
-                Ok(()) => self.unresolved(case.standing, &why),
+                Ok(()) => self.unresolved(case.context, &why),
                 Err(stop) => self.stopped(case, stop).await,
             },
             Ok(Ok(resolution)) => {
@@ -90,7 +90,7 @@ impl Guard {
             return self.conclude(&case, outcome).await;
         }
         match self.change(&mut case, old, now).await {
-            Ok(Err(why)) => self.unresolved(case.standing, &why),
+            Ok(Err(why)) => self.unresolved(case.context, &why),
             Ok(Ok(())) => Verdict::allow(),
             Err(stop) => self.stopped(&case, stop).await,
         }
@@ -103,7 +103,7 @@ impl Guard {
         case: &mut Case<'_>,
         old: &ObjectFacts,
         now: &EffectivePolicy,
-    ) -> Result<Result<(), Unresolved>, Stop> {
+    ) -> Result<Result<(), Unresolved>, AdmissionError> {
         let before = resolve::resolve(&*self.cluster, old, Freshness::Known).await?;
         let was_live = self.was_live(&before, old, case.object).await?;
         // What is being deleted, or is deleted next, takes along what it stands for after this.
@@ -150,7 +150,7 @@ impl Guard {
         before: &ResolvedObject,
         old: &ObjectFacts,
         new: &ObjectFacts,
-    ) -> Result<bool, Stop> {
+    ) -> Result<bool, AdmissionError> {
         let known = &before.policy;
         let changes = old.annotations.policy != new.annotations.policy;
         if !changes || !known.policy.is_live() || known.source == PolicySource::Object {
@@ -180,7 +180,7 @@ impl Guard {
         }
         match self.identity(case.object).await {
             Err(stop) => self.stopped(case, stop).await,
-            Ok(Err(why)) => self.unresolved(case.standing, &why),
+            Ok(Err(why)) => self.unresolved(case.context, &why),
             Ok(Ok(resolution)) => {
                 let outcome = self.delete_resource(case, &resolution).await;
                 self.conclude(case, outcome).await

@@ -1,6 +1,6 @@
 //! What the webhook answers.
 
-use crate::claim::{Reason, Why, Words};
+use crate::claim::{Justification, Reason, RefusalMessage};
 
 /// Whether refusals block.
 ///
@@ -36,11 +36,11 @@ impl Mode {
 
 /// What a request passed by, or did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pass {
+pub enum VerdictPath {
     /// It was judged.
     Judged,
     /// Its refusal was overridden, for this reason.
-    Overridden(Why),
+    Overridden(Justification),
     /// It was not judged: its user, or its namespace, is left alone.
     Unjudged,
 }
@@ -68,22 +68,22 @@ pub struct Verdict {
     /// What the client is told besides.
     pub warnings: Vec<String>,
     /// What it passed by.
-    pub pass: Pass,
+    pub pass: VerdictPath,
 }
 
 /// Why a request would not be let through, before the mode is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Objection {
+pub struct Violation {
     /// The reason token.
     pub reason: Reason,
     /// 403 for the policy's refusals, 503 where the guard cannot know, 400 for
     /// what it cannot read. Never 409: that makes clients retry.
     pub code: u16,
     /// In words.
-    pub words: Words,
+    pub words: RefusalMessage,
 }
 
-impl Objection {
+impl Violation {
     /// Where to read more, for people.
     fn more(&self) -> String {
         format!("More: aso-guard explain {}", self.reason.as_str())
@@ -99,7 +99,7 @@ impl Verdict {
             code: 200,
             message: String::new(),
             warnings: Vec::new(),
-            pass: Pass::Judged,
+            pass: VerdictPath::Judged,
         }
     }
 
@@ -113,19 +113,19 @@ impl Verdict {
     }
 
     /// What an objection comes to in a mode.
-    pub fn object(objection: &Objection, mode: Mode) -> Self {
+    pub fn object(violation: &Violation, mode: Mode) -> Self {
         match mode {
             Mode::Enforce => Self {
                 allowed: false,
-                reason: Some(objection.reason),
-                code: objection.code,
-                message: format!("{}\n{}", objection.words.message(), objection.more()),
+                reason: Some(violation.reason),
+                code: violation.code,
+                message: format!("{}\n{}", violation.words.message(), violation.more()),
                 ..Self::allow()
             },
             Mode::Audit | Mode::Off => {
-                let mut warnings = objection.words.warnings();
-                warnings.push(objection.more());
-                Self::warn(objection.reason, warnings)
+                let mut warnings = violation.words.warnings();
+                warnings.push(violation.more());
+                Self::warn(violation.reason, warnings)
             }
         }
     }
@@ -141,10 +141,10 @@ impl Verdict {
     pub fn label(&self) -> &'static str {
         match (&self.pass, self.allowed, self.warnings.is_empty()) {
             (_, false, _) => "refused",
-            (Pass::Overridden(_), ..) => "overridden",
-            (Pass::Unjudged, ..) => "unjudged",
-            (Pass::Judged, _, true) => "allowed",
-            (Pass::Judged, _, false) => "warned",
+            (VerdictPath::Overridden(_), ..) => "overridden",
+            (VerdictPath::Unjudged, ..) => "unjudged",
+            (VerdictPath::Judged, _, true) => "allowed",
+            (VerdictPath::Judged, _, false) => "warned",
         }
     }
 }

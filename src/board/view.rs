@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Proof, Record};
+use crate::claim::{
+    ClaimState, CopyRef, HistoryEntry, Hold, Holder, InFlight, MemberCopy, Proof, Record,
+};
 use crate::claim::{MemberName, TransferName};
 use crate::object::text::quoted;
 use crate::registry::{MemberRecord, MemberStanding};
-use crate::transfer::{Stage, Transfer};
+use crate::transfer::{Transfer, TransferStage};
 
 use super::query::link;
 
@@ -60,17 +62,17 @@ impl From<MemberStanding> for Badge {
     }
 }
 
-impl From<Stage> for Badge {
-    fn from(stage: Stage) -> Self {
+impl From<TransferStage> for Badge {
+    fn from(stage: TransferStage) -> Self {
         let icon = match stage {
-            Stage::Live => "live",
-            Stage::Busy | Stage::Coming => "pending",
-            Stage::Parked | Stage::Waiting => "parked",
-            Stage::Moved => "moving",
-            Stage::Done => "ready",
-            Stage::Conflict => "conflict",
-            Stage::Deleting => "deleting",
-            Stage::Lost => "silent",
+            TransferStage::Live => "live",
+            TransferStage::Busy | TransferStage::Coming => "pending",
+            TransferStage::Parked | TransferStage::Waiting => "parked",
+            TransferStage::Moved => "moving",
+            TransferStage::Done => "ready",
+            TransferStage::Conflict => "conflict",
+            TransferStage::Deleting => "deleting",
+            TransferStage::Lost => "silent",
         };
         let word = stage.as_str();
         Self { word, icon }
@@ -248,7 +250,7 @@ impl CopyView {
     pub(super) fn of(
         record: &Record,
         copy: &CopyRef,
-        held: &Copy,
+        held: &MemberCopy,
         members: &MembersByName,
         now: Timestamp,
     ) -> Self {
@@ -365,7 +367,7 @@ pub(super) struct HistoryView {
 }
 
 impl HistoryView {
-    pub(super) fn of(entry: &Entry, now: Timestamp) -> Self {
+    pub(super) fn of(entry: &HistoryEntry, now: Timestamp) -> Self {
         Self {
             at: TimeView::new(entry.at, now),
             by: entry.by.to_string(),

@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn not_inside_of_what_is_being_deleted() {
         let deleted = Story::default().deletes(&deleting(&copy("b"), "r1", "1", 0));
-        let gone_soon = crate::claim::Sighting {
+        let gone_soon = crate::claim::ObservedObject {
             terminating: true,
             ..sighting(Manage)
         };
@@ -331,7 +331,7 @@ mod tests {
     #[case::terminating_and_parked(true, Skip)]
     #[case::terminating_and_detached(true, DetachOnDelete)]
     fn inside_of_what_stays(#[case] terminating: bool, #[case] policy: crate::policy::Policy) {
-        let object = crate::claim::Sighting {
+        let object = crate::claim::ObservedObject {
             terminating,
             ..sighting(policy)
         };

@@ -9,14 +9,14 @@ use crate::arm::Identity;
 use super::acquire::{Acquire, acquire_below, acquire_by_force, is_free, withdraw};
 use super::arrive::{announce_rename, arrive};
 use super::delete::{Delete, dependents, mark_by_force, may_delete};
-use super::history::Entry;
+use super::history::HistoryEntry;
 use super::names::{CopyRef, RequestUid};
 use super::record::{InFlight, Record};
 use super::refusal::Refusal;
 
 /// What a request would do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Aim {
+pub enum Intent {
     /// Create a live copy. A new resource has no record, so one is written without
     /// looking for it first: that saves a read.
     Create(Acquire),
@@ -35,28 +35,28 @@ pub enum Aim {
     /// it until then, and never refused. Then what is inside is looked for.
     Rename(Acquire),
     /// Keep in mind what was done against the protocol's word.
-    Remember(Entry),
+    Remember(HistoryEntry),
 }
 
 /// One request's way through the registry: which call comes next, and in the end
 /// whether it is refused. `V` is the registry's version of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt<V> {
-    aim: Aim,
+    aim: Intent,
     identities: Vec<Identity>,
     /// Whether the request is let through whatever it comes to.
     by_force: bool,
     /// Which identity is dealt with.
     at: usize,
-    stage: Stage<V>,
+    stage: AttemptStage<V>,
     refusal: Option<Refusal>,
-    spent: Option<Entry>,
+    spent: Option<HistoryEntry>,
     renaming: Vec<(CopyRef, InFlight)>,
     below: Vec<Record>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Stage<V> {
+enum AttemptStage<V> {
     /// Reads the claim.
     Read,
     /// Writes the claim as it should be.
@@ -70,7 +70,7 @@ enum Stage<V> {
 
 /// A call on the registry that an attempt asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call<'a, V> {
+pub enum RegistryCall<'a, V> {
     /// Read a claim.
     Claim(&'a Identity),
     /// Store a record, on condition that the registry still holds this version of
@@ -82,9 +82,9 @@ pub enum Call<'a, V> {
     Below(&'a Identity),
 }
 
-/// What came of a [`Call`].
+/// What came of a [`RegistryCall`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer<V> {
+pub enum RegistryAnswer<V> {
     /// The claim, and its version.
     Claim(Option<(Record, V)>),
     /// The record was stored.
@@ -95,7 +95,7 @@ pub enum Answer<V> {
     Claims(Vec<Record>),
 }
 
-impl Aim {
+impl Intent {
     /// The copy that it is about.
     pub fn copy(&self) -> &CopyRef {
         match self {
@@ -114,13 +114,13 @@ impl Aim {
 impl<V: Clone> Attempt<V> {
     /// An attempt on everything that the object stands for, the resource that ASO
     /// writes to first.
-    pub fn new(aim: Aim, identities: Vec<Identity>) -> Self {
+    pub fn new(aim: Intent, identities: Vec<Identity>) -> Self {
         let mut attempt = Self {
             aim,
             identities,
             by_force: false,
             at: 0,
-            stage: Stage::Read,
+            stage: AttemptStage::Read,
             refusal: None,
             spent: None,
             renaming: Vec::new(),
@@ -140,25 +140,25 @@ impl<V: Clone> Attempt<V> {
     }
 
     /// The call to make; `None` at the end.
-    pub fn call(&self) -> Option<Call<'_, V>> {
+    pub fn call(&self) -> Option<RegistryCall<'_, V>> {
         let identity = self.identities.get(self.at)?;
         Some(match &self.stage {
-            Stage::Read => Call::Claim(identity),
-            Stage::Put(record, version) => Call::Put(record, version.as_ref()),
-            Stage::LookBelow => Call::Below(identity),
-            Stage::LookAbove => Call::Claims(self.ancestors()),
-            Stage::Done => return None,
+            AttemptStage::Read => RegistryCall::Claim(identity),
+            AttemptStage::Put(record, version) => RegistryCall::Put(record, version.as_ref()),
+            AttemptStage::LookBelow => RegistryCall::Below(identity),
+            AttemptStage::LookAbove => RegistryCall::Claims(self.ancestors()),
+            AttemptStage::Done => return None,
         })
     }
 
     /// Takes what came of the call. An answer to another call changes nothing.
-    pub fn answer(&mut self, answer: Answer<V>) {
+    pub fn answer(&mut self, answer: RegistryAnswer<V>) {
         match (&self.stage, answer) {
-            (Stage::Read, Answer::Claim(known)) => self.propose(known),
-            (Stage::Put(..), Answer::Stored) => self.written(),
-            (Stage::Put(..), Answer::Conflict) => self.stage = Stage::Read,
-            (Stage::LookBelow, Answer::Claims(claims)) => self.looked_below(claims),
-            (Stage::LookAbove, Answer::Claims(claims)) => self.looked_above(&claims),
+            (AttemptStage::Read, RegistryAnswer::Claim(known)) => self.propose(known),
+            (AttemptStage::Put(..), RegistryAnswer::Stored) => self.written(),
+            (AttemptStage::Put(..), RegistryAnswer::Conflict) => self.stage = AttemptStage::Read,
+            (AttemptStage::LookBelow, RegistryAnswer::Claims(claims)) => self.looked_below(claims),
+            (AttemptStage::LookAbove, RegistryAnswer::Claims(claims)) => self.looked_above(&claims),
             _ => {}
         }
     }
@@ -172,7 +172,7 @@ impl<V: Clone> Attempt<V> {
     }
 
     /// The entry that had spent what was to be [remembered](Aim::Remember), if so.
-    pub fn spent(&self) -> Option<&Entry> {
+    pub fn spent(&self) -> Option<&HistoryEntry> {
         self.spent.as_ref()
     }
 
@@ -196,11 +196,11 @@ impl<V: Clone> Attempt<V> {
     fn begin(&mut self, at: usize) {
         self.at = at;
         if at >= self.identities.len() {
-            self.stage = Stage::Done;
-        } else if matches!(self.aim, Aim::Create(_)) {
+            self.stage = AttemptStage::Done;
+        } else if matches!(self.aim, Intent::Create(_)) {
             self.propose(None);
         } else {
-            self.stage = Stage::Read;
+            self.stage = AttemptStage::Read;
         }
     }
 
@@ -209,32 +209,36 @@ impl<V: Clone> Attempt<V> {
         let (record, version) = known.unzip();
         let record = record.as_ref();
         let refused = match &self.aim {
-            Aim::Create(ask) | Aim::Activate(ask) => is_free(record, ask),
-            Aim::Wake(ask, delete) => {
+            Intent::Create(ask) | Intent::Activate(ask) => is_free(record, ask),
+            Intent::Wake(ask, delete) => {
                 may_delete(record, identity, delete).and_then(|()| is_free(record, ask))
             }
-            Aim::Delete(ask) => may_delete(record, identity, ask),
-            Aim::Arrive(_) | Aim::TakeBack(..) | Aim::Rename(_) | Aim::Remember(_) => Ok(()),
+            Intent::Delete(ask) => may_delete(record, identity, ask),
+            Intent::Arrive(_) | Intent::TakeBack(..) | Intent::Rename(_) | Intent::Remember(_) => {
+                Ok(())
+            }
         };
         let next = match &self.aim {
-            Aim::Create(ask) | Aim::Activate(ask) => Some(acquire_by_force(record, identity, ask)),
-            Aim::Arrive(ask) => Some(arrive(record, identity, ask)),
-            Aim::Rename(ask) => Some(announce_rename(record, identity, ask)),
-            Aim::Wake(ask, delete) => {
+            Intent::Create(ask) | Intent::Activate(ask) => {
+                Some(acquire_by_force(record, identity, ask))
+            }
+            Intent::Arrive(ask) => Some(arrive(record, identity, ask)),
+            Intent::Rename(ask) => Some(announce_rename(record, identity, ask)),
+            Intent::Wake(ask, delete) => {
                 let marked = mark_by_force(record, identity, delete);
                 Some(acquire_by_force(Some(&marked), identity, ask))
             }
-            Aim::Delete(ask) => Some(mark_by_force(record, identity, ask)),
-            Aim::TakeBack(copy, request) => {
+            Intent::Delete(ask) => Some(mark_by_force(record, identity, ask)),
+            Intent::TakeBack(copy, request) => {
                 record.and_then(|record| withdraw(record, copy, request))
             }
-            Aim::Remember(entry) => {
+            Intent::Remember(entry) => {
                 let new = Record::new(identity.clone());
                 match record.unwrap_or(&new).with_entry(entry) {
                     Ok(next) => (record != Some(&next)).then_some(next),
                     Err(spent) => {
                         self.spent = Some(spent);
-                        self.stage = Stage::Done;
+                        self.stage = AttemptStage::Done;
                         return;
                     }
                 }
@@ -246,7 +250,7 @@ impl<V: Clone> Attempt<V> {
             return;
         }
         match next {
-            Some(record) => self.stage = Stage::Put(record, version),
+            Some(record) => self.stage = AttemptStage::Put(record, version),
             None => self.written(),
         }
     }
@@ -254,12 +258,14 @@ impl<V: Clone> Attempt<V> {
     /// The claim is as it should be.
     fn written(&mut self) {
         match &self.aim {
-            Aim::Wake(..) | Aim::Delete(_) | Aim::Rename(_) => self.stage = Stage::LookBelow,
-            Aim::Create(_)
-            | Aim::Arrive(_)
-            | Aim::Activate(_)
-            | Aim::TakeBack(..)
-            | Aim::Remember(_) => {
+            Intent::Wake(..) | Intent::Delete(_) | Intent::Rename(_) => {
+                self.stage = AttemptStage::LookBelow;
+            }
+            Intent::Create(_)
+            | Intent::Arrive(_)
+            | Intent::Activate(_)
+            | Intent::TakeBack(..)
+            | Intent::Remember(_) => {
                 self.finish_identity();
             }
         }
@@ -267,18 +273,18 @@ impl<V: Clone> Attempt<V> {
 
     fn looked_below(&mut self, claims: Vec<Record>) {
         let outcome = match &self.aim {
-            Aim::Wake(_, ask) | Aim::Delete(ask) => {
+            Intent::Wake(_, ask) | Intent::Delete(ask) => {
                 dependents(&self.identities[self.at], &ask.copy, &claims)
             }
-            Aim::Rename(_) => {
+            Intent::Rename(_) => {
                 self.below.extend(claims);
                 Ok(())
             }
-            Aim::Create(_)
-            | Aim::Arrive(_)
-            | Aim::Activate(_)
-            | Aim::TakeBack(..)
-            | Aim::Remember(_) => Ok(()),
+            Intent::Create(_)
+            | Intent::Arrive(_)
+            | Intent::Activate(_)
+            | Intent::TakeBack(..)
+            | Intent::Remember(_) => Ok(()),
         };
         if let Err(refusal) = outcome
             && self.is_over(refusal)
@@ -301,20 +307,20 @@ impl<V: Clone> Attempt<V> {
         if self.ancestors().is_empty() {
             self.begin(self.at + 1);
         } else {
-            self.stage = Stage::LookAbove;
+            self.stage = AttemptStage::LookAbove;
         }
     }
 
     /// What it acquires, where it does.
     pub(super) fn acquires(&self) -> Option<&Acquire> {
         match &self.aim {
-            Aim::Create(ask) | Aim::Activate(ask) | Aim::Wake(ask, _) => Some(ask),
+            Intent::Create(ask) | Intent::Activate(ask) | Intent::Wake(ask, _) => Some(ask),
             _ => None,
         }
     }
 
     fn looked_above(&mut self, claims: &[Record]) {
-        self.stage = Stage::Done;
+        self.stage = AttemptStage::Done;
         if let Some(ask) = self.acquires() {
             let copies = claims.iter().flat_map(|claim| &claim.copies);
             let near = copies.filter(|(copy, _)| copy.shares_namespace(&ask.copy));
@@ -337,7 +343,7 @@ impl<V: Clone> Attempt<V> {
             self.refusal = Some(self.foreign(refusal));
         }
         if !self.by_force {
-            self.stage = Stage::Done;
+            self.stage = AttemptStage::Done;
         }
         !self.by_force
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::arm::Identity;
 
 use super::names::{CopyRef, RequestUid};
-use super::record::{InFlight, Proof, Record, Stored, add_in_flight};
+use super::record::{InFlight, Proof, Record, StoredCopy, add_in_flight};
 use super::refusal::{Dependent, Holder, Refusal};
 
 /// A request that would delete the resource in Azure through this copy.
@@ -16,7 +16,7 @@ pub struct Delete {
     /// The copy that would be deleted.
     pub copy: CopyRef,
     /// The copy as the request shows it stored.
-    pub stored: Stored,
+    pub stored: StoredCopy,
     /// Whether the copy is terminating already, and the request would turn its
     /// safe delete into one that deletes the resource.
     pub wakes: bool,

@@ -17,9 +17,9 @@ pub const MAX_REASON: usize = 200;
 
 /// Why a person goes against a refusal: never empty, and not too long.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Why(Arc<str>);
+pub struct Justification(Arc<str>);
 
-impl Why {
+impl Justification {
     /// A reason as written, without the space around it; `None` where nothing is
     /// left of it. What nobody can see is replaced.
     pub fn new(text: &str) -> Option<Self> {
@@ -37,7 +37,7 @@ impl Why {
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Deed {
+pub enum HistoryAction {
     /// The copy was created.
     Create,
     /// The copy was changed, or what its policy or identity rests on.
@@ -54,7 +54,7 @@ pub enum Deed {
     Park,
 }
 
-impl Deed {
+impl HistoryAction {
     const ALL: [Self; 7] = [
         Self::Create,
         Self::Update,
@@ -86,7 +86,7 @@ impl Deed {
 
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Entry {
+pub struct HistoryEntry {
     /// When, by the clock of the copy's own cluster.
     pub at: Timestamp,
     /// Who did it.
@@ -94,9 +94,9 @@ pub struct Entry {
     /// To which copy.
     pub copy: CopyRef,
     /// What.
-    pub deed: Deed,
+    pub deed: HistoryAction,
     /// Why, in the person's own words.
-    pub why: Why,
+    pub why: Justification,
     /// The reason token of the refusal that this went against; empty where there was
     /// none, and the person had only thought that there would be.
     pub against: Arc<str>,
@@ -109,7 +109,7 @@ impl Record {
     /// # Errors
     /// The reason was [spent](Record::spent): it lets no delete through. Gives the
     /// entry that spent it.
-    pub fn with_entry(&self, entry: &Entry) -> Result<Self, Entry> {
+    pub fn with_entry(&self, entry: &HistoryEntry) -> Result<Self, HistoryEntry> {
         if let Some(spent) = self.spent(entry) {
             return Err(spent.clone());
         }
@@ -128,17 +128,17 @@ impl Record {
     pub fn with_parked_newcomer(&self, copy: &CopyRef, at: Timestamp) -> Self {
         let since = self.copies.get(copy).map(|held| held.since);
         let said = self.history.iter().any(|entry| {
-            entry.copy == *copy && entry.deed == Deed::Park && Some(entry.at) >= since
+            entry.copy == *copy && entry.deed == HistoryAction::Park && Some(entry.at) >= since
         });
         let why = format!(
             "--on-conflict park: it came on top of another; {}",
             self.live_words()
         );
-        let entry = Why::new(&why).map(|why| Entry {
+        let entry = Justification::new(&why).map(|why| HistoryEntry {
             at,
             by: "aso-guard".into(),
             copy: copy.clone(),
-            deed: Deed::Park,
+            deed: HistoryAction::Park,
             why,
             against: "".into(),
         });
@@ -150,13 +150,13 @@ impl Record {
     /// The entry by which the reason for a delete was used before: when the copy was
     /// created or changed. An annotation that was left over from that says nothing
     /// about a delete.
-    fn spent(&self, delete: &Entry) -> Option<&Entry> {
-        let before = |entry: &&Entry| {
+    fn spent(&self, delete: &HistoryEntry) -> Option<&HistoryEntry> {
+        let before = |entry: &&HistoryEntry| {
             entry.copy == delete.copy
                 && entry.why == delete.why
-                && matches!(entry.deed, Deed::Create | Deed::Update)
+                && matches!(entry.deed, HistoryAction::Create | HistoryAction::Update)
         };
-        let of_delete = delete.deed == Deed::Delete;
+        let of_delete = delete.deed == HistoryAction::Delete;
         of_delete.then(|| self.history.iter().rev().find(before))?
     }
 }
@@ -168,13 +168,13 @@ mod tests {
     use super::super::testing::{at, copy, group};
     use super::*;
 
-    fn entry(place: &str, deed: Deed, why: &str, second: i64) -> Entry {
-        Entry {
+    fn entry(place: &str, deed: HistoryAction, why: &str, second: i64) -> HistoryEntry {
+        HistoryEntry {
             at: at(second),
             by: "alice".into(),
             copy: copy(place),
             deed,
-            why: Why::new(why).unwrap(),
+            why: Justification::new(why).unwrap(),
             against: "LiveElsewhere".into(),
         }
     }
@@ -186,16 +186,19 @@ mod tests {
     #[case("a\nb\u{7f}", Some("a b"))]
     #[case("\u{7f}\u{a0}\u{200b}", None)]
     fn a_reason_says_something(#[case] text: &str, #[case] why: Option<&str>) {
-        assert_eq!(Why::new(text).as_ref().map(Why::as_str), why);
+        assert_eq!(
+            Justification::new(text).as_ref().map(Justification::as_str),
+            why
+        );
     }
 
     #[test]
     fn a_reason_has_an_end() {
-        let why = Why::new(&"ü".repeat(MAX_REASON + 1)).unwrap();
+        let why = Justification::new(&"ü".repeat(MAX_REASON + 1)).unwrap();
         assert_eq!(why.as_str().chars().count(), MAX_REASON + 1);
         assert!(why.as_str().ends_with('…'));
         assert!(
-            !Why::new(&"ü".repeat(MAX_REASON))
+            !Justification::new(&"ü".repeat(MAX_REASON))
                 .unwrap()
                 .as_str()
                 .ends_with('…')
@@ -206,7 +209,7 @@ mod tests {
     fn a_history_is_kept_once_and_to_a_length() {
         let mut record = Record::new(group());
         for second in 0..30 {
-            let one = entry("a", Deed::Update, "again", second);
+            let one = entry("a", HistoryAction::Update, "again", second);
             record = record.with_entry(&one).unwrap().with_entry(&one).unwrap();
         }
         assert_eq!(record.history.len(), MAX_HISTORY);
@@ -215,22 +218,22 @@ mod tests {
     }
 
     #[rstest]
-    #[case::created(Deed::Create, false)]
-    #[case::changed(Deed::Update, false)]
-    #[case::a_delete_that_did_not_come_about(Deed::Delete, true)]
-    #[case::released(Deed::Release, true)]
-    fn a_reason_left_over_deletes_nothing(#[case] before: Deed, #[case] deletes: bool) {
+    #[case::created(HistoryAction::Create, false)]
+    #[case::changed(HistoryAction::Update, false)]
+    #[case::a_delete_that_did_not_come_about(HistoryAction::Delete, true)]
+    #[case::released(HistoryAction::Release, true)]
+    fn a_reason_left_over_deletes_nothing(#[case] before: HistoryAction, #[case] deletes: bool) {
         let used = entry("a", before, "move", 0);
         let record = Record::new(group()).with_entry(&used).unwrap();
-        let again = record.with_entry(&entry("a", Deed::Delete, "move", 9));
+        let again = record.with_entry(&entry("a", HistoryAction::Delete, "move", 9));
         assert_eq!(again.is_ok(), deletes);
         assert!(again.err().is_none_or(|spent| spent == used));
         // Another reason, another copy, or another deed: nothing is left over.
         for other in [
-            entry("a", Deed::Delete, "another", 9),
-            entry("b", Deed::Delete, "move", 9),
-            entry("a", Deed::Update, "move", 9),
-            entry("a", Deed::DeleteWithNamespace, "move", 9),
+            entry("a", HistoryAction::Delete, "another", 9),
+            entry("b", HistoryAction::Delete, "move", 9),
+            entry("a", HistoryAction::Update, "move", 9),
+            entry("a", HistoryAction::DeleteWithNamespace, "move", 9),
         ] {
             record.with_entry(&other).unwrap();
         }

@@ -15,7 +15,7 @@ use crate::arm::Identity;
 use crate::object::ObjectFacts;
 use crate::policy::{self, EffectivePolicy, Policy, PolicySource};
 
-use super::attempt::{Answer, Attempt, Call};
+use super::attempt::{Attempt, RegistryAnswer, RegistryCall};
 use super::names::{CopyRef, MemberName, RequestUid};
 use super::record::{InFlight, Record};
 
@@ -94,7 +94,7 @@ enum ArrivalStage<V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArrivalCall<'a, V> {
     /// A call on a claim.
-    Claim(Call<'a, V>),
+    Claim(RegistryCall<'a, V>),
     /// Read the changes in the member's record.
     Changes,
     /// Read the namespace and the operator's settings from the API server's store.
@@ -105,7 +105,7 @@ pub enum ArrivalCall<'a, V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArrivalAnswer<V> {
     /// Of a call on a claim.
-    Claim(Answer<V>),
+    Claim(RegistryAnswer<V>),
     /// The changes.
     Changes(Vec<PolicyChange>),
     /// What is inherited.

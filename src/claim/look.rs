@@ -14,7 +14,7 @@ use crate::policy::{Policy, PolicySource};
 use crate::resolve::{Freshness, ResolvedObject};
 
 use super::names::CopyRef;
-use super::observe::{Held, Observation, Observed, Sighting, observe};
+use super::observe::{Observation, Observed, ObservedHold, ObservedObject, observe};
 use super::record::{ClaimState, Record};
 
 /// One look at one claim of one object: which call comes next, and in the end what the claim
@@ -32,19 +32,19 @@ use super::record::{ClaimState, Record};
 pub struct Look<V, O> {
     copy: CopyRef,
     identity: Identity,
-    stage: Stage<V, O>,
+    stage: LookStage<V, O>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Stage<V, O> {
+enum LookStage<V, O> {
     /// Reads the claim.
     Claim,
     /// Asks for the uids that were seen.
-    Uids(Known<V>),
+    Uids(ReadClaim<V>),
     /// Reads the object.
-    Object(Known<V>, Vec<Arc<str>>),
+    Object(ReadClaim<V>, Vec<Arc<str>>),
     /// Works out what the object stands for.
-    Resolve(Known<V>, Vec<Arc<str>>, Sighting, O, Freshness),
+    Resolve(ReadClaim<V>, Vec<Arc<str>>, ObservedObject, O, Freshness),
     /// Writes the claim as it should be.
     Put(Option<V>, Looked),
     Done(Looked),
@@ -52,7 +52,7 @@ enum Stage<V, O> {
 
 /// The claim as it was read, and when its deadlines were judged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Known<V> {
+struct ReadClaim<V> {
     record: Option<Record>,
     version: Option<V>,
     judged_at: Timestamp,
@@ -86,9 +86,9 @@ pub enum LookAnswer<V, O> {
     /// The uids that were seen.
     Uids(Vec<Arc<str>>),
     /// The object, if it is there.
-    Object(Option<(Sighting, O)>),
+    Object(Option<(ObservedObject, O)>),
     /// What it resolves to.
-    Resolved(ResolvesTo),
+    Resolved(ObservedResolution),
     /// The record was stored.
     Stored,
     /// The registry holds another version; nothing was changed.
@@ -97,7 +97,7 @@ pub enum LookAnswer<V, O> {
 
 /// What an object resolves to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ResolvesTo {
+pub struct ObservedResolution {
     /// Its identities.
     pub identities: Vec<Identity>,
     /// Whether these are all. Else they cannot be worked out just now: what it was a copy of
@@ -132,7 +132,7 @@ impl<V: Clone, O> Look<V, O> {
         Self {
             copy,
             identity,
-            stage: Stage::Claim,
+            stage: LookStage::Claim,
         }
     }
 
@@ -144,12 +144,12 @@ impl<V: Clone, O> Look<V, O> {
     pub fn adopting(
         copy: CopyRef,
         identity: Identity,
-        object: Sighting,
-        resolved: ResolvesTo,
+        object: ObservedObject,
+        resolved: ObservedResolution,
         now: Timestamp,
     ) -> Self {
         let mut look = Self::new(copy, identity);
-        let known = Known {
+        let known = ReadClaim {
             record: None,
             version: None,
             judged_at: now,
@@ -163,61 +163,66 @@ impl<V: Clone, O> Look<V, O> {
     /// The call to make.
     pub fn call(&self) -> LookCall<'_, V, O> {
         match &self.stage {
-            Stage::Claim => LookCall::Claim(&self.identity),
-            Stage::Uids(_) => LookCall::Uids,
-            Stage::Object(..) => LookCall::Object,
-            Stage::Resolve(.., object, trust) => LookCall::Resolve(object, *trust),
-            Stage::Put(version, looked) => LookCall::Put(&looked.record, version.as_ref()),
-            Stage::Done(looked) => LookCall::Done(looked),
+            LookStage::Claim => LookCall::Claim(&self.identity),
+            LookStage::Uids(_) => LookCall::Uids,
+            LookStage::Object(..) => LookCall::Object,
+            LookStage::Resolve(.., object, trust) => LookCall::Resolve(object, *trust),
+            LookStage::Put(version, looked) => LookCall::Put(&looked.record, version.as_ref()),
+            LookStage::Done(looked) => LookCall::Done(looked),
         }
     }
 
     /// Takes what came of the call. An answer to another call changes nothing.
     pub fn answer(&mut self, answer: LookAnswer<V, O>) {
-        let stage = std::mem::replace(&mut self.stage, Stage::Claim);
+        let stage = std::mem::replace(&mut self.stage, LookStage::Claim);
         self.stage = match (stage, answer) {
-            (Stage::Claim, LookAnswer::Claim(known, judged_at)) => {
+            (LookStage::Claim, LookAnswer::Claim(known, judged_at)) => {
                 let (record, version) = known.unzip();
-                Stage::Uids(Known {
+                LookStage::Uids(ReadClaim {
                     record,
                     version,
                     judged_at,
                 })
             }
-            (Stage::Uids(known), LookAnswer::Uids(uids)) => Stage::Object(known, uids),
-            (Stage::Object(known, uids), LookAnswer::Object(Some((sighting, object)))) => {
-                Stage::Resolve(known, uids, sighting, object, Freshness::Known)
+            (LookStage::Uids(known), LookAnswer::Uids(uids)) => LookStage::Object(known, uids),
+            (LookStage::Object(known, uids), LookAnswer::Object(Some((sighting, object)))) => {
+                LookStage::Resolve(known, uids, sighting, object, Freshness::Known)
             }
-            (Stage::Object(known, uids), LookAnswer::Object(None)) => {
+            (LookStage::Object(known, uids), LookAnswer::Object(None)) => {
                 self.conclude(known, &uids, None, Vec::new())
             }
             (
-                Stage::Resolve(known, uids, sighting, object, Freshness::Known),
+                LookStage::Resolve(known, uids, sighting, object, Freshness::Known),
                 LookAnswer::Resolved(resolved),
             ) if self.is_doubtful(&known, &resolved) => {
-                Stage::Resolve(known, uids, sighting, object, Freshness::Store)
+                LookStage::Resolve(known, uids, sighting, object, Freshness::Store)
             }
-            (Stage::Resolve(known, uids, sighting, ..), LookAnswer::Resolved(resolved)) => {
+            (LookStage::Resolve(known, uids, sighting, ..), LookAnswer::Resolved(resolved)) => {
                 let seen = self.seen(&known, sighting, &resolved);
                 let stands_for = resolved.identities;
                 self.conclude(known, &uids, Some(seen), stands_for)
             }
-            (Stage::Put(_, looked), LookAnswer::Stored) => Stage::Done(looked),
-            (Stage::Put(..), LookAnswer::Conflict) => Stage::Claim,
+            (LookStage::Put(_, looked), LookAnswer::Stored) => LookStage::Done(looked),
+            (LookStage::Put(..), LookAnswer::Conflict) => LookStage::Claim,
             (stage, _) => stage,
         };
     }
 
     /// Whether the copy would be released on what is only remembered: a policy that parks it
     /// from outside, or owners and a credential that make it another resource than it was.
-    fn is_doubtful(&self, known: &Known<V>, resolved: &ResolvesTo) -> bool {
+    fn is_doubtful(&self, known: &ReadClaim<V>, resolved: &ObservedResolution) -> bool {
         let is_parked_from_outside = !resolved.policy.is_live() && !resolved.is_own_policy;
         let leaves = resolved.is_complete && !resolved.identities.contains(&self.identity);
         is_parked_from_outside || leaves && known.is_held(&self.copy)
     }
 
     /// The object as the claim takes it.
-    fn seen(&self, known: &Known<V>, object: Sighting, resolved: &ResolvesTo) -> Sighting {
+    fn seen(
+        &self,
+        known: &ReadClaim<V>,
+        object: ObservedObject,
+        resolved: &ObservedResolution,
+    ) -> ObservedObject {
         let held = known.copy(&self.copy);
         let assumed = if resolved.identities.contains(&self.identity) {
             Some(resolved.assumed)
@@ -226,20 +231,20 @@ impl<V: Clone, O> Look<V, O> {
                 .map(|held| held.assumed)
         };
         let policy = resolved.policy;
-        Sighting {
+        ObservedObject {
             busy: object.busy && !policy.is_live(),
-            held: assumed.map(|assumed| Held { policy, assumed }),
+            held: assumed.map(|assumed| ObservedHold { policy, assumed }),
             ..object
         }
     }
 
     fn conclude(
         &self,
-        known: Known<V>,
+        known: ReadClaim<V>,
         seen_uids: &[Arc<str>],
-        object: Option<Sighting>,
+        object: Option<ObservedObject>,
         stands_for: Vec<Identity>,
-    ) -> Stage<V, O> {
+    ) -> LookStage<V, O> {
         let seen = Observation {
             copy: &self.copy,
             judged_at: known.judged_at,
@@ -260,15 +265,15 @@ impl<V: Clone, O> Look<V, O> {
             recheck,
         };
         if changed {
-            Stage::Put(known.version, looked)
+            LookStage::Put(known.version, looked)
         } else {
-            Stage::Done(looked)
+            LookStage::Done(looked)
         }
     }
 }
 
-impl<V> Known<V> {
-    fn copy(&self, copy: &CopyRef) -> Option<&super::Copy> {
+impl<V> ReadClaim<V> {
+    fn copy(&self, copy: &CopyRef) -> Option<&super::MemberCopy> {
         self.record.as_ref()?.copies.get(copy)
     }
 
@@ -277,7 +282,7 @@ impl<V> Known<V> {
     }
 }
 
-impl From<&ResolvedObject> for ResolvesTo {
+impl From<&ResolvedObject> for ObservedResolution {
     fn from(resolved: &ResolvedObject) -> Self {
         let known = resolved.identity.as_ref().ok();
         let identities = known.into_iter().flat_map(Resolution::identities);
@@ -291,7 +296,7 @@ impl From<&ResolvedObject> for ResolvesTo {
     }
 }
 
-impl From<&ObjectFacts> for Sighting {
+impl From<&ObjectFacts> for ObservedObject {
     /// An object as it was read; what it is to a claim is still to be worked out.
     fn from(object: &ObjectFacts) -> Self {
         Self {

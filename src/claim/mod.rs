@@ -31,23 +31,24 @@ mod wording;
 
 pub use acquire::{Acquire, acquire, acquire_below, acquire_by_force, withdraw};
 pub use arrive::arrive;
-pub use attempt::{Aim, Answer, Attempt, Call};
+pub use attempt::{Attempt, Intent, RegistryAnswer, RegistryCall};
 pub use delete::{Delete, dependents, mark_by_force, mark_deleting, others_depend};
-pub use history::{Deed, Entry, MAX_HISTORY, MAX_REASON, Why};
+pub use history::{HistoryAction, HistoryEntry, Justification, MAX_HISTORY, MAX_REASON};
 pub use inherited::{
     Arrival, ArrivalAnswer, ArrivalCall, Arrived, Awakening, AwakeningAnswer, AwakeningCall,
     Inherited, PolicyChange, Relies, Woken,
 };
-pub use look::{Look, LookAnswer, LookCall, Looked, ResolvesTo};
+pub use look::{Look, LookAnswer, LookCall, Looked, ObservedResolution};
 pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
-pub use observe::{Held, Observation, Observed, Sighting, observe};
+pub use observe::{Observation, Observed, ObservedHold, ObservedObject, observe};
 pub use owners::{
     GoLive, GoLiveAnswer, GoLiveCall, Rename, RenameAnswer, RenameCall, Renamed, StoredOwner,
 };
-pub use record::{ClaimState, Copy, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored};
+pub use record::{ClaimState, InFlight, MAX_IN_FLIGHT, MemberCopy, Proof, Record, StoredCopy};
 pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
 pub use reserve::{
-    Place, PlaceError, Reservation, TransferName, TransferNameError, reserve, unreserve,
+    NamespaceRef, NamespaceRefError, Reservation, TransferName, TransferNameError, reserve,
+    unreserve,
 };
-pub use together::{Lookups, Together};
-pub use wording::{Action, Heard, Heartbeats, NAMED, Speaker, Words};
+pub use together::{DeleteLookups, DeleteSet};
+pub use wording::{Action, Heartbeats, LastHeard, NAMED, RefusalMessage, RefusedRequest};

@@ -5,7 +5,7 @@
 //! was admitted is none, not even by an override: somebody wanted it.
 
 use super::names::CopyRef;
-use super::record::{Copy, Record};
+use super::record::{MemberCopy, Record};
 
 impl Record {
     /// Marks a copy that was just found live as a newcomer, if another one was live
@@ -39,7 +39,7 @@ impl Record {
     /// seen live came before it. So one copy always stays; where all that are live came on top
     /// of one that is gone, the first of them has its place.
     pub fn is_to_step_back(&self, copy: &CopyRef) -> bool {
-        let is_there = |copy: &Copy| copy.stored_live() && !copy.is_deleting();
+        let is_there = |copy: &MemberCopy| copy.stored_live() && !copy.is_deleting();
         let own = self.copies.get(copy).filter(|own| own.stored_live());
         own.is_some_and(|own| {
             self.others(copy)

@@ -8,7 +8,7 @@ use crate::arm::Identity;
 use crate::policy::Policy;
 
 use super::names::CopyRef;
-use super::record::{Copy, InFlight, Proof, Record, Stored};
+use super::record::{InFlight, MemberCopy, Proof, Record, StoredCopy};
 
 /// One look at one copy, by the observer of the copy's own cluster.
 ///
@@ -25,7 +25,7 @@ pub struct Observation<'a> {
     /// those that had passed by then are over.
     pub judged_at: Timestamp,
     /// The object; `None` where it is gone.
-    pub object: Option<Sighting>,
+    pub object: Option<ObservedObject>,
     /// Uids that were seen stored under this name at some time, the object's own
     /// not needed: a CREATE that was seen stored cannot be stored again.
     pub seen_uids: &'a [Arc<str>],
@@ -33,7 +33,7 @@ pub struct Observation<'a> {
 
 /// An object, as read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Sighting {
+pub struct ObservedObject {
     /// Its uid.
     pub uid: Arc<str>,
     /// Its resourceVersion.
@@ -43,12 +43,12 @@ pub struct Sighting {
     /// Whether ASO has an operation under way for it in Azure.
     pub busy: bool,
     /// What it is to the record's identity; `None` where it is a copy of another one.
-    pub held: Option<Held>,
+    pub held: Option<ObservedHold>,
 }
 
 /// An object that is a copy of the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Held {
+pub struct ObservedHold {
     /// Its effective policy.
     pub policy: Policy,
     /// Whether the identity rests on an owner that is not there.
@@ -74,7 +74,7 @@ pub struct Observed {
 /// and shows as a conflict where another copy is live.
 pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<'_>) -> Observed {
     let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
-    let stored = seen.object.as_ref().and_then(Sighting::stored);
+    let stored = seen.object.as_ref().and_then(ObservedObject::stored);
     if stored.is_some() || next.copies.contains_key(seen.copy) {
         let copy = next.entry(seen.copy, seen.judged_at, "");
         let was_held = copy.is_live();
@@ -93,11 +93,18 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
             next.mark_newcomer(seen.copy);
         }
     }
-    if next.copies.get(seen.copy).is_some_and(Copy::is_vacant) {
+    if next
+        .copies
+        .get(seen.copy)
+        .is_some_and(MemberCopy::is_vacant)
+    {
         next.copies.remove(seen.copy);
     }
     next.clear_newcomer(seen.copy);
-    let recheck = next.copies.get(seen.copy).and_then(Copy::next_deadline);
+    let recheck = next
+        .copies
+        .get(seen.copy)
+        .and_then(MemberCopy::next_deadline);
     let changed = match record {
         Some(record) => *record != next,
         None => !next.is_empty(),
@@ -112,7 +119,7 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
 /// Ends the requests that the observation shows to be over. Nothing else ends
 /// them: a CREATE that the API server still holds can land after its twin was
 /// parked and deleted.
-fn settle(copy: &mut Copy, seen: &Observation<'_>) {
+fn settle(copy: &mut MemberCopy, seen: &Observation<'_>) {
     for list in copy.in_flight_lists() {
         list.retain(|request| !is_over(request, seen));
     }
@@ -136,9 +143,9 @@ fn is_over(request: &InFlight, seen: &Observation<'_>) -> bool {
     proven || seen.judged_at > request.deadline
 }
 
-impl Sighting {
-    fn stored(&self) -> Option<Stored> {
-        self.held.map(|held| Stored {
+impl ObservedObject {
+    fn stored(&self) -> Option<StoredCopy> {
+        self.held.map(|held| StoredCopy {
             uid: self.uid.clone(),
             policy: held.policy,
             terminating: self.terminating,

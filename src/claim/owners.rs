@@ -15,7 +15,7 @@ use crate::arm::{Identity, Resolution};
 use crate::object::{ObjectFacts, ObjectKey};
 
 use super::acquire::Acquire;
-use super::attempt::{Aim, Answer, Attempt, Call};
+use super::attempt::{Attempt, Intent, RegistryAnswer, RegistryCall};
 use super::names::CopyRef;
 use super::record::InFlight;
 use super::refusal::Refusal;
@@ -27,7 +27,7 @@ const MAX_WAITS: u32 = 10;
 /// owners. Where these say by now that it stands for something else, it begins anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GoLive<V> {
-    aim: Aim,
+    aim: Intent,
     by_force: bool,
     identities: Vec<Identity>,
     attempt: Attempt<V>,
@@ -48,7 +48,7 @@ enum GoLiveStage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GoLiveCall<'a, V> {
     /// A call on a claim.
-    Claims(Call<'a, V>),
+    Claims(RegistryCall<'a, V>),
     /// Read the copy's owners from the API server's store, and work out what it stands for.
     Owners,
     /// Wait a moment.
@@ -59,7 +59,7 @@ pub enum GoLiveCall<'a, V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GoLiveAnswer<V> {
     /// Of a call on a claim.
-    Claims(Answer<V>),
+    Claims(RegistryAnswer<V>),
     /// The owners, each as it is stored, and what the copy stands for by them; `None` where
     /// that cannot be worked out just now: then it is what it was.
     Owners(Vec<StoredOwner>, Option<Resolution>),
@@ -73,7 +73,7 @@ pub type StoredOwner = (ObjectKey, Option<Arc<ObjectFacts>>);
 impl<V: Clone> GoLive<V> {
     /// `aim` acquires; `identities` is what the copy stands for as far as is known. By force:
     /// a refusal does not end it, so that everything that may be stored is claimed.
-    pub fn new(aim: Aim, identities: Vec<Identity>, by_force: bool) -> Self {
+    pub fn new(aim: Intent, identities: Vec<Identity>, by_force: bool) -> Self {
         Self {
             attempt: attempt(&aim, &identities, by_force),
             aim,
@@ -175,7 +175,9 @@ impl<V: Clone> GoLive<V> {
         if now.identities().any(|one| !self.identities.contains(one)) {
             // What was acquired for nothing is released once the copy is seen.
             self.identities = now.identities().cloned().collect();
-            if let Aim::Create(ask) | Aim::Activate(ask) | Aim::Wake(ask, _) = &mut self.aim {
+            if let Intent::Create(ask) | Intent::Activate(ask) | Intent::Wake(ask, _) =
+                &mut self.aim
+            {
                 ask.assumed = now.assumed;
             }
             self.attempt = attempt(&self.aim, &self.identities, self.by_force);
@@ -184,7 +186,7 @@ impl<V: Clone> GoLive<V> {
     }
 }
 
-fn attempt<V: Clone>(aim: &Aim, identities: &[Identity], by_force: bool) -> Attempt<V> {
+fn attempt<V: Clone>(aim: &Intent, identities: &[Identity], by_force: bool) -> Attempt<V> {
     let attempt = Attempt::new(aim.clone(), identities.to_vec());
     if by_force {
         attempt.by_force()
@@ -210,7 +212,7 @@ pub struct Rename<V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RenameCall<'a, V> {
     /// A call on a claim.
-    Claims(Call<'a, V>),
+    Claims(RegistryCall<'a, V>),
     /// Read these objects from the API server's store.
     Objects(Vec<&'a ObjectKey>),
 }
@@ -219,7 +221,7 @@ pub enum RenameCall<'a, V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RenameAnswer<V> {
     /// Of a call on a claim.
-    Claims(Answer<V>),
+    Claims(RegistryAnswer<V>),
     /// The objects, in the order asked for.
     Objects(Vec<Option<Arc<ObjectFacts>>>),
 }
@@ -243,7 +245,7 @@ impl<V: Clone> Rename<V> {
         Self {
             owner: ask.copy.clone(),
             moves,
-            attempt: Attempt::new(Aim::Rename(ask), from),
+            attempt: Attempt::new(Intent::Rename(ask), from),
             inside: Vec::new(),
             renamed: None,
         }

@@ -9,7 +9,7 @@ use crate::arm::Identity;
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 
-use super::history::Entry;
+use super::history::HistoryEntry;
 use super::names::{CopyRef, RequestUid};
 use super::reserve::Reservation;
 
@@ -24,19 +24,19 @@ pub struct Record {
     /// The resource in Azure.
     pub identity: Identity,
     /// Every copy of it that is stored or may yet be stored.
-    pub copies: BTreeMap<CopyRef, Copy>,
+    pub copies: BTreeMap<CopyRef, MemberCopy>,
     /// The open transfer that moves the resource, where there is one.
     pub reserved: Option<Reservation>,
     /// What was done against the protocol's word, the latest last.
-    pub history: Vec<Entry>,
+    pub history: Vec<HistoryEntry>,
 }
 
 /// One copy, as far as the registry knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Copy {
+pub struct MemberCopy {
     /// What the observer last saw in its API server's store; `None` until it saw
     /// the object, and once it saw it gone.
-    pub stored: Option<Stored>,
+    pub stored: Option<StoredCopy>,
     /// Admitted requests that may yet store this copy as live.
     pub acquiring: Vec<InFlight>,
     /// Admitted requests that may yet store this copy as parked: it counts for those who
@@ -57,7 +57,7 @@ pub struct Copy {
 
 /// An object as its own cluster's observer saw it stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Stored {
+pub struct StoredCopy {
     /// The object's uid.
     pub uid: Arc<str>,
     /// Its effective policy.
@@ -175,12 +175,12 @@ impl Record {
     }
 
     /// The copies that are live or may become so.
-    pub fn live(&self) -> impl Iterator<Item = (&CopyRef, &Copy)> {
+    pub fn live(&self) -> impl Iterator<Item = (&CopyRef, &MemberCopy)> {
         self.copies.iter().filter(|(_, copy)| copy.is_live())
     }
 
     /// The copies that are parked.
-    pub fn parked(&self) -> impl Iterator<Item = (&CopyRef, &Copy)> {
+    pub fn parked(&self) -> impl Iterator<Item = (&CopyRef, &MemberCopy)> {
         self.copies.iter().filter(|(_, copy)| !copy.is_live())
     }
 
@@ -188,12 +188,12 @@ impl Record {
     pub fn others<'a>(
         &'a self,
         copy: &'a CopyRef,
-    ) -> impl Iterator<Item = (&'a CopyRef, &'a Copy)> {
+    ) -> impl Iterator<Item = (&'a CopyRef, &'a MemberCopy)> {
         self.copies.iter().filter(move |(other, _)| *other != copy)
     }
 
     /// The copy whose deletion takes the resource with it, where there is one.
-    pub fn being_deleted(&self) -> Option<(&CopyRef, &Copy)> {
+    pub fn being_deleted(&self) -> Option<(&CopyRef, &MemberCopy)> {
         self.copies.iter().find(|(_, copy)| copy.is_deleting())
     }
 
@@ -226,14 +226,14 @@ impl Record {
     }
 
     /// This copy's entry, made at `since` for `by` where it is not there yet.
-    pub(super) fn entry(&mut self, copy: &CopyRef, since: Timestamp, by: &str) -> &mut Copy {
+    pub(super) fn entry(&mut self, copy: &CopyRef, since: Timestamp, by: &str) -> &mut MemberCopy {
         self.copies
             .entry(copy.clone())
-            .or_insert_with(|| Copy::new(since, by))
+            .or_insert_with(|| MemberCopy::new(since, by))
     }
 }
 
-impl Copy {
+impl MemberCopy {
     fn new(since: Timestamp, by: &str) -> Self {
         Self {
             stored: None,
@@ -260,7 +260,7 @@ impl Copy {
     /// Whether the resource is being deleted through this copy, or may be once an
     /// admitted request lands.
     pub fn is_deleting(&self) -> bool {
-        let destructive = |s: &Stored| s.terminating && s.policy == Policy::Manage;
+        let destructive = |s: &StoredCopy| s.terminating && s.policy == Policy::Manage;
         !self.deleting.is_empty() || self.stored.as_ref().is_some_and(destructive)
     }
 
@@ -338,12 +338,12 @@ mod tests {
         let mut record = Record::new(super::super::testing::group());
         assert!(record.is_empty());
         assert_eq!(record.state(), ClaimState::Free);
-        record.history.push(Entry {
+        record.history.push(HistoryEntry {
             at: super::super::testing::at(0),
             by: "alice".into(),
             copy: copy("a"),
-            deed: super::super::Deed::Delete,
-            why: super::super::Why::new("hub is gone").unwrap(),
+            deed: super::super::HistoryAction::Delete,
+            why: super::super::Justification::new("hub is gone").unwrap(),
             against: "PeersDepend".into(),
         });
         assert!(!record.is_empty());

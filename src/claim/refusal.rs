@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::arm::Identity;
 
 use super::names::CopyRef;
-use super::record::{Copy, InFlight};
+use super::record::{InFlight, MemberCopy};
 use super::reserve::Reservation;
 
 /// A refusal of the protocol.
@@ -272,7 +272,7 @@ impl Refusal {
 
 impl Holder {
     /// How this copy holds the resource.
-    pub fn of(copy: &CopyRef, entry: &Copy) -> Self {
+    pub fn of(copy: &CopyRef, entry: &MemberCopy) -> Self {
         let hold = if entry.is_deleting() {
             Hold::Deleting
         } else if entry.stored_live() {

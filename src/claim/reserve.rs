@@ -53,7 +53,7 @@ impl fmt::Display for TransferName {
 
 /// A namespace of a member cluster, written `member/namespace`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct NamespaceRef {
     /// The cluster.
     pub member: MemberName,
     /// The namespace in it.
@@ -63,20 +63,20 @@ pub struct Place {
 /// Why a text names no place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no place: write <cluster>/<namespace>, such as west/team-a")]
-pub struct PlaceError(String);
+pub struct NamespaceRefError(String);
 
-impl Place {
+impl NamespaceRef {
     /// Whether a copy is in this place.
     pub fn has(&self, copy: &CopyRef) -> bool {
         copy.member == self.member && copy.object.namespace == self.namespace
     }
 }
 
-impl FromStr for Place {
-    type Err = PlaceError;
+impl FromStr for NamespaceRef {
+    type Err = NamespaceRefError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || PlaceError(text.to_owned());
+        let wrong = || NamespaceRefError(text.to_owned());
         let (member, namespace) = text.split_once('/').ok_or_else(wrong)?;
         if !is_dns_label(namespace) {
             return Err(wrong());
@@ -88,7 +88,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for NamespaceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.member, self.namespace)
     }
@@ -100,9 +100,9 @@ pub struct Reservation {
     /// The transfer.
     pub transfer: TransferName,
     /// From where the resource is moved.
-    pub from: Place,
+    pub from: NamespaceRef,
     /// To where: only there may it go live.
-    pub to: Place,
+    pub to: NamespaceRef,
 }
 
 /// The record reserved for a transfer, or turned to another direction by the same
@@ -261,7 +261,7 @@ mod tests {
     #[case("A/team", false)]
     #[case("a/team/x", false)]
     fn places_are_a_cluster_and_a_namespace(#[case] text: &str, #[case] taken: bool) {
-        let place = text.parse::<Place>();
+        let place = text.parse::<NamespaceRef>();
         assert_eq!(place.is_ok(), taken);
         assert!(place.is_ok_and(|place| place.to_string() == text) == taken);
         assert_eq!(

@@ -8,8 +8,8 @@ use crate::object::ObjectKey;
 use crate::policy::Policy;
 
 use super::{
-    Acquire, CopyRef, Delete, Held, Observation, Proof, Record, RequestUid, Reservation, Sighting,
-    Stored, acquire, acquire_by_force, mark_deleting, observe,
+    Acquire, CopyRef, Delete, Observation, ObservedHold, ObservedObject, Proof, Record, RequestUid,
+    Reservation, StoredCopy, acquire, acquire_by_force, mark_deleting, observe,
 };
 
 /// How long after it was admitted a request is over, in seconds.
@@ -95,8 +95,8 @@ pub(super) fn of_version(version: &str) -> Proof {
     Proof::ResourceVersion(version.into())
 }
 
-pub(super) fn stored(policy: Policy) -> Stored {
-    Stored {
+pub(super) fn stored(policy: Policy) -> StoredCopy {
+    StoredCopy {
         uid: "uid-1".into(),
         policy,
         terminating: false,
@@ -105,13 +105,13 @@ pub(super) fn stored(policy: Policy) -> Stored {
 }
 
 /// An object `uid-1` at resourceVersion 1.
-pub(crate) fn sighting(policy: Policy) -> Sighting {
-    Sighting {
+pub(crate) fn sighting(policy: Policy) -> ObservedObject {
+    ObservedObject {
         uid: "uid-1".into(),
         resource_version: "1".into(),
         terminating: false,
         busy: false,
-        held: Some(Held {
+        held: Some(ObservedHold {
             policy,
             assumed: false,
         }),
@@ -119,7 +119,7 @@ pub(crate) fn sighting(policy: Policy) -> Sighting {
 }
 
 /// A look at a copy of [`group`] whose deadlines were judged at `second`.
-pub(super) fn look(copy: &CopyRef, object: Option<Sighting>, second: i64) -> Observation<'_> {
+pub(super) fn look(copy: &CopyRef, object: Option<ObservedObject>, second: i64) -> Observation<'_> {
     Observation {
         copy,
         judged_at: at(second),
@@ -138,7 +138,7 @@ impl Story {
     }
 
     /// This copy's entry.
-    pub(super) fn held(&self, copy: &CopyRef) -> &super::Copy {
+    pub(super) fn held(&self, copy: &CopyRef) -> &super::MemberCopy {
         &self.record().copies[copy]
     }
 

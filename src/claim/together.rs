@@ -20,7 +20,7 @@ const LISTS: usize = 16;
 
 /// Copies that would be deleted together, and their resources in Azure with them.
 #[derive(Clone, Debug)]
-pub struct Together {
+pub struct DeleteSet {
     /// Each copy of each resource, in the order in which they were given.
     doomed: Vec<(CopyRef, Identity)>,
     /// Where a resource is in the list above.
@@ -35,14 +35,14 @@ pub struct Together {
 
 /// What to read or list from the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lookups {
+pub struct DeleteLookups {
     /// Claims to read.
     pub claims: Vec<Identity>,
     /// Identities to list what is below.
     pub below: Vec<Identity>,
 }
 
-impl Together {
+impl DeleteSet {
     /// Copies that would be deleted, each with a resource of its.
     pub fn new(doomed: Vec<(CopyRef, Identity)>) -> Self {
         let mut known: HashMap<Identity, Vec<usize>> = HashMap::new();
@@ -62,7 +62,7 @@ impl Together {
     }
 
     /// What tells of all of them.
-    pub fn lookups(&self) -> Lookups {
+    pub fn lookups(&self) -> DeleteLookups {
         let mut by_subscription: HashMap<Option<Identity>, Vec<&Identity>> = HashMap::new();
         for identity in self.outermost.keys() {
             let mut above = identity.ancestors().into_iter();
@@ -82,7 +82,7 @@ impl Together {
                 }
             }
         }
-        Lookups { claims, below }
+        DeleteLookups { claims, below }
     }
 
     /// Whether a claim tells of one of them: what cannot be read is nobody's business
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn what_is_inside_comes_with_what_contains_it() {
         let both = [(copy("a"), group()), (account_copy("a"), account())];
-        let lookups = Together::new(both.to_vec()).lookups();
+        let lookups = DeleteSet::new(both.to_vec()).lookups();
         let only = vec![group()];
         assert_eq!((lookups.claims, lookups.below), (only.clone(), only));
     }
@@ -171,7 +171,7 @@ mod tests {
     fn a_subscription_with_many_groups_is_listed_once() {
         let of = |count: usize| {
             let doomed = (0..count).map(|number| (copy("a"), nth(number)));
-            Together::new(doomed.collect()).lookups()
+            DeleteSet::new(doomed.collect()).lookups()
         };
         let few = of(LISTS);
         assert_eq!((few.claims.len(), few.below.len()), (LISTS, LISTS));
@@ -184,7 +184,7 @@ mod tests {
     fn the_first_that_a_peer_depends_on_is_named() {
         let doomed: Vec<(CopyRef, Identity)> =
             (0..3).map(|number| (copy("a"), nth(number))).collect();
-        let mut together = Together::new(doomed);
+        let mut together = DeleteSet::new(doomed);
         for number in [2, 1] {
             let peer = creating(&copy("b"), "r", "u", 0);
             together.take(acquire(None, &nth(number), &peer).unwrap());
@@ -200,7 +200,7 @@ mod tests {
     #[case::its_own("a", false)]
     #[case::of_another_cluster("b", true)]
     fn what_others_have_inside_counts(#[case] place: &str, #[case] refused: bool) {
-        let mut together = Together::new(vec![(copy("a"), group())]);
+        let mut together = DeleteSet::new(vec![(copy("a"), group())]);
         let inside = creating(&account_copy(place), "r", "u", 0);
         let claim = acquire(None, &account(), &inside).unwrap();
         // A list may bring it twice.
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_claim_without_peers_is_in_nobodys_way() {
-        let mut together = Together::new(vec![(copy("a"), group())]);
+        let mut together = DeleteSet::new(vec![(copy("a"), group())]);
         together.take(Story::default().found(&copy("a"), Manage).record().clone());
         assert!(together.clone().outcome().is_ok());
         let shared = Story::default().found(&copy("a"), Manage);

@@ -20,7 +20,7 @@ use phrases::{by_its_cluster, clock, free, park, place, resource, short, still};
 
 /// Who speaks to whom about what: the request a refusal answers.
 #[derive(Clone, Debug)]
-pub struct Speaker<'a> {
+pub struct RefusedRequest<'a> {
     /// The copy the request is about.
     pub copy: &'a CopyRef,
     /// What the request would do.
@@ -31,7 +31,7 @@ pub struct Speaker<'a> {
 
 /// When members were last heard from; `None` for one that has no record: it was
 /// forgotten.
-pub type Heartbeats = BTreeMap<MemberName, Option<Heard>>;
+pub type Heartbeats = BTreeMap<MemberName, Option<LastHeard>>;
 
 /// What a request would do to its copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,9 @@ pub enum Action {
 /// How long ago a member wrote its last heartbeat. For a person to read; no
 /// verdict rests on it, for it compares clocks of two clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heard(SignedDuration);
+pub struct LastHeard(SignedDuration);
 
-impl Heard {
+impl LastHeard {
     /// Whether it is so long ago that its cluster may be gone.
     fn is_long_ago(self) -> bool {
         self.0 >= LONG
@@ -85,7 +85,7 @@ const LONG: SignedDuration = SignedDuration::from_mins(10);
 
 /// A refusal in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Words {
+pub struct RefusalMessage {
     /// What would go wrong.
     pub summary: String,
     /// Who stands in the way, a line each.
@@ -96,7 +96,7 @@ pub struct Words {
     pub details: Vec<String>,
 }
 
-impl Words {
+impl RefusalMessage {
     /// The message of a refusal: what would go wrong and who stands in the way in
     /// its first line, then the rest.
     pub fn message(&self) -> String {
@@ -121,7 +121,7 @@ impl Words {
 
 impl Refusal {
     /// Puts the refusal in words.
-    pub fn words(&self, to: &Speaker<'_>) -> Words {
+    pub fn words(&self, to: &RefusedRequest<'_>) -> RefusalMessage {
         let mut words = self.about(to, None);
         let contexts = words.next.iter().any(|line| line.contains(" --context "));
         if contexts {
@@ -132,7 +132,7 @@ impl Refusal {
     }
 
     /// `subject`: what leads up to it, where that is not the request's own object.
-    fn about(&self, to: &Speaker<'_>, subject: Option<&str>) -> Words {
+    fn about(&self, to: &RefusedRequest<'_>, subject: Option<&str>) -> RefusalMessage {
         match self {
             Self::LiveElsewhere {
                 identity,
@@ -189,8 +189,8 @@ impl Refusal {
 }
 
 /// To whom a refusal is told that is about a child of the request's object.
-fn of_child<'a>(to: &Speaker<'a>, child: &'a CopyRef, action: Action) -> Speaker<'a> {
-    Speaker {
+fn of_child<'a>(to: &RefusedRequest<'a>, child: &'a CopyRef, action: Action) -> RefusedRequest<'a> {
+    RefusedRequest {
         copy: child,
         action,
         heard: to.heard,
@@ -198,15 +198,15 @@ fn of_child<'a>(to: &Speaker<'a>, child: &'a CopyRef, action: Action) -> Speaker
 }
 
 fn live_elsewhere(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     subject: Option<&str>,
     identity: &Identity,
     holder: &Holder,
     assumed: bool,
-) -> Words {
+) -> RefusalMessage {
     let what = going_live(to, subject);
     let resource = short(identity);
-    let mut words = Words {
+    let mut words = RefusalMessage {
         summary: format!("{what} would have two ASOs write to {resource}"),
         holders: vec![format!("it is {}", place(to, holder))],
         next: Vec::new(),
@@ -252,7 +252,7 @@ fn cause(subject: Option<&str>, own: &str) -> String {
 }
 
 /// What makes a copy live.
-fn going_live(to: &Speaker<'_>, subject: Option<&str>) -> String {
+fn going_live(to: &RefusedRequest<'_>, subject: Option<&str>) -> String {
     let own = match to.action {
         Action::Activate | Action::MoveAway => "making this copy live",
         Action::Rename => "this change",
@@ -262,13 +262,13 @@ fn going_live(to: &Speaker<'_>, subject: Option<&str>) -> String {
 }
 
 fn foreign_resource_id(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     named: &Identity,
     computed: &Identity,
     holder: &Holder,
-) -> Words {
+) -> RefusalMessage {
     let annotation = RESOURCE_ID_ANNOTATION;
-    Words {
+    RefusalMessage {
         summary: format!(
             "resource-id points at {}, but the spec describes {}",
             short(named),
@@ -287,14 +287,14 @@ fn foreign_resource_id(
 }
 
 fn ancestor_deleting(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     subject: Option<&str>,
     identity: &Identity,
     ancestor: &Identity,
     holder: &Holder,
-) -> Words {
+) -> RefusalMessage {
     let (child, parent) = (short(identity), short(ancestor));
-    Words {
+    RefusalMessage {
         summary: match subject {
             Some(subject) => {
                 format!("{subject}, which would have {child} deleted along with {parent}")
@@ -313,11 +313,11 @@ fn ancestor_deleting(
 }
 
 fn peers_depend(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     subject: Option<&str>,
     identity: &Identity,
     peers: &[Holder],
-) -> Words {
+) -> RefusalMessage {
     let what = cause(subject, "deleting this copy");
     let mut next = leave_azure_alone(to, subject);
     let parked = |peer: &Holder| matches!(peer.hold, Hold::Parked | Hold::Arriving(_));
@@ -341,7 +341,7 @@ fn peers_depend(
             clock(deadline)
         ));
     }
-    Words {
+    RefusalMessage {
         summary: format!("{what} would delete {} in Azure", short(identity)),
         holders: still(to, identity, peers),
         next,
@@ -350,7 +350,7 @@ fn peers_depend(
 }
 
 /// How to go on without touching Azure.
-fn leave_azure_alone(to: &Speaker<'_>, subject: Option<&str>) -> Vec<String> {
+fn leave_azure_alone(to: &RefusedRequest<'_>, subject: Option<&str>) -> Vec<String> {
     let how = match subject {
         None => "To delete only this copy and leave Azure alone, park it first:".to_owned(),
         Some(_) => format!("To leave Azure alone, park {} first:", to.copy.object),

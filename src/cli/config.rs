@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
-use crate::admission::{Exempt, Mode, OnUnresolved, Overrides, Privileges, Settings};
+use crate::admission::{Exempt, GuardSettings, Mode, OnUnresolved, Overrides, Privileges};
 use crate::claim::MemberName;
 use crate::cluster::kube::CredentialSettings;
 use crate::registry::RegistryUrl;
@@ -24,7 +24,7 @@ pub(super) struct Config {
     /// How to reach the registry, where it is in another API server.
     pub(super) hub: Option<kube::Config>,
     pub(super) cluster: kube::Config,
-    pub(super) settings: Settings,
+    pub(super) settings: GuardSettings,
     pub(super) privileges: Privileges,
     pub(super) on_conflict: OnConflict,
     /// How long all copies of a resource may be parked before that is told.
@@ -134,7 +134,7 @@ impl Config {
                 registry: registry?,
                 hub,
                 cluster: cluster?,
-                settings: Settings {
+                settings: GuardSettings {
                     mode: mode?,
                     on_unresolved: on_unresolved?,
                     claim_deadline: claim_deadline?,

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::claim::{Heard, MemberName, MemberNameError, Record};
+use crate::claim::{LastHeard, MemberName, MemberNameError, Record};
 use crate::registry::{
     ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, Sample,
 };
@@ -215,7 +215,7 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
         return Err(CommandError::Failed(format!(
             "{name} was {}: it is there. Stop its aso-guard first; if it is gone all the same, \
              say so: --yes-it-is-gone",
-            Heard::since(known.record.heard, now).words()
+            LastHeard::since(known.record.heard, now).words()
         )));
     }
     if !args.yes && !confirmed(&name, out)? {
@@ -259,7 +259,7 @@ fn still_holds(
     let name = &member.name;
     let mut words = format!(
         "{name}: {}, version {}, cluster {}\n",
-        Heard::since(member.heard, now).words(),
+        LastHeard::since(member.heard, now).words(),
         member.version,
         member.cluster
     );

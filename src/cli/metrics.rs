@@ -13,7 +13,7 @@ const PREFIX: &str = "aso_guard";
 /// What each part of the guard counts.
 #[derive(Clone, Default)]
 pub(super) struct ProcessMetrics {
-    pub(super) admission: admission::Metrics,
+    pub(super) admission: admission::AdmissionMetrics,
     pub(super) registry: registry::metered::RegistryMetrics,
     pub(super) cluster: cluster::metrics::ObserverMetrics,
     pub(super) events: EventMetrics,

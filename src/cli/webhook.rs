@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::admission::registration::{FailurePolicy, PATH, Registration, Target};
+use crate::admission::registration::{FailurePolicy, PATH, Registration, WebhookTarget};
 use crate::arm::Kinds;
 
 use super::Outcome;
@@ -121,12 +121,12 @@ fn print(args: &WebhookArgs, out: &mut impl Write) -> Result<(), CommandError> {
         None => base.to_owned(),
     };
     let target = match (&args.service, &args.url) {
-        (Some((namespace, name)), _) => Target::Service {
+        (Some((namespace, name)), _) => WebhookTarget::Service {
             namespace: namespace.clone(),
             name: name.clone(),
             path: ends_in(PATH),
         },
-        (None, url) => Target::Url(ends_in(url.as_deref().unwrap_or_default())),
+        (None, url) => WebhookTarget::Url(ends_in(url.as_deref().unwrap_or_default())),
     };
     let kinds = Kinds::builtin();
     let registration = Registration {

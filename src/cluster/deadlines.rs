@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use crate::claim::{Copy, InFlight, RequestUid};
+use crate::claim::{InFlight, MemberCopy, RequestUid};
 use crate::object::ObjectKey;
 
 /// When each request under way was first seen.
@@ -81,7 +81,12 @@ impl DeadlineTracker {
     /// Puts this process's deadlines in place of those that are written, as times by
     /// the clock that shows `now`. To be called when the copy was just read: what is
     /// new in it is under way now.
-    pub fn show(&self, object: &ObjectKey, copy: &mut Copy, now: Timestamp) -> WrittenDeadlines {
+    pub fn show(
+        &self,
+        object: &ObjectKey,
+        copy: &mut MemberCopy,
+        now: Timestamp,
+    ) -> WrittenDeadlines {
         let this_moment = Instant::now();
         let mut deadlines = Vec::new();
         for request in copy.in_flight_mut() {
@@ -129,7 +134,7 @@ impl WrittenDeadlines {
     }
 
     /// Puts the deadlines that are written back in their places.
-    pub fn restore(&self, copy: &mut Copy) {
+    pub fn restore(&self, copy: &mut MemberCopy) {
         for request in copy.in_flight_mut() {
             let known = self.deadlines.iter().find(|(shown, _)| shown == request);
             if let Some((_, written)) = known {
@@ -163,14 +168,14 @@ mod tests {
         RequestUid::new(request)
     }
 
-    fn copy(requests: &[(&str, i64)]) -> Copy {
+    fn copy(requests: &[(&str, i64)]) -> MemberCopy {
         let requests = requests.iter().map(|(request, deadline)| InFlight {
             request: uid(request),
             proof: Proof::Deadline,
             deadline: second(*deadline),
             renames: false,
         });
-        Copy {
+        MemberCopy {
             stored: None,
             acquiring: requests.clone().collect(),
             arriving: Vec::new(),

@@ -11,7 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::claim::ClaimState;
 use crate::registry::MemberRecord;
-use crate::transfer::{Stage, Tally};
+use crate::transfer::{StageCounts, TransferStage};
 
 /// Counts what the observer does and finds.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +55,7 @@ impl ObserverMetrics {
             "Claims that this member has a copy in, by state, as its observer last saw them",
             self.claims.clone(),
         );
-        self.set_transfers(0, &Tally::default());
+        self.set_transfers(0, &StageCounts::default());
         registry.register(
             "transfer_resources",
             "Resources of the open transfers from or to this member, by how far they are: live, busy, parked, coming, moved, done, waiting, conflict, deleting, lost",
@@ -133,9 +133,9 @@ impl ObserverMetrics {
     }
 
     /// Says how many transfers are open, and how far their resources are.
-    pub(super) fn set_transfers(&self, open: i64, resources: &Tally) {
+    pub(super) fn set_transfers(&self, open: i64, resources: &StageCounts) {
         self.transfers.set(open);
-        for stage in Stage::ALL {
+        for stage in TransferStage::ALL {
             let count = i64::try_from(resources.at(stage)).unwrap_or(i64::MAX);
             let stage = stage.as_str();
             self.moving.get_or_create(&StageLabels { stage }).set(count);

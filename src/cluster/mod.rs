@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::arm::{Identity, Kinds};
-use crate::claim::{Entry, RequestUid};
+use crate::claim::{HistoryEntry, RequestUid};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::resolve::{Freshness, SecretLookup};
 
@@ -118,7 +118,7 @@ pub trait FollowUp: Send + Sync {
 
     /// What a person overrode for a copy is to be in the history of its claims, once those
     /// can be written.
-    fn remember(&self, entry: Entry);
+    fn remember(&self, entry: HistoryEntry);
 }
 
 /// The cluster's API server could not be asked.

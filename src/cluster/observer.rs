@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::arm::Identity;
-use crate::claim::{Entry, MemberName, RequestUid};
+use crate::claim::{HistoryEntry, MemberName, RequestUid};
 use crate::object::ObjectKey;
 use crate::registry::{ClaimScope, CopyFilter, Registry, RegistryError};
 
@@ -108,7 +108,7 @@ impl FollowUp for Observer {
         known.then(|| self.claim_index.identities(object))
     }
 
-    fn remember(&self, entry: Entry) {
+    fn remember(&self, entry: HistoryEntry) {
         self.queue.add(entry.copy.object.clone());
         self.unwritten.add(entry);
     }

@@ -17,7 +17,7 @@ use crate::claim::{CopyRef, MemberName};
 use crate::object::ObjectKey;
 use crate::registry::transfers::{self, TransferError};
 use crate::registry::{Registry, RegistryError, Versioned};
-use crate::transfer::{Phase, Tally, Transfer};
+use crate::transfer::{StageCounts, Transfer, TransferPhase};
 
 use super::ClusterError;
 use super::metrics::ObserverMetrics;
@@ -89,7 +89,7 @@ impl TransferController {
     /// The transfers could not be listed. What goes wrong with one of them keeps none
     /// of the others waiting.
     pub async fn round(&self) -> Result<(), RegistryError> {
-        let mut all = Tally::default();
+        let mut all = StageCounts::default();
         let mut open = 0;
         for known in self.registry.transfers().await?.records {
             let transfer = &known.record;
@@ -111,10 +111,10 @@ impl TransferController {
     async fn look_after(
         &self,
         known: Versioned<Transfer>,
-    ) -> Result<Tally, TransferControllerError> {
+    ) -> Result<StageCounts, TransferControllerError> {
         let transfer = &known.record;
         match transfer.phase {
-            Phase::Opening if transfer.reservation().from.member == self.member => {
+            TransferPhase::Opening if transfer.reservation().from.member == self.member => {
                 let opened = self.open(transfer).await?;
                 info!(
                     transfer = %transfer.name,
@@ -127,12 +127,12 @@ impl TransferController {
                 Ok(opened.progress.tally)
             }
             // The member that it leads from opens it.
-            Phase::Opening => Ok(Tally::default()),
-            Phase::Closing => {
+            TransferPhase::Opening => Ok(StageCounts::default()),
+            TransferPhase::Closing => {
                 transfers::close(&*self.registry, &transfer.name, None).await?;
-                Ok(Tally::default())
+                Ok(StageCounts::default())
             }
-            Phase::Open | Phase::Finished => {
+            TransferPhase::Open | TransferPhase::Finished => {
                 Ok(transfers::note(&*self.registry, &known).await?.tally)
             }
         }

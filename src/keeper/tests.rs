@@ -13,7 +13,7 @@ use super::configuration::{DesiredConfiguration, WebhookConfiguration};
 use super::plan::{Ca, CertificateGeneration};
 use crate::admission::Exempt;
 use crate::admission::registration::{
-    CRD_WEBHOOK, FailurePolicy, MODE_WEBHOOK, NAMESPACE_WEBHOOK, Registration, Target,
+    CRD_WEBHOOK, FailurePolicy, MODE_WEBHOOK, NAMESPACE_WEBHOOK, Registration, WebhookTarget,
 };
 use crate::server::path::PathSecret;
 
@@ -74,10 +74,13 @@ fn what_cannot_be_served_says_why(#[case] parts: [&str; 3], #[case] expected: &s
 
 /// A configuration as the guard prints it, with a webhook of somebody else's in it.
 fn configuration(groups: &[&str]) -> WebhookConfiguration {
-    configured(Target::Url("https://127.0.0.1/validate".to_owned()), groups)
+    configured(
+        WebhookTarget::Url("https://127.0.0.1/validate".to_owned()),
+        groups,
+    )
 }
 
-fn configured(target: Target, groups: &[&str]) -> WebhookConfiguration {
+fn configured(target: WebhookTarget, groups: &[&str]) -> WebhookConfiguration {
     let registration = Registration {
         target,
         ca: None,
@@ -266,15 +269,15 @@ fn a_configuration_without_webhooks_of_the_guards_is_none() {
 
 #[rstest]
 #[case::of_a_url(
-    Target::Url("https://10.0.0.1:8443/validate".to_owned()),
+    WebhookTarget::Url("https://10.0.0.1:8443/validate".to_owned()),
     "https://10.0.0.1:8443/validate/"
 )]
 #[case::behind_a_proxy(
-    Target::Url("https://proxy/guard/validate".to_owned()),
+    WebhookTarget::Url("https://proxy/guard/validate".to_owned()),
     "https://proxy/guard/validate/"
 )]
 #[case::of_a_service(
-    Target::Service {
+    WebhookTarget::Service {
         namespace: "n".to_owned(),
         name: "s".to_owned(),
         path: "/validate".to_owned(),
@@ -282,7 +285,7 @@ fn a_configuration_without_webhooks_of_the_guards_is_none() {
     "/validate/"
 )]
 fn the_path_is_put_into_each_webhook_of_the_guards_and_into_no_other(
-    #[case] target: Target,
+    #[case] target: WebhookTarget,
     #[case] expected: &str,
 ) {
     let now = Timestamp::now();
@@ -315,10 +318,10 @@ fn the_path_is_put_into_each_webhook_of_the_guards_and_into_no_other(
 
 #[test]
 fn a_path_that_is_none_of_the_guards_is_not_taken() {
-    let target = Target::Url("https://10.0.0.1/validate/short".to_owned());
+    let target = WebhookTarget::Url("https://10.0.0.1/validate/short".to_owned());
     let before = configured(target, &["storage.azure.com"]);
     assert_eq!(before.paths(), BTreeSet::new());
-    let elsewhere = Target::Url("https://10.0.0.1/".to_owned());
+    let elsewhere = WebhookTarget::Url("https://10.0.0.1/".to_owned());
     let before = configured(elsewhere, &["storage.azure.com"]);
     let (secret, groups) = (PathSecret::random(), BTreeSet::new());
     let wanted = DesiredConfiguration {

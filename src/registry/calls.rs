@@ -2,7 +2,7 @@
 
 use futures::future::try_join_all;
 
-use crate::claim::{Answer, Call, Record};
+use crate::claim::{Record, RegistryAnswer, RegistryCall};
 
 use super::{ClaimScope, PutOutcome, RecordVersion, Registry, RegistryError, Versioned};
 
@@ -12,25 +12,25 @@ use super::{ClaimScope, PutOutcome, RecordVersion, Registry, RegistryError, Vers
 /// The registry did not do its part.
 pub async fn make(
     registry: &dyn Registry,
-    call: Call<'_, RecordVersion>,
-) -> Result<Answer<RecordVersion>, RegistryError> {
+    call: RegistryCall<'_, RecordVersion>,
+) -> Result<RegistryAnswer<RecordVersion>, RegistryError> {
     Ok(match call {
-        Call::Claim(identity) => {
+        RegistryCall::Claim(identity) => {
             let known = registry.claim(identity).await?;
-            Answer::Claim(known.map(|known| (known.record, known.version)))
+            RegistryAnswer::Claim(known.map(|known| (known.record, known.version)))
         }
-        Call::Put(record, expected) => match registry.put_claim(record, expected).await? {
-            PutOutcome::Stored(_) => Answer::Stored,
-            PutOutcome::Conflict => Answer::Conflict,
+        RegistryCall::Put(record, expected) => match registry.put_claim(record, expected).await? {
+            PutOutcome::Stored(_) => RegistryAnswer::Stored,
+            PutOutcome::Conflict => RegistryAnswer::Conflict,
         },
-        Call::Claims(identities) => {
+        RegistryCall::Claims(identities) => {
             let reads = identities.iter().map(|one| registry.claim(one));
             let read = try_join_all(reads).await?;
-            Answer::Claims(records(read.into_iter().flatten()))
+            RegistryAnswer::Claims(records(read.into_iter().flatten()))
         }
-        Call::Below(identity) => {
+        RegistryCall::Below(identity) => {
             let scope = ClaimScope::Below(identity.clone());
-            Answer::Claims(records(registry.claims(&scope).await?.whole()?))
+            RegistryAnswer::Claims(records(registry.claims(&scope).await?.whole()?))
         }
     })
 }

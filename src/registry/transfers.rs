@@ -12,7 +12,10 @@ use jiff::Timestamp;
 
 use crate::arm::Identity;
 use crate::claim::{CopyRef, MemberName, Record, TransferName, reserve, unreserve};
-use crate::transfer::{Deed, Entry, Phase, Progress, Status, Transfer, progress};
+use crate::transfer::{
+    Transfer, TransferAction, TransferCounts, TransferHistoryEntry, TransferPhase,
+    TransferProgress, progress,
+};
 
 use super::{
     ClaimScope, CopyFilter, PutOutcome, RecordList, Registry, RegistryError, UnreadableRecord,
@@ -65,7 +68,7 @@ pub struct OpenedTransfer {
     /// The transfer as it is now.
     pub transfer: Transfer,
     /// How far its resources are.
-    pub progress: Progress,
+    pub progress: TransferProgress,
     /// What another transfer has reserved; it is not covered by this one.
     pub taken: Vec<(Identity, TransferName)>,
     /// What is being deleted by a request that was admitted before, or is inside of what
@@ -84,7 +87,7 @@ pub struct OpenedTransfer {
 pub async fn start(
     registry: &dyn Registry,
     wanted: &Transfer,
-    entry: &Entry,
+    entry: &TransferHistoryEntry,
 ) -> Result<Transfer, TransferError> {
     loop {
         let known = registry.transfer(&wanted.name).await?;
@@ -121,7 +124,7 @@ fn continued(known: Transfer, wanted: &Transfer) -> Result<Transfer, TransferErr
         return Err(over(&known));
     }
     Ok(Transfer {
-        phase: Phase::Opening,
+        phase: TransferPhase::Opening,
         ..known
     })
 }
@@ -133,7 +136,7 @@ fn continued(known: Transfer, wanted: &Transfer) -> Result<Transfer, TransferErr
 pub async fn turn(
     registry: &dyn Registry,
     name: &TransferName,
-    entry: &Entry,
+    entry: &TransferHistoryEntry,
 ) -> Result<OpenedTransfer, TransferError> {
     change(registry, name, |known| {
         if !known.reserves() {
@@ -179,7 +182,7 @@ pub async fn open(
     let claims = reserved(registry, name).await?.records;
     let doomed = doomed(registry, &claims).await?;
     let progress = progress(&way, claims.iter().map(|known| &known.record));
-    let status = Status {
+    let status = TransferCounts {
         at: Timestamp::now(),
         tally: progress.tally,
     };
@@ -188,7 +191,7 @@ pub async fn open(
             return Err(over(known));
         }
         Ok(Transfer {
-            phase: Phase::Open,
+            phase: TransferPhase::Open,
             covered: progress.tally.total(),
             status: Some(status.clone()),
             ..known.clone()
@@ -216,12 +219,12 @@ pub async fn open(
 pub async fn close(
     registry: &dyn Registry,
     name: &TransferName,
-    entry: Option<&Entry>,
+    entry: Option<&TransferHistoryEntry>,
 ) -> Result<(), TransferError> {
     let closing = change(registry, name, |known| {
         let mut next = known.clone();
         if known.reserves() {
-            next.phase = Phase::Closing;
+            next.phase = TransferPhase::Closing;
             entry
                 .cloned()
                 .into_iter()
@@ -236,8 +239,8 @@ pub async fn close(
     give_free(registry, name).await?;
     let finished = change(registry, name, |known| {
         let mut next = known.clone();
-        if known.phase == Phase::Closing {
-            next.phase = Phase::Finished;
+        if known.phase == TransferPhase::Closing {
+            next.phase = TransferPhase::Finished;
         }
         Ok(next)
     })
@@ -253,7 +256,10 @@ pub async fn close(
 ///
 /// # Errors
 /// The registry did not answer.
-pub async fn look(registry: &dyn Registry, transfer: &Transfer) -> Result<Progress, RegistryError> {
+pub async fn look(
+    registry: &dyn Registry,
+    transfer: &Transfer,
+) -> Result<TransferProgress, RegistryError> {
     let claims = reserved(registry, &transfer.name).await?.records;
     let claims = claims.iter().map(|known| &known.record);
     Ok(progress(&transfer.reservation(), claims))
@@ -266,12 +272,12 @@ pub async fn look(registry: &dyn Registry, transfer: &Transfer) -> Result<Progre
 pub async fn note(
     registry: &dyn Registry,
     known: &Versioned<Transfer>,
-) -> Result<Progress, RegistryError> {
+) -> Result<TransferProgress, RegistryError> {
     let progress = look(registry, &known.record).await?;
     let noted = known.record.status.as_ref();
     if noted.is_none_or(|noted| noted.tally != progress.tally) {
         let mut next = known.record.clone();
-        next.status = Some(Status {
+        next.status = Some(TransferCounts {
             at: Timestamp::now(),
             tally: progress.tally,
         });
@@ -306,8 +312,12 @@ pub async fn tidy(registry: &dyn Registry, member: &MemberName) -> Result<usize,
 }
 
 /// An entry of the history, made now.
-pub fn entry(deed: Deed, by: &str, why: Option<crate::claim::Why>) -> Entry {
-    Entry {
+pub fn entry(
+    deed: TransferAction,
+    by: &str,
+    why: Option<crate::claim::Justification>,
+) -> TransferHistoryEntry {
+    TransferHistoryEntry {
         at: Timestamp::now(),
         by: by.into(),
         deed,

@@ -32,7 +32,7 @@ const OF_ONE_CLUSTER: [&str; 13] = [
 
 /// A tool that applies objects by itself, as the marks on them tell.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tool {
+pub enum GitOpsTool {
     /// Flux: a Kustomization, `namespace/name`.
     FluxKustomization(String),
     /// Flux: a HelmRelease, `namespace/name`.
@@ -52,7 +52,7 @@ const HELM: [&str; 2] = [
     "meta.helm.sh/release-name",
 ];
 
-impl Tool {
+impl GitOpsTool {
     /// The tool that an object is applied by.
     pub fn of(object: &Value) -> Option<Self> {
         let label = |name: &str| text(object, "labels", name);
@@ -123,7 +123,7 @@ fn text<'a>(object: &'a Value, list: &str, name: &str) -> Option<&'a str> {
 
 /// How the copy at the target differs from the object at the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Target<'a> {
+pub struct TargetCopy<'a> {
     /// Its namespace.
     pub namespace: &'a str,
     /// The `apiVersion` that both clusters serve.
@@ -140,7 +140,7 @@ pub struct Target<'a> {
 ///
 /// Of the metadata only name, labels and annotations stay, without the marks of tools: a tool
 /// of the target would take the copy for one of its own, and prune it.
-pub fn copy_for(object: &Value, target: &Target<'_>) -> Value {
+pub fn copy_for(object: &Value, target: &TargetCopy<'_>) -> Value {
     let of = |list: &str| {
         let found = object.get("metadata").and_then(|meta| meta.get(list));
         found
@@ -207,14 +207,14 @@ pub fn left_out(object: &Value) -> Vec<String> {
 
 /// What policies are made of in one place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings<'a> {
+pub struct PolicyDefaults<'a> {
     /// The annotation of the namespace.
     pub namespace: Option<&'a str>,
     /// `DEFAULT_RECONCILE_POLICY`.
     pub operator: Option<&'a str>,
 }
 
-impl Surroundings<'_> {
+impl PolicyDefaults<'_> {
     /// The effective policy of an object with this annotation.
     pub fn effective(&self, annotation: Option<&str>) -> Policy {
         policy::effective(annotation, self.namespace, self.operator).policy
@@ -226,8 +226,8 @@ impl Surroundings<'_> {
 /// it outright. `None`: no annotation.
 pub fn live_annotation(
     before: Option<&str>,
-    here: Surroundings<'_>,
-    there: Surroundings<'_>,
+    here: PolicyDefaults<'_>,
+    there: PolicyDefaults<'_>,
 ) -> Option<String> {
     let before = before.filter(|before| !before.is_empty());
     let was = here.effective(before);
@@ -244,7 +244,7 @@ pub fn live_annotation(
 
 /// The `name` and `key` of a secret or a ConfigMap that a spec reads or writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reference {
+pub struct DataReference {
     /// The object's name, in the same namespace.
     pub name: String,
     /// Whether it is a ConfigMap and not a secret.
@@ -253,7 +253,7 @@ pub struct Reference {
     pub is_written: bool,
 }
 
-impl Reference {
+impl DataReference {
     /// `secret x` or `ConfigMap x`.
     pub fn words(&self) -> String {
         let kind = if self.is_config_map {
@@ -268,7 +268,7 @@ impl Reference {
 /// The secrets and ConfigMaps that an object's spec names, each once. ASO has them as objects
 /// with `name` and `key` and nothing else: fields that end in `FromConfig` mean a ConfigMap,
 /// others a secret; below `operatorSpec`, the parent's name tells.
-pub fn references(object: &Value) -> Vec<Reference> {
+pub fn references(object: &Value) -> Vec<DataReference> {
     let mut found = Vec::new();
     if let Some(spec) = object.get("spec").and_then(Value::as_object) {
         for (field, value) in spec {
@@ -288,7 +288,7 @@ pub fn references(object: &Value) -> Vec<Reference> {
     found
 }
 
-fn collect(value: &Value, is_config_map: bool, is_written: bool, found: &mut Vec<Reference>) {
+fn collect(value: &Value, is_config_map: bool, is_written: bool, found: &mut Vec<DataReference>) {
     match value {
         Value::Array(values) => values
             .iter()
@@ -296,7 +296,7 @@ fn collect(value: &Value, is_config_map: bool, is_written: bool, found: &mut Vec
         Value::Object(fields) => {
             let text = |name: &str| fields.get(name).and_then(Value::as_str);
             match (text("name"), text("key")) {
-                (Some(name), Some(_)) if fields.len() == 2 => found.push(Reference {
+                (Some(name), Some(_)) if fields.len() == 2 => found.push(DataReference {
                     name: name.to_owned(),
                     is_config_map,
                     is_written,

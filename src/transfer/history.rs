@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::claim::Why;
+use crate::claim::Justification;
 
 /// How many entries a transfer keeps; the oldest go first.
 pub const MAX_HISTORY: usize = 20;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum TransferAction {
     /// It was started, or started again to take in what came later.
     Start,
     /// It was turned round, to undo it.
@@ -20,7 +20,7 @@ pub enum Deed {
     Finish,
 }
 
-impl Deed {
+impl TransferAction {
     const ALL: [Self; 3] = [Self::Start, Self::Undo, Self::Finish];
 
     /// The word for it.
@@ -40,15 +40,15 @@ impl Deed {
 
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TransferHistoryEntry {
     /// When, by the clock of whoever did it.
     pub at: Timestamp,
     /// Who did it; empty where nobody knows.
     pub by: Arc<str>,
     /// What.
-    pub deed: Deed,
+    pub deed: TransferAction,
     /// Why, in the person's own words, where they said.
-    pub why: Option<Why>,
+    pub why: Option<Justification>,
     /// How many resources were not through then: 0 but for a transfer that was ended
     /// before its time.
     pub unfinished: usize,
@@ -60,9 +60,9 @@ mod tests {
 
     #[test]
     fn each_deed_has_a_word_of_its_own() {
-        for deed in Deed::ALL {
-            assert_eq!(Deed::from_word(deed.as_str()), Some(deed));
+        for deed in TransferAction::ALL {
+            assert_eq!(TransferAction::from_word(deed.as_str()), Some(deed));
         }
-        assert_eq!(Deed::from_word("delete"), None);
+        assert_eq!(TransferAction::from_word("delete"), None);
     }
 }

@@ -19,9 +19,11 @@ mod ready;
 mod record;
 mod selection;
 
-pub use history::{Deed, Entry, MAX_HISTORY};
-pub use next::{Seen, Step, Trouble, next};
-pub use progress::{Progress, Resource, Stage, Tally, progress, stage};
+pub use history::{MAX_HISTORY, TransferAction, TransferHistoryEntry};
+pub use next::{ObservedCopy, StuckReason, TransferStep, next};
+pub use progress::{
+    ResourceProgress, StageCounts, TransferProgress, TransferStage, progress, stage,
+};
 pub use ready::Ready;
-pub use record::{Phase, Status, Transfer};
+pub use record::{Transfer, TransferCounts, TransferPhase};
 pub use selection::Selection;

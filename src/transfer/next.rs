@@ -4,9 +4,9 @@
 //! Nothing else decides, and nothing is remembered between two decisions. So whoever was cut
 //! off goes on by asking again.
 
-use crate::claim::{Copy, CopyRef, Record, Reservation};
+use crate::claim::{CopyRef, MemberCopy, Record, Reservation};
 
-use super::progress::{Stage, stage};
+use super::progress::{TransferStage, stage};
 
 /// A copy as its own API server has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ use super::progress::{Stage, stage};
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own, and all combinations occur"
 )]
-pub struct Seen {
+pub struct ObservedCopy {
     /// Whether it is live, by its effective policy.
     pub live: bool,
     /// Whether it has a deletion timestamp.
@@ -28,7 +28,7 @@ pub struct Seen {
 
 /// What is to be done next for one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Step {
+pub enum TransferStep {
     /// Set `skip` on the copy at the source.
     Park,
     /// Wait until the claim says that the source is parked, and that nothing is under way in
@@ -49,12 +49,12 @@ pub enum Step {
     /// Nothing.
     Done,
     /// A person has to look.
-    Stuck(Trouble),
+    Stuck(StuckReason),
 }
 
 /// Why a resource does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Trouble {
+pub enum StuckReason {
     /// Its claim is not reserved for this transfer, in this direction.
     NotReserved,
     /// It is live in a place that the transfer does not lead to, or at both ends.
@@ -65,7 +65,7 @@ pub enum Trouble {
     Lost,
 }
 
-impl Trouble {
+impl StuckReason {
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
@@ -85,48 +85,52 @@ impl Trouble {
 pub fn next(
     way: &Reservation,
     claim: Option<&Record>,
-    source: Option<Seen>,
-    target: Option<Seen>,
-) -> Step {
+    source: Option<ObservedCopy>,
+    target: Option<ObservedCopy>,
+) -> TransferStep {
     let Some(claim) = claim.filter(|claim| claim.reserved.as_ref() == Some(way)) else {
-        return Step::Stuck(Trouble::NotReserved);
+        return TransferStep::Stuck(StuckReason::NotReserved);
     };
     match stage(way, claim).stage {
-        Stage::Deleting => return Step::Stuck(Trouble::Deleting),
-        Stage::Conflict => return Step::Stuck(Trouble::Conflict),
+        TransferStage::Deleting => return TransferStep::Stuck(StuckReason::Deleting),
+        TransferStage::Conflict => return TransferStep::Stuck(StuckReason::Conflict),
         _ => {}
     }
-    let from = Held::of(claim, |copy| way.from.has(copy));
-    let to = Held::of(claim, |copy| way.to.has(copy));
+    let from = HeldBySide::of(claim, |copy| way.from.has(copy));
+    let to = HeldBySide::of(claim, |copy| way.to.has(copy));
     match (source, target) {
         (Some(source), Some(target)) if source.live && target.live => {
-            Step::Stuck(Trouble::Conflict)
+            TransferStep::Stuck(StuckReason::Conflict)
         }
-        (Some(source), _) if source.live && source.terminating => Step::Stuck(Trouble::Deleting),
-        (Some(source), _) if source.live => Step::Park,
-        (_, Some(target)) if target.terminating && target.live => Step::Stuck(Trouble::Deleting),
-        (_, Some(target)) if target.terminating => Step::AwaitGone,
-        (Some(_), _) if from.is_live() || from.is_busy() => Step::AwaitParked,
-        (Some(_), None) => Step::Create,
-        (None, Some(target)) if !target.live && from.is_live() => Step::AwaitGone,
-        (_, Some(target)) if !target.live => Step::Wake,
-        (_, Some(_)) if !to.is_seen_live() => Step::AwaitLive,
-        (Some(source), _) if source.terminating => Step::AwaitGone,
+        (Some(source), _) if source.live && source.terminating => {
+            TransferStep::Stuck(StuckReason::Deleting)
+        }
+        (Some(source), _) if source.live => TransferStep::Park,
+        (_, Some(target)) if target.terminating && target.live => {
+            TransferStep::Stuck(StuckReason::Deleting)
+        }
+        (_, Some(target)) if target.terminating => TransferStep::AwaitGone,
+        (Some(_), _) if from.is_live() || from.is_busy() => TransferStep::AwaitParked,
+        (Some(_), None) => TransferStep::Create,
+        (None, Some(target)) if !target.live && from.is_live() => TransferStep::AwaitGone,
+        (_, Some(target)) if !target.live => TransferStep::Wake,
+        (_, Some(_)) if !to.is_seen_live() => TransferStep::AwaitLive,
+        (Some(source), _) if source.terminating => TransferStep::AwaitGone,
         (Some(source), Some(target)) if source.removable && !target.reconciled => {
-            Step::AwaitReconciled
+            TransferStep::AwaitReconciled
         }
-        (Some(source), _) if source.removable => Step::Delete,
-        (None, Some(_)) if from.is_known() => Step::AwaitGone,
-        (_, Some(_)) => Step::Done,
-        (None, None) if from.is_known() || to.is_known() => Step::AwaitGone,
-        (None, None) => Step::Stuck(Trouble::Lost),
+        (Some(source), _) if source.removable => TransferStep::Delete,
+        (None, Some(_)) if from.is_known() => TransferStep::AwaitGone,
+        (_, Some(_)) => TransferStep::Done,
+        (None, None) if from.is_known() || to.is_known() => TransferStep::AwaitGone,
+        (None, None) => TransferStep::Stuck(StuckReason::Lost),
     }
 }
 
 /// The copies at one end, as a claim has them.
-struct Held<'a>(Vec<&'a Copy>);
+struct HeldBySide<'a>(Vec<&'a MemberCopy>);
 
-impl<'a> Held<'a> {
+impl<'a> HeldBySide<'a> {
     fn of(claim: &'a Record, here: impl Fn(&CopyRef) -> bool) -> Self {
         let copies = claim.copies.iter().filter(|(copy, _)| here(copy));
         Self(copies.map(|(_, copy)| copy).collect())

@@ -1,13 +1,13 @@
 //! In which order the resources of a transfer are taken: owners before what they own when
 //! copies are made, and after it when copies are deleted.
 
-use super::next::Step;
+use super::next::TransferStep;
 
 /// One resource, as the order sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct OrderedItem {
     /// What is next for it.
-    pub step: Step,
+    pub step: TransferStep,
     /// Its owner among the rows, by index.
     pub owner: Option<usize>,
     /// Whether a step of it failed: it is left alone.
@@ -18,7 +18,7 @@ pub struct Row {
 
 /// What is to be done now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Due {
+pub struct DueItems {
     /// The rows whose step is taken now.
     pub act: Vec<usize>,
     /// The rows that wait for an acknowledgement.
@@ -31,55 +31,67 @@ pub struct Due {
 /// before everything that can be is parked, and nothing is deleted before everything that can
 /// be is live at the target and reconciled there. Until then, all of it can be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum StepGroup {
     Park,
     Make,
     Delete,
     Over,
 }
 
-impl Row {
-    fn part(&self) -> Part {
+impl OrderedItem {
+    fn part(&self) -> StepGroup {
         match self.step {
-            Step::Park | Step::AwaitParked => Part::Park,
-            Step::Create | Step::Wake | Step::AwaitLive | Step::AwaitReconciled => Part::Make,
-            Step::Delete | Step::AwaitGone => Part::Delete,
-            Step::Done | Step::Stuck(_) => Part::Over,
+            TransferStep::Park | TransferStep::AwaitParked => StepGroup::Park,
+            TransferStep::Create
+            | TransferStep::Wake
+            | TransferStep::AwaitLive
+            | TransferStep::AwaitReconciled => StepGroup::Make,
+            TransferStep::Delete | TransferStep::AwaitGone => StepGroup::Delete,
+            TransferStep::Done | TransferStep::Stuck(_) => StepGroup::Over,
         }
     }
 
     fn is_down(&self) -> bool {
-        self.failed || matches!(self.step, Step::Stuck(_))
+        self.failed || matches!(self.step, TransferStep::Stuck(_))
     }
 
     /// Whether there is a live copy at the target, as far as its API server tells.
     fn is_made(&self) -> bool {
         matches!(
             self.step,
-            Step::AwaitLive | Step::AwaitReconciled | Step::Delete | Step::AwaitGone | Step::Done
+            TransferStep::AwaitLive
+                | TransferStep::AwaitReconciled
+                | TransferStep::Delete
+                | TransferStep::AwaitGone
+                | TransferStep::Done
         )
     }
 }
 
 /// What is to be done now, of all that is next.
-pub fn due(rows: &[Row]) -> Due {
+pub fn due(rows: &[OrderedItem]) -> DueItems {
     let held: Vec<bool> = (0..rows.len()).map(|at| is_held(rows, at)).collect();
-    let free = |at: &usize| !held[*at] && !rows[*at].is_down() && rows[*at].part() != Part::Over;
+    let free =
+        |at: &usize| !held[*at] && !rows[*at].is_down() && rows[*at].part() != StepGroup::Over;
     let part = (0..rows.len())
         .filter(free)
         .map(|at| rows[at].part())
         .min()
-        .unwrap_or(Part::Over);
-    let mut due = Due::default();
+        .unwrap_or(StepGroup::Over);
+    let mut due = DueItems::default();
     for at in 0..rows.len() {
         let row = &rows[at];
         if held[at] && !row.is_down() {
             due.held.push(at);
         } else if free(&at) && row.part() == part {
             match row.step {
-                Step::Park => due.act.push(at),
-                Step::Create | Step::Wake if owner_is_made(rows, row) => due.act.push(at),
-                Step::Delete if children(rows, at).all(|child| child.step == Step::Done) => {
+                TransferStep::Park => due.act.push(at),
+                TransferStep::Create | TransferStep::Wake if owner_is_made(rows, row) => {
+                    due.act.push(at);
+                }
+                TransferStep::Delete
+                    if children(rows, at).all(|child| child.step == TransferStep::Done) =>
+                {
                     due.act.push(at);
                 }
                 _ => due.wait.push(at),
@@ -89,30 +101,30 @@ pub fn due(rows: &[Row]) -> Due {
     due
 }
 
-fn owner_is_made(rows: &[Row], row: &Row) -> bool {
+fn owner_is_made(rows: &[OrderedItem], row: &OrderedItem) -> bool {
     row.owner.is_none_or(|owner| rows[owner].is_made())
 }
 
-fn children(rows: &[Row], of: usize) -> impl Iterator<Item = &Row> {
+fn children(rows: &[OrderedItem], of: usize) -> impl Iterator<Item = &OrderedItem> {
     rows.iter().filter(move |row| row.owner == Some(of))
 }
 
 /// Whether something that went wrong elsewhere keeps a row from its next step.
-fn is_held(rows: &[Row], at: usize) -> bool {
+fn is_held(rows: &[OrderedItem], at: usize) -> bool {
     let above = above(rows, at);
     match rows[at].part() {
         // As long as that, they go round in a circle.
-        Part::Make if above.len() >= rows.len() => true,
-        Part::Make => above
+        StepGroup::Make if above.len() >= rows.len() => true,
+        StepGroup::Make => above
             .iter()
             .any(|&owner| rows[owner].is_down() && !rows[owner].is_made()),
-        Part::Delete => rows[at].stays || below_stays(rows, at),
-        Part::Park | Part::Over => false,
+        StepGroup::Delete => rows[at].stays || below_stays(rows, at),
+        StepGroup::Park | StepGroup::Over => false,
     }
 }
 
 /// The owners of a row, nearest first. Those that go round in a circle end somewhere.
-fn above(rows: &[Row], at: usize) -> Vec<usize> {
+fn above(rows: &[OrderedItem], at: usize) -> Vec<usize> {
     let mut found = Vec::new();
     let mut next = rows[at].owner;
     while let Some(owner) = next.filter(|_| found.len() < rows.len()) {
@@ -123,8 +135,8 @@ fn above(rows: &[Row], at: usize) -> Vec<usize> {
 }
 
 /// Whether something below a row stays where it is.
-fn below_stays(rows: &[Row], top: usize) -> bool {
-    let stays = |row: &Row| (row.is_down() || row.stays) && row.step != Step::Done;
+fn below_stays(rows: &[OrderedItem], top: usize) -> bool {
+    let stays = |row: &OrderedItem| (row.is_down() || row.stays) && row.step != TransferStep::Done;
     let mut staying = (0..rows.len()).filter(|&at| stays(&rows[at]));
     staying.any(|at| above(rows, at).contains(&top))
 }
@@ -151,11 +163,11 @@ pub fn depths(owners: &[Option<usize>]) -> Vec<Option<usize>> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::next::Trouble;
+    use super::super::next::StuckReason;
     use super::*;
 
-    fn row(step: Step, owner: Option<usize>) -> Row {
-        Row {
+    fn row(step: TransferStep, owner: Option<usize>) -> OrderedItem {
+        OrderedItem {
             step,
             owner,
             failed: false,
@@ -163,65 +175,65 @@ mod tests {
         }
     }
 
-    fn failed(step: Step, owner: Option<usize>) -> Row {
-        Row {
+    fn failed(step: TransferStep, owner: Option<usize>) -> OrderedItem {
+        OrderedItem {
             failed: true,
             ..row(step, owner)
         }
     }
 
-    const STUCK: Step = Step::Stuck(Trouble::Conflict);
+    const STUCK: TransferStep = TransferStep::Stuck(StuckReason::Conflict);
 
     #[rstest]
     #[case::all_are_parked_first(
-        &[row(Step::Create, None), row(Step::Park, Some(0)), row(Step::AwaitParked, None)],
+        &[row(TransferStep::Create, None), row(TransferStep::Park, Some(0)), row(TransferStep::AwaitParked, None)],
         &[1], &[2], &[]
     )]
     #[case::what_failed_to_be_parked_is_not_waited_for(
-        &[row(Step::Create, None), failed(Step::Park, None)],
+        &[row(TransferStep::Create, None), failed(TransferStep::Park, None)],
         &[0], &[], &[]
     )]
     #[case::owners_are_made_first(
-        &[row(Step::Create, None), row(Step::Create, Some(0)), row(Step::Wake, Some(1))],
+        &[row(TransferStep::Create, None), row(TransferStep::Create, Some(0)), row(TransferStep::Wake, Some(1))],
         &[0], &[1, 2], &[]
     )]
     #[case::what_is_made_need_not_be_acknowledged_for_its_children(
-        &[row(Step::AwaitLive, None), row(Step::Create, Some(0))],
+        &[row(TransferStep::AwaitLive, None), row(TransferStep::Create, Some(0))],
         &[1], &[0], &[]
     )]
     #[case::below_what_failed_nothing_is_made(
-        &[failed(Step::Create, None), row(Step::Create, Some(0)), row(Step::Create, Some(1)),
-          row(Step::Create, None)],
+        &[failed(TransferStep::Create, None), row(TransferStep::Create, Some(0)), row(TransferStep::Create, Some(1)),
+          row(TransferStep::Create, None)],
         &[3], &[], &[1, 2]
     )]
     #[case::nothing_is_deleted_before_all_are_live(
-        &[row(Step::Delete, None), row(Step::AwaitLive, None)],
+        &[row(TransferStep::Delete, None), row(TransferStep::AwaitLive, None)],
         &[], &[1], &[]
     )]
     #[case::nothing_is_deleted_before_all_are_reconciled(
-        &[row(Step::Delete, None), row(Step::AwaitReconciled, None)],
+        &[row(TransferStep::Delete, None), row(TransferStep::AwaitReconciled, None)],
         &[], &[1], &[]
     )]
     #[case::children_are_deleted_first(
-        &[row(Step::Delete, None), row(Step::Delete, Some(0)), row(Step::Done, Some(1))],
+        &[row(TransferStep::Delete, None), row(TransferStep::Delete, Some(0)), row(TransferStep::Done, Some(1))],
         &[1], &[0], &[]
     )]
     #[case::gone_is_gone_once_it_is_acknowledged(
-        &[row(Step::Delete, None), row(Step::AwaitGone, Some(0))],
+        &[row(TransferStep::Delete, None), row(TransferStep::AwaitGone, Some(0))],
         &[], &[0, 1], &[]
     )]
     #[case::above_what_is_stuck_nothing_is_deleted(
-        &[row(Step::Delete, None), row(Step::Delete, Some(0)), row(STUCK, Some(1)),
-          row(Step::Delete, Some(0))],
+        &[row(TransferStep::Delete, None), row(TransferStep::Delete, Some(0)), row(STUCK, Some(1)),
+          row(TransferStep::Delete, Some(0))],
         &[3], &[], &[0, 1]
     )]
-    #[case::at_the_end(&[row(Step::Done, None), row(Step::Done, Some(0))], &[], &[], &[])]
+    #[case::at_the_end(&[row(TransferStep::Done, None), row(TransferStep::Done, Some(0))], &[], &[], &[])]
     #[case::a_circle_is_never_made(
-        &[row(Step::Create, Some(1)), row(Step::Create, Some(0))],
+        &[row(TransferStep::Create, Some(1)), row(TransferStep::Create, Some(0))],
         &[], &[], &[0, 1]
     )]
     fn steps_are_taken_in_order(
-        #[case] rows: &[Row],
+        #[case] rows: &[OrderedItem],
         #[case] act: &[usize],
         #[case] wait: &[usize],
         #[case] held: &[usize],
@@ -232,11 +244,15 @@ mod tests {
 
     #[test]
     fn what_something_else_belongs_to_stays_and_so_does_what_contains_it() {
-        let kept = Row {
+        let kept = OrderedItem {
             stays: true,
-            ..row(Step::Delete, Some(0))
+            ..row(TransferStep::Delete, Some(0))
         };
-        let due = due(&[row(Step::Delete, None), kept, row(Step::Delete, None)]);
+        let due = due(&[
+            row(TransferStep::Delete, None),
+            kept,
+            row(TransferStep::Delete, None),
+        ]);
         assert_eq!((&*due.act, &*due.held), (&[2][..], &[0, 1][..]));
     }
 

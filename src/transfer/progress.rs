@@ -1,13 +1,13 @@
 //! How far each resource of a transfer is, told from its claim alone.
 
 use crate::arm::Identity;
-use crate::claim::{ClaimState, Copy, CopyRef, Record, Reservation};
+use crate::claim::{ClaimState, CopyRef, MemberCopy, Record, Reservation};
 
 /// How far a resource is on the way from its source to its target.
 ///
 /// The order is that of the way, and what went wrong stands behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum TransferStage {
     /// It is live in the source. Next: park it there.
     Live,
     /// It is parked in the source, and ASO still has an operation under way in Azure.
@@ -34,7 +34,7 @@ pub enum Stage {
     Lost,
 }
 
-impl Stage {
+impl TransferStage {
     /// All there are, in order.
     pub const ALL: [Self; 10] = [
         Self::Live,
@@ -99,11 +99,11 @@ impl Stage {
 
 /// One resource of a transfer, and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
+pub struct ResourceProgress {
     /// The resource.
     pub identity: Identity,
     /// How far it is.
-    pub stage: Stage,
+    pub stage: TransferStage,
     /// Its copy in the source.
     pub source: Option<CopyRef>,
     /// Its copy in the target.
@@ -114,22 +114,22 @@ pub struct Resource {
 
 /// How many resources are at which stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally([usize; Stage::ALL.len()]);
+pub struct StageCounts([usize; TransferStage::ALL.len()]);
 
-impl Tally {
+impl StageCounts {
     /// How many are at a stage.
-    pub fn at(&self, stage: Stage) -> usize {
+    pub fn at(&self, stage: TransferStage) -> usize {
         self.0[stage.index()]
     }
 
     /// Counts so many more at a stage.
-    pub fn add(&mut self, stage: Stage, count: usize) {
+    pub fn add(&mut self, stage: TransferStage, count: usize) {
         self.0[stage.index()] += count;
     }
 
     /// Counts all that another one has.
     pub fn add_all(&mut self, other: &Self) {
-        for stage in Stage::ALL {
+        for stage in TransferStage::ALL {
             self.add(stage, other.at(stage));
         }
     }
@@ -141,28 +141,35 @@ impl Tally {
 
     /// How many have not arrived.
     pub fn unfinished(&self) -> usize {
-        self.total() - self.at(Stage::Done)
+        self.total() - self.at(TransferStage::Done)
     }
 
     /// How many need a person.
     pub fn trouble(&self) -> usize {
-        let stages = Stage::ALL.into_iter().filter(|stage| stage.is_trouble());
+        let stages = TransferStage::ALL
+            .into_iter()
+            .filter(|stage| stage.is_trouble());
         stages.map(|stage| self.at(stage)).sum()
     }
 
     /// How many have the first step behind them: parked in the source, or further.
     pub fn parked(&self) -> usize {
-        self.at(Stage::Parked) + self.at(Stage::Coming) + self.at(Stage::Waiting) + self.live()
+        self.at(TransferStage::Parked)
+            + self.at(TransferStage::Coming)
+            + self.at(TransferStage::Waiting)
+            + self.live()
     }
 
     /// How many are live in the target.
     pub fn live(&self) -> usize {
-        self.at(Stage::Moved) + self.at(Stage::Done)
+        self.at(TransferStage::Moved) + self.at(TransferStage::Done)
     }
 
     /// The tally in words, what there is none of left out: `3 live, 2 parked, 7 done`.
     pub fn words(&self) -> String {
-        let counted = Stage::ALL.into_iter().filter(|&stage| self.at(stage) > 0);
+        let counted = TransferStage::ALL
+            .into_iter()
+            .filter(|&stage| self.at(stage) > 0);
         let words = counted.map(|stage| format!("{} {}", self.at(stage), stage.as_str()));
         let words: Vec<String> = words.collect();
         if words.is_empty() {
@@ -175,11 +182,11 @@ impl Tally {
 
 /// How far a transfer is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct TransferProgress {
     /// Each resource, in the order of their identities: owners before what is inside.
-    pub resources: Vec<Resource>,
+    pub resources: Vec<ResourceProgress>,
     /// How many are at which stage.
-    pub tally: Tally,
+    pub tally: StageCounts,
 }
 
 /// How far the resources with these claims are on the way that a reservation leads.
@@ -187,45 +194,48 @@ pub struct Progress {
 pub fn progress<'a>(
     reservation: &Reservation,
     claims: impl IntoIterator<Item = &'a Record>,
-) -> Progress {
+) -> TransferProgress {
     let ours = claims.into_iter().filter(|claim| {
         let held = claim.reserved.as_ref();
         held.is_some_and(|held| held.transfer == reservation.transfer)
     });
-    let mut resources: Vec<Resource> = ours.map(|claim| stage(reservation, claim)).collect();
+    let mut resources: Vec<ResourceProgress> =
+        ours.map(|claim| stage(reservation, claim)).collect();
     resources.sort_by(|a, b| a.identity.cmp(&b.identity));
-    let mut tally = Tally::default();
+    let mut tally = StageCounts::default();
     for resource in &resources {
         tally.add(resource.stage, 1);
     }
-    Progress { resources, tally }
+    TransferProgress { resources, tally }
 }
 
 /// How far the resource of one claim is on the way that a reservation leads.
-pub fn stage(way: &Reservation, claim: &Record) -> Resource {
+pub fn stage(way: &Reservation, claim: &Record) -> ResourceProgress {
     let source = best(claim, |copy| way.from.has(copy));
     let target = best(claim, |copy| way.to.has(copy));
     let elsewhere = claim
         .live()
         .find(|(copy, _)| !way.from.has(copy) && !way.to.has(copy));
-    let busy = |held: &Copy| held.stored.as_ref().is_some_and(|stored| stored.busy);
-    let held = |copy: Option<(&CopyRef, &'_ Copy)>| {
+    let busy = |held: &MemberCopy| held.stored.as_ref().is_some_and(|stored| stored.busy);
+    let held = |copy: Option<(&CopyRef, &'_ MemberCopy)>| {
         copy.map(|(_, held)| (held.is_live(), held.stored_live(), busy(held)))
     };
     let stage = match (held(source), held(target)) {
-        _ if claim.being_deleted().is_some() => Stage::Deleting,
-        _ if claim.state() == ClaimState::Conflict || elsewhere.is_some() => Stage::Conflict,
-        (Some((true, ..)), _) => Stage::Live,
-        (None, Some((true, true, _))) => Stage::Done,
-        (Some(_), Some((true, true, _))) => Stage::Moved,
-        (_, Some((true, false, _))) => Stage::Coming,
-        (Some((_, _, true)), _) => Stage::Busy,
-        (Some(_), _) => Stage::Parked,
-        (None, Some(_)) => Stage::Waiting,
-        (None, None) => Stage::Lost,
+        _ if claim.being_deleted().is_some() => TransferStage::Deleting,
+        _ if claim.state() == ClaimState::Conflict || elsewhere.is_some() => {
+            TransferStage::Conflict
+        }
+        (Some((true, ..)), _) => TransferStage::Live,
+        (None, Some((true, true, _))) => TransferStage::Done,
+        (Some(_), Some((true, true, _))) => TransferStage::Moved,
+        (_, Some((true, false, _))) => TransferStage::Coming,
+        (Some((_, _, true)), _) => TransferStage::Busy,
+        (Some(_), _) => TransferStage::Parked,
+        (None, Some(_)) => TransferStage::Waiting,
+        (None, None) => TransferStage::Lost,
     };
-    let name = |copy: Option<(&CopyRef, &Copy)>| copy.map(|(copy, _)| copy.clone());
-    Resource {
+    let name = |copy: Option<(&CopyRef, &MemberCopy)>| copy.map(|(copy, _)| copy.clone());
+    ResourceProgress {
         identity: claim.identity.clone(),
         stage,
         source: name(source),
@@ -235,7 +245,7 @@ pub fn stage(way: &Reservation, claim: &Record) -> Resource {
 }
 
 /// The copy in a place that counts most: the live one, where there are several.
-fn best(claim: &Record, here: impl Fn(&CopyRef) -> bool) -> Option<(&CopyRef, &Copy)> {
+fn best(claim: &Record, here: impl Fn(&CopyRef) -> bool) -> Option<(&CopyRef, &MemberCopy)> {
     let copies = claim.copies.iter().filter(|(copy, _)| here(copy));
     copies.max_by_key(|(_, held)| (held.stored_live(), held.is_live()))
 }
@@ -246,7 +256,8 @@ mod tests {
 
     use super::*;
     use crate::claim::{
-        Acquire, Held, Observation, Proof, RequestUid, Sighting, acquire_by_force, observe,
+        Acquire, Observation, ObservedHold, ObservedObject, Proof, RequestUid, acquire_by_force,
+        observe,
     };
     use crate::object::ObjectKey;
     use crate::policy::Policy::{self, DetachOnDelete, Manage, Skip};
@@ -287,12 +298,12 @@ mod tests {
             let look = Observation {
                 copy: &copy,
                 judged_at: Timestamp::UNIX_EPOCH,
-                object: Some(Sighting {
+                object: Some(ObservedObject {
                     uid: "u".into(),
                     resource_version: "1".into(),
                     terminating,
                     busy,
-                    held: Some(Held {
+                    held: Some(ObservedHold {
                         policy,
                         assumed: false,
                     }),
@@ -318,30 +329,30 @@ mod tests {
     }
 
     #[rstest]
-    #[case::not_begun(&[live("a")], None, Stage::Live)]
-    #[case::detached_is_live(&[Seen("a", DetachOnDelete, false, false)], None, Stage::Live)]
-    #[case::target_came_too_early(&[live("a"), parked("b")], None, Stage::Live)]
-    #[case::unparked_again(&[parked("a")], Some("a"), Stage::Live)]
-    #[case::busy(&[Seen("a", Skip, true, false)], None, Stage::Busy)]
-    #[case::parked(&[parked("a")], None, Stage::Parked)]
-    #[case::parked_in_both(&[parked("a"), parked("b")], None, Stage::Parked)]
-    #[case::source_going(&[Seen("a", Skip, false, true)], None, Stage::Parked)]
-    #[case::admitted(&[parked("a")], Some("b"), Stage::Coming)]
-    #[case::admitted_without_source(&[], Some("b"), Stage::Coming)]
-    #[case::busy_while_admitted(&[Seen("a", Skip, true, false)], Some("b"), Stage::Coming)]
-    #[case::moved(&[parked("a"), live("b")], None, Stage::Moved)]
-    #[case::done(&[live("b")], None, Stage::Done)]
-    #[case::as_cluster_api_does(&[parked("b")], None, Stage::Waiting)]
-    #[case::both_live(&[live("a"), live("b")], None, Stage::Conflict)]
-    #[case::a_third(&[parked("a"), live("c")], None, Stage::Conflict)]
-    #[case::being_deleted(&[Seen("a", Manage, false, true)], None, Stage::Deleting)]
-    #[case::target_being_deleted(&[parked("a"), Seen("b", Manage, false, true)], None, Stage::Deleting)]
-    #[case::a_parked_third_is_nobody(&[parked("c")], None, Stage::Lost)]
-    #[case::nobody(&[], None, Stage::Lost)]
+    #[case::not_begun(&[live("a")], None, TransferStage::Live)]
+    #[case::detached_is_live(&[Seen("a", DetachOnDelete, false, false)], None, TransferStage::Live)]
+    #[case::target_came_too_early(&[live("a"), parked("b")], None, TransferStage::Live)]
+    #[case::unparked_again(&[parked("a")], Some("a"), TransferStage::Live)]
+    #[case::busy(&[Seen("a", Skip, true, false)], None, TransferStage::Busy)]
+    #[case::parked(&[parked("a")], None, TransferStage::Parked)]
+    #[case::parked_in_both(&[parked("a"), parked("b")], None, TransferStage::Parked)]
+    #[case::source_going(&[Seen("a", Skip, false, true)], None, TransferStage::Parked)]
+    #[case::admitted(&[parked("a")], Some("b"), TransferStage::Coming)]
+    #[case::admitted_without_source(&[], Some("b"), TransferStage::Coming)]
+    #[case::busy_while_admitted(&[Seen("a", Skip, true, false)], Some("b"), TransferStage::Coming)]
+    #[case::moved(&[parked("a"), live("b")], None, TransferStage::Moved)]
+    #[case::done(&[live("b")], None, TransferStage::Done)]
+    #[case::as_cluster_api_does(&[parked("b")], None, TransferStage::Waiting)]
+    #[case::both_live(&[live("a"), live("b")], None, TransferStage::Conflict)]
+    #[case::a_third(&[parked("a"), live("c")], None, TransferStage::Conflict)]
+    #[case::being_deleted(&[Seen("a", Manage, false, true)], None, TransferStage::Deleting)]
+    #[case::target_being_deleted(&[parked("a"), Seen("b", Manage, false, true)], None, TransferStage::Deleting)]
+    #[case::a_parked_third_is_nobody(&[parked("c")], None, TransferStage::Lost)]
+    #[case::nobody(&[], None, TransferStage::Lost)]
     fn a_claim_tells_how_far_its_resource_is(
         #[case] seen: &[Seen],
         #[case] coming: Option<&str>,
-        #[case] expected: Stage,
+        #[case] expected: TransferStage,
     ) {
         let resource = stage(&way(), &claim(seen, coming));
         assert_eq!(resource.stage, expected, "{}", expected.words());
@@ -359,10 +370,22 @@ mod tests {
             ..way()
         };
         for (seen, there, then) in [
-            (&[live("a")][..], Stage::Live, Stage::Done),
-            (&[parked("a"), live("b")], Stage::Moved, Stage::Live),
-            (&[parked("a"), parked("b")], Stage::Parked, Stage::Parked),
-            (&[parked("a")], Stage::Parked, Stage::Waiting),
+            (&[live("a")][..], TransferStage::Live, TransferStage::Done),
+            (
+                &[parked("a"), live("b")],
+                TransferStage::Moved,
+                TransferStage::Live,
+            ),
+            (
+                &[parked("a"), parked("b")],
+                TransferStage::Parked,
+                TransferStage::Parked,
+            ),
+            (
+                &[parked("a")],
+                TransferStage::Parked,
+                TransferStage::Waiting,
+            ),
         ] {
             let claim = claim(seen, None);
             assert_eq!(stage(&way(), &claim).stage, there);
@@ -380,16 +403,19 @@ mod tests {
             held.transfer = "other".parse().unwrap();
         }
         let all = progress(&way(), [&mine, &free, &other]);
-        assert_eq!((all.tally.total(), all.tally.at(Stage::Done)), (1, 1));
+        assert_eq!(
+            (all.tally.total(), all.tally.at(TransferStage::Done)),
+            (1, 1)
+        );
         assert_eq!(all.tally.unfinished(), 0);
     }
 
     #[test]
     fn a_tally_counts_each_stage_once() {
-        let mut tally = Tally::default();
+        let mut tally = StageCounts::default();
         assert_eq!(tally.words(), "nothing");
-        for (count, stage) in Stage::ALL.into_iter().enumerate() {
-            assert_eq!(Stage::from_word(stage.as_str()), Some(stage));
+        for (count, stage) in TransferStage::ALL.into_iter().enumerate() {
+            assert_eq!(TransferStage::from_word(stage.as_str()), Some(stage));
             tally.add(stage, count);
         }
         assert_eq!(tally.total(), 45);

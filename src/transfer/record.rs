@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use crate::arm::Identity;
-use crate::claim::{CopyRef, Place, Reservation, TransferName, Why};
+use crate::claim::{CopyRef, Justification, NamespaceRef, Reservation, TransferName};
 
-use super::history::{Deed, Entry, MAX_HISTORY};
-use super::progress::Tally;
+use super::history::{MAX_HISTORY, TransferAction, TransferHistoryEntry};
+use super::progress::StageCounts;
 use super::selection::Selection;
 
 /// A declared move of a set of resources from one place to another.
@@ -17,28 +17,28 @@ pub struct Transfer {
     /// Its name.
     pub name: TransferName,
     /// From where. Undoing turns only the [reservation](Transfer::reservation) round.
-    pub from: Place,
+    pub from: NamespaceRef,
     /// To where.
-    pub to: Place,
+    pub to: NamespaceRef,
     /// Which resources.
     pub selection: Selection,
     /// Why, in a person's own words.
-    pub why: Option<Why>,
+    pub why: Option<Justification>,
     /// How far its own life is.
-    pub phase: Phase,
+    pub phase: TransferPhase,
     /// Whether it is being undone: everything goes back to `from`.
     pub turned: bool,
     /// How many claims were reserved for it when it opened.
     pub covered: usize,
     /// How far its resources were when somebody last wrote that down.
-    pub status: Option<Status>,
+    pub status: Option<TransferCounts>,
     /// What people did to it, the latest last.
-    pub history: Vec<Entry>,
+    pub history: Vec<TransferHistoryEntry>,
 }
 
 /// How far the life of a transfer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum TransferPhase {
     /// Its claims are being reserved. So begins one that was only declared.
     Opening,
     /// Its claims are reserved.
@@ -51,14 +51,14 @@ pub enum Phase {
 
 /// How far the resources of a transfer were.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct TransferCounts {
     /// When that was written down, by the writer's clock.
     pub at: Timestamp,
     /// How many were at which stage.
-    pub tally: Tally,
+    pub tally: StageCounts,
 }
 
-impl Phase {
+impl TransferPhase {
     const ALL: [Self; 4] = [Self::Opening, Self::Open, Self::Closing, Self::Finished];
 
     /// The word for it.
@@ -79,14 +79,19 @@ impl Phase {
 
 impl Transfer {
     /// A transfer that was declared, and of which nothing is done yet.
-    pub fn new(name: TransferName, from: Place, to: Place, selection: Selection) -> Self {
+    pub fn new(
+        name: TransferName,
+        from: NamespaceRef,
+        to: NamespaceRef,
+        selection: Selection,
+    ) -> Self {
         Self {
             name,
             from,
             to,
             selection,
             why: None,
-            phase: Phase::Opening,
+            phase: TransferPhase::Opening,
             turned: false,
             covered: 0,
             status: None,
@@ -123,12 +128,12 @@ impl Transfer {
     /// Whether it protects its resources: all of them once it is
     /// [`Open`](Phase::Open), some while it opens or closes.
     pub fn is_open(&self) -> bool {
-        self.phase != Phase::Finished
+        self.phase != TransferPhase::Finished
     }
 
     /// Whether a claim that is reserved for it is so rightly.
     pub fn reserves(&self) -> bool {
-        matches!(self.phase, Phase::Opening | Phase::Open)
+        matches!(self.phase, TransferPhase::Opening | TransferPhase::Open)
     }
 
     /// The same, turned round to be undone: its claims have to be reserved the other way.
@@ -136,7 +141,7 @@ impl Transfer {
     pub fn turn(&self) -> Self {
         Self {
             turned: true,
-            phase: Phase::Opening,
+            phase: TransferPhase::Opening,
             ..self.clone()
         }
     }
@@ -144,14 +149,14 @@ impl Transfer {
     /// In one word: Opening, Open, Undoing, Closing, Finished or Undone.
     pub fn state(&self) -> &'static str {
         match (self.phase, self.turned) {
-            (Phase::Opening | Phase::Open, true) => "Undoing",
-            (Phase::Finished, true) => "Undone",
+            (TransferPhase::Opening | TransferPhase::Open, true) => "Undoing",
+            (TransferPhase::Finished, true) => "Undone",
             (phase, _) => phase.as_str(),
         }
     }
 
     /// Adds what was done, and drops the oldest entry where there are too many.
-    pub fn remember(&mut self, entry: Entry) {
+    pub fn remember(&mut self, entry: TransferHistoryEntry) {
         if !self.history.contains(&entry) {
             self.history.push(entry);
             let beyond = self.history.len().saturating_sub(MAX_HISTORY);
@@ -160,16 +165,16 @@ impl Transfer {
     }
 
     /// The entry of the last time that it was started.
-    pub fn started(&self) -> Option<&Entry> {
-        self.last(Deed::Start)
+    pub fn started(&self) -> Option<&TransferHistoryEntry> {
+        self.last(TransferAction::Start)
     }
 
     /// The entry of its end.
-    pub fn ended(&self) -> Option<&Entry> {
-        self.last(Deed::Finish)
+    pub fn ended(&self) -> Option<&TransferHistoryEntry> {
+        self.last(TransferAction::Finish)
     }
 
-    fn last(&self, deed: Deed) -> Option<&Entry> {
+    fn last(&self, deed: TransferAction) -> Option<&TransferHistoryEntry> {
         self.history.iter().rev().find(|entry| entry.deed == deed)
     }
 }
@@ -193,7 +198,7 @@ mod tests {
     fn it_covers_both_ends_and_takes_what_is_at_its_source() {
         let identity = "/subscriptions/s/resourceGroups/rg".parse().unwrap();
         let copy = |place: &str| {
-            let place: Place = place.parse().unwrap();
+            let place: NamespaceRef = place.parse().unwrap();
             CopyRef {
                 member: place.member,
                 object: ObjectKey::new(
@@ -219,9 +224,12 @@ mod tests {
     #[test]
     fn turned_round_it_leads_back_and_begins_again() {
         let mut open = transfer();
-        open.phase = Phase::Open;
+        open.phase = TransferPhase::Open;
         let turned = open.turn();
-        assert_eq!((turned.phase, turned.state()), (Phase::Opening, "Undoing"));
+        assert_eq!(
+            (turned.phase, turned.state()),
+            (TransferPhase::Opening, "Undoing")
+        );
         let (there, back) = (open.reservation(), turned.reservation());
         assert_eq!((&there.from, &there.to), (&back.to, &back.from));
         assert_eq!((&turned.from, &turned.to), (&open.from, &open.to));
@@ -232,10 +240,10 @@ mod tests {
         let mut one = transfer();
         let mut words = Vec::new();
         for turned in [false, true] {
-            for phase in Phase::ALL {
+            for phase in TransferPhase::ALL {
                 (one.turned, one.phase) = (turned, phase);
                 words.push(one.state());
-                assert_eq!(Phase::from_word(phase.as_str()), Some(phase));
+                assert_eq!(TransferPhase::from_word(phase.as_str()), Some(phase));
             }
         }
         let there = ["Opening", "Open", "Closing", "Finished"];
@@ -247,10 +255,10 @@ mod tests {
     fn its_history_is_kept_short_and_nothing_comes_twice() {
         let mut one = transfer();
         for second in 0..30 {
-            let entry = Entry {
+            let entry = TransferHistoryEntry {
                 at: Timestamp::from_second(second).unwrap(),
                 by: "alice".into(),
-                deed: Deed::Start,
+                deed: TransferAction::Start,
                 why: None,
                 unfinished: 0,
             };

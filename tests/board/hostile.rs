@@ -2,7 +2,7 @@
 
 use aso_guard::board::Board;
 use aso_guard::board::host_check::HostCheck;
-use aso_guard::claim::{Deed, Entry, Record, Why};
+use aso_guard::claim::{HistoryAction, HistoryEntry, Justification, Record};
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::memory::MemoryRegistry;
@@ -28,12 +28,12 @@ async fn hostile() -> World<MemoryRegistry> {
         let key = ObjectKey::new(MARKUP, MARKUP, MARKUP, MARKUP);
         let (copy, held) =
             crate::seed::copy(member, &key, Policy::Manage, Timestamp::now(), MARKUP);
-        record.history.push(Entry {
+        record.history.push(HistoryEntry {
             at: Timestamp::now(),
             by: MARKUP.into(),
             copy: copy.clone(),
-            deed: Deed::Create,
-            why: Why::new(MARKUP).unwrap(),
+            deed: HistoryAction::Create,
+            why: Justification::new(MARKUP).unwrap(),
             against: MARKUP.into(),
         });
         record.copies.insert(copy, held);

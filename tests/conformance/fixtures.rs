@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::Stored;
+use aso_guard::claim::StoredCopy;
 use aso_guard::claim::{
-    Acquire, Copy, CopyRef, InFlight, MemberName, PolicyChange, Proof, Record, RequestUid,
+    Acquire, CopyRef, InFlight, MemberCopy, MemberName, PolicyChange, Proof, Record, RequestUid,
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
@@ -74,9 +74,9 @@ pub fn at(text: &str) -> Timestamp {
 }
 
 /// A copy that is parked and settled.
-pub fn parked() -> Copy {
-    Copy {
-        stored: Some(Stored {
+pub fn parked() -> MemberCopy {
+    MemberCopy {
+        stored: Some(StoredCopy {
             uid: "8e1b4b8a-0000-4000-8000-000000000001".into(),
             policy: Policy::Skip,
             terminating: false,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{Copy, Proof, Record, Stored};
+use aso_guard::claim::{MemberCopy, Proof, Record, StoredCopy};
 use aso_guard::policy::Policy;
 use aso_guard::registry::{ClaimScope, CopyFilter, Registry};
 
@@ -142,11 +142,11 @@ pub async fn of_a_member_finds_its_copies_alone(registry: Arc<dyn Registry>) {
 
 pub async fn in_flight_is_told_apart(registry: Arc<dyn Registry>) {
     let place = Place::new();
-    let acquiring = Copy {
+    let acquiring = MemberCopy {
         acquiring: vec![request("r1", Proof::Uid("u".into()))],
         ..parked()
     };
-    let deleting = Copy {
+    let deleting = MemberCopy {
         deleting: vec![request("r2", Proof::Deadline)],
         ..parked()
     };
@@ -181,8 +181,8 @@ pub async fn in_flight_is_told_apart(registry: Arc<dyn Registry>) {
 
 pub async fn conflicts_are_found_while_they_last(registry: Arc<dyn Registry>) {
     let place = Place::new();
-    let live = |newcomer| Copy {
-        stored: parked().stored.map(|stored| Stored {
+    let live = |newcomer| MemberCopy {
+        stored: parked().stored.map(|stored| StoredCopy {
             policy: Policy::Manage,
             ..stored
         }),
@@ -217,11 +217,14 @@ pub async fn orphans_are_found_while_they_last(registry: Arc<dyn Registry>) {
     };
     assert!(found("a").await && found("b").await);
     assert!(!found("c").await, "it has no copy");
-    let ends: [fn(&mut Copy); 2] = [
+    let ends: [fn(&mut MemberCopy); 2] = [
         |copy| copy.acquiring = vec![request("r1", Proof::Uid("u".into()))],
         |copy| {
             let policy = Policy::DetachOnDelete;
-            copy.stored = copy.stored.take().map(|stored| Stored { policy, ..stored });
+            copy.stored = copy
+                .stored
+                .take()
+                .map(|stored| StoredCopy { policy, ..stored });
         },
     ];
     for change in ends {

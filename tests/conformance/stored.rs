@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aso_guard::claim::{
-    Copy, CopyRef, Deed, Entry, InFlight, MAX_IN_FLIGHT, Proof, Record, Stored, Why,
+    CopyRef, HistoryAction, HistoryEntry, InFlight, Justification, MAX_IN_FLIGHT, MemberCopy,
+    Proof, Record, StoredCopy,
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
@@ -15,7 +16,7 @@ use super::fixtures::{Place, at, identity, member_record, parked, read, refused,
 fn eloquent(place: &Place) -> Record {
     let mut record = Record::new(place.group());
     let stored = |policy, terminating, busy| {
-        Some(Stored {
+        Some(StoredCopy {
             uid: "8e1b4b8a-0000-4000-8000-000000000002".into(),
             policy,
             terminating,
@@ -28,22 +29,22 @@ fn eloquent(place: &Place) -> Record {
         ..request("r3", Proof::ResourceVersion("7".into()))
     };
     let copies = [
-        Copy {
+        MemberCopy {
             stored: stored(Policy::Manage, true, false),
             deleting: vec![request("r1", Proof::ResourceVersion("12345".into()))],
             ..parked()
         },
-        Copy {
+        MemberCopy {
             stored: stored(Policy::DetachOnDelete, false, false),
             by: "system:serviceaccount:flux-system:kustomize-controller".into(),
             ..parked()
         },
-        Copy {
+        MemberCopy {
             stored: stored(Policy::Skip, false, true),
             since: at("2026-03-01T12:00:00.123456789Z"),
             ..parked()
         },
-        Copy {
+        MemberCopy {
             stored: None,
             acquiring: vec![
                 request("", Proof::Deadline),
@@ -55,12 +56,12 @@ fn eloquent(place: &Place) -> Record {
             by: "jürgen \"the\" admin\\@example.com".into(),
             ..parked()
         },
-        Copy {
+        MemberCopy {
             stored: None,
             arriving: vec![request("r5", Proof::Uid("u5".into()))],
             ..parked()
         },
-        Copy {
+        MemberCopy {
             acquiring: (0..MAX_IN_FLIGHT)
                 .map(|n| request(&format!("many-{n}"), Proof::Deadline))
                 .collect(),
@@ -82,22 +83,22 @@ fn eloquent(place: &Place) -> Record {
 }
 
 /// One entry for each thing that may have been done.
-fn deeds(record: &Record) -> Vec<Entry> {
+fn deeds(record: &Record) -> Vec<HistoryEntry> {
     let deeds = [
-        Deed::Create,
-        Deed::Update,
-        Deed::Delete,
-        Deed::DeleteWithNamespace,
-        Deed::Release,
+        HistoryAction::Create,
+        HistoryAction::Update,
+        HistoryAction::Delete,
+        HistoryAction::DeleteWithNamespace,
+        HistoryAction::Release,
     ];
     let copies = record.copies.keys().cycle();
-    let entry = |(deed, copy): (Deed, &CopyRef)| Entry {
+    let entry = |(deed, copy): (HistoryAction, &CopyRef)| HistoryEntry {
         at: at("2026-03-01T12:00:00.123456789Z"),
         by: "jürgen \"the\" admin\\@example.com".into(),
         copy: copy.clone(),
         deed,
-        why: Why::new("hub is gone: \"INC-7\", said ops").unwrap(),
-        against: if deed == Deed::Release {
+        why: Justification::new("hub is gone: \"INC-7\", said ops").unwrap(),
+        against: if deed == HistoryAction::Release {
             ""
         } else {
             "PeersDepend"

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use aso_guard::claim::{Reservation, Why};
+use aso_guard::claim::{Justification, Reservation};
 use aso_guard::registry::{ClaimScope, PutOutcome, RecordVersion, Registry, transfers};
-use aso_guard::transfer::{Deed, Entry, Phase, Selection, Stage, Status, Tally, Transfer};
+use aso_guard::transfer::{
+    Selection, StageCounts, Transfer, TransferAction, TransferCounts, TransferHistoryEntry,
+    TransferPhase, TransferStage,
+};
 
 use super::fixtures::{Place, at, listed, read, store};
 use super::races::at_once;
@@ -25,14 +28,18 @@ fn eloquent(place: &Place) -> Transfer {
         kinds: vec!["StorageAccount.storage.azure.com".into()],
         labels: Some("app=shop,tier in (web, data)".into()),
     };
-    transfer.why = Why::new("the old cluster is \"too old\" \\ äöü");
-    let deeds = [Deed::Start, Deed::Undo, Deed::Finish];
+    transfer.why = Justification::new("the old cluster is \"too old\" \\ äöü");
+    let deeds = [
+        TransferAction::Start,
+        TransferAction::Undo,
+        TransferAction::Finish,
+    ];
     for (unfinished, deed) in deeds.into_iter().enumerate() {
-        transfer.remember(Entry {
+        transfer.remember(TransferHistoryEntry {
             at: at("2026-03-01T12:00:00.123456789Z"),
             by: if unfinished == 0 { "" } else { "jürgen" }.into(),
             deed,
-            why: (unfinished == 2).then(|| Why::new("INC-7").unwrap()),
+            why: (unfinished == 2).then(|| Justification::new("INC-7").unwrap()),
             unfinished,
         });
     }
@@ -55,25 +62,25 @@ pub async fn a_transfer_comes_back_whole(registry: Arc<dyn Registry>) {
     let mut transfer = eloquent(&place);
     assert_eq!(registry.transfer(&transfer.name).await.unwrap(), None);
     let mut version = put(&registry, &transfer, None).await.unwrap();
-    let mut tally = Tally::default();
-    for (count, stage) in Stage::ALL.into_iter().enumerate() {
+    let mut tally = StageCounts::default();
+    for (count, stage) in TransferStage::ALL.into_iter().enumerate() {
         tally.add(stage, count);
     }
-    let noted = Status {
+    let noted = TransferCounts {
         at: at("2026-03-01T12:00:00.5Z"),
         tally,
     };
     for (phase, status) in [
-        (Phase::Opening, None),
-        (Phase::Open, Some(noted)),
+        (TransferPhase::Opening, None),
+        (TransferPhase::Open, Some(noted)),
         (
-            Phase::Closing,
-            Some(Status {
+            TransferPhase::Closing,
+            Some(TransferCounts {
                 at: at("2026-03-01T12:00:01Z"),
-                tally: Tally::default(),
+                tally: StageCounts::default(),
             }),
         ),
-        (Phase::Finished, None),
+        (TransferPhase::Finished, None),
     ] {
         transfer.turned = status.is_some();
         (transfer.phase, transfer.status) = (phase, status);
@@ -194,12 +201,12 @@ pub async fn opening_and_closing_at_once_leaves_nothing_reserved(registry: Arc<d
     }
     let wanted = transfer(&place, "t");
     let said = |deed| transfers::entry(deed, "alice", None);
-    transfers::start(&*registry, &wanted, &said(Deed::Start))
+    transfers::start(&*registry, &wanted, &said(TransferAction::Start))
         .await
         .unwrap();
     let name = wanted.name.clone();
     at_once(|n| {
-        let (registry, name, end) = (registry.clone(), name.clone(), said(Deed::Finish));
+        let (registry, name, end) = (registry.clone(), name.clone(), said(TransferAction::Finish));
         async move {
             if n % 3 == 2 {
                 transfers::close(&*registry, &name, Some(&end))
@@ -224,5 +231,5 @@ pub async fn opening_and_closing_at_once_leaves_nothing_reserved(registry: Arc<d
         );
     }
     let known = registry.transfer(&name).await.unwrap().unwrap();
-    assert_eq!(known.record.phase, Phase::Finished);
+    assert_eq!(known.record.phase, TransferPhase::Finished);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::claim::{Copy, CopyRef, Record, Stored};
+use aso_guard::claim::{CopyRef, MemberCopy, Record, StoredCopy};
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::kubernetes::KubernetesRegistry;
@@ -33,8 +33,8 @@ fn claim(number: usize) -> anyhow::Result<Record> {
         member: "elsewhere".parse()?,
         object: ObjectKey::new("resources.azure.com", "ResourceGroup", "board", &name),
     };
-    let held = Copy {
-        stored: Some(Stored {
+    let held = MemberCopy {
+        stored: Some(StoredCopy {
             uid: name.into(),
             policy: Policy::Manage,
             terminating: false,

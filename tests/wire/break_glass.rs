@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aso_guard::admission::{OnUnresolved, Overrides, Privileges, Settings};
-use aso_guard::claim::{Deed, Record};
+use aso_guard::admission::{GuardSettings, OnUnresolved, Overrides, Privileges};
+use aso_guard::claim::{HistoryAction, Record};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ async fn a_create_is_let_through_claimed_and_remembered() {
     let [entry] = &record.history[..] else {
         panic!("{record:#?}");
     };
-    assert_eq!((&*entry.by, entry.deed), ("alice", Deed::Create));
+    assert_eq!((&*entry.by, entry.deed), ("alice", HistoryAction::Create));
     assert_eq!(entry.why.as_str(), "INC-7: b is gone");
     assert_eq!(&*entry.against, "LiveElsewhere");
     assert_eq!(entry.copy.member.as_str(), "a");
@@ -87,7 +87,7 @@ async fn an_update_must_set_it_itself() {
     awake = awake.annotated(OVERRIDE, "for this");
     let answer = world.a.ask(&parked.update(&awake)).await;
     answer.overridden("LiveElsewhere", "for this");
-    assert_eq!(record(&world).await.history[0].deed, Deed::Update);
+    assert_eq!(record(&world).await.history[0].deed, HistoryAction::Update);
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_delete_finds_it_on_what_is_stored() {
     let answer = world.a.ask(&armed.delete()).await;
     answer.overridden("PeersDepend", "b is a leftover");
     let record = record(&world).await;
-    assert_eq!(record.history[0].deed, Deed::Delete);
+    assert_eq!(record.history[0].deed, HistoryAction::Delete);
     assert_eq!(record.state().as_str(), "Deleting");
 }
 
@@ -267,7 +267,7 @@ async fn a_reason_that_cannot_be_looked_up_deletes_nothing() {
         }
     }
     // Of what nobody knows the resource, no claim can tell.
-    let deny = Settings {
+    let deny = GuardSettings {
         on_unresolved: OnUnresolved::Deny,
         ..SETTINGS
     };
@@ -300,7 +300,7 @@ async fn what_a_create_used_up_without_the_registry_deletes_nothing_later(
     };
     assert_eq!(
         (entry.deed, &*entry.against),
-        (Deed::Create, "RegistryUnavailable")
+        (HistoryAction::Create, "RegistryUnavailable")
     );
     let words = world.a.ask(&stored.delete()).await;
     let words = words.refused(403, "PeersDepend");
@@ -437,7 +437,7 @@ async fn a_namespace_takes_along_what_is_in_it() {
         .overridden("PeersDepend", "team is gone");
     assert_eq!(
         record(&world).await.history[0].deed,
-        Deed::DeleteWithNamespace
+        HistoryAction::DeleteWithNamespace
     );
 }
 
@@ -474,7 +474,7 @@ async fn a_namespaces_policy_and_a_crd_can_be_overridden() {
     assert!(words.contains("take it off again"), "{words}");
     let record = record(&world).await;
     assert_eq!(record.live().count(), 2);
-    assert_eq!(record.history[0].deed, Deed::Update);
+    assert_eq!(record.history[0].deed, HistoryAction::Update);
 
     let crd = Object(json!({
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -494,7 +494,10 @@ async fn a_namespaces_policy_and_a_crd_can_be_overridden() {
     let [_, entry] = &record.history[..] else {
         panic!("{record:#?}");
     };
-    assert_eq!((&*entry.by, entry.deed), ("alice", Deed::DeleteWithKind));
+    assert_eq!(
+        (&*entry.by, entry.deed),
+        ("alice", HistoryAction::DeleteWithKind)
+    );
     assert_eq!(&*entry.against, "KindInUse");
     assert_eq!(entry.copy.member.as_str(), "a");
     // What is tried only is not remembered.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aso_guard::claim::Deed;
+use aso_guard::claim::HistoryAction;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -175,7 +175,7 @@ async fn a_reason_lets_them_go_and_their_claims_remember_it() {
         };
         assert_eq!(
             (entry.deed, &*entry.against),
-            (Deed::Delete, "TakesLiveChildren")
+            (HistoryAction::Delete, "TakesLiveChildren")
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Audit mode, dry runs, objects that nobody can place, policies that ASO does not know.
 
-use aso_guard::admission::{OnUnresolved, Settings};
+use aso_guard::admission::{GuardSettings, OnUnresolved};
 use rstest::rstest;
 use serde_json::json;
 
@@ -140,7 +140,7 @@ async fn what_cannot_be_placed_is_let_through_or_not_as_the_operator_says(
     #[case] object: Object,
     #[case] why: &str,
 ) {
-    let deny = |mode| Settings {
+    let deny = |mode| GuardSettings {
         on_unresolved: OnUnresolved::Deny,
         mode,
         ..SETTINGS

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aso_guard::claim::Deed;
+use aso_guard::claim::HistoryAction;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::registry::Registry as _;
 use aso_guard::telemetry::{Notice, Severity};
@@ -142,7 +142,7 @@ async fn only_the_newcomer_is_parked() {
         let [entry] = &record.history[..] else {
             panic!("{record:#?}")
         };
-        assert_eq!((&*entry.by, entry.deed), ("aso-guard", Deed::Park));
+        assert_eq!((&*entry.by, entry.deed), ("aso-guard", HistoryAction::Park));
         assert!(record.parked().any(|(copy, _)| *copy == entry.copy));
         let why = entry.why.as_str();
         assert!(why.contains("--on-conflict park"), "{why}");

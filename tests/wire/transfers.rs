@@ -3,7 +3,7 @@
 
 use aso_guard::admission::{Exempt, Mode, Privileges};
 use aso_guard::registry::transfers::{self, entry};
-use aso_guard::transfer::{Deed, Selection, Stage, Transfer};
+use aso_guard::transfer::{Selection, Transfer, TransferAction, TransferStage};
 use rstest::rstest;
 
 use super::object::{POLICY, account, dry, group};
@@ -18,13 +18,13 @@ async fn open(world: &World) -> Transfer {
     let name = "t".parse().unwrap();
     let wanted = Transfer::new(name, place("a/team"), place("b/team"), Selection::default());
     let registry = &*world.registry.inner;
-    let said = entry(Deed::Start, "alice", None);
+    let said = entry(TransferAction::Start, "alice", None);
     transfers::start(registry, &wanted, &said).await.unwrap();
     let opened = transfers::open(registry, &wanted.name, &|_| true).await;
     opened.unwrap().transfer
 }
 
-async fn stage(world: &World) -> Stage {
+async fn stage(world: &World) -> TransferStage {
     let registry = &*world.registry.inner;
     let known = registry.transfer(&"t".parse().unwrap()).await.unwrap();
     let progress = transfers::look(registry, &known.unwrap().record).await;
@@ -36,7 +36,7 @@ async fn the_four_steps_go_through_and_each_is_told() {
     let world = World::new();
     let live = world.a.create(&group("rg")).await;
     open(&world).await;
-    assert_eq!(stage(&world).await, Stage::Live);
+    assert_eq!(stage(&world).await, TransferStage::Live);
     world
         .a
         .ask(&live.delete())
@@ -46,9 +46,9 @@ async fn the_four_steps_go_through_and_each_is_told() {
     early.refused(403, "LiveElsewhere");
 
     let parked = world.a.update(&live, &live.clone().policy("skip")).await;
-    assert_eq!(stage(&world).await, Stage::Parked);
+    assert_eq!(stage(&world).await, TransferStage::Parked);
     let moved = world.b.create(&group("rg")).await;
-    assert_eq!(stage(&world).await, Stage::Moved);
+    assert_eq!(stage(&world).await, TransferStage::Moved);
     world
         .b
         .ask(&moved.delete())
@@ -57,7 +57,7 @@ async fn the_four_steps_go_through_and_each_is_told() {
 
     world.a.ask(&parked.delete()).await.admitted();
     world.a.remove(&parked).await;
-    assert_eq!(stage(&world).await, Stage::Done);
+    assert_eq!(stage(&world).await, TransferStage::Done);
     world
         .b
         .ask(&moved.delete())
@@ -108,7 +108,7 @@ async fn what_contains_it_is_not_deleted_nor_its_namespace() {
     };
     let wanted = Transfer::new(place_name(), place("a/team"), place("b/team"), selection);
     let registry = &*world.registry.inner;
-    let said = entry(Deed::Start, "alice", None);
+    let said = entry(TransferAction::Start, "alice", None);
     transfers::start(registry, &wanted, &said).await.unwrap();
     transfers::open(registry, &wanted.name, &|_| true)
         .await
@@ -188,7 +188,7 @@ async fn audit_mode_warns_and_the_claim_covers_what_goes_through() {
     assert_eq!(record.live().count(), 1);
     assert!(record.reserved.is_some(), "the transfer stays");
     world.a.store(&elsewhere).await;
-    assert_eq!(stage(&world).await, Stage::Conflict);
+    assert_eq!(stage(&world).await, TransferStage::Conflict);
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn an_override_goes_through_and_is_remembered() {
     let record = world.record(RG).await.unwrap();
     assert!(record.being_deleted().is_some());
     assert_eq!(&*record.history[0].against, "TransferDepends");
-    assert_eq!(stage(&world).await, Stage::Deleting);
+    assert_eq!(stage(&world).await, TransferStage::Deleting);
 }
 
 #[tokio::test]
@@ -216,7 +216,7 @@ async fn who_is_exempt_is_let_through_and_claimed() {
     let live = world.a.store(&group("rg")).await;
     open(&world).await;
     world.a.ask(&live.delete()).await.unjudged();
-    assert_eq!(stage(&world).await, Stage::Deleting);
+    assert_eq!(stage(&world).await, TransferStage::Deleting);
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, router};
+use aso_guard::admission::{
+    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
+};
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::memory::MemoryCluster;
@@ -28,7 +30,7 @@ use super::told::Told;
 pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 
 /// What most operators choose.
-pub const SETTINGS: Settings = Settings {
+pub const SETTINGS: GuardSettings = GuardSettings {
     mode: Mode::Enforce,
     on_unresolved: OnUnresolved::Warn,
     claim_deadline: Duration::from_secs(90),
@@ -56,7 +58,7 @@ impl World {
     }
 
     /// A world where cluster `a` is guarded like this.
-    pub fn with(settings: Settings) -> Self {
+    pub fn with(settings: GuardSettings) -> Self {
         let inner = MemoryRegistry::new();
         for name in ["a", "b"] {
             let joined = inner.put_member(&member(name), None).now_or_never();
@@ -92,7 +94,7 @@ impl World {
 
     /// A world where cluster `a` only warns.
     pub fn in_audit_mode() -> Self {
-        Self::with(Settings {
+        Self::with(GuardSettings {
             mode: Mode::Audit,
             ..SETTINGS
         })
@@ -127,7 +129,7 @@ struct Choices {
 }
 
 impl Member {
-    pub fn new(name: &str, registry: Arc<dyn Registry>, settings: Settings) -> Self {
+    pub fn new(name: &str, registry: Arc<dyn Registry>, settings: GuardSettings) -> Self {
         let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
         Self::around(name, registry, settings, cluster.clone(), cluster)
     }
@@ -150,7 +152,7 @@ impl Member {
     pub fn around(
         name: &str,
         registry: Arc<dyn Registry>,
-        settings: Settings,
+        settings: GuardSettings,
         cluster: Arc<MemoryCluster>,
         seen: Arc<dyn Cluster>,
     ) -> Self {
@@ -161,7 +163,7 @@ impl Member {
     fn with(
         name: &str,
         registry: Arc<dyn Registry>,
-        settings: Settings,
+        settings: GuardSettings,
         cluster: Arc<MemoryCluster>,
         seen: Arc<dyn Cluster>,
         Choices { privileges, show }: Choices,
@@ -186,7 +188,7 @@ impl Member {
             follow_up: observer.clone(),
             settings,
             notices: notices.clone(),
-            metrics: Metrics::default(),
+            metrics: AdmissionMetrics::default(),
             privileges,
         };
         Self {

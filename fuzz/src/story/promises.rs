@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aso_guard::arm::{Identity, Resolution};
-use aso_guard::claim::{ClaimState, Copy, CopyRef, RequestUid};
+use aso_guard::claim::{ClaimState, CopyRef, MemberCopy, RequestUid};
 use aso_guard::cluster::Cluster as _;
 use aso_guard::cluster::family::descendants;
 use aso_guard::cluster::resolve::{self, Freshness};
@@ -83,7 +83,7 @@ impl Story {
             let record = known.map(|known| known.record);
             let held = record.as_ref().and_then(|record| record.copies.get(&copy));
             assert!(
-                held.is_some_and(Copy::is_live),
+                held.is_some_and(MemberCopy::is_live),
                 "{copy} of {identity}: {record:#?}"
             );
         }

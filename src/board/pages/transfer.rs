@@ -5,7 +5,7 @@ use askama::Template;
 use crate::board::query::link;
 use crate::board::view::{Badge, CopyLocation, TimeView, count};
 use crate::claim::TransferName;
-use crate::transfer::{Entry, Resource, Stage};
+use crate::transfer::{ResourceProgress, TransferHistoryEntry, TransferStage};
 
 use super::transfers::{TransferView, how_far};
 use super::{PageError, PageLayout, PageRequest, PageResult, Section};
@@ -68,14 +68,16 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
     let transfer = known.ok_or_else(missing)?.record;
     let members = look.members().await?;
     let mut far = how_far(&look, &transfer).await?;
-    let stage = Stage::from_word(look.query.get("stage"));
+    let stage = TransferStage::from_word(look.query.get("stage"));
     let resources = far.progress.take().map(|progress| progress.resources);
-    let meant = |resource: &&Resource| stage.is_none_or(|stage| resource.stage == stage);
+    let meant = |resource: &&ResourceProgress| stage.is_none_or(|stage| resource.stage == stage);
     let hidden = resources.as_ref().map_or(0, |all| {
         all.iter().filter(meant).count().saturating_sub(SHOWN)
     });
     let address = |stage: &str| link("/transfer", &[("name", name.as_str()), ("stage", stage)]);
-    let counted = Stage::ALL.into_iter().filter(|&one| far.tally.at(one) > 0);
+    let counted = TransferStage::ALL
+        .into_iter()
+        .filter(|&one| far.tally.at(one) > 0);
     let parts = counted.map(|one| StageShare {
         stage: one.into(),
         words: one.words(),
@@ -110,7 +112,7 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
 }
 
 impl TransferItemView {
-    fn of(resource: &Resource) -> Self {
+    fn of(resource: &ResourceProgress) -> Self {
         Self {
             stage: resource.stage.into(),
             words: resource.stage.words(),
@@ -124,7 +126,7 @@ impl TransferItemView {
 }
 
 impl TransferHistoryView {
-    fn of(entry: &Entry, look: &PageRequest) -> Self {
+    fn of(entry: &TransferHistoryEntry, look: &PageRequest) -> Self {
         Self {
             at: TimeView::new(entry.at, look.now),
             by: entry.by.to_string(),

@@ -3,11 +3,11 @@
 use askama::Template;
 
 use crate::board::view::{Badge, MembersByName, TimeView, count, plural, transfer_link};
-use crate::claim::Place;
+use crate::claim::NamespaceRef;
 use crate::registry::{
     ClaimScope, MemberStanding, ReadOnlyRegistry, RegistryError, UnreadableRecord,
 };
-use crate::transfer::{Progress, Stage, Tally, Transfer, progress};
+use crate::transfer::{StageCounts, Transfer, TransferProgress, TransferStage, progress};
 
 use super::{PageLayout, PageRequest, PageResult, Section};
 
@@ -56,9 +56,9 @@ pub(super) struct StepView {
 
 /// How far a transfer is, and how that is known.
 pub(super) struct ProgressView {
-    pub(super) tally: Tally,
+    pub(super) tally: StageCounts,
     /// Each resource, where all were read.
-    pub(super) progress: Option<Progress>,
+    pub(super) progress: Option<TransferProgress>,
     pub(super) note: Option<String>,
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn how_far(
 async fn by_claims(
     registry: &ReadOnlyRegistry,
     transfer: &Transfer,
-) -> Result<Option<Progress>, RegistryError> {
+) -> Result<Option<TransferProgress>, RegistryError> {
     let scope = ClaimScope::Reserved(Some(transfer.name.clone()));
     let mut records = Vec::new();
     let mut at = None;
@@ -188,17 +188,17 @@ impl TransferView {
 /// The four steps of ASO's guide, from here to there.
 fn steps(
     look: &PageRequest,
-    tally: &Tally,
-    from: &Place,
-    to: &Place,
+    tally: &StageCounts,
+    from: &NamespaceRef,
+    to: &NamespaceRef,
     members: &MembersByName,
 ) -> Vec<StepView> {
     let total = tally.total();
-    let noted = |stage: Stage, words: &str| {
+    let noted = |stage: TransferStage, words: &str| {
         let number = tally.at(stage);
         (number > 0).then(|| format!("{} {words}", count(number)))
     };
-    let step = |what, place: &Place, done: usize, note| StepView {
+    let step = |what, place: &NamespaceRef, done: usize, note| StepView {
         icon: match done {
             0 => "free",
             done if done == total => "ready",
@@ -210,7 +210,7 @@ fn steps(
         share: (done * BAR).checked_div(total).unwrap_or_default(),
         note,
     };
-    let gone = tally.at(Stage::Done) + tally.at(Stage::Waiting);
+    let gone = tally.at(TransferStage::Done) + tally.at(TransferStage::Waiting);
     let member = members.get(&to.member).and_then(Option::as_ref);
     let standing = member.map(|member| (member, member.standing(look.now)));
     let ready = matches!(
@@ -222,7 +222,7 @@ fn steps(
             "Parked in",
             from,
             tally.parked(),
-            noted(Stage::Busy, "busy in Azure"),
+            noted(TransferStage::Busy, "busy in Azure"),
         ),
         StepView {
             // The guard is no sign of ASO: what reconciles there is told by the copies there alone.
@@ -244,7 +244,7 @@ fn steps(
             "Live in",
             to,
             tally.live(),
-            noted(Stage::Coming, "on the way"),
+            noted(TransferStage::Coming, "on the way"),
         ),
         step("Gone from", from, gone, None),
     ]

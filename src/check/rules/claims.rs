@@ -9,7 +9,7 @@ use crate::check::cluster::{CheckedResolution, Unknown, in_subscription};
 use crate::check::finding::Related;
 use crate::check::manifest::{FieldLocations, Manifest};
 use crate::check::place::Location;
-use crate::claim::{CopyRef, Held, Observation, Record, Sighting, observe};
+use crate::claim::{CopyRef, Observation, ObservedHold, ObservedObject, Record, observe};
 
 /// The claims of all clusters, and the objects behind them.
 #[derive(Default)]
@@ -61,12 +61,12 @@ impl<'a> CheckedClaims<'a> {
         };
         let policy = resolved.policy.policy;
         for identity in resolution.identities() {
-            let sighting = Sighting {
+            let sighting = ObservedObject {
                 uid: (&*manifest.facts.uid).into(),
                 resource_version: (&*manifest.facts.resource_version).into(),
                 terminating: manifest.facts.terminating,
                 busy: false,
-                held: Some(Held {
+                held: Some(ObservedHold {
                     policy,
                     assumed: resolution.assumed,
                 }),

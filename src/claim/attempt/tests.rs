@@ -3,7 +3,7 @@ use rstest::rstest;
 use super::super::testing::{
     Story, account, account_copy, activating, at, copy, creating, deleting, group, look, of_version,
 };
-use super::super::{Deed, Why, acquire};
+use super::super::{HistoryAction, Justification, acquire};
 use super::*;
 use crate::policy::Policy::{Manage, Skip};
 
@@ -32,13 +32,13 @@ impl Shelf {
             .cloned()
     }
 
-    fn answer(&mut self, call: Call<'_, u32>) -> Answer<u32> {
+    fn answer(&mut self, call: RegistryCall<'_, u32>) -> RegistryAnswer<u32> {
         let (word, answer) = match call {
-            Call::Claim(identity) => (
+            RegistryCall::Claim(identity) => (
                 format!("read {}", identity.name()),
-                Answer::Claim(self.find(identity)),
+                RegistryAnswer::Claim(self.find(identity)),
             ),
-            Call::Put(record, expected) => {
+            RegistryCall::Put(record, expected) => {
                 let known = self.find(&record.identity);
                 let version = known.map(|(_, version)| version);
                 let holds = version.as_ref() == expected && self.conflicts == 0;
@@ -49,28 +49,28 @@ impl Shelf {
                     self.claims.push((record.clone(), version.unwrap_or(0) + 1));
                 }
                 let answer = if holds {
-                    Answer::Stored
+                    RegistryAnswer::Stored
                 } else {
-                    Answer::Conflict
+                    RegistryAnswer::Conflict
                 };
                 (format!("put {}", record.identity.name()), answer)
             }
-            Call::Claims(identities) => {
+            RegistryCall::Claims(identities) => {
                 let names: Vec<&str> = identities.iter().map(Identity::name).collect();
                 let found = identities.iter().filter_map(|one| self.find(one));
                 let found = found.map(|(record, _)| record).collect();
                 (
                     format!("read all {}", names.join(" ")),
-                    Answer::Claims(found),
+                    RegistryAnswer::Claims(found),
                 )
             }
-            Call::Below(identity) => {
+            RegistryCall::Below(identity) => {
                 let records = self.claims.iter().map(|(record, _)| record);
                 let below = records.filter(|record| record.identity.is_below(identity));
                 let below = below.cloned().collect();
                 (
                     format!("list below {}", identity.name()),
-                    Answer::Claims(below),
+                    RegistryAnswer::Claims(below),
                 )
             }
         };
@@ -101,35 +101,35 @@ impl Shelf {
     }
 }
 
-fn create() -> Aim {
-    Aim::Create(creating(&account_copy("a"), "r1", "u", 0))
+fn create() -> Intent {
+    Intent::Create(creating(&account_copy("a"), "r1", "u", 0))
 }
 
-fn activate() -> Aim {
-    Aim::Activate(activating(&account_copy("a"), "r1", of_version("1"), 0))
+fn activate() -> Intent {
+    Intent::Activate(activating(&account_copy("a"), "r1", of_version("1"), 0))
 }
 
-fn delete() -> Aim {
-    Aim::Delete(deleting(&copy("a"), "r1", "1", 0))
+fn delete() -> Intent {
+    Intent::Delete(deleting(&copy("a"), "r1", "1", 0))
 }
 
-fn wake() -> Aim {
+fn wake() -> Intent {
     let ask = activating(&copy("a"), "r1", of_version("1"), 0);
     let delete = Delete {
         wakes: true,
         ..deleting(&copy("a"), "r1", "1", 0)
     };
-    Aim::Wake(ask, delete)
+    Intent::Wake(ask, delete)
 }
 
-fn attempt(aim: Aim) -> Attempt<u32> {
+fn attempt(aim: Intent) -> Attempt<u32> {
     let identities = vec![of(&aim)];
     Attempt::new(aim, identities)
 }
 
-fn of(aim: &Aim) -> Identity {
+fn of(aim: &Intent) -> Identity {
     match aim {
-        Aim::Create(ask) | Aim::Activate(ask) if ask.copy == account_copy("a") => account(),
+        Intent::Create(ask) | Intent::Activate(ask) if ask.copy == account_copy("a") => account(),
         _ => group(),
     }
 }
@@ -141,7 +141,7 @@ fn of(aim: &Aim) -> Identity {
 #[case::delete(delete(), 0, &["read rg-prod", "put rg-prod", "list below rg-prod"])]
 #[case::wake(wake(), 1, &["read rg-prod", "put rg-prod", "read rg-prod", "put rg-prod", "list below rg-prod"])]
 fn what_is_written_is_written_before_the_look(
-    #[case] aim: Aim,
+    #[case] aim: Intent,
     #[case] conflicts: u32,
     #[case] log: &[&str],
 ) {
@@ -158,7 +158,7 @@ fn what_is_written_is_written_before_the_look(
 fn a_wake_up_call_looks_both_ways() {
     let ask = activating(&account_copy("a"), "r1", of_version("1"), 0);
     let delete = deleting(&account_copy("a"), "r1", "1", 0);
-    let wake = || Attempt::new(Aim::Wake(ask.clone(), delete.clone()), vec![account()]);
+    let wake = || Attempt::new(Intent::Wake(ask.clone(), delete.clone()), vec![account()]);
     let mut shelf = Shelf::default();
     assert_eq!(shelf.run(wake()), None);
     let log = [
@@ -175,7 +175,7 @@ fn a_wake_up_call_looks_both_ways() {
 
 #[test]
 fn what_nothing_contains_is_not_looked_for() {
-    let aim = Aim::Create(creating(&copy("a"), "r1", "u", 0));
+    let aim = Intent::Create(creating(&copy("a"), "r1", "u", 0));
     let mut shelf = Shelf::default();
     assert_eq!(shelf.run(attempt(aim)), None);
     assert_eq!(shelf.log, ["put rg-prod"]);
@@ -187,7 +187,7 @@ fn what_nothing_contains_is_not_looked_for() {
 #[case::delete(delete(), "ChildrenDepend")]
 #[case::wake(wake(), "ChildrenDepend")]
 fn what_was_written_for_a_refused_request_can_be_taken_back(
-    #[case] aim: Aim,
+    #[case] aim: Intent,
     #[case] reason: &str,
 ) {
     // B's group is going, and B has an account in A's group: each is in the other's way.
@@ -207,10 +207,10 @@ fn what_was_written_for_a_refused_request_can_be_taken_back(
     assert!(registry.in_flight() > 1);
     registry.conflicts = 2;
     let copy = match &aim {
-        Aim::Create(ask) | Aim::Activate(ask) => &ask.copy,
+        Intent::Create(ask) | Intent::Activate(ask) => &ask.copy,
         _ => &copy("a"),
     };
-    let back = Aim::TakeBack(copy.clone(), RequestUid::new("r1"));
+    let back = Intent::TakeBack(copy.clone(), RequestUid::new("r1"));
     let back = Attempt::new(back, vec![of(&aim)]);
     assert_eq!(registry.run(back), None);
     assert_eq!((registry.conflicts, registry.in_flight()), (0, 1));
@@ -218,7 +218,7 @@ fn what_was_written_for_a_refused_request_can_be_taken_back(
 
 #[test]
 fn what_is_not_there_is_not_taken_back() {
-    let back = Aim::TakeBack(copy("a"), RequestUid::new("r1"));
+    let back = Intent::TakeBack(copy("a"), RequestUid::new("r1"));
     for mut shelf in [
         Shelf::default(),
         Shelf::with(&Story::default().found(&copy("a"), Manage)),
@@ -229,9 +229,9 @@ fn what_is_not_there_is_not_taken_back() {
 }
 
 #[rstest]
-#[case::create(Aim::Create(creating(&copy("a"), "r1", "u", 0)))]
+#[case::create(Intent::Create(creating(&copy("a"), "r1", "u", 0)))]
 #[case::wake(wake())]
-fn all_that_an_object_names_is_acquired(#[case] aim: Aim) {
+fn all_that_an_object_names_is_acquired(#[case] aim: Intent) {
     let ours: Identity = "/subscriptions/s/resourceGroups/ours".parse().unwrap();
     let identities = vec![ours.clone(), group()];
     let mut shelf = Shelf::default();
@@ -243,7 +243,7 @@ fn all_that_an_object_names_is_acquired(#[case] aim: Aim) {
     let mut shelf = Shelf::with(&Story::default().found(&copy("b"), Manage));
     let attempt = Attempt::new(aim.clone(), identities);
     let expected = match aim {
-        Aim::Wake(..) => "WakesDelete",
+        Intent::Wake(..) => "WakesDelete",
         _ => "ForeignResourceId",
     };
     assert_eq!(shelf.run(attempt), Some(expected));
@@ -252,7 +252,11 @@ fn all_that_an_object_names_is_acquired(#[case] aim: Aim) {
 #[test]
 fn an_answer_to_another_call_changes_nothing() {
     let mut started = attempt(activate());
-    for answer in [Answer::Stored, Answer::Conflict, Answer::Claims(Vec::new())] {
+    for answer in [
+        RegistryAnswer::Stored,
+        RegistryAnswer::Conflict,
+        RegistryAnswer::Claims(Vec::new()),
+    ] {
         let before = started.clone();
         started.answer(answer);
         assert_eq!(started, before);
@@ -261,7 +265,7 @@ fn an_answer_to_another_call_changes_nothing() {
     assert_eq!(nothing.call(), None);
 }
 
-fn by_force(shelf: &mut Shelf, aim: Aim, identities: Vec<Identity>) -> Option<&'static str> {
+fn by_force(shelf: &mut Shelf, aim: Intent, identities: Vec<Identity>) -> Option<&'static str> {
     shelf.run(Attempt::new(aim, identities).by_force())
 }
 
@@ -269,7 +273,7 @@ fn by_force(shelf: &mut Shelf, aim: Aim, identities: Vec<Identity>) -> Option<&'
 fn what_is_let_through_is_claimed_all_the_same() {
     let mut live = Shelf::with(&Story::default().found(&copy("b"), Manage));
     let ask = creating(&copy("a"), "r1", "u", 0);
-    let refused = by_force(&mut live, Aim::Create(ask), vec![group()]);
+    let refused = by_force(&mut live, Intent::Create(ask), vec![group()]);
     assert_eq!(refused, Some("LiveElsewhere"));
     let record = live.find(&group()).unwrap().0;
     assert!(record.copies[&copy("a")].is_live() && record.copies[&copy("b")].is_live());
@@ -308,7 +312,7 @@ fn force_goes_through_all_that_an_object_stands_for_and_tells_the_first_refusal(
     let theirs = acquire(None, &named, &theirs).unwrap();
     let mut shelf = Shelf::with(&Story::default().found(&copy("b"), Manage));
     shelf.claims.push((theirs, 1));
-    let ask = Aim::Create(creating(&copy("a"), "r1", "u", 0));
+    let ask = Intent::Create(creating(&copy("a"), "r1", "u", 0));
     let refused = by_force(&mut shelf, ask, vec![group(), named.clone()]);
     assert_eq!(refused, Some("LiveElsewhere"));
     for identity in [group(), named] {
@@ -319,12 +323,12 @@ fn force_goes_through_all_that_an_object_stands_for_and_tells_the_first_refusal(
 
 #[test]
 fn what_is_remembered_is_written_once_whatever_comes_in_between() {
-    let entry = Entry {
+    let entry = HistoryEntry {
         at: at(0),
         by: "alice".into(),
         copy: copy("a"),
-        deed: Deed::Delete,
-        why: Why::new("hub is gone").unwrap(),
+        deed: HistoryAction::Delete,
+        why: Justification::new("hub is gone").unwrap(),
         against: "PeersDepend".into(),
     };
     let mut shelf = Shelf {
@@ -332,7 +336,7 @@ fn what_is_remembered_is_written_once_whatever_comes_in_between() {
         ..Shelf::default()
     };
     for _ in 0..2 {
-        let aim = Aim::Remember(entry.clone());
+        let aim = Intent::Remember(entry.clone());
         assert_eq!(shelf.run(Attempt::new(aim, vec![group()])), None);
     }
     assert_eq!(shelf.find(&group()).unwrap().0.history, [entry]);

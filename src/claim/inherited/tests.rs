@@ -1,8 +1,8 @@
 use rstest::rstest;
 
-use super::super::attempt::Aim;
+use super::super::attempt::Intent;
 use super::super::testing::{activating, copy, creating, group, look, sighting};
-use super::super::{Copy, Proof, acquire_by_force, observe};
+use super::super::{MemberCopy, Proof, acquire_by_force, observe};
 use super::*;
 use crate::policy::Policy::{Manage, Skip};
 
@@ -53,17 +53,17 @@ impl World {
                 self.stored = true;
                 return true;
             }
-            Some(ArrivalCall::Claim(Call::Claim(_))) => {
-                ArrivalAnswer::Claim(Answer::Claim(self.claim.clone()))
+            Some(ArrivalCall::Claim(RegistryCall::Claim(_))) => {
+                ArrivalAnswer::Claim(RegistryAnswer::Claim(self.claim.clone()))
             }
-            Some(ArrivalCall::Claim(Call::Put(record, expected))) => {
+            Some(ArrivalCall::Claim(RegistryCall::Put(record, expected))) => {
                 let version = self.claim.as_ref().map(|(_, version)| *version);
                 let record = record.clone();
                 ArrivalAnswer::Claim(if version.as_ref() == expected {
                     self.put(&record);
-                    Answer::Stored
+                    RegistryAnswer::Stored
                 } else {
-                    Answer::Conflict
+                    RegistryAnswer::Conflict
                 })
             }
             Some(ArrivalCall::Claim(_)) => unreachable!(),
@@ -144,12 +144,12 @@ impl World {
             .claim
             .as_ref()
             .and_then(|(record, _)| record.copies.get(&copy("a")));
-        !live || held.is_some_and(Copy::is_live)
+        !live || held.is_some_and(MemberCopy::is_live)
     }
 }
 
 fn create() -> Arrival<u32> {
-    let aim = Aim::Arrive(creating(&copy("a"), "create", "uid-1", 0));
+    let aim = Intent::Arrive(creating(&copy("a"), "create", "uid-1", 0));
     let registering = Attempt::new(aim, vec![group()]);
     Arrival::new(Relies::OnParked, &object(), Some(registering))
 }

@@ -14,7 +14,7 @@ fn look() -> Subject {
 
 /// The object as an API server tells of it.
 fn object(policy: Policy) -> LookAnswer<u32, &'static str> {
-    let read = Sighting {
+    let read = ObservedObject {
         held: None,
         ..sighting(policy)
     };
@@ -26,7 +26,7 @@ fn claim(story: &Story) -> LookAnswer<u32, &'static str> {
 }
 
 fn resolved(policy: Policy, is_own_policy: bool) -> LookAnswer<u32, &'static str> {
-    LookAnswer::Resolved(ResolvesTo {
+    LookAnswer::Resolved(ObservedResolution {
         identities: vec![group()],
         is_complete: true,
         assumed: false,
@@ -37,7 +37,7 @@ fn resolved(policy: Policy, is_own_policy: bool) -> LookAnswer<u32, &'static str
 
 /// `is_complete`: else it cannot be worked out.
 fn resolved_to_nothing(is_complete: bool) -> LookAnswer<u32, &'static str> {
-    LookAnswer::Resolved(ResolvesTo {
+    LookAnswer::Resolved(ObservedResolution {
         identities: Vec::new(),
         is_complete,
         assumed: false,
@@ -202,7 +202,7 @@ fn deadlines_are_judged_when_the_record_was_read() {
             LookAnswer::Claim(known.clone(), at(second)),
             no_uids(),
             LookAnswer::Object(Some((
-                Sighting {
+                ObservedObject {
                     resource_version: "0".into(),
                     ..sighting(Skip)
                 },
@@ -220,7 +220,7 @@ fn deadlines_are_judged_when_the_record_was_read() {
 
 #[test]
 fn what_is_remembered_is_written_where_there_is_no_record_and_else_the_look_begins_anew() {
-    let remembered = ResolvesTo {
+    let remembered = ObservedResolution {
         identities: vec![group()],
         is_complete: true,
         assumed: true,

@@ -9,8 +9,8 @@ use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
 
 /// An object with this uid, at this resourceVersion.
 #[expect(clippy::unnecessary_wraps, reason = "what a read gives")]
-fn object(uid: &str, version: &str, policy: Policy) -> Option<Sighting> {
-    Some(Sighting {
+fn object(uid: &str, version: &str, policy: Policy) -> Option<ObservedObject> {
+    Some(ObservedObject {
         uid: uid.into(),
         resource_version: version.into(),
         ..sighting(policy)
@@ -18,8 +18,8 @@ fn object(uid: &str, version: &str, policy: Policy) -> Option<Sighting> {
 }
 
 /// The object stands for another resource now.
-fn elsewhere(seen: Option<Sighting>) -> Option<Sighting> {
-    seen.map(|object| Sighting {
+fn elsewhere(seen: Option<ObservedObject>) -> Option<ObservedObject> {
+    seen.map(|object| ObservedObject {
         held: None,
         ..object
     })
@@ -32,7 +32,10 @@ fn elsewhere(seen: Option<Sighting>) -> Option<Sighting> {
 #[case::not_there_yet(None, false)]
 #[case::an_older_one_is_in_its_place(object("old", "7", Skip), false)]
 #[case::an_older_one_of_another_resource(elsewhere(object("old", "7", Manage)), false)]
-fn a_create_is_over_once_its_uid_was_seen(#[case] seen: Option<Sighting>, #[case] over: bool) {
+fn a_create_is_over_once_its_uid_was_seen(
+    #[case] seen: Option<ObservedObject>,
+    #[case] over: bool,
+) {
     let a = copy("a");
     let story = Story::default().acquires(&creating(&a, "r1", "new", 0));
     let after = story.clone().sees(&look(&a, seen.clone(), GIVEN));
@@ -79,7 +82,7 @@ fn an_update_of_what_is_gone_is_over() {
 #[rstest]
 #[case::there(object("uid-1", "1", Skip))]
 #[case::gone(None)]
-fn what_has_no_proof_ends_at_its_deadline_alone(#[case] seen: Option<Sighting>) {
+fn what_has_no_proof_ends_at_its_deadline_alone(#[case] seen: Option<ObservedObject>) {
     let a = copy("a");
     let story = Story::default().acquires(&activating(&a, "r1", Proof::Deadline, 0));
     for (second, live) in [(0, true), (GIVEN, true), (GIVEN + 1, false)] {
@@ -119,7 +122,7 @@ fn a_create_still_under_way_outlives_its_twin() {
 #[case::parked(object("uid-1", "2", Skip))]
 #[case::of_another_resource_now(elsewhere(object("uid-1", "2", Manage)))]
 #[case::gone(None)]
-fn a_copy_is_released_when_it_is_seen_not_live(#[case] seen: Option<Sighting>) {
+fn a_copy_is_released_when_it_is_seen_not_live(#[case] seen: Option<ObservedObject>) {
     let a = copy("a");
     let story = Story::default().found(&a, Manage);
     let after = story.sees(&look(&a, seen, 7));
@@ -138,7 +141,7 @@ fn a_copy_is_released_when_it_is_seen_not_live(#[case] seen: Option<Sighting>) {
 fn a_delete_is_marked_until_it_shows_what_came_of_it() {
     let a = copy("a");
     let terminating = |policy| {
-        Some(Sighting {
+        Some(ObservedObject {
             terminating: true,
             ..object("uid-1", "8", policy).unwrap()
         })
@@ -181,11 +184,11 @@ fn a_live_object_without_a_claim_is_adopted(#[case] policy: Policy) {
 fn what_it_rests_on_and_what_it_does_in_azure_follow_the_object() {
     let a = copy("a");
     let seen = |assumed, busy| {
-        let held = Held {
+        let held = ObservedHold {
             policy: Skip,
             assumed,
         };
-        Some(Sighting {
+        Some(ObservedObject {
             busy,
             held: Some(held),
             ..sighting(Skip)

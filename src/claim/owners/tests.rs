@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, HashSet};
 use rstest::rstest;
 
 use super::super::testing::{activating, at, copy, creating, of_version};
-use super::super::{Held, Observation, Proof, Record, Sighting, acquire_by_force, observe};
+use super::super::{
+    Observation, ObservedHold, ObservedObject, Proof, Record, acquire_by_force, observe,
+};
 use super::*;
 use crate::policy::Policy::Manage;
 
@@ -88,31 +90,33 @@ impl World {
         self.claims.get(identity).map(|(record, _)| record)
     }
 
-    fn call(&mut self, call: &Call<'_, u32>) -> Answer<u32> {
+    fn call(&mut self, call: &RegistryCall<'_, u32>) -> RegistryAnswer<u32> {
         match call {
-            Call::Claim(identity) => Answer::Claim(self.claims.get(identity).cloned()),
-            Call::Put(record, expected) => {
+            RegistryCall::Claim(identity) => {
+                RegistryAnswer::Claim(self.claims.get(identity).cloned())
+            }
+            RegistryCall::Put(record, expected) => {
                 let version = self.claims.get(&record.identity).map(|(_, v)| *v);
                 if version.as_ref() != *expected {
-                    return Answer::Conflict;
+                    return RegistryAnswer::Conflict;
                 }
                 self.put(record);
-                Answer::Stored
+                RegistryAnswer::Stored
             }
-            Call::Claims(identities) => {
+            RegistryCall::Claims(identities) => {
                 let found = identities.iter().filter_map(|one| self.record(one));
-                Answer::Claims(found.cloned().collect())
+                RegistryAnswer::Claims(found.cloned().collect())
             }
-            Call::Below(identity) => {
+            RegistryCall::Below(identity) => {
                 let all = self.claims.values().map(|(record, _)| record);
                 let below = all.filter(|record| record.identity.is_below(identity));
-                Answer::Claims(below.cloned().collect())
+                RegistryAnswer::Claims(below.cloned().collect())
             }
         }
     }
 
     /// The observer looks at one object, in one of its claims.
-    fn observe(&mut self, seen: &CopyRef, object: Option<Sighting>, identity: &Identity) {
+    fn observe(&mut self, seen: &CopyRef, object: Option<ObservedObject>, identity: &Identity) {
         let look = Observation {
             copy: seen,
             judged_at: at(1),
@@ -128,27 +132,27 @@ impl World {
     fn observe_child(&mut self) {
         for name in ["old", "new"] {
             let identity = account_in(name);
-            let held = (identity == self.child_is()).then_some(Held {
+            let held = (identity == self.child_is()).then_some(ObservedHold {
                 policy: Manage,
                 assumed: !self.was_there && !self.renamed,
             });
-            let sighting = self.child().map(|object| Sighting {
+            let sighting = self.child().map(|object| ObservedObject {
                 held,
-                ..Sighting::from(&*object)
+                ..ObservedObject::from(&*object)
             });
             self.observe(&child(), sighting, &identity);
         }
     }
 
     fn observe_owner(&mut self) {
-        let sighting = self.owner().map(|object| Sighting::from(&*object));
+        let sighting = self.owner().map(|object| ObservedObject::from(&*object));
         self.observe(&copy("a"), sighting, &group("old"));
     }
 
     fn is_covered(&self) -> bool {
         let record = self.record(&self.child_is());
         let held = record.and_then(|record| record.copies.get(&child()));
-        !self.child_is_stored || held.is_some_and(super::super::Copy::is_live)
+        !self.child_is_stored || held.is_some_and(super::super::MemberCopy::is_live)
     }
 }
 
@@ -178,7 +182,7 @@ impl Story {
         };
         let ask = activating(&copy("a"), "rename", proof, 0);
         let moves = vec![(group("old"), group("new"))];
-        let aim = Aim::Create(creating(&child(), "create", "child", 0));
+        let aim = Intent::Create(creating(&child(), "create", "child", 0));
         Self {
             child_saw: world.clone(),
             owner_saw: world.clone(),
@@ -201,14 +205,15 @@ impl Story {
                 return self;
             }
             Some(GoLiveCall::Claims(call)) => {
-                let early =
-                    matches!(call, Call::Claims(_)) && fault == Some(Fault::LooksBeforeItClaims);
+                let early = matches!(call, RegistryCall::Claims(_))
+                    && fault == Some(Fault::LooksBeforeItClaims);
                 let answer = if early {
                     self.child_saw.call(&call)
                 } else {
                     self.world.call(&call)
                 };
-                if fault == Some(Fault::ReadsTheOwnerBeforeItLooks) && matches!(call, Call::Put(..))
+                if fault == Some(Fault::ReadsTheOwnerBeforeItLooks)
+                    && matches!(call, RegistryCall::Put(..))
                 {
                     self.child_saw = self.world.clone();
                 }
@@ -249,12 +254,14 @@ impl Story {
                 self.world.renamed = true;
                 return self;
             }
-            Some(RenameCall::Claims(Call::Put(..))) if self.fault == Some(Fault::SaysNothing) => {
-                RenameAnswer::Claims(Answer::Stored)
+            Some(RenameCall::Claims(RegistryCall::Put(..)))
+                if self.fault == Some(Fault::SaysNothing) =>
+            {
+                RenameAnswer::Claims(RegistryAnswer::Stored)
             }
             Some(RenameCall::Claims(call)) => {
-                let early =
-                    matches!(call, Call::Below(_)) && self.fault == Some(Fault::LooksBeforeItSays);
+                let early = matches!(call, RegistryCall::Below(_))
+                    && self.fault == Some(Fault::LooksBeforeItSays);
                 let answer = if early {
                     self.owner_saw.call(&call)
                 } else {
@@ -335,7 +342,7 @@ fn live(owners: &[StoredOwner]) -> GoLive<u32> {
     let request = activating(&copy("a"), "rename", of_version("1"), 0);
     let said = super::super::arrive::announce_rename(None, &group("old"), &request);
     world.put(&said);
-    let aim = Aim::Create(creating(&child(), "create", "child", 0));
+    let aim = Intent::Create(creating(&child(), "create", "child", 0));
     let mut create = GoLive::new(aim, vec![account_in("old")], false);
     while let Some(call) = create.call() {
         let answer = match call {
@@ -371,7 +378,7 @@ fn only_a_change_of_its_own_owner_that_may_yet_be_stored_is_waited_for() {
 
 #[test]
 fn a_child_that_waits_goes_on_once_its_owners_change_is_over() {
-    let aim = Aim::Create(creating(&child(), "create", "child", 0));
+    let aim = Intent::Create(creating(&child(), "create", "child", 0));
     let mut create = GoLive::<u32>::new(aim, vec![account_in("old")], false);
     let mut world = World {
         was_there: true,

@@ -7,19 +7,19 @@ use crate::claim::refusal::Dependent;
 use crate::object::text::quoted;
 
 use super::phrases::{NAMED, kubectl, named, park, place, resource, short};
-use super::{Speaker, Words, cause, leave_azure_alone};
+use super::{RefusalMessage, RefusedRequest, cause, leave_azure_alone};
 
 /// Others hold resources inside.
 pub(super) fn children_depend(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     subject: Option<&str>,
     identity: &Identity,
     children: &[Dependent],
-) -> Words {
+) -> RefusalMessage {
     let what = cause(subject, "deleting this copy");
     let mut next = vec!["Delete or move those first.".to_owned()];
     next.extend(leave_azure_alone(to, subject));
-    Words {
+    RefusalMessage {
         summary: format!(
             "{what} would delete {} in Azure and what others hold inside",
             short(identity)
@@ -38,7 +38,7 @@ pub(super) fn children_depend(
 }
 
 /// Kubernetes would delete live children with a copy that leaves Azure alone.
-pub(super) fn takes_live_children(to: &Speaker<'_>, children: &[CopyRef]) -> Words {
+pub(super) fn takes_live_children(to: &RefusedRequest<'_>, children: &[CopyRef]) -> RefusalMessage {
     let (member, namespace) = (&to.copy.member, &to.copy.object.namespace);
     let here = format!("list --member {member} --namespace {}", quoted(namespace));
     let mut next = vec!["Park them first, or move them, too:".to_owned()];
@@ -47,7 +47,7 @@ pub(super) fn takes_live_children(to: &Speaker<'_>, children: &[CopyRef]) -> Wor
     let alone = format!("delete --cascade=orphan {}", resource(&to.copy.object));
     next.push("Or delete this copy alone; ASO then waits for an owner of that name:".to_owned());
     next.push(kubectl(to.copy, &alone));
-    Words {
+    RefusalMessage {
         summary: "deleting this copy would take its live children along, and delete them in Azure"
             .to_owned(),
         holders: named(children, &here, |child| {

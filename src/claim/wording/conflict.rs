@@ -3,7 +3,7 @@
 use crate::claim::{CopyRef, Holder, Record};
 
 use super::phrases::{NAMED, named, park, place, short, show};
-use super::{Action, Heartbeats, Speaker};
+use super::{Action, Heartbeats, RefusedRequest};
 
 impl CopyRef {
     /// The command that parks this copy, for somebody at no cluster in particular. `None`
@@ -23,7 +23,7 @@ impl Record {
     /// What the owners of one live copy are told, while another one is live: what goes
     /// wrong, who else it is, and the command that ends it.
     pub fn conflict_words(&self, copy: &CopyRef) -> String {
-        let to = Speaker {
+        let to = RefusedRequest {
             copy,
             action: Action::Activate,
             heard: &Heartbeats::new(),

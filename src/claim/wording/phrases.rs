@@ -7,7 +7,7 @@ use crate::claim::{CopyRef, Hold, Holder};
 use crate::object::text::{printable, quoted};
 use crate::object::{ObjectKey, POLICY_ANNOTATION};
 
-use super::Speaker;
+use super::RefusedRequest;
 
 /// How many peers or children a message names before it counts the rest.
 pub const NAMED: usize = 3;
@@ -16,7 +16,7 @@ pub const NAMED: usize = 3;
 const NAME: usize = 250;
 
 /// The peers of a resource, a line each.
-pub(super) fn still(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Vec<String> {
+pub(super) fn still(to: &RefusedRequest<'_>, identity: &Identity, peers: &[Holder]) -> Vec<String> {
     named(peers, &show(identity), |peer| {
         let still = match peer.hold {
             Hold::Live | Hold::Parked => "still ",
@@ -48,7 +48,7 @@ pub(super) fn short(identity: &Identity) -> String {
 }
 
 /// `live in cluster b as team/ResourceGroup/rg (since …, by …, last heard from …)`.
-pub(super) fn place(to: &Speaker<'_>, holder: &Holder) -> String {
+pub(super) fn place(to: &RefusedRequest<'_>, holder: &Holder) -> String {
     let how = match holder.hold {
         Hold::Live => "live",
         Hold::Pending(_) => "going live",
@@ -93,7 +93,7 @@ fn annotate_skip(copy: &CopyRef) -> String {
 }
 
 /// How the resource becomes free that a live copy holds.
-pub(super) fn free(to: &Speaker<'_>, identity: &Identity, copy: &CopyRef) -> Vec<String> {
+pub(super) fn free(to: &RefusedRequest<'_>, identity: &Identity, copy: &CopyRef) -> Vec<String> {
     let mut next = by_its_cluster(to, identity, copy, &annotate_skip(copy));
     if !is_forgotten(to, copy) {
         next.insert(0, "Park that copy first, then try again:".to_owned());
@@ -104,7 +104,7 @@ pub(super) fn free(to: &Speaker<'_>, identity: &Identity, copy: &CopyRef) -> Vec
 /// What is to be done to a copy in its own cluster; or what to do instead, where that cluster
 /// is no more: nobody is there who would see the copy parked or gone.
 pub(super) fn by_its_cluster(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     identity: &Identity,
     copy: &CopyRef,
     rest: &str,
@@ -133,7 +133,7 @@ pub(super) fn by_its_cluster(
     next
 }
 
-fn is_forgotten(to: &Speaker<'_>, copy: &CopyRef) -> bool {
+fn is_forgotten(to: &RefusedRequest<'_>, copy: &CopyRef) -> bool {
     to.heard.get(&copy.member).is_some_and(Option::is_none)
 }
 

@@ -32,7 +32,7 @@ fn holder(place: &str, hold: Hold) -> Holder {
 
 /// Every member but the forgotten one was heard from.
 fn heard() -> Heartbeats {
-    let heard = |name: &str| (copy(name).member, Some(Heard::since(at(0), at(12))));
+    let heard = |name: &str| (copy(name).member, Some(LastHeard::since(at(0), at(12))));
     let forgotten = (copy("gone").member, None);
     ["b", "c", "d"]
         .map(heard)
@@ -43,7 +43,7 @@ fn heard() -> Heartbeats {
 
 /// What `kubectl` prints of a refusal, in enforce mode and in audit mode.
 fn told(refusal: &Refusal, action: Action, from: &CopyRef, heard: Option<Heartbeats>) -> String {
-    let words = refusal.words(&Speaker {
+    let words = refusal.words(&RefusedRequest {
         copy: from,
         action,
         heard: &heard.unwrap_or_default(),
@@ -242,7 +242,7 @@ fn a_forgotten_cluster_is_in_the_way() {
 /// A command for a cluster that may be gone is not all there is to try.
 #[test]
 fn a_silent_cluster_is_in_the_way() {
-    let silent = Heard::since(at(0), at(27 * 3600));
+    let silent = LastHeard::since(at(0), at(27 * 3600));
     let heard = Heartbeats::from([(copy("b").member, Some(silent))]);
     let live = Refusal::LiveElsewhere {
         identity: group(),
@@ -365,7 +365,7 @@ fn a_users_name_cannot_break_a_line() {
 #[case(172_800, "not heard from for 2 days")]
 fn silence_in_words(#[case] seconds: i64, #[case] words: &str) {
     let now = at(0) + SignedDuration::from_secs(seconds);
-    assert_eq!(Heard::since(at(0), now).words(), words);
+    assert_eq!(LastHeard::since(at(0), now).words(), words);
 }
 
 #[test]

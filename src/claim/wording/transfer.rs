@@ -6,15 +6,15 @@ use crate::object::POLICY_ANNOTATION;
 
 use super::phrases::short;
 use super::wakes::{leave_it, park_namespace};
-use super::{Action, Speaker, Words, cause, going_live, leave_azure_alone};
+use super::{Action, RefusalMessage, RefusedRequest, cause, going_live, leave_azure_alone};
 
 /// The resource is brought to another place, and would go live elsewhere.
 pub(super) fn reserved_elsewhere(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     subject: Option<&str>,
     identity: &Identity,
     reservation: &Reservation,
-) -> Words {
+) -> RefusalMessage {
     let what = going_live(to, subject);
     let (name, target) = (&reservation.transfer, &reservation.to);
     let mut next = Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn reserved_elsewhere(
         ));
     }
     next.extend(see_and_end(name));
-    Words {
+    RefusalMessage {
         summary: format!("{what} would go against transfer {name}"),
         holders: vec![format!(
             "{} is being moved from {} to {target}, and may be live only there until the transfer \
@@ -39,12 +39,12 @@ pub(super) fn reserved_elsewhere(
 
 /// What is moved would be deleted.
 pub(super) fn transfer_depends(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     subject: Option<&str>,
     identity: &Identity,
     moved: &Identity,
     reservation: &Reservation,
-) -> Words {
+) -> RefusalMessage {
     let own = match to.action {
         Action::Delete => "deleting this copy",
         Action::Rename => "this copy is being deleted; this change",
@@ -72,7 +72,7 @@ pub(super) fn transfer_depends(
     if moved != identity {
         details.push(format!("Moved:    {moved}"));
     }
-    Words {
+    RefusalMessage {
         summary: format!("{what} would delete {} in Azure", short(identity)),
         holders: vec![format!(
             "transfer {transfer} moves {what_moves} from {from} to {target}"

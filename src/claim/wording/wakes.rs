@@ -6,15 +6,15 @@ use crate::object::POLICY_ANNOTATION;
 use crate::object::text::quoted;
 
 use super::phrases::{short, still};
-use super::{Action, Speaker, Words};
+use super::{Action, RefusalMessage, RefusedRequest};
 
 /// A safe delete would turn into one that reaches Azure.
 pub(super) fn wakes_delete(
-    to: &Speaker<'_>,
+    to: &RefusedRequest<'_>,
     subject: Option<&str>,
     identity: &Identity,
     peers: &[Holder],
-) -> Words {
+) -> RefusalMessage {
     if to.action == Action::MoveAway && subject.is_none() {
         return moved_away(to, identity, peers);
     }
@@ -23,7 +23,7 @@ pub(super) fn wakes_delete(
         (None, Action::Rename) => "this copy is being deleted; this change".to_owned(),
         (None, _) => "this copy is being deleted; making it manage".to_owned(),
     };
-    Words {
+    RefusalMessage {
         summary: format!("{what} would delete {} in Azure", short(identity)),
         holders: still(to, identity, peers),
         next: vec![leave_it(to.action)],
@@ -40,9 +40,9 @@ pub(super) fn leave_it(action: Action) -> String {
     format!("{keep}: the delete then finishes without touching Azure.")
 }
 
-fn moved_away(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words {
+fn moved_away(to: &RefusedRequest<'_>, identity: &Identity, peers: &[Holder]) -> RefusalMessage {
     let what = short(identity);
-    Words {
+    RefusalMessage {
         summary: format!("taking skip off before clusterctl's delete could delete {what} in Azure"),
         holders: still(to, identity, peers),
         next: park_namespace(to),
@@ -51,7 +51,7 @@ fn moved_away(to: &Speaker<'_>, identity: &Identity, peers: &[Holder]) -> Words 
 }
 
 /// What to do about clusterctl, which leaves the namespace's annotations alone.
-pub(super) fn park_namespace(to: &Speaker<'_>) -> Vec<String> {
+pub(super) fn park_namespace(to: &RefusedRequest<'_>) -> Vec<String> {
     let namespace = &to.copy.object.namespace;
     vec![
         "clusterctl removes skip before it deletes. Set skip on the namespace too; clusterctl then \

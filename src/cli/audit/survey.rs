@@ -11,7 +11,7 @@ use crate::check::{
     CheckedCluster, ClusterSettings, Document, FieldLocations, Manifest, SecretManifest,
 };
 use crate::cluster::ClusterError;
-use crate::cluster::kube::survey::{SecretSeen, Survey};
+use crate::cluster::kube::survey::{ClusterSurvey, SurveyedSecret};
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
 use crate::object::ObjectFacts;
 
@@ -53,7 +53,7 @@ pub(super) async fn look(
         .identity()
         .await
         .map_err(words)?;
-    let survey = Survey::begin(client).await.map_err(words)?;
+    let survey = ClusterSurvey::begin(client).await.map_err(words)?;
     let mut missed = Vec::new();
     let objects = objects(&survey, &progress, &mut missed).await;
 
@@ -105,7 +105,7 @@ async fn client(context: &ClusterContext) -> Result<Client, String> {
 }
 
 async fn objects(
-    survey: &Survey,
+    survey: &ClusterSurvey,
     progress: &SurveyBar,
     missed: &mut Vec<String>,
 ) -> Vec<ObjectFacts> {
@@ -127,12 +127,12 @@ async fn objects(
 }
 
 async fn secrets(
-    survey: &Survey,
+    survey: &ClusterSurvey,
     objects: &[ObjectFacts],
     missed: &mut Vec<String>,
 ) -> Vec<SecretManifest> {
     let mut found = Vec::new();
-    let mut add = |secrets: Result<Vec<SecretSeen>, ClusterError>| match secrets {
+    let mut add = |secrets: Result<Vec<SurveyedSecret>, ClusterError>| match secrets {
         Ok(secrets) => found.extend(secrets),
         Err(error) => missed.push(format!(
             "{error}; the subscriptions of its objects are not known by it: state one with \

@@ -8,7 +8,7 @@ use std::io::{IsTerminal as _, Write};
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::claim::{CopyRef, Deed, Entry, MemberName, Record, Why};
+use crate::claim::{CopyRef, HistoryAction, HistoryEntry, Justification, MemberName, Record};
 use crate::registry::{PutOutcome, Versioned};
 
 use crate::cli::registry::{CommandError, RegistryArgs};
@@ -42,7 +42,7 @@ pub(super) struct ReleaseArgs {
 }
 
 pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), CommandError> {
-    let why = Why::new(&args.reason).ok_or_else(|| {
+    let why = Justification::new(&args.reason).ok_or_else(|| {
         CommandError::Usage("--reason: say why, for whoever looks later".to_owned())
     })?;
     let registry = args.registry.open().await?;
@@ -60,11 +60,11 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
         writeln!(out, "{shown}")?;
         ask(args, &known, &copy, out)?;
     }
-    let entry = Entry {
+    let entry = HistoryEntry {
         at: Timestamp::now(),
         by: actor(args.actor.as_deref()).into(),
         copy: copy.clone(),
-        deed: Deed::Release,
+        deed: HistoryAction::Release,
         why,
         against: "".into(),
     };

@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::claim::{Heard, Holder, MemberName, Record};
+use crate::claim::{Holder, LastHeard, MemberName, Record};
 use crate::registry::{Registry, Versioned};
 
 use crate::cli::output::{OutputArgs, OutputFormat, yaml};
@@ -112,7 +112,7 @@ pub(super) fn words(
                 },
                 last.map_or_else(
                     || "member not registered".to_owned(),
-                    |last| Heard::since(*last, now).words(),
+                    |last| LastHeard::since(*last, now).words(),
                 ),
                 notes.join(", "),
             ]

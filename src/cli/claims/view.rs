@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::claim::{ClaimState, Copy, CopyRef, Entry, Hold, Holder, InFlight, Record, Reservation};
+use crate::claim::{
+    ClaimState, CopyRef, HistoryEntry, Hold, Holder, InFlight, MemberCopy, Record, Reservation,
+};
 use crate::registry::Versioned;
 
 use crate::cli::terminal::Emphasis;
@@ -29,7 +31,7 @@ fn reservation_json(held: &Reservation) -> Value {
     })
 }
 
-fn copy_json(copy: &CopyRef, held: &Copy) -> Value {
+fn copy_json(copy: &CopyRef, held: &MemberCopy) -> Value {
     let mut shown = object_json(copy);
     shown["hold"] = hold_word(Holder::of(copy, held).hold).into();
     shown["since"] = held.since.to_string().into();
@@ -56,7 +58,7 @@ fn request_json(request: &InFlight) -> Value {
     })
 }
 
-fn entry_json(entry: &Entry) -> Value {
+fn entry_json(entry: &HistoryEntry) -> Value {
     let mut shown = object_json(&entry.copy);
     shown["at"] = entry.at.to_string().into();
     shown["by"] = (&*entry.by).into();
@@ -99,7 +101,9 @@ pub(in crate::cli) fn age(then: Timestamp, now: Timestamp) -> String {
 }
 
 /// The names of copies, separated by commas; a dash where there are none.
-pub(in crate::cli) fn names<'a>(copies: impl Iterator<Item = (&'a CopyRef, &'a Copy)>) -> String {
+pub(in crate::cli) fn names<'a>(
+    copies: impl Iterator<Item = (&'a CopyRef, &'a MemberCopy)>,
+) -> String {
     let names: Vec<String> = copies.map(|(copy, _)| copy.to_string()).collect();
     if names.is_empty() {
         "-".to_owned()

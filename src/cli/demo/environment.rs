@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::admission::{self, Guard, Privileges, Settings};
+use crate::admission::{self, Guard, GuardSettings, Privileges};
 use crate::claim::Record;
 use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::memory::MemoryCluster;
@@ -54,7 +54,7 @@ pub(super) struct DemoTasks {
 
 impl DemoEnvironment {
     /// Starts both guards on ports that the system chooses.
-    pub(super) async fn start(settings: Settings) -> anyhow::Result<Self> {
+    pub(super) async fn start(settings: GuardSettings) -> anyhow::Result<Self> {
         let ca = DevelopmentCa::generate()?;
         let registry = Arc::new(MemoryRegistry::new());
         let mut running = DemoTasks::default();
@@ -90,7 +90,7 @@ impl DemoTasks {
         name: &'static str,
         ca: &DevelopmentCa,
         registry: &Arc<MemoryRegistry>,
-        settings: Settings,
+        settings: GuardSettings,
     ) -> anyhow::Result<ApiServer> {
         let membership = Membership {
             name: name.parse()?,
@@ -113,7 +113,7 @@ impl DemoTasks {
             follow_up: observer.clone(),
             settings,
             notices: Arc::new(NoNotices),
-            metrics: admission::Metrics::default(),
+            metrics: admission::AdmissionMetrics::default(),
             privileges: Privileges::default(),
         };
         let https = bind(ca).await?;

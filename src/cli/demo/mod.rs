@@ -23,7 +23,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::{Mode, OnUnresolved, Settings};
+use crate::admission::{GuardSettings, Mode, OnUnresolved};
 use crate::server::shutdown::ShutdownSignals;
 
 use super::Outcome;
@@ -42,7 +42,7 @@ pub(super) struct DemoArgs {
 /// Plays the story; [`Outcome::Failed`] where a verdict was not what it should be.
 pub(super) async fn run(args: &DemoArgs) -> Outcome {
     let mut printer = StoryPrinter::new(std::io::stdout(), crate::cli::terminal::wants_colour());
-    let settings = Settings {
+    let settings = GuardSettings {
         mode: Mode::Enforce,
         on_unresolved: OnUnresolved::Warn,
         claim_deadline: Duration::from_secs(90),
@@ -59,7 +59,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
 
 async fn demo<W: Write>(
     args: &DemoArgs,
-    settings: Settings,
+    settings: GuardSettings,
     printer: &mut StoryPrinter<W>,
 ) -> anyhow::Result<StoryOutcome> {
     let mut environment = DemoEnvironment::start(settings).await?;

@@ -2,7 +2,7 @@ use super::*;
 
 async fn told(mode: Mode) -> (StoryOutcome, String) {
     crate::server::tls::install_crypto_provider();
-    let settings = Settings {
+    let settings = GuardSettings {
         mode,
         on_unresolved: OnUnresolved::Warn,
         claim_deadline: Duration::from_secs(90),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube::Client;
 use kube::config::Kubeconfig;
 
-use crate::claim::{MemberName, Place};
+use crate::claim::{MemberName, NamespaceRef};
 use crate::cli::config::client_config;
 use crate::cli::registry::CommandError;
 use crate::cluster::kube::CredentialSettings;
@@ -64,8 +64,8 @@ impl EndpointArgs {
     pub(super) async fn open(
         &self,
         registry: &dyn Registry,
-        from: &Place,
-        to: &Place,
+        from: &NamespaceRef,
+        to: &NamespaceRef,
     ) -> Result<Endpoints, CommandError> {
         let here = (
             self.from_kubeconfig.as_deref(),
@@ -115,7 +115,7 @@ impl EndpointArgs {
 }
 
 async fn open(
-    place: &Place,
+    place: &NamespaceRef,
     (kubeconfig, context): (Option<&Path>, Option<&str>),
     credentials: CredentialSettings,
     side: &str,

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::claim::CopyRef;
 use crate::object::ObjectKey;
 use crate::object::text::quoted;
-use crate::transfer::copy::{self, Tool};
-use crate::transfer::{Stage, Step, Trouble, stage};
+use crate::transfer::copy::{self, GitOpsTool};
+use crate::transfer::{StuckReason, TransferStage, TransferStep, stage};
 
 use super::obstacles::{ObstacleKind, ObstacleSeverity, Obstacles};
 use super::state::{NewCopy, TransferItem, TransferState};
@@ -41,7 +41,7 @@ pub(super) fn find(state: &TransferState, found: &mut Obstacles) {
         );
     }
     for identity in &state.lost {
-        let words = format!("{identity}: {}", Trouble::Lost.words());
+        let words = format!("{identity}: {}", StuckReason::Lost.words());
         found.put(
             ObstacleKind::Elsewhere,
             ObstacleSeverity::Warns,
@@ -53,14 +53,17 @@ pub(super) fn find(state: &TransferState, found: &mut Obstacles) {
     let depths = state.depths();
     for (item, depth) in state.items.iter().zip(depths) {
         let step = state.planned(item);
-        if step == Step::Done {
+        if step == TransferStep::Done {
             continue;
         }
         claim(state, item, found);
         owner(state, item, depth, found);
         let is_made = matches!(
             step,
-            Step::AwaitLive | Step::AwaitReconciled | Step::Delete | Step::AwaitGone
+            TransferStep::AwaitLive
+                | TransferStep::AwaitReconciled
+                | TransferStep::Delete
+                | TransferStep::AwaitGone
         );
         if item.source.is_some() && !is_made {
             target(state, item, found);
@@ -95,7 +98,7 @@ fn claim(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
         found.advise(ObstacleKind::Unregistered, key, words, advice);
     }
     match (at.stage, &at.elsewhere) {
-        (Stage::Conflict, elsewhere) => {
+        (TransferStage::Conflict, elsewhere) => {
             let words = match elsewhere {
                 Some(copy) => format!("it is live in cluster {} as {}", copy.member, copy.object),
                 None => "it is live in several places".to_owned(),
@@ -103,7 +106,7 @@ fn claim(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
             let advice = format!("aso-guard claims show {}", quoted(item.identity.as_str()));
             found.advise(ObstacleKind::Elsewhere, key, words, advice);
         }
-        (Stage::Deleting, _) => {
+        (TransferStage::Deleting, _) => {
             let words = "it is being deleted in Azure".to_owned();
             found.add(ObstacleKind::Deleting, Some(key), words);
         }
@@ -249,7 +252,7 @@ fn source(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
         let words = "it is parked already; it goes live in the target".to_owned();
         found.add(ObstacleKind::Parked, Some(key), words);
     }
-    if let Some(tool) = Tool::of(&object.value) {
+    if let Some(tool) = GitOpsTool::of(&object.value) {
         let words = if tool.reverts() {
             format!("{} would take skip off again", tool.words())
         } else {
@@ -261,7 +264,7 @@ fn source(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
             ObstacleSeverity::Warns
         };
         let advice = match &tool {
-            Tool::Helm(_) => tool.advice(),
+            GitOpsTool::Helm(_) => tool.advice(),
             _ => format!("{}, then go on with --accept tool", tool.advice()),
         };
         found.put(ObstacleKind::Tool, weight, Some(key), words, Some(advice));

@@ -9,11 +9,11 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use crate::claim::{Place, Record};
+use crate::claim::{NamespaceRef, Record};
 use crate::object::ObjectKey;
 use crate::registry::{ClaimScope, Registry, RegistryError, transfers};
-use crate::transfer::order::{Due, due};
-use crate::transfer::{Ready, Step, Trouble};
+use crate::transfer::order::{DueItems, due};
+use crate::transfer::{Ready, StuckReason, TransferStep};
 
 use super::call_error::CallError;
 use super::endpoint::StoredObject;
@@ -139,7 +139,7 @@ impl TransferDriver<'_> {
     }
 
     /// How far everything is.
-    pub(super) fn counts(&self, now: &Due) -> ProgressCounts {
+    pub(super) fn counts(&self, now: &DueItems) -> ProgressCounts {
         let mut counts = ProgressCounts {
             all: self.state.items.len(),
             waiting: now.wait.len(),
@@ -147,18 +147,20 @@ impl TransferDriver<'_> {
         };
         for item in &self.state.items {
             match self.state.step(item) {
-                Step::Park | Step::AwaitParked => {}
-                Step::Create | Step::Wake | Step::AwaitLive => counts.parked += 1,
-                Step::AwaitReconciled | Step::Delete | Step::AwaitGone => {
+                TransferStep::Park | TransferStep::AwaitParked => {}
+                TransferStep::Create | TransferStep::Wake | TransferStep::AwaitLive => {
+                    counts.parked += 1;
+                }
+                TransferStep::AwaitReconciled | TransferStep::Delete | TransferStep::AwaitGone => {
                     counts.parked += 1;
                     counts.live += 1;
                 }
-                Step::Done => {
+                TransferStep::Done => {
                     counts.parked += 1;
                     counts.live += 1;
                     counts.gone += 1;
                 }
-                Step::Stuck(_) => counts.trouble += 1,
+                TransferStep::Stuck(_) => counts.trouble += 1,
             }
             counts.trouble += usize::from(item.failed.is_some());
         }
@@ -189,7 +191,7 @@ impl TransferDriver<'_> {
         for item in &mut self.state.items {
             let Some(claim) = &item.claim else { continue };
             // An object that was on its way out, and that its observer saw gone.
-            let known = |key: &ObjectKey, place: &Place| {
+            let known = |key: &ObjectKey, place: &NamespaceRef| {
                 let mut copies = claim.copies.keys();
                 copies.any(|copy| place.has(copy) && copy.object == *key)
             };
@@ -229,7 +231,7 @@ impl TransferDriver<'_> {
         let mut steps = items
             .iter()
             .map(|&at| self.state.step(&self.state.items[at]));
-        if steps.any(|step| step == Step::Delete)
+        if steps.any(|step| step == TransferStep::Delete)
             && let Err(fault) = self.state.relate_again().await
         {
             self.show.say(&format!("{fault}; trying again"));
@@ -240,7 +242,8 @@ impl TransferDriver<'_> {
         let show = &self.show;
         let items = items.iter().copied();
         let items = items.filter(|&at| {
-            state.items[at].child_left.is_none() || state.step(&state.items[at]) != Step::Delete
+            state.items[at].child_left.is_none()
+                || state.step(&state.items[at]) != TransferStep::Delete
         });
         let acts = stream::iter(items.collect::<Vec<usize>>())
             .map(|at| async move {
@@ -251,14 +254,14 @@ impl TransferDriver<'_> {
                 (at, step, came)
             })
             .buffer_unordered(self.parallel);
-        let acts: Vec<(usize, Step, Result<StepResult, CallError>)> = acts.collect().await;
+        let acts: Vec<(usize, TransferStep, Result<StepResult, CallError>)> = acts.collect().await;
         for (at, step, came) in acts {
             match came {
                 Ok(change) => self.apply(at, change),
                 Err(fault) => self.state.items[at].failed = Some(fault.words),
             }
             let item = &mut self.state.items[at];
-            item.parked += u32::from(step == Step::Park);
+            item.parked += u32::from(step == TransferStep::Park);
             if item.parked > PARKINGS {
                 let words = "somebody takes skip off again and again; a GitOps tool may do so";
                 item.failed = Some(words.to_owned());
@@ -291,18 +294,18 @@ pub(super) fn troubles(state: &TransferState, end: &DriveOutcome) -> Vec<(usize,
     };
     let why = |at: usize, item: &TransferItem| match (&item.failed, rows[at].step) {
         (Some(words), _) => Some(words.clone()),
-        (None, Step::Done) => None,
-        (None, Step::Stuck(Trouble::NotReserved)) if item.claim.is_none() => {
+        (None, TransferStep::Done) => None,
+        (None, TransferStep::Stuck(StuckReason::NotReserved)) if item.claim.is_none() => {
             Some("the guard of the source has not registered it".to_owned())
         }
-        (None, Step::Stuck(trouble)) => Some(trouble.words().to_owned()),
+        (None, TransferStep::Stuck(trouble)) => Some(trouble.words().to_owned()),
         (None, step) if waited.contains(&at) => Some(format!("waited for {}", awaited(item, step))),
         (None, _) if item.child_left.is_some() => {
             Some("its parked copy stays, for something that is not moved belongs to it".to_owned())
         }
         (None, step) if held.contains(&at) => Some(format!(
             "not {}, for another one that it belongs to, or that belongs to it, did not get so far",
-            if matches!(step, Step::Delete) {
+            if matches!(step, TransferStep::Delete) {
                 "deleted at the source"
             } else {
                 "created"
@@ -317,16 +320,18 @@ pub(super) fn troubles(state: &TransferState, end: &DriveOutcome) -> Vec<(usize,
 }
 
 /// What an item waits for, for a person.
-fn awaited(item: &TransferItem, step: Step) -> String {
+fn awaited(item: &TransferItem, step: TransferStep) -> String {
     let words = match step {
-        Step::AwaitParked => "the source's guard to see it parked, and Azure to be done with it",
-        Step::AwaitLive => "the target's guard to see it live",
-        Step::AwaitReconciled => return awaited_of_aso(item),
-        Step::AwaitGone if item.source.is_none() => {
+        TransferStep::AwaitParked => {
+            "the source's guard to see it parked, and Azure to be done with it"
+        }
+        TransferStep::AwaitLive => "the target's guard to see it live",
+        TransferStep::AwaitReconciled => return awaited_of_aso(item),
+        TransferStep::AwaitGone if item.source.is_none() => {
             "a request that was cut off, and that may yet make a copy; a guard gives it up after \
              90 s (--claim-deadline)"
         }
-        Step::AwaitGone => "the copy to be gone; ASO takes its finalizer off",
+        TransferStep::AwaitGone => "the copy to be gone; ASO takes its finalizer off",
         _ => "what it belongs to",
     };
     words.to_owned()

@@ -13,14 +13,14 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
 use crate::arm::{Identity, Kinds};
-use crate::claim::Place;
+use crate::claim::NamespaceRef;
 use crate::cluster::Cluster as _;
-use crate::cluster::kube::survey::Survey;
+use crate::cluster::kube::survey::ClusterSurvey;
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
 use crate::cluster::resolve::{Freshness, look_up};
 use crate::object::{ObjectFacts, ObjectKey, wire};
 use crate::resolve::{self, Lookup, LookupAnswer, LookupRequest, Resolver};
-use crate::transfer::copy::Surroundings;
+use crate::transfer::copy::PolicyDefaults;
 
 use super::call_error::{CallError, once, patiently};
 use super::served::ServedKinds;
@@ -74,7 +74,7 @@ pub(super) struct ReferenceNames {
 
 /// One end of a transfer.
 pub(super) struct Endpoint {
-    pub(super) place: Place,
+    pub(super) place: NamespaceRef,
     /// How `kubectl` is told this cluster and namespace.
     pub(super) kubectl: String,
     pub(super) served: ServedKinds,
@@ -98,7 +98,7 @@ impl Endpoint {
     /// It did not answer.
     pub(super) async fn open(
         client: Client,
-        place: Place,
+        place: NamespaceRef,
         kubectl: String,
         credentials: CredentialSettings,
     ) -> Result<Self, CallError> {
@@ -110,7 +110,7 @@ impl Endpoint {
         let served = ServedKinds::discover(&client)
             .await
             .map_err(|error| words(&error))?;
-        let survey = Survey::begin(client.clone()).await;
+        let survey = ClusterSurvey::begin(client.clone()).await;
         let survey = survey.map_err(|error| words(&error))?;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let name = &place.namespace;
@@ -146,8 +146,8 @@ impl Endpoint {
     }
 
     /// What policies are made of here.
-    pub(super) fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings {
+    pub(super) fn surroundings(&self) -> PolicyDefaults<'_> {
+        PolicyDefaults {
             namespace: self.namespace_policy.as_deref(),
             operator: self.operator_policy.as_deref(),
         }

@@ -11,7 +11,7 @@ use crate::cli::output::yaml;
 use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cli::terminal::{Emphasis, Style};
 use crate::cli::transfer::named;
-use crate::transfer::Step;
+use crate::transfer::TransferStep;
 
 use super::args::EndpointArgs;
 use super::check::find;
@@ -253,17 +253,17 @@ fn told(state: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
 }
 
 /// A step in words.
-fn to_do(step: Step) -> &'static str {
+fn to_do(step: TransferStep) -> &'static str {
     match step {
-        Step::Park => "park it",
-        Step::AwaitParked => "wait until it is seen parked and idle",
-        Step::Create => "create it in the target",
-        Step::Wake => "wake it in the target",
-        Step::AwaitLive => "wait until it is seen live",
-        Step::AwaitReconciled => "wait until ASO has reconciled it in the target",
-        Step::Delete => "delete it in the source",
-        Step::AwaitGone => "wait until it is gone",
-        Step::Done => "nothing: it is moved",
-        Step::Stuck(trouble) => trouble.words(),
+        TransferStep::Park => "park it",
+        TransferStep::AwaitParked => "wait until it is seen parked and idle",
+        TransferStep::Create => "create it in the target",
+        TransferStep::Wake => "wake it in the target",
+        TransferStep::AwaitLive => "wait until it is seen live",
+        TransferStep::AwaitReconciled => "wait until ASO has reconciled it in the target",
+        TransferStep::Delete => "delete it in the source",
+        TransferStep::AwaitGone => "wait until it is gone",
+        TransferStep::Done => "nothing: it is moved",
+        TransferStep::Stuck(trouble) => trouble.words(),
     }
 }

@@ -8,7 +8,7 @@ use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
 use crate::object::{ObjectKey, POLICY_ANNOTATION};
-use crate::transfer::Step;
+use crate::transfer::TransferStep;
 
 use super::call_error::CallError;
 use super::obstacles::{ObstacleKind, Obstacles};
@@ -28,7 +28,7 @@ pub(super) async fn rehearse(state: &TransferState, found: &mut Obstacles) {
         let is_new = item.source.is_some() && item.target.is_none();
         let due = matches!(
             state.planned(item),
-            Step::Park | Step::AwaitParked | Step::Create
+            TransferStep::Park | TransferStep::AwaitParked | TransferStep::Create
         );
         if is_new
             && due

@@ -12,7 +12,7 @@ use crate::cli::terminal::Style;
 use crate::cli::transfer::named;
 use crate::registry::transfers;
 use crate::registry::{Registry, RegistryError};
-use crate::transfer::{Deed, Phase, Transfer};
+use crate::transfer::{Transfer, TransferAction, TransferPhase};
 
 use super::args::EndpointArgs;
 use super::check::find;
@@ -108,16 +108,16 @@ async fn drive(args: &RunArgs) -> Result<Outcome, CommandError> {
         )));
     }
     match transfer.phase {
-        Phase::Finished => {
+        TransferPhase::Finished => {
             println!("Transfer {name} is finished.");
             return Ok(Outcome::Fine);
         }
-        Phase::Closing => {
+        TransferPhase::Closing => {
             transfers::close(&*registry, &name, None).await?;
             println!("Transfer {name} is finished.");
             return Ok(Outcome::Fine);
         }
-        Phase::Opening | Phase::Open => {}
+        TransferPhase::Opening | TransferPhase::Open => {}
     }
     let endpoints = args
         .endpoints
@@ -174,10 +174,10 @@ async fn opened(
         let claim = item.claim.as_ref();
         claim.is_some_and(|claim| claim.reserved.as_ref() == Some(&state.way))
     });
-    if transfer.phase == Phase::Open && reserved {
+    if transfer.phase == TransferPhase::Open && reserved {
         return Ok(transfer.clone());
     }
-    let entry = transfers::entry(Deed::Start, &actor(by), transfer.why.clone());
+    let entry = transfers::entry(TransferAction::Start, &actor(by), transfer.why.clone());
     transfers::start(registry, transfer, &entry).await?;
     let chosen = |copy: &CopyRef| {
         let mut items = state.items.iter();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::transfer::Step;
+use crate::transfer::TransferStep;
 
 /// How often a plain line is written while nothing ends.
 const LINE: Duration = Duration::from_secs(5);
@@ -94,11 +94,11 @@ impl ProgressDisplay {
     }
 
     /// One more was changed, and is not acknowledged yet.
-    pub(super) fn acted(&self, step: Step) {
+    pub(super) fn acted(&self, step: TransferStep) {
         if let Some(bars) = &self.bars {
             let at = match step {
-                Step::Park => 0,
-                Step::Delete => 2,
+                TransferStep::Park => 0,
+                TransferStep::Delete => 2,
                 _ => 1,
             };
             bars.steps[at].tick();

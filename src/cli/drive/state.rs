@@ -11,10 +11,10 @@ use crate::cli::registry::CommandError;
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{ClaimScope, Registry};
 use crate::transfer::copy::{
-    MADE_BY_ANNOTATION, POLICY_BEFORE_ANNOTATION, Target, copy_for, live_annotation,
+    MADE_BY_ANNOTATION, POLICY_BEFORE_ANNOTATION, TargetCopy, copy_for, live_annotation,
 };
-use crate::transfer::order::{self, Row};
-use crate::transfer::{Ready, Seen, Step, Transfer, next};
+use crate::transfer::order::{self, OrderedItem};
+use crate::transfer::{ObservedCopy, Ready, Transfer, TransferStep, next};
 
 use super::call_error::CallError;
 use super::endpoint::{Endpoint, ReferenceNames, StoredObject, StoredObjects};
@@ -246,12 +246,12 @@ impl TransferState {
     }
 
     /// What is next for an item, by what is known of it.
-    pub(super) fn step(&self, item: &TransferItem) -> Step {
+    pub(super) fn step(&self, item: &TransferItem) -> TransferStep {
         self.step_by(item, item.claim.as_ref())
     }
 
     /// What will be next for it once its claim is reserved, if nobody else has done so.
-    pub(super) fn planned(&self, item: &TransferItem) -> Step {
+    pub(super) fn planned(&self, item: &TransferItem) -> TransferStep {
         let claim = item.claim.as_ref().map(|claim| Record {
             reserved: claim.reserved.clone().or_else(|| Some(self.way.clone())),
             ..claim.clone()
@@ -259,12 +259,12 @@ impl TransferState {
         self.step_by(item, claim.as_ref())
     }
 
-    fn step_by(&self, item: &TransferItem, claim: Option<&Record>) -> Step {
+    fn step_by(&self, item: &TransferItem, claim: Option<&Record>) -> TransferStep {
         let ours = |object: &StoredObject| {
             let made_by = object.annotation(MADE_BY_ANNOTATION);
             !self.way_is_back() || made_by == Some(self.transfer.name.as_str())
         };
-        let source = item.source.as_ref().map(|object| Seen {
+        let source = item.source.as_ref().map(|object| ObservedCopy {
             // Only a copy that says so itself stays parked whatever becomes of its namespace.
             live: !object.is_parked_itself(),
             terminating: object.facts.terminating,
@@ -273,7 +273,7 @@ impl TransferState {
         });
         let target = item.target.as_ref().map(|object| {
             let policy = object.facts.annotations.policy.as_deref();
-            Seen {
+            ObservedCopy {
                 live: self.to.surroundings().effective(policy).is_live(),
                 terminating: object.facts.terminating,
                 reconciled: self.is_reconciled(object),
@@ -295,8 +295,8 @@ impl TransferState {
     }
 
     /// The items as the order sees them.
-    pub(super) fn rows(&self) -> Vec<Row> {
-        let row = |item: &TransferItem| Row {
+    pub(super) fn rows(&self) -> Vec<OrderedItem> {
+        let row = |item: &TransferItem| OrderedItem {
             step: self.step(item),
             owner: item.owner,
             failed: item.failed.is_some(),
@@ -333,7 +333,7 @@ impl TransferState {
         let value = |azure_name: Option<&str>| {
             copy_for(
                 &source.value,
-                &Target {
+                &TargetCopy {
                     namespace: &self.to.place.namespace,
                     api_version: &resource.api_version,
                     policy: policy.as_deref(),

@@ -4,7 +4,7 @@ use kube::api::ApiResource;
 use serde_json::json;
 
 use crate::object::POLICY_ANNOTATION;
-use crate::transfer::Step;
+use crate::transfer::TransferStep;
 use crate::transfer::copy::POLICY_BEFORE_ANNOTATION;
 
 use super::call_error::CallError;
@@ -43,13 +43,13 @@ pub(super) struct StepResult {
 pub(super) async fn act(
     state: &TransferState,
     item: &TransferItem,
-    step: Step,
+    step: TransferStep,
 ) -> Result<StepResult, CallError> {
     match step {
-        Step::Park => park(state, item).await,
-        Step::Create => create(state, item).await,
-        Step::Wake => wake(state, item).await,
-        Step::Delete => delete(state, item).await,
+        TransferStep::Park => park(state, item).await,
+        TransferStep::Create => create(state, item).await,
+        TransferStep::Wake => wake(state, item).await,
+        TransferStep::Delete => delete(state, item).await,
         _ => Ok(StepResult::default()),
     }
 }

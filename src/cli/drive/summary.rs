@@ -6,7 +6,7 @@ use crate::cli::Outcome;
 use crate::cli::claims::actor;
 use crate::cli::registry::CommandError;
 use crate::registry::transfers;
-use crate::transfer::Deed;
+use crate::transfer::TransferAction;
 
 use super::driver::{TransferDriver, troubles};
 use super::run::cut_off;
@@ -55,7 +55,7 @@ pub(super) async fn finish(
         state.way.from
     );
     if troubles.is_empty() && lost == 0 {
-        let entry = transfers::entry(Deed::Finish, &actor(by), None);
+        let entry = transfers::entry(TransferAction::Finish, &actor(by), None);
         let closed = transfers::close(driver.registry, &name, Some(&entry)).await;
         closed?;
         let state = if back { "undone" } else { "finished" };

@@ -6,13 +6,13 @@
 
 use clap::Args;
 
-use crate::claim::Why;
+use crate::claim::Justification;
 use crate::cli::Outcome;
 use crate::cli::claims::actor;
 use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cli::transfer::named;
 use crate::registry::transfers;
-use crate::transfer::{Deed, Phase};
+use crate::transfer::{TransferAction, TransferPhase};
 
 use super::args::EndpointArgs;
 use super::run::PaceArgs;
@@ -51,16 +51,16 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
         )));
     };
     match (known.phase, known.turned) {
-        (Phase::Finished, true) => {
+        (TransferPhase::Finished, true) => {
             println!("Transfer {name} is undone.");
             return Ok(Outcome::Fine);
         }
-        (Phase::Closing, true) => {
+        (TransferPhase::Closing, true) => {
             transfers::close(&*registry, &name, None).await?;
             println!("Transfer {name} is undone.");
             return Ok(Outcome::Fine);
         }
-        (Phase::Finished | Phase::Closing, false) => {
+        (TransferPhase::Finished | TransferPhase::Closing, false) => {
             return Err(CommandError::Failed(format!(
                 "transfer {name} is finished. To move everything back, start another one: \
                  aso-guard transfer run {name}-back --from {} --to {}{}",
@@ -69,7 +69,7 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
                 args.registry.flags()
             )));
         }
-        (Phase::Opening | Phase::Open, _) => {}
+        (TransferPhase::Opening | TransferPhase::Open, _) => {}
     }
     // From now on its target is what it leads away from.
     let endpoints = args
@@ -79,12 +79,12 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
     for problem in &endpoints.problems {
         eprintln!("aso-guard: {problem}");
     }
-    let turned = if known.turned && known.phase == Phase::Open {
+    let turned = if known.turned && known.phase == TransferPhase::Open {
         known
     } else {
-        let why = args.reason.as_deref().and_then(Why::new);
+        let why = args.reason.as_deref().and_then(Justification::new);
         let by = actor(args.pace.actor.as_deref());
-        let entry = transfers::entry(Deed::Undo, &by, why);
+        let entry = transfers::entry(TransferAction::Undo, &by, why);
         let opened = transfers::turn(&*registry, &name, &entry).await?;
         opened.transfer
     };

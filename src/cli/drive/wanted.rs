@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::arm::Identity;
-use crate::claim::{Place, TransferName, Why};
+use crate::claim::{Justification, NamespaceRef, TransferName};
 use crate::cli::registry::CommandError;
 use crate::registry::Registry;
 use crate::transfer::{Selection, Transfer};
@@ -86,7 +86,7 @@ impl WantedArgs {
                 problems.push(format!("{flag}: say which, as CLUSTER/NAMESPACE"));
                 None
             }
-            Some(text) => match text.parse::<Place>() {
+            Some(text) => match text.parse::<NamespaceRef>() {
                 Ok(place) => Some(place),
                 Err(error) => {
                     problems.push(format!("{flag}: {error}"));
@@ -105,7 +105,7 @@ impl WantedArgs {
                 Err(error) => problems.push(format!("--below: {error}")),
             }
         }
-        let why = self.reason.as_deref().map(Why::new);
+        let why = self.reason.as_deref().map(Justification::new);
         if why == Some(None) {
             problems.push("--reason: it says nothing".to_owned());
         }

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admission::review::Request;
-use crate::admission::{Guard, Metrics, Mode, OnUnresolved, Privileges, Settings, Verdict};
+use crate::admission::review::AdmissionRequest;
+use crate::admission::{
+    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges, Verdict,
+};
 use crate::check::{CheckedCluster, Finding, Level, Location, Rule};
 use crate::claim::{CopyRef, Record};
 use crate::cluster::Cluster as _;
@@ -84,13 +86,13 @@ impl SimulatedMember {
             registry,
             cluster: cluster.clone(),
             follow_up: observer.clone(),
-            settings: Settings {
+            settings: GuardSettings {
                 mode: Mode::Enforce,
                 on_unresolved: OnUnresolved::Warn,
                 claim_deadline: CLAIM_DEADLINE,
             },
             notices: Arc::new(NoNotices),
-            metrics: Metrics::default(),
+            metrics: AdmissionMetrics::default(),
             privileges: Privileges::default(),
         };
         let stage = Self {
@@ -122,7 +124,10 @@ impl SimulatedMember {
     ///
     /// # Errors
     /// None of a registry in memory.
-    pub(in crate::cli) async fn judge(&self, request: &Request<'_>) -> anyhow::Result<Verdict> {
+    pub(in crate::cli) async fn judge(
+        &self,
+        request: &AdmissionRequest<'_>,
+    ) -> anyhow::Result<Verdict> {
         for object in [request.object(), request.old_object()] {
             if let Ok(Some(object)) = object {
                 self.know_credential(&object);
@@ -174,7 +179,10 @@ impl SimulatedMember {
     ///
     /// # Errors
     /// None of a registry in memory.
-    pub(in crate::cli) async fn happen(&self, request: &Request<'_>) -> anyhow::Result<()> {
+    pub(in crate::cli) async fn happen(
+        &self,
+        request: &AdmissionRequest<'_>,
+    ) -> anyhow::Result<()> {
         if is_namespace(request) {
             if let Ok((_, Some(now))) = request.both::<WireNamespace>() {
                 self.cluster.set_namespace_policy(now.name(), now.policy());
@@ -227,7 +235,7 @@ impl SimulatedMember {
     /// A verdict as a finding, where it is more than yes.
     pub(in crate::cli) fn finding(
         &self,
-        request: &Request<'_>,
+        request: &AdmissionRequest<'_>,
         place: Location,
         verdict: &Verdict,
     ) -> Option<Finding> {
@@ -250,6 +258,6 @@ impl SimulatedMember {
     }
 }
 
-fn is_namespace(request: &Request<'_>) -> bool {
+fn is_namespace(request: &AdmissionRequest<'_>) -> bool {
     request.kind.group.is_empty() && request.kind.kind == "Namespace"
 }

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::claim::Why;
+use crate::claim::Justification;
 use crate::registry::{ClaimScope, transfers};
-use crate::transfer::Deed;
+use crate::transfer::TransferAction;
 
 use crate::cli::claims::actor;
 use crate::cli::registry::{CommandError, RegistryArgs};
@@ -35,11 +35,11 @@ pub(super) async fn run(args: &FinishArgs, out: &mut impl Write) -> Result<(), C
     let name = named(&args.name)?;
     let why = args.reason.as_deref().map(|text| {
         let empty = || CommandError::Usage("--reason: say why, for whoever looks later".to_owned());
-        Why::new(text).ok_or_else(empty)
+        Justification::new(text).ok_or_else(empty)
     });
     let registry = args.registry.open().await?;
     let mut entry = transfers::entry(
-        Deed::Finish,
+        TransferAction::Finish,
         &actor(args.actor.as_deref()),
         why.transpose()?,
     );

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::transfer::{Progress, Stage, Transfer};
+use crate::transfer::{Transfer, TransferProgress, TransferStage};
 
 use crate::cli::claims::view::age;
 use crate::cli::output::{ListEntry, ListOutput, ListOutputArgs};
@@ -48,7 +48,7 @@ pub(super) async fn run(
     args.output.write(find, out).await
 }
 
-fn entry(transfer: &Transfer, progress: &Progress, now: Timestamp) -> ListEntry {
+fn entry(transfer: &Transfer, progress: &TransferProgress, now: Timestamp) -> ListEntry {
     let tally = &progress.tally;
     let started = transfer.started();
     ListEntry {
@@ -59,7 +59,7 @@ fn entry(transfer: &Transfer, progress: &Progress, now: Timestamp) -> ListEntry 
             transfer.name.to_string(),
             transfer.from.to_string(),
             transfer.to.to_string(),
-            format!("{}/{}", tally.at(Stage::Done), tally.total()),
+            format!("{}/{}", tally.at(TransferStage::Done), tally.total()),
             tally.words(),
             started.map_or_else(|| "-".to_owned(), |entry| age(entry.at, now)),
         ],

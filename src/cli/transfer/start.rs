@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::arm::Identity;
-use crate::claim::{Place, TransferName, Why};
+use crate::claim::{Justification, NamespaceRef, TransferName};
 use crate::registry::transfers::{self, OpenedTransfer};
 use crate::registry::{ClaimScope, CopyFilter, Registry};
-use crate::transfer::{Deed, Phase, Selection, Transfer};
+use crate::transfer::{Selection, Transfer, TransferAction, TransferPhase};
 
 use crate::cli::claims::actor;
 use crate::cli::registry::{CommandError, RegistryArgs};
@@ -60,7 +60,10 @@ impl StartArgs {
         let mut problems = Vec::new();
         let mut take = |flag: &str, error: String| problems.push(format!("{flag}: {error}"));
         let name = self.name.parse::<TransferName>();
-        let (from, to) = (self.from.parse::<Place>(), self.to.parse::<Place>());
+        let (from, to) = (
+            self.from.parse::<NamespaceRef>(),
+            self.to.parse::<NamespaceRef>(),
+        );
         if let Err(error) = &name {
             take("NAME", error.to_string());
         }
@@ -79,7 +82,7 @@ impl StartArgs {
                 Err(error) => take("--below", error.to_string()),
             }
         }
-        let why = self.reason.as_deref().map(Why::new);
+        let why = self.reason.as_deref().map(Justification::new);
         if why == Some(None) {
             take("--reason", "is empty".to_owned());
         }
@@ -108,7 +111,7 @@ pub(super) async fn run(args: &StartArgs, out: &mut impl Write) -> Result<(), Co
         something_is_there(&*registry, &wanted, args).await?;
     }
     let entry = transfers::entry(
-        Deed::Start,
+        TransferAction::Start,
         &actor(args.actor.as_deref()),
         wanted.why.clone(),
     );
@@ -184,7 +187,7 @@ async fn opened_by_its_guard(
         loop {
             let known = registry.transfer(&wanted.name).await?;
             match known.map(|known| known.record) {
-                Some(transfer) if transfer.phase == Phase::Opening => {
+                Some(transfer) if transfer.phase == TransferPhase::Opening => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 Some(transfer) => {

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::registry::{Registry, transfers};
-use crate::transfer::{Progress, Transfer};
+use crate::transfer::{Transfer, TransferProgress};
 
 use crate::cli::output::{LOOK, OutputArgs, OutputFormat, yaml};
 use crate::cli::registry::{CommandError, RegistryArgs};
@@ -34,7 +34,7 @@ pub(super) struct StatusArgs {
 pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let name = named(&args.name)?;
     let registry = args.registry.open().await?;
-    let mut told: Option<(Transfer, Progress)> = None;
+    let mut told: Option<(Transfer, TransferProgress)> = None;
     loop {
         let known = registry.transfer(&name).await?;
         let transfer = known
@@ -65,10 +65,10 @@ pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), C
 pub(super) async fn of(
     registry: &dyn Registry,
     transfer: &Transfer,
-) -> Result<Progress, CommandError> {
+) -> Result<TransferProgress, CommandError> {
     let noted = transfer.status.as_ref();
     match noted.filter(|_| !transfer.is_open()) {
-        Some(noted) => Ok(Progress {
+        Some(noted) => Ok(TransferProgress {
             resources: Vec::new(),
             tally: noted.tally,
         }),
@@ -79,7 +79,7 @@ pub(super) async fn of(
 fn show(
     args: &StatusArgs,
     transfer: &Transfer,
-    progress: &Progress,
+    progress: &TransferProgress,
     again: bool,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {

@@ -3,13 +3,15 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::claim::{CopyRef, Place};
+use crate::claim::{CopyRef, NamespaceRef};
 use crate::cli::claims::view::age;
 use crate::cli::terminal::{Emphasis, Style};
-use crate::transfer::{Entry, Progress, Resource, Stage, Tally, Transfer};
+use crate::transfer::{
+    ResourceProgress, StageCounts, Transfer, TransferHistoryEntry, TransferProgress, TransferStage,
+};
 
 /// All of a transfer, for programs.
-pub(super) fn json(transfer: &Transfer, progress: &Progress) -> Value {
+pub(super) fn json(transfer: &Transfer, progress: &TransferProgress) -> Value {
     let mut shown = summary(transfer, &progress.tally);
     let resources = progress.resources.iter().map(resource_json);
     shown["resources"] = resources.collect();
@@ -18,9 +20,9 @@ pub(super) fn json(transfer: &Transfer, progress: &Progress) -> Value {
 }
 
 /// A transfer without its resources, for programs.
-pub(super) fn summary(transfer: &Transfer, tally: &Tally) -> Value {
+pub(super) fn summary(transfer: &Transfer, tally: &StageCounts) -> Value {
     let mut counts = serde_json::Map::new();
-    for stage in Stage::ALL {
+    for stage in TransferStage::ALL {
         counts.insert(stage.as_str().to_owned(), tally.at(stage).into());
     }
     json!({
@@ -29,13 +31,13 @@ pub(super) fn summary(transfer: &Transfer, tally: &Tally) -> Value {
         "from": transfer.from.to_string(),
         "to": transfer.to.to_string(),
         "selection": transfer.selection.words(),
-        "reason": transfer.why.as_ref().map(crate::claim::Why::as_str),
+        "reason": transfer.why.as_ref().map(crate::claim::Justification::as_str),
         "covered": transfer.covered,
         "counts": counts,
     })
 }
 
-fn resource_json(resource: &Resource) -> Value {
+fn resource_json(resource: &ResourceProgress) -> Value {
     let name = |copy: &Option<CopyRef>| copy.as_ref().map(CopyRef::to_string);
     json!({
         "resource": resource.identity.to_string(),
@@ -46,12 +48,12 @@ fn resource_json(resource: &Resource) -> Value {
     })
 }
 
-fn entry_json(entry: &Entry) -> Value {
+fn entry_json(entry: &TransferHistoryEntry) -> Value {
     json!({
         "at": entry.at.to_string(),
         "by": &*entry.by,
         "deed": entry.deed.as_str(),
-        "why": entry.why.as_ref().map(crate::claim::Why::as_str),
+        "why": entry.why.as_ref().map(crate::claim::Justification::as_str),
         "unfinished": entry.unfinished,
     })
 }
@@ -59,7 +61,7 @@ fn entry_json(entry: &Entry) -> Value {
 /// How far a transfer is, for people: what is done is only counted, unless all is wanted.
 pub(super) fn words(
     transfer: &Transfer,
-    progress: &Progress,
+    progress: &TransferProgress,
     all: bool,
     style: Style,
     now: Timestamp,
@@ -94,7 +96,7 @@ pub(super) fn words(
         asks_aso(&way.to)
     );
     text += &bar("3 live in the target", tally.live());
-    text += &bar("4 gone from the source", tally.at(Stage::Done));
+    text += &bar("4 gone from the source", tally.at(TransferStage::Done));
     text += &resources(progress, all, style);
     if transfer.is_open() && tally.unfinished() == 0 {
         text += &format!(
@@ -106,7 +108,7 @@ pub(super) fn words(
 }
 
 /// What shows whether ASO reconciles what is in a place: the column `READY`.
-fn asks_aso(place: &Place) -> String {
+fn asks_aso(place: &NamespaceRef) -> String {
     let (member, namespace) = (&place.member, &place.namespace);
     format!("kubectl --context {member} -n {namespace} get azure")
 }
@@ -117,9 +119,9 @@ fn bar(done: usize, total: usize) -> String {
     format!("[{}{}]", "#".repeat(filled), ".".repeat(WIDTH - filled))
 }
 
-fn resources(progress: &Progress, all: bool, style: Style) -> String {
+fn resources(progress: &TransferProgress, all: bool, style: Style) -> String {
     let shown = progress.resources.iter();
-    let shown = shown.filter(|one| all || one.stage != Stage::Done);
+    let shown = shown.filter(|one| all || one.stage != TransferStage::Done);
     let rows: Vec<Vec<String>> = shown.map(row).collect();
     if rows.is_empty() {
         return String::new();
@@ -132,7 +134,7 @@ fn resources(progress: &Progress, all: bool, style: Style) -> String {
     format!("\n{}", style.table(&columns, rows, paint))
 }
 
-fn row(resource: &Resource) -> Vec<String> {
+fn row(resource: &ResourceProgress) -> Vec<String> {
     let name = |copy: &Option<CopyRef>| {
         copy.as_ref()
             .map_or_else(|| "-".to_owned(), CopyRef::to_string)
@@ -152,10 +154,10 @@ fn row(resource: &Resource) -> Vec<String> {
 
 /// The colour of a stage's word.
 fn paint(word: &str) -> Option<Emphasis> {
-    let stage = Stage::from_word(word)?;
+    let stage = TransferStage::from_word(word)?;
     Some(match stage {
-        Stage::Done | Stage::Moved => Emphasis::Good,
-        Stage::Busy | Stage::Coming | Stage::Waiting => Emphasis::Doubtful,
+        TransferStage::Done | TransferStage::Moved => Emphasis::Good,
+        TransferStage::Busy | TransferStage::Coming | TransferStage::Waiting => Emphasis::Doubtful,
         _ if stage.is_trouble() => Emphasis::Bad,
         _ => return None,
     })

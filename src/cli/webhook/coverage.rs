@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use crate::admission::Exempt;
 use crate::admission::registration::{
     CRD_WEBHOOK, DELETE_WEBHOOK, EXEMPTIONS, FailurePolicy, MODE_WEBHOOK, NAMESPACE_LABEL,
-    NAMESPACE_WEBHOOK, OF_ASO, PARKED_WEBHOOK, Registration, Target, WRITE_WEBHOOK,
+    NAMESPACE_WEBHOOK, OF_ASO, PARKED_WEBHOOK, Registration, WRITE_WEBHOOK, WebhookTarget,
 };
 use crate::arm::Kinds;
 
@@ -19,7 +19,7 @@ use crate::arm::Kinds;
 pub(super) fn gaps(stored: &ValidatingWebhookConfiguration, may_ignore: bool) -> Vec<String> {
     let kinds = Kinds::builtin();
     let printed = Registration {
-        target: Target::Url(String::new()),
+        target: WebhookTarget::Url(String::new()),
         ca: None,
         groups: kinds.groups().collect(),
         on_write_failure: FailurePolicy::Fail,
@@ -175,7 +175,7 @@ mod tests {
     fn changed(change: impl FnOnce(&mut Value)) -> ValidatingWebhookConfiguration {
         let kinds = Kinds::builtin();
         let registration = Registration {
-            target: Target::Url("https://127.0.0.1/validate".to_owned()),
+            target: WebhookTarget::Url("https://127.0.0.1/validate".to_owned()),
             ca: None,
             groups: kinds.groups().chain(["new.azure.com"]).collect(),
             on_write_failure: FailurePolicy::Fail,

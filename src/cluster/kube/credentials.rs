@@ -29,7 +29,7 @@ const MOST_NAMES: usize = 64;
 
 /// The names of secrets that objects name as their credential.
 #[derive(Default)]
-struct Names {
+struct SecretNames {
     watched: HashSet<Box<str>>,
     unwatched: Vec<Box<str>>,
 }
@@ -42,7 +42,7 @@ pub(super) struct Credentials {
     known: RwLock<HashMap<String, SecretFacts>>,
     /// The names of the secrets that are watched wherever they are, and of those that are
     /// to be.
-    names: Mutex<Names>,
+    names: Mutex<SecretNames>,
     named: Notify,
     /// The settings that an ASO may not have read yet, by `namespace/name`.
     unread: Mutex<HashSet<String>>,
@@ -95,7 +95,7 @@ impl Credentials {
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn names(&self) -> MutexGuard<'_, Names> {
+    fn names(&self) -> MutexGuard<'_, SecretNames> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

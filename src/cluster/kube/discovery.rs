@@ -43,7 +43,7 @@ struct Served {
 
 /// The kinds that the API server serves, each as it is read.
 #[derive(Debug, Default)]
-pub(super) struct Installed {
+pub(super) struct InstalledKinds {
     resources: HashMap<String, HashMap<String, Served>>,
     /// The CRDs, by plural and group, whose kinds it does not serve now.
     unserved: HashSet<String>,
@@ -53,7 +53,7 @@ pub(super) struct Installed {
     like_asos: BTreeSet<String>,
 }
 
-impl Installed {
+impl InstalledKinds {
     /// Asks the API server. Of the CRDs of these generations, the stored version is not asked for
     /// where it is known from `before`.
     pub(super) async fn discover(
@@ -230,7 +230,11 @@ fn is_storage(version: &str) -> bool {
 }
 
 /// The table of kinds, with what can be learned of installed kinds that it lacks.
-pub(super) async fn learn(client: &Client, installed: &Installed, known: &Kinds) -> Option<Kinds> {
+pub(super) async fn learn(
+    client: &Client,
+    installed: &InstalledKinds,
+    known: &Kinds,
+) -> Option<Kinds> {
     let mut kinds: Option<Kinds> = None;
     for resource in installed.all() {
         if known.get(&resource.group, &resource.kind).is_some() {
@@ -269,10 +273,10 @@ mod tests {
     const GROUPS: &str = "resourcegroups.resources.azure.com";
     const ACCOUNTS: &str = "storageaccounts.storage.azure.com";
 
-    fn serving(kinds: &[(&str, &str)]) -> Installed {
-        let mut installed = Installed {
+    fn serving(kinds: &[(&str, &str)]) -> InstalledKinds {
+        let mut installed = InstalledKinds {
             is_told: true,
-            ..Installed::default()
+            ..InstalledKinds::default()
         };
         for (group, kind) in kinds {
             let mut served = Served {
@@ -300,7 +304,8 @@ mod tests {
     #[test]
     fn a_kind_that_is_not_served_for_a_moment_stays_installed() {
         let resource_group = ("resources.azure.com", "ResourceGroup");
-        let before = serving(&[resource_group]).with_crds(&crds(&[GROUPS]), &Installed::default());
+        let before =
+            serving(&[resource_group]).with_crds(&crds(&[GROUPS]), &InstalledKinds::default());
         assert!(before.is_complete());
 
         let now = serving(&[]).with_crds(&crds(&[GROUPS]), &before);
@@ -319,7 +324,8 @@ mod tests {
     #[test]
     fn a_kind_whose_crd_is_gone_is_not_installed_however_long_it_is_served() {
         let resource_group = ("resources.azure.com", "ResourceGroup");
-        let before = serving(&[resource_group]).with_crds(&crds(&[GROUPS]), &Installed::default());
+        let before =
+            serving(&[resource_group]).with_crds(&crds(&[GROUPS]), &InstalledKinds::default());
         let now = serving(&[resource_group]).with_crds(&crds(&[]), &before);
         assert!(now.get("resources.azure.com", "ResourceGroup").is_none());
         assert!(now.is_complete() && now.groups(&Kinds::builtin()).is_empty());
@@ -327,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_group_with_a_crd_that_is_not_served_yet_is_told_from_others() {
-        let now = serving(&[]).with_crds(&crds(&[ACCOUNTS]), &Installed::default());
+        let now = serving(&[]).with_crds(&crds(&[ACCOUNTS]), &InstalledKinds::default());
         assert!(now.lacks_some_of("storage.azure.com"));
         assert!(!now.lacks_some_of("resources.azure.com"));
     }

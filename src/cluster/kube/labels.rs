@@ -134,7 +134,7 @@ mod tests {
             cluster.store.put(ObjectFacts::named(key));
             cluster
                 .store
-                .put_namespace(namespace, store::Namespace::default());
+                .put_namespace(namespace, store::NamespaceEntry::default());
         }
         (cluster, asked)
     }

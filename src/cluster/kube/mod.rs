@@ -33,8 +33,8 @@ use super::observer::Observer;
 use super::transfer_controller::LabelSelectorQuery;
 use super::{Cluster, ClusterError, NamespaceFacts, ObjectScope, Parking};
 use credentials::Credentials;
-use discovery::Installed;
-use store::Store;
+use discovery::InstalledKinds;
+use store::ObjectStore;
 use watched::WatchedObject;
 
 /// How long one call to the cluster's own API server may take.
@@ -52,10 +52,10 @@ pub struct CredentialSettings {
 /// The member's cluster: what its watches have told, and its API server for the rest.
 pub struct KubeCluster {
     client: Client,
-    store: Store,
+    store: ObjectStore,
     credentials: Credentials,
     kinds: ArcSwap<Kinds>,
-    installed: ArcSwap<Installed>,
+    installed: ArcSwap<InstalledKinds>,
     groups: channel::Sender<BTreeSet<String>>,
     /// The installed kinds that may not be read.
     unwatched: Mutex<BTreeSet<String>>,
@@ -70,7 +70,7 @@ impl KubeCluster {
         Self {
             credentials: Credentials::new(client.clone(), credentials),
             client,
-            store: Store::default(),
+            store: ObjectStore::default(),
             kinds: ArcSwap::from_pointee(Kinds::builtin()),
             installed: ArcSwap::default(),
             groups: channel::Sender::default(),

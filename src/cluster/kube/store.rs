@@ -8,16 +8,16 @@ use crate::object::{ObjectFacts, ObjectKey};
 
 /// Objects in order of namespace, and the namespaces' policies.
 #[derive(Debug, Default)]
-pub(super) struct Store {
-    objects: RwLock<Objects>,
-    namespaces: RwLock<HashMap<Box<str>, Namespace>>,
+pub(super) struct ObjectStore {
+    objects: RwLock<NamespaceObjects>,
+    namespaces: RwLock<HashMap<Box<str>, NamespaceEntry>>,
     /// Strings that many objects have in common.
     common: RwLock<HashSet<Arc<str>>>,
 }
 
 /// What is known of a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Namespace {
+pub(super) struct NamespaceEntry {
     /// What it says about the objects in it.
     pub(super) facts: NamespaceFacts,
     /// Whether it has the guard's label.
@@ -25,13 +25,13 @@ pub(super) struct Namespace {
 }
 
 #[derive(Debug, Default)]
-struct Objects {
+struct NamespaceObjects {
     by_key: BTreeMap<ObjectKey, Arc<ObjectFacts>>,
     /// What names an owner, by namespace and the owner's name.
     by_owner: HashMap<Arc<str>, HashMap<Box<str>, HashSet<ObjectKey>>>,
 }
 
-impl Objects {
+impl NamespaceObjects {
     fn insert(&mut self, object: Arc<ObjectFacts>) -> Option<Arc<ObjectFacts>> {
         let before = self.remove(&object.key);
         if let Some(owner) = object.owner_name() {
@@ -72,7 +72,7 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Store {
+impl ObjectStore {
     /// An object.
     pub(super) fn object(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
         read(&self.objects).by_key.get(key).cloned()
@@ -143,7 +143,7 @@ impl Store {
     }
 
     /// Keeps a namespace, and says whether its policy changed.
-    pub(super) fn put_namespace(&self, name: &str, namespace: Namespace) -> bool {
+    pub(super) fn put_namespace(&self, name: &str, namespace: NamespaceEntry) -> bool {
         let policy = namespace.facts.policy.clone();
         let before = write(&self.namespaces).insert(name.into(), namespace);
         before.is_some_and(|before| before.facts.policy != policy)
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_namespace_has_its_own_objects_and_no_others() {
-        let store = Store::default();
+        let store = ObjectStore::default();
         for (namespace, name) in [("a", "x"), ("b", "x"), ("b", "y"), ("ba", "x")] {
             store.put(ObjectFacts::named(ObjectKey::new(
                 "g", "K", namespace, name,
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_an_owner_owns_follows_changes() {
-        let store = Store::default();
+        let store = ObjectStore::default();
         let owned = |owner: &str| ObjectFacts {
             owner: Some(OwnerRef {
                 name: Some(owner.into()),
@@ -235,8 +235,8 @@ mod tests {
 
     #[test]
     fn a_namespaces_policy_changes_only_when_it_was_known() {
-        let store = Store::default();
-        let with = |policy: Option<&str>| Namespace {
+        let store = ObjectStore::default();
+        let with = |policy: Option<&str>| NamespaceEntry {
             facts: NamespaceFacts {
                 policy: policy.map(Arc::from),
                 ..NamespaceFacts::default()
@@ -252,9 +252,9 @@ mod tests {
 
     #[test]
     fn a_namespace_that_a_new_list_lacks_is_gone() {
-        let store = Store::default();
+        let store = ObjectStore::default();
         for name in ["stays", "gone"] {
-            store.put_namespace(name, Namespace::default());
+            store.put_namespace(name, NamespaceEntry::default());
             store.put(ObjectFacts::named(ObjectKey::new("g", "K", name, "x")));
         }
         store.keep_namespaces(&HashSet::from(["stays".to_owned()]));
@@ -264,13 +264,13 @@ mod tests {
 
     #[test]
     fn namespaces_with_objects_are_to_be_labelled() {
-        let store = Store::default();
-        let guarded = Namespace {
+        let store = ObjectStore::default();
+        let guarded = NamespaceEntry {
             guarded: true,
-            ..Namespace::default()
+            ..NamespaceEntry::default()
         };
-        store.put_namespace("empty", Namespace::default());
-        store.put_namespace("full", Namespace::default());
+        store.put_namespace("empty", NamespaceEntry::default());
+        store.put_namespace("full", NamespaceEntry::default());
         store.put_namespace("left", guarded);
         store.put(ObjectFacts::named(ObjectKey::new("g", "K", "full", "x")));
         let mut due = store.labels_due();

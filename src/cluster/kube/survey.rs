@@ -14,7 +14,7 @@ use crate::object::{CREDENTIAL_FROM_ANNOTATION, ObjectFacts};
 use crate::resolve::SecretFacts;
 
 use super::credentials::{facts_of, secrets};
-use super::discovery::{self, Installed};
+use super::discovery::{self, InstalledKinds};
 use super::watched::{self, WatchedObject, WatchedSecret};
 
 /// How many objects one page of a list holds.
@@ -23,15 +23,15 @@ const PAGE: u32 = 500;
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A cluster, looked at from outside.
-pub struct Survey {
+pub struct ClusterSurvey {
     client: Client,
-    installed: Installed,
+    installed: InstalledKinds,
     kinds: Kinds,
 }
 
 /// What of a secret is read: nothing else of it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SecretSeen {
+pub struct SurveyedSecret {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -40,15 +40,15 @@ pub struct SecretSeen {
     pub facts: SecretFacts,
 }
 
-impl Survey {
+impl ClusterSurvey {
     /// Asks which of ASO's kinds are installed. A CRD's body is read only for kinds that the
     /// table of kinds lacks, one at a time.
     ///
     /// # Errors
     /// The API server did not answer.
     pub async fn begin(client: Client) -> Result<Self, ClusterError> {
-        let nothing = Installed::default();
-        let installed = Installed::discover(&client, &HashMap::new(), &nothing).await?;
+        let nothing = InstalledKinds::default();
+        let installed = InstalledKinds::discover(&client, &HashMap::new(), &nothing).await?;
         let builtin = Kinds::builtin();
         let learned = discovery::learn(&client, &installed, &builtin).await;
         Ok(Self {
@@ -117,13 +117,13 @@ impl Survey {
     ///
     /// # Errors
     /// The API server did not answer, or does not let them be listed.
-    pub async fn secrets(&self, name: &str) -> Result<Vec<SecretSeen>, ClusterError> {
+    pub async fn secrets(&self, name: &str) -> Result<Vec<SurveyedSecret>, ClusterError> {
         let resource = secrets();
         let api: Api<WatchedSecret> = Api::all_with(self.client.clone(), &resource);
         let params = ListParams::default().fields(&format!("metadata.name={name}"));
         let mut found = Vec::new();
         pages(&api, &format!("secrets called {name}"), params, |secret| {
-            found.push(SecretSeen::of(secret));
+            found.push(SurveyedSecret::of(secret));
         })
         .await?;
         Ok(found)
@@ -134,7 +134,7 @@ impl Survey {
     pub async fn named_secrets(
         &self,
         objects: &[ObjectFacts],
-    ) -> Vec<Result<SecretSeen, ClusterError>> {
+    ) -> Vec<Result<SurveyedSecret, ClusterError>> {
         let mut names: Vec<(&str, &str)> = objects
             .iter()
             .filter_map(|object| {
@@ -152,13 +152,13 @@ impl Survey {
             let what =
                 format!("secret {namespace}/{name}, which {CREDENTIAL_FROM_ANNOTATION} names");
             let secret = super::call(&what, api.get_opt(name)).await.transpose();
-            found.extend(secret.map(|secret| secret.map(SecretSeen::of)));
+            found.extend(secret.map(|secret| secret.map(SurveyedSecret::of)));
         }
         found
     }
 }
 
-impl SecretSeen {
+impl SurveyedSecret {
     fn of(secret: WatchedSecret) -> Self {
         Self {
             namespace: secret.metadata.namespace.unwrap_or_default(),

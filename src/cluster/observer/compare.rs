@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::arm::Identity;
-use crate::claim::Copy;
+use crate::claim::MemberCopy;
 use crate::cluster::resolve::{Freshness, ResolvedObject};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{ClaimScope, CopyFilter, RegistryError};
@@ -151,7 +151,7 @@ fn agrees(
     object: &ObjectFacts,
     resolved: &ResolvedObject,
     identity: &Identity,
-    held: &Copy,
+    held: &MemberCopy,
 ) -> bool {
     let policy = resolved.policy.policy;
     let is_meant = match &resolved.identity {

@@ -9,8 +9,8 @@ use tracing::debug;
 
 use crate::arm::Identity;
 use crate::claim::{
-    ClaimState, Copy, CopyRef, Look, LookAnswer, LookCall, Looked, Record, RequestUid, ResolvesTo,
-    Sighting,
+    ClaimState, CopyRef, Look, LookAnswer, LookCall, Looked, MemberCopy, ObservedObject,
+    ObservedResolution, Record, RequestUid,
 };
 use crate::cluster::ClusterError;
 use crate::cluster::deadlines::WrittenDeadlines;
@@ -101,11 +101,14 @@ impl Observer {
         };
         let resolved = self.resolve(&object, Freshness::Known).await?;
         self.show_resolution(key, &object.uid, &resolved);
-        let (resolved, now) = (ResolvesTo::from(&resolved), Timestamp::now());
+        let (resolved, now) = (ObservedResolution::from(&resolved), Timestamp::now());
         let identities = resolved.identities.clone().into_iter();
         let looks = identities.map(|identity| {
-            let (copy, sighting, resolved) =
-                (self.copy(key), Sighting::from(&*object), resolved.clone());
+            let (copy, sighting, resolved) = (
+                self.copy(key),
+                ObservedObject::from(&*object),
+                resolved.clone(),
+            );
             let look = Look::adopting(copy, identity.clone(), sighting, resolved, now);
             (identity, look)
         });
@@ -139,11 +142,13 @@ impl Observer {
                     if object.is_none() {
                         self.show_gone(key);
                     }
-                    LookAnswer::Object(object.map(|object| (Sighting::from(&*object), object)))
+                    LookAnswer::Object(
+                        object.map(|object| (ObservedObject::from(&*object), object)),
+                    )
                 }
                 LookCall::Resolve(object, trust) => {
                     let now = self.resolve(object, trust).await?;
-                    let answer = LookAnswer::Resolved(ResolvesTo::from(&now));
+                    let answer = LookAnswer::Resolved(ObservedResolution::from(&now));
                     resolved = Some((object.uid.clone(), now));
                     answer
                 }
@@ -181,7 +186,7 @@ impl Observer {
             self.reported.news.notify_one();
         }
         let held = record.copies.get(copy);
-        let under_way = held.into_iter().flat_map(Copy::in_flight);
+        let under_way = held.into_iter().flat_map(MemberCopy::in_flight);
         LookOutcome {
             held: held.is_some(),
             state: now,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::arm::Identity;
-use crate::claim::{Aim, Attempt, Entry};
+use crate::claim::{Attempt, HistoryEntry, Intent};
 use crate::object::ObjectKey;
 use crate::registry::{self, RegistryError};
 
@@ -15,10 +15,10 @@ use super::Observer;
 const MOST: usize = 1000;
 
 #[derive(Debug, Default)]
-pub(super) struct UnwrittenEntries(Mutex<VecDeque<Entry>>);
+pub(super) struct UnwrittenEntries(Mutex<VecDeque<HistoryEntry>>);
 
 impl UnwrittenEntries {
-    pub(super) fn add(&self, entry: Entry) {
+    pub(super) fn add(&self, entry: HistoryEntry) {
         let mut entries = self.entries();
         if !entries.contains(&entry) {
             entries.push_back(entry);
@@ -28,18 +28,18 @@ impl UnwrittenEntries {
         }
     }
 
-    fn of(&self, key: &ObjectKey) -> Vec<Entry> {
+    fn of(&self, key: &ObjectKey) -> Vec<HistoryEntry> {
         let entries = self.entries();
         let of_object = entries.iter().filter(|entry| entry.copy.object == *key);
         of_object.cloned().collect()
     }
 
-    fn is_written(&self, written: &Entry) {
+    fn is_written(&self, written: &HistoryEntry) {
         self.entries().retain(|entry| entry != written);
     }
 
     /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn entries(&self) -> MutexGuard<'_, VecDeque<Entry>> {
+    fn entries(&self) -> MutexGuard<'_, VecDeque<HistoryEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -56,7 +56,7 @@ impl Observer {
         }
         for entry in self.unwritten.of(key) {
             for identity in claims {
-                let aim = Aim::Remember(entry.clone());
+                let aim = Intent::Remember(entry.clone());
                 let mut attempt = Attempt::new(aim, vec![identity.clone()]);
                 while let Some(call) = attempt.call() {
                     let answer = registry::make(&*self.registry, call).await?;

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::arm::Identity;
 use crate::claim::{
-    ClaimState, Copy, CopyRef, Deed, Entry, InFlight, PolicyChange, Proof, Record, RequestUid,
-    Reservation, Stored, Why,
+    ClaimState, CopyRef, HistoryAction, HistoryEntry, InFlight, Justification, MemberCopy,
+    PolicyChange, Proof, Record, RequestUid, Reservation, StoredCopy,
 };
 use crate::object::text::printable;
 use crate::policy::Policy;
@@ -135,7 +135,7 @@ fn display(identity: &Identity) -> String {
     shown.join("/")
 }
 
-fn listed<'a>(copies: impl Iterator<Item = (&'a CopyRef, &'a Copy)>) -> Option<String> {
+fn listed<'a>(copies: impl Iterator<Item = (&'a CopyRef, &'a MemberCopy)>) -> Option<String> {
     let names: Vec<String> = copies.map(|(copy, _)| copy.to_string()).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
@@ -195,7 +195,7 @@ pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Ti
     }
 }
 
-fn to_entry(entry: &Entry) -> ClaimEntry {
+fn to_entry(entry: &HistoryEntry) -> ClaimEntry {
     let object = &entry.copy.object;
     ClaimEntry {
         at: entry.at,
@@ -244,7 +244,7 @@ fn status(holds: bool) -> &'static str {
     if holds { "True" } else { "False" }
 }
 
-fn to_copy((copy, held): (&CopyRef, &Copy)) -> ClaimCopy {
+fn to_copy((copy, held): (&CopyRef, &MemberCopy)) -> ClaimCopy {
     ClaimCopy {
         member: copy.member.to_string(),
         namespace: copy.object.namespace.to_string(),
@@ -316,34 +316,34 @@ fn from_reservation(held: &ClaimTransfer) -> Result<Reservation, String> {
     })
 }
 
-fn from_entry(entry: &ClaimEntry) -> Result<Entry, String> {
+fn from_entry(entry: &ClaimEntry) -> Result<HistoryEntry, String> {
     let (member, namespace) = (&entry.member, &entry.namespace);
     let copy = CopyRef::read(member, namespace, &entry.group, &entry.kind, &entry.name);
-    Ok(Entry {
+    Ok(HistoryEntry {
         at: entry.at,
         by: person(&entry.by),
         copy: copy.map_err(|why| format!("status.history: {why}"))?,
-        deed: Deed::from_word(&entry.deed)
+        deed: HistoryAction::from_word(&entry.deed)
             .ok_or_else(|| format!("status.history.deed: {:?} is none", entry.deed))?,
-        why: Why::new(&entry.why).ok_or("status.history.why is empty")?,
+        why: Justification::new(&entry.why).ok_or("status.history.why is empty")?,
         against: printable(&entry.against, NAME).into(),
     })
 }
 
-fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, Copy), String> {
+fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, MemberCopy), String> {
     let (member, namespace) = (&copy.member, &copy.namespace);
     let named = CopyRef::read(member, namespace, &copy.group, &copy.kind, &copy.name)
         .map_err(|why| format!("status.copies: {why}"))?;
     let stored = match &copy.stored {
         None => None,
-        Some(stored) => Some(Stored {
+        Some(stored) => Some(StoredCopy {
             uid: stored.uid.as_str().into(),
             policy: policy(&stored.policy)?,
             terminating: stored.terminating,
             busy: stored.busy,
         }),
     };
-    let held = Copy {
+    let held = MemberCopy {
         stored,
         acquiring: copy.acquiring.iter().map(from_request).collect(),
         arriving: copy.arriving.iter().map(from_request).collect(),

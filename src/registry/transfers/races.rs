@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use crate::claim::{Aim, Attempt, Place, Refusal, Reservation};
+use crate::claim::{Attempt, Intent, NamespaceRef, Refusal, Reservation};
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::{ClaimPage, Cursor, MemberRecord, RecordList, RecordVersion};
 
@@ -117,7 +117,7 @@ impl Registry for ByTurns {
 
 /// A destructive delete of a group at the source, as an admission makes it.
 async fn delete(registry: &dyn Registry, group: &Identity, name: &str) -> Result<(), Refusal> {
-    let aim = Aim::Delete(deletion("a/team", name));
+    let aim = Intent::Delete(deletion("a/team", name));
     let mut attempt = Attempt::new(aim, vec![group.clone()]);
     while let Some(call) = attempt.call() {
         let answer = crate::registry::make(registry, call).await.unwrap();
@@ -224,7 +224,7 @@ async fn declared_again(schedule: u32, broom: Broom) -> (Option<Reservation>, Op
         }
     };
     let declare = async {
-        let said = entry(Deed::Start, "alice", None);
+        let said = entry(TransferAction::Start, "alice", None);
         start(&registry, &wanted, &said).await?;
         open(&registry, &wanted.name, &|_| true).await
     };
@@ -266,7 +266,7 @@ async fn declared_otherwise(schedule: u32) -> Option<Reservation> {
         to: "c/team".parse().unwrap(),
         ..old.clone()
     };
-    let said = entry(Deed::Start, "alice", None);
+    let said = entry(TransferAction::Start, "alice", None);
     start(&registry.0, &old, &said).await.unwrap();
     let declare = async {
         let known = registry.0.transfer(&old.name).await.unwrap().unwrap();
@@ -290,7 +290,7 @@ async fn declared_otherwise(schedule: u32) -> Option<Reservation> {
 /// claims back.
 #[tokio::test]
 async fn what_is_declared_otherwise_under_its_name_leads_where_it_says() {
-    let to: Place = "c/team".parse().unwrap();
+    let to: NamespaceRef = "c/team".parse().unwrap();
     for schedule in 0..1 << TURNS {
         let says = declared_otherwise(schedule).await;
         assert_eq!(says.map(|one| one.to), Some(to.clone()), "{schedule:013b}");

@@ -1,10 +1,10 @@
 use crate::claim::{
-    Acquire, Delete, Proof, Reason, RequestUid, Stored, acquire, arrive, mark_deleting,
+    Acquire, Delete, Proof, Reason, RequestUid, StoredCopy, acquire, arrive, mark_deleting,
 };
 use crate::object::ObjectKey;
 use crate::policy::Policy;
 use crate::registry::memory::MemoryRegistry;
-use crate::transfer::{Selection, Stage};
+use crate::transfer::{Selection, TransferStage};
 
 use super::*;
 
@@ -37,7 +37,7 @@ pub(super) fn ask(place: &str, name: &str) -> Acquire {
 pub(super) fn deletion(place: &str, name: &str) -> Delete {
     Delete {
         copy: copy(place, name),
-        stored: Stored {
+        stored: StoredCopy {
             uid: "u".into(),
             policy: Policy::Manage,
             terminating: false,
@@ -74,13 +74,15 @@ pub(super) fn wanted(name: &str) -> Transfer {
     )
 }
 
-fn said(deed: Deed) -> Entry {
+fn said(deed: TransferAction) -> TransferHistoryEntry {
     entry(deed, "alice", None)
 }
 
 /// Starts a transfer and opens it.
 pub(super) async fn opened_on(registry: &dyn Registry, wanted: &Transfer) -> OpenedTransfer {
-    let transfer = start(registry, wanted, &said(Deed::Start)).await.unwrap();
+    let transfer = start(registry, wanted, &said(TransferAction::Start))
+        .await
+        .unwrap();
     open(registry, &transfer.name, &|_| true).await.unwrap()
 }
 
@@ -98,18 +100,18 @@ async fn what_is_at_the_source_is_covered_and_nothing_else() {
     let opened = opened(&registry, "t").await;
     assert_eq!(
         (opened.transfer.phase, opened.transfer.covered),
-        (Phase::Open, 2)
+        (TransferPhase::Open, 2)
     );
     assert!(opened.taken.is_empty() && opened.doomed.is_empty());
     assert!(claim(&registry, "one").await.record.reserved.is_some());
     assert_eq!(claim(&registry, "theirs").await.record.reserved, None);
-    assert_eq!(opened.progress.tally.at(Stage::Parked), 2);
+    assert_eq!(opened.progress.tally.at(TransferStage::Parked), 2);
 }
 
 #[tokio::test]
 async fn only_what_is_chosen_where_claims_cannot_tell() {
     let registry = registry(&["one", "two"]).await;
-    let transfer = start(&registry, &wanted("t"), &said(Deed::Start))
+    let transfer = start(&registry, &wanted("t"), &said(TransferAction::Start))
         .await
         .unwrap();
     let chosen = |copy: &CopyRef| *copy.object.name == *"two";
@@ -130,7 +132,7 @@ async fn started_again_it_takes_in_what_came_later() {
         to: "c/team".parse().unwrap(),
         ..wanted("t")
     };
-    let error = start(&registry, &other, &said(Deed::Start))
+    let error = start(&registry, &other, &said(TransferAction::Start))
         .await
         .unwrap_err();
     assert!(matches!(error, TransferError::Differs { .. }), "{error}");
@@ -162,7 +164,7 @@ async fn a_delete_that_was_admitted_before_is_told_of() {
         .unwrap();
     let opened = opened(&registry, "t").await;
     assert_eq!(opened.doomed, [identity("one")]);
-    assert_eq!(opened.progress.tally.at(Stage::Deleting), 1);
+    assert_eq!(opened.progress.tally.at(TransferStage::Deleting), 1);
     // And one that comes later is refused.
     let known = claim(&registry, "two").await;
     let ask = deletion("a/team", "two");
@@ -195,14 +197,16 @@ async fn turned_round_it_may_go_live_at_its_source_only() {
         acquire(Some(&known), &identity("one"), &ask(place, "one")).is_ok()
     };
     assert!(!may("a/team").await && may("b/team").await);
-    let turned = turn(&registry, &name, &said(Deed::Undo)).await.unwrap();
+    let turned = turn(&registry, &name, &said(TransferAction::Undo))
+        .await
+        .unwrap();
     assert_eq!(
         (turned.transfer.state(), turned.transfer.phase),
-        ("Undoing", Phase::Open)
+        ("Undoing", TransferPhase::Open)
     );
     assert!(may("a/team").await && !may("b/team").await);
     // Turned once, it is not started in its first direction any more.
-    let error = start(&registry, &wanted("t"), &said(Deed::Start)).await;
+    let error = start(&registry, &wanted("t"), &said(TransferAction::Start)).await;
     assert!(matches!(error, Err(TransferError::Differs { .. })));
 }
 
@@ -213,14 +217,20 @@ async fn ended_it_leaves_its_claims_as_they_were() {
     opened(&registry, "t").await;
     let name: TransferName = "t".parse().unwrap();
     for _ in 0..2 {
-        close(&registry, &name, Some(&said(Deed::Finish)))
+        close(&registry, &name, Some(&said(TransferAction::Finish)))
             .await
             .unwrap();
         assert_eq!(claim(&registry, "one").await.record, before);
     }
     let known = registry.transfer(&name).await.unwrap().unwrap().record;
-    let finishes = known.history.iter().filter(|one| one.deed == Deed::Finish);
-    assert_eq!((known.phase, finishes.count()), (Phase::Finished, 1));
+    let finishes = known
+        .history
+        .iter()
+        .filter(|one| one.deed == TransferAction::Finish);
+    assert_eq!(
+        (known.phase, finishes.count()),
+        (TransferPhase::Finished, 1)
+    );
     let error = open(&registry, &name, &|_| true).await.unwrap_err();
     assert!(matches!(error, TransferError::Over { .. }), "{error}");
     assert_eq!(claim(&registry, "one").await.record, before);
@@ -260,7 +270,7 @@ async fn what_is_no_news_is_not_written() {
         .await
         .unwrap();
     let progress = note(&registry, &known).await.unwrap();
-    assert_eq!(progress.tally.at(Stage::Coming), 1);
+    assert_eq!(progress.tally.at(TransferStage::Coming), 1);
     let noted = registry.transfer(&name).await.unwrap().unwrap().record;
     assert_eq!(noted.status.unwrap().tally, progress.tally);
 }

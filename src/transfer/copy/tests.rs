@@ -45,7 +45,7 @@ fn object() -> Value {
 fn a_copy_has_nothing_of_the_cluster_it_comes_from() {
     let copy = copy_for(
         &object(),
-        &Target {
+        &TargetCopy {
             namespace: "shop2",
             api_version: "storage.azure.com/v2",
             policy: None,
@@ -90,10 +90,10 @@ fn what_is_left_out_is_told() {
 fn a_policy_and_a_name_are_stated_where_they_have_to_be() {
     let copy = copy_for(
         &object(),
-        &Target {
+        &TargetCopy {
             policy: Some("detach-on-delete"),
             azure_name: Some("uuid"),
-            ..Target::default()
+            ..TargetCopy::default()
         },
     );
     let policy = &copy["metadata"]["annotations"][POLICY_ANNOTATION];
@@ -125,13 +125,13 @@ fn secrets_and_config_maps_are_found() {
 #[case::nobody(json!({"labels": {"app": "x"}}), None)]
 fn tools_are_known_by_their_marks(#[case] metadata: Value, #[case] words: Option<&str>) {
     let object = json!({"metadata": metadata});
-    let tool = Tool::of(&object);
-    assert_eq!(tool.as_ref().map(Tool::words).as_deref(), words);
+    let tool = GitOpsTool::of(&object);
+    assert_eq!(tool.as_ref().map(GitOpsTool::words).as_deref(), words);
     assert!(tool.is_none_or(|tool| !tool.advice().is_empty()));
 }
 
-fn place<'a>(namespace: Option<&'a str>, operator: Option<&'a str>) -> Surroundings<'a> {
-    Surroundings {
+fn place<'a>(namespace: Option<&'a str>, operator: Option<&'a str>) -> PolicyDefaults<'a> {
+    PolicyDefaults {
         namespace,
         operator,
     }
@@ -181,8 +181,8 @@ fn place<'a>(namespace: Option<&'a str>, operator: Option<&'a str>) -> Surroundi
 )]
 fn aso_does_there_what_it_did_here(
     #[case] before: Option<&str>,
-    #[case] here: Surroundings<'_>,
-    #[case] there: Surroundings<'_>,
+    #[case] here: PolicyDefaults<'_>,
+    #[case] there: PolicyDefaults<'_>,
     #[case] expected: Option<&str>,
 ) {
     let annotation = live_annotation(before, here, there);

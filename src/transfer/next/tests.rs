@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::arm::Identity;
 use crate::claim::{
-    Acquire, Held as Sight, Observation, Proof, RequestUid, Sighting, acquire, observe, reserve,
+    Acquire, Observation, ObservedHold as Sight, ObservedObject, Proof, RequestUid, acquire,
+    observe, reserve,
 };
 use crate::object::ObjectKey;
 use crate::policy::Policy;
@@ -109,7 +110,7 @@ impl World {
 
     fn observe(&mut self, at: usize) {
         let copy = copy(at);
-        let sighting = self.objects[at].as_ref().map(|object| Sighting {
+        let sighting = self.objects[at].as_ref().map(|object| ObservedObject {
             uid: format!("{at}-made-{}", object.made).into(),
             resource_version: object.version.to_string().into(),
             terminating: false,
@@ -133,10 +134,10 @@ impl World {
         self.record = observe(Some(&self.record), &identity, &look).record;
     }
 
-    fn step_of(view: &View) -> Step {
+    fn step_of(view: &View) -> TransferStep {
         let [source, target] = if view.turned { [1, 0] } else { [0, 1] };
         let seen = |at: usize, from: bool| {
-            view.objects[at].as_ref().map(|object| Seen {
+            view.objects[at].as_ref().map(|object| ObservedCopy {
                 live: !object.parked,
                 terminating: false,
                 reconciled: object.reconciled,
@@ -188,11 +189,13 @@ impl World {
             now.is_some() && now == view.objects[at].as_ref().map(|object| object.version)
         };
         match Self::step_of(&view) {
-            Step::Park if stored && same(self, source) => {
+            TransferStep::Park if stored && same(self, source) => {
                 let object = self.objects[source].as_mut().unwrap();
                 (object.parked, object.version) = (true, version);
             }
-            Step::Create if self.objects[target].is_none() && self.admits(target) && stored => {
+            TransferStep::Create
+                if self.objects[target].is_none() && self.admits(target) && stored =>
+            {
                 self.objects[target] = Some(Object {
                     version,
                     parked: false,
@@ -201,11 +204,11 @@ impl World {
                     reconciled: false,
                 });
             }
-            Step::Wake if same(self, target) && self.admits(target) && stored => {
+            TransferStep::Wake if same(self, target) && self.admits(target) && stored => {
                 let object = self.objects[target].as_mut().unwrap();
                 (object.parked, object.version) = (false, version);
             }
-            Step::Delete if stored && same(self, source) => {
+            TransferStep::Delete if stored && same(self, source) => {
                 let gone = self.objects[source].take().unwrap();
                 assert!(gone.parked, "a live copy was deleted");
                 let kept = self.objects[target].as_ref();
@@ -267,7 +270,12 @@ impl World {
             }
         }
         let view = self.view();
-        assert_eq!(Self::step_of(&view), Step::Done, "{:#?}", self.record);
+        assert_eq!(
+            Self::step_of(&view),
+            TransferStep::Done,
+            "{:#?}",
+            self.record
+        );
         let [source, target] = if self.turned { [1, 0] } else { [0, 1] };
         assert!(
             self.objects[target]
@@ -327,14 +335,14 @@ fn the_four_steps_in_order() {
     }
     steps.dedup();
     let expected = [
-        Step::Park,
-        Step::AwaitParked,
-        Step::Create,
-        Step::AwaitLive,
-        Step::AwaitReconciled,
-        Step::Delete,
-        Step::AwaitGone,
-        Step::Done,
+        TransferStep::Park,
+        TransferStep::AwaitParked,
+        TransferStep::Create,
+        TransferStep::AwaitLive,
+        TransferStep::AwaitReconciled,
+        TransferStep::Delete,
+        TransferStep::AwaitGone,
+        TransferStep::Done,
     ];
     assert_eq!(steps, expected);
 }
@@ -342,7 +350,7 @@ fn the_four_steps_in_order() {
 #[test]
 fn without_its_reservation_nothing_is_done() {
     let world = World::new(false, false);
-    let stuck = Step::Stuck(Trouble::NotReserved);
+    let stuck = TransferStep::Stuck(StuckReason::NotReserved);
     assert_eq!(next(&way(false), None, None, None), stuck);
     assert_eq!(next(&way(true), Some(&world.record), None, None), stuck);
 }
@@ -352,10 +360,10 @@ fn nothing_goes_on_while_azure_is_busy_with_it() {
     let mut world = World::new(true, false);
     world.happens(&Event::Busy(true));
     world.happens(&Event::Observe(0));
-    assert_eq!(World::step_of(&world.view()), Step::AwaitParked);
+    assert_eq!(World::step_of(&world.view()), TransferStep::AwaitParked);
     world.happens(&Event::Busy(false));
     world.happens(&Event::Observe(0));
-    assert_eq!(World::step_of(&world.view()), Step::Create);
+    assert_eq!(World::step_of(&world.view()), TransferStep::Create);
 }
 
 #[test]
@@ -364,6 +372,6 @@ fn what_is_live_at_both_ends_is_left_to_a_person() {
     world.objects[1].as_mut().unwrap().parked = false;
     assert_eq!(
         World::step_of(&world.view()),
-        Step::Stuck(Trouble::Conflict)
+        TransferStep::Stuck(StuckReason::Conflict)
     );
 }

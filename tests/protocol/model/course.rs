@@ -1,7 +1,8 @@
 //! What the guard is at over a request: the product's machines, and which call comes next.
 
 use aso_guard::claim::{
-    Aim, Answer, Arrival, ArrivalAnswer, ArrivalCall, Attempt, Awakening, Call, Refusal, RequestUid,
+    Arrival, ArrivalAnswer, ArrivalCall, Attempt, Awakening, Intent, Refusal, RegistryAnswer,
+    RegistryCall, RequestUid,
 };
 
 use super::places::Place;
@@ -26,7 +27,7 @@ impl Course {
     /// Taking back what a request wrote for these copies.
     pub fn taking_back(places: &[Place], request: &RequestUid) -> Self {
         let back = places.iter().map(|&place| {
-            let aim = Aim::TakeBack(place.copy().clone(), request.clone());
+            let aim = Intent::TakeBack(place.copy().clone(), request.clone());
             (place, Attempt::new(aim, place.identities()))
         });
         Self::Attempts(back.collect())
@@ -41,7 +42,7 @@ impl Course {
     }
 
     /// The call on a claim that comes next, if it is one.
-    pub fn claim_call(&self) -> Option<Call<'_, ()>> {
+    pub fn claim_call(&self) -> Option<RegistryCall<'_, ()>> {
         match self {
             Self::Attempts(_) => self.current()?.1.call(),
             Self::Arrival(arrival) => match arrival.call()? {
@@ -53,7 +54,7 @@ impl Course {
     }
 
     /// Takes what came of a call on a claim.
-    pub fn answer(&mut self, answer: Answer<()>) {
+    pub fn answer(&mut self, answer: RegistryAnswer<()>) {
         match self {
             Self::Attempts(attempts) => {
                 let mut left = attempts.iter_mut().filter(|(_, one)| one.call().is_some());

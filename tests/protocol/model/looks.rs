@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use aso_guard::claim::{
-    Copy, Look as Machine, LookAnswer, LookCall, Proof, Record, ResolvesTo, Sighting,
+    Look as Machine, LookAnswer, LookCall, MemberCopy, ObservedObject, ObservedResolution, Proof,
+    Record,
 };
 use aso_guard::policy::Policy;
 use aso_guard::resolve::Freshness;
@@ -184,7 +185,12 @@ impl World {
     /// again, as any other one may.
     fn put_looked(&mut self, rules: &Rules, look: &Look, next: &Record) {
         let place = look.place;
-        let live = |record: &Record| record.copies.get(place.copy()).is_some_and(Copy::is_live);
+        let live = |record: &Record| {
+            record
+                .copies
+                .get(place.copy())
+                .is_some_and(MemberCopy::is_live)
+        };
         let was_live = self.claims[look.resource]
             .as_ref()
             .is_some_and(|record| live(record));
@@ -213,7 +219,7 @@ impl World {
         };
         let after = next.copies.get(copy);
         for request in before.in_flight() {
-            let mut left = after.into_iter().flat_map(Copy::in_flight);
+            let mut left = after.into_iter().flat_map(MemberCopy::in_flight);
             if !left.any(|one| one == request) {
                 let late = time(look.judged) > request.deadline;
                 self.noted
@@ -244,7 +250,7 @@ impl World {
         let mut want = |record: &Record| {
             for place in ALL {
                 let copy = record.copies.get(place.copy());
-                for request in copy.into_iter().flat_map(Copy::in_flight) {
+                for request in copy.into_iter().flat_map(MemberCopy::in_flight) {
                     if let Proof::Uid(uid) = &request.proof {
                         wanted[place as usize] |= uid.parse().map_or(0, bit);
                     }
@@ -321,7 +327,7 @@ impl Look {
 fn pending(look: &Look) -> Vec<Arc<str>> {
     let record = look.read.as_ref();
     let copy = record.and_then(|record| record.copies.get(look.place.copy()));
-    let in_flight = copy.into_iter().flat_map(Copy::in_flight);
+    let in_flight = copy.into_iter().flat_map(MemberCopy::in_flight);
     let uids = in_flight.filter_map(|request| match &request.proof {
         Proof::Uid(uid) => Some(uid.clone()),
         _ => None,
@@ -344,8 +350,8 @@ fn given(rules: &Rules, place: Place, record: &Record) -> Record {
 }
 
 /// An object as an observer reads it.
-fn sighting(object: Object) -> Sighting {
-    Sighting {
+fn sighting(object: Object) -> ObservedObject {
+    ObservedObject {
         uid: name(object.uid).into(),
         resource_version: name(object.version).into(),
         terminating: object.terminating,
@@ -354,8 +360,8 @@ fn sighting(object: Object) -> Sighting {
     }
 }
 
-fn resolves_to(place: Place, object: Object) -> ResolvesTo {
-    ResolvesTo {
+fn resolves_to(place: Place, object: Object) -> ObservedResolution {
+    ObservedResolution {
         identities: place.identities(),
         is_complete: true,
         assumed: false,

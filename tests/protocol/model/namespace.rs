@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aso_guard::claim::{
-    Aim, Arrival, ArrivalAnswer, ArrivalCall, Arrived, Attempt, Awakening, AwakeningAnswer,
-    AwakeningCall, Inherited, PolicyChange, Proof, Record, Relies, RequestUid, Woken,
+    Arrival, ArrivalAnswer, ArrivalCall, Arrived, Attempt, Awakening, AwakeningAnswer,
+    AwakeningCall, Inherited, Intent, PolicyChange, Proof, Record, Relies, RequestUid, Woken,
 };
 use aso_guard::object::ObjectFacts;
 use aso_guard::policy::Policy;
@@ -139,7 +139,7 @@ impl World {
             _ => Relies::OnParked,
         };
         let place = request.place;
-        let aim = Aim::Arrive(self.acquire(rules, request, place));
+        let aim = Intent::Arrive(self.acquire(rules, request, place));
         if !rules.inherited_from_store {
             let registers = request.kind == Kind::Inherit;
             let attempt = Attempt::new(aim, place.identities());
@@ -296,9 +296,9 @@ impl World {
             let place = ALL.into_iter().find(|one| *one.copy() == woken.copy)?;
             let acquire = self.acquire(rules, &request, place);
             let aim = if woken.deletes && woken.object.is_some() {
-                Aim::Wake(acquire, self.deletion(&request, place))
+                Intent::Wake(acquire, self.deletion(&request, place))
             } else {
-                Aim::Activate(acquire)
+                Intent::Activate(acquire)
             };
             Some((place, Attempt::new(aim, place.identities())))
         });

@@ -73,8 +73,8 @@ impl World {
         place.resources().iter().all(|&resource| {
             let record = self.claims[resource].as_ref();
             let copy = record.and_then(|record| record.copies.get(place.copy()));
-            (!live || copy.is_some_and(aso_guard::claim::Copy::is_live))
-                && (!deletes || copy.is_some_and(aso_guard::claim::Copy::is_deleting))
+            (!live || copy.is_some_and(aso_guard::claim::MemberCopy::is_live))
+                && (!deletes || copy.is_some_and(aso_guard::claim::MemberCopy::is_deleting))
         })
     }
 

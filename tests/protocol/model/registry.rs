@@ -1,7 +1,7 @@
 //! The registry: linearizable reads, and writes by compare-and-set.
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{Answer, Call, Proof, Record};
+use aso_guard::claim::{Proof, Record, RegistryAnswer, RegistryCall};
 use jiff::Timestamp;
 
 use super::places::{ALL, PLACES, resource_of};
@@ -11,26 +11,26 @@ use super::world::{Kind, Phase, World, bit};
 
 impl World {
     /// Makes a call. A put is a write even where it changes nothing.
-    pub fn make(&mut self, rules: &Rules, call: &Call<'_, ()>) -> Answer<()> {
+    pub fn make(&mut self, rules: &Rules, call: &RegistryCall<'_, ()>) -> RegistryAnswer<()> {
         match call {
-            Call::Claim(identity) => {
+            RegistryCall::Claim(identity) => {
                 let known = self.read(identity);
-                Answer::Claim(known.map(|record| ((**record).clone(), ())))
+                RegistryAnswer::Claim(known.map(|record| ((**record).clone(), ())))
             }
-            Call::Claims(identities) => {
+            RegistryCall::Claims(identities) => {
                 let known = identities.iter().filter_map(|identity| self.read(identity));
-                Answer::Claims(known.map(|record| (**record).clone()).collect())
+                RegistryAnswer::Claims(known.map(|record| (**record).clone()).collect())
             }
-            Call::Below(identity) => {
+            RegistryCall::Below(identity) => {
                 let known = self.claims.iter().flatten();
                 let below = known.filter(|record| record.identity.is_below(identity));
-                Answer::Claims(below.map(|record| (**record).clone()).collect())
+                RegistryAnswer::Claims(below.map(|record| (**record).clone()).collect())
             }
-            Call::Put(record, expected) => {
+            RegistryCall::Put(record, expected) => {
                 if self.put(rules, record, expected.is_some()) {
-                    Answer::Stored
+                    RegistryAnswer::Stored
                 } else {
-                    Answer::Conflict
+                    RegistryAnswer::Conflict
                 }
             }
         }
@@ -66,7 +66,7 @@ impl World {
         let numbers: Vec<u16> = self.requests.iter().map(|request| request.number).collect();
         for number in numbers {
             if self.is_about_to_replace(number, at) {
-                self.answer(number, Answer::Conflict);
+                self.answer(number, RegistryAnswer::Conflict);
             }
         }
     }
@@ -78,7 +78,7 @@ impl World {
             return false;
         };
         match course.claim_call() {
-            Some(Call::Put(record, Some(()))) => resource_of(&record.identity) == Some(at),
+            Some(RegistryCall::Put(record, Some(()))) => resource_of(&record.identity) == Some(at),
             _ => false,
         }
     }

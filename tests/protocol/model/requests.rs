@@ -1,6 +1,8 @@
 //! Requests that need the guard's yes, from their asking to its verdict.
 
-use aso_guard::claim::{Acquire, Aim, Answer, Attempt, Call, Delete, Refusal, RequestUid, Stored};
+use aso_guard::claim::{
+    Acquire, Attempt, Delete, Intent, Refusal, RegistryAnswer, RegistryCall, RequestUid, StoredCopy,
+};
 use aso_guard::policy::Policy;
 
 use super::course::Course;
@@ -87,7 +89,7 @@ impl World {
         let object = self.object(place);
         Delete {
             copy: place.copy().clone(),
-            stored: Stored {
+            stored: StoredCopy {
                 uid: name(object.map_or(0, |object| object.uid)).into(),
                 policy: Policy::Manage,
                 terminating: object.is_some_and(|object| object.terminating),
@@ -103,15 +105,15 @@ impl World {
     }
 
     /// What a request would do, once its policy is known.
-    pub fn aim(&self, rules: &Rules, request: &Request) -> Aim {
+    pub fn aim(&self, rules: &Rules, request: &Request) -> Intent {
         let acquire = self.acquire(rules, request, request.place);
         let delete = self.deletion(request, request.place);
         match request.kind {
-            Kind::Create => Aim::Create(acquire),
-            Kind::Arrive | Kind::Inherit => Aim::Arrive(acquire),
-            Kind::Activate | Kind::Bare | Kind::Unpark => Aim::Activate(acquire),
-            Kind::Wake => Aim::Wake(acquire, delete),
-            Kind::Delete | Kind::Spare => Aim::Delete(delete),
+            Kind::Create => Intent::Create(acquire),
+            Kind::Arrive | Kind::Inherit => Intent::Arrive(acquire),
+            Kind::Activate | Kind::Bare | Kind::Unpark => Intent::Activate(acquire),
+            Kind::Wake => Intent::Wake(acquire, delete),
+            Kind::Delete | Kind::Spare => Intent::Delete(delete),
         }
     }
 
@@ -120,13 +122,15 @@ impl World {
         let identity = request.place.identity();
         let call = match request.kind {
             Kind::Create | Kind::Activate if !rules.claim_before_ancestors => {
-                Call::Claims(identity.ancestors())
+                RegistryCall::Claims(identity.ancestors())
             }
-            Kind::Wake | Kind::Delete if !rules.mark_before_children => Call::Below(identity),
+            Kind::Wake | Kind::Delete if !rules.mark_before_children => {
+                RegistryCall::Below(identity)
+            }
             _ => return self.peek_inherited(rules, request),
         };
         match self.make(rules, &call) {
-            Answer::Claims(records) => Some(Peeked::Claims(records)),
+            RegistryAnswer::Claims(records) => Some(Peeked::Claims(records)),
             _ => None,
         }
     }
@@ -145,7 +149,7 @@ impl World {
     /// Whether the request's next call is a write of a claim.
     pub fn writes_next(&self, number: u16) -> bool {
         let course = self.course(number);
-        course.is_some_and(|course| matches!(course.claim_call(), Some(Call::Put(..))))
+        course.is_some_and(|course| matches!(course.claim_call(), Some(RegistryCall::Put(..))))
     }
 
     /// The guard makes the request's next call, and has the answer.
@@ -165,19 +169,21 @@ impl World {
     }
 
     /// The guard makes the request's next call on a claim; the answer is still to come.
-    pub fn unanswered(&mut self, rules: &Rules, number: u16) -> Option<Answer<()>> {
+    pub fn unanswered(&mut self, rules: &Rules, number: u16) -> Option<RegistryAnswer<()>> {
         let course = self.course(number)?;
         let call = course.claim_call()?;
         let at = self.find(number)?;
         let peeked = self.requests[at].peeked.as_deref();
-        if let (Call::Claims(_) | Call::Below(_), Some(Peeked::Claims(peeked))) = (&call, peeked) {
-            return Some(Answer::Claims(peeked.clone()));
+        if let (RegistryCall::Claims(_) | RegistryCall::Below(_), Some(Peeked::Claims(peeked))) =
+            (&call, peeked)
+        {
+            return Some(RegistryAnswer::Claims(peeked.clone()));
         }
         // Of the record that is being written, this request is not out of date.
         let request = self.requests.remove(at);
         let answer = self.make(rules, &call);
         self.requests.insert(at, request);
-        if let (Call::Put(record, _), Answer::Stored) = (&call, &answer)
+        if let (RegistryCall::Put(record, _), RegistryAnswer::Stored) = (&call, &answer)
             && let Some(resource) = resource_of(&record.identity)
         {
             self.wrote(at, &course, resource);
@@ -219,14 +225,14 @@ impl World {
     }
 
     /// The guard has the answer to the request's call on a claim.
-    pub fn answer(&mut self, number: u16, answer: Answer<()>) {
+    pub fn answer(&mut self, number: u16, answer: RegistryAnswer<()>) {
         let (Some(at), Some(course)) = (self.find(number), self.course(number)) else {
             return;
         };
         let is_judged = matches!(self.requests[at].phase, Phase::Judged(_));
         match answer {
-            Answer::Conflict => self.note(Sight::Outrun),
-            Answer::Stored if !is_judged => self.note(Sight::TakenBack),
+            RegistryAnswer::Conflict => self.note(Sight::Outrun),
+            RegistryAnswer::Stored if !is_judged => self.note(Sight::TakenBack),
             _ => {}
         }
         let mut course = (*course).clone();

@@ -1,6 +1,6 @@
 //! What can happen next.
 
-use aso_guard::claim::{Answer, LookCall, Record};
+use aso_guard::claim::{LookCall, Record, RegistryAnswer};
 use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
@@ -231,7 +231,7 @@ impl World {
             Step::Call(number) => world.call(rules, number),
             Step::LoseAnswer(number) => {
                 world.left.faults -= 1;
-                if world.unanswered(rules, number) == Some(Answer::Stored) {
+                if world.unanswered(rules, number) == Some(RegistryAnswer::Stored) {
                     world.note(Sight::AnswerLost);
                 }
                 world.leave_unjudged(number);
@@ -239,11 +239,11 @@ impl World {
             Step::Repeat(number) => {
                 world.left.faults -= 1;
                 if let Some(answer) = world.unanswered(rules, number) {
-                    if answer == Answer::Stored {
+                    if answer == RegistryAnswer::Stored {
                         world.note(Sight::Repeated);
                     }
                     // The version it expects is not the one that it wrote itself.
-                    world.answer(number, Answer::Conflict);
+                    world.answer(number, RegistryAnswer::Conflict);
                 }
             }
             Step::Die(number) => {

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::cluster::kube::discovery::GROUP_SUFFIX;
 
-use super::synced::Synced;
-use super::{PAGE, Watches};
+use super::synced::SyncedWatch;
+use super::{KindWatches, PAGE};
 
 /// A CRD's `metadata.generation`: with another one, its versions may be others.
 type Generation = Option<i64>;
@@ -23,7 +23,7 @@ type Generation = Option<i64>;
 pub(super) struct WantedCrds {
     generations: Arc<Mutex<HashMap<String, Generation>>>,
     pub(super) changed: Arc<Notify>,
-    pub(super) synced: Arc<Synced>,
+    pub(super) synced: Arc<SyncedWatch>,
 }
 
 impl WantedCrds {
@@ -55,7 +55,7 @@ impl WantedCrds {
     }
 }
 
-impl Watches {
+impl KindWatches {
     /// Watches CRDs by their metadata only: 281 bodies are 40 MiB.
     pub(super) fn watch_crds(&mut self) -> Arc<WantedCrds> {
         let api: Api<PartialObjectMeta<CustomResourceDefinition>> =

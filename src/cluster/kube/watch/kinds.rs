@@ -14,20 +14,20 @@ use tracing::warn;
 use crate::arm::Kinds;
 use crate::cluster::kube::watched::WatchedObject;
 
-use super::synced::Synced;
-use super::{PAGE, Watches};
+use super::synced::SyncedWatch;
+use super::{KindWatches, PAGE};
 
 /// A kind that is watched.
-pub(super) struct Watched {
+pub(super) struct WatchedKind {
     pub(super) resource: ApiResource,
     pub(super) task: AbortHandle,
-    pub(super) synced: Arc<Synced>,
+    pub(super) synced: Arc<SyncedWatch>,
 }
 
-impl Watches {
-    pub(super) fn watch_kind(&mut self, resource: ApiResource) -> Watched {
+impl KindWatches {
+    pub(super) fn watch_kind(&mut self, resource: ApiResource) -> WatchedKind {
         let cluster = self.cluster.clone();
-        let synced = Arc::new(Synced::default());
+        let synced = Arc::new(SyncedWatch::default());
         let (done, watched) = (synced.clone(), resource.clone());
         let task = self.tasks.spawn(async move {
             let api: Api<WatchedObject> = Api::all_with(cluster.client.clone(), &resource);
@@ -88,7 +88,7 @@ impl Watches {
                 }
             }
         });
-        Watched {
+        WatchedKind {
             resource: watched,
             task,
             synced,

@@ -26,12 +26,12 @@ use tracing::{info, warn};
 use crate::cluster::observer::Observer;
 use crate::resolve::{NAMESPACE_SECRET, SETTINGS_SECRET};
 
-use super::discovery::{self, Installed};
+use super::discovery::{self, InstalledKinds};
 use super::watched::{is_guarded, namespace_of};
 use super::{KubeCluster, store};
 use crds::WantedCrds;
-use kinds::Watched;
-use synced::Synced;
+use kinds::WatchedKind;
+use synced::SyncedWatch;
 
 /// How many objects one page of a first list holds.
 const PAGE: u32 = 500;
@@ -48,11 +48,11 @@ const CRDS_RETRY_MAX: Duration = Duration::from_secs(30);
 const REDISCOVER: Duration = Duration::from_mins(10);
 
 /// The watches of a cluster, as they start and stop with the kinds' CRDs.
-struct Watches {
+struct KindWatches {
     cluster: Arc<KubeCluster>,
     tasks: JoinSet<()>,
     /// The running watch of each installed kind, by plural and group.
-    kinds: HashMap<String, Watched>,
+    kinds: HashMap<String, WatchedKind>,
 }
 
 impl KubeCluster {
@@ -66,7 +66,7 @@ impl KubeCluster {
     ) {
         // A second call would be a mistake of the program; the first observer stays.
         let _ = self.observer.set(observer);
-        let mut watches = Watches {
+        let mut watches = KindWatches {
             cluster: self,
             tasks: JoinSet::new(),
             kinds: HashMap::new(),
@@ -77,7 +77,7 @@ impl KubeCluster {
     }
 }
 
-impl Watches {
+impl KindWatches {
     async fn run(&mut self, on_synced: impl FnOnce()) {
         let mut first = vec![self.watch_namespaces()];
         if self.cluster.credentials.reads_secrets() {
@@ -150,14 +150,14 @@ impl Watches {
 
     /// The same, and believes nothing of what it knows of the kinds' versions.
     async fn discover_all(&mut self, wanted: &WantedCrds) {
-        self.discover(wanted, &Installed::default()).await;
+        self.discover(wanted, &InstalledKinds::default()).await;
     }
 
-    async fn discover(&mut self, wanted: &WantedCrds, before: &Installed) {
+    async fn discover(&mut self, wanted: &WantedCrds, before: &InstalledKinds) {
         let cluster = self.cluster.clone();
         let wanted = wanted.all();
         let served = loop {
-            match Installed::discover(&cluster.client, &wanted, before).await {
+            match InstalledKinds::discover(&cluster.client, &wanted, before).await {
                 Ok(served) => break served,
                 Err(error) => {
                     warn!(%error, "cannot discover the installed kinds; trying again");
@@ -207,7 +207,7 @@ impl Watches {
         });
     }
 
-    fn watch_namespaces(&mut self) -> Arc<Synced> {
+    fn watch_namespaces(&mut self) -> Arc<SyncedWatch> {
         let cluster = self.cluster.clone();
         let api: Api<PartialObjectMeta<Namespace>> = Api::all(cluster.client.clone());
         let config = watcher::Config::default().page_size(PAGE);
@@ -221,7 +221,7 @@ impl Watches {
                 Event::InitDone => cluster.store.keep_namespaces(&listed),
                 Event::Apply(namespace) | Event::InitApply(namespace) => {
                     listed.insert(namespace.name_any());
-                    let known = store::Namespace {
+                    let known = store::NamespaceEntry {
                         facts: namespace_of(&namespace.metadata),
                         guarded: is_guarded(&namespace.metadata),
                     };
@@ -240,8 +240,8 @@ impl Watches {
         events: impl stream::Stream<Item = watcher::Result<Event<T>>> + Send + 'static,
         what: &'static str,
         mut take: impl FnMut(Event<T>) + Send + 'static,
-    ) -> Arc<Synced> {
-        let synced = Arc::new(Synced::default());
+    ) -> Arc<SyncedWatch> {
+        let synced = Arc::new(SyncedWatch::default());
         let done = synced.clone();
         self.tasks.spawn(async move {
             let mut events = Box::pin(events);

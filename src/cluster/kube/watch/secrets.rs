@@ -11,17 +11,17 @@ use tokio::task::JoinSet;
 use crate::cluster::kube::credentials::secrets;
 use crate::cluster::kube::watched::WatchedSecret;
 
-use super::synced::Synced;
-use super::{PAGE, Watches};
+use super::synced::SyncedWatch;
+use super::{KindWatches, PAGE};
 
-impl Watches {
+impl KindWatches {
     /// Watches the secrets that objects name as their credential, from the first object
     /// on that names one. Such a secret may come long after its objects, and ASO takes
     /// them up at once.
     pub(super) fn watch_named_secrets(&mut self) {
         let cluster = self.cluster.clone();
         self.tasks.spawn(async move {
-            let mut watches = Watches {
+            let mut watches = KindWatches {
                 cluster: cluster.clone(),
                 tasks: JoinSet::new(),
                 kinds: HashMap::new(),
@@ -36,7 +36,11 @@ impl Watches {
         });
     }
 
-    pub(super) fn watch_secrets(&mut self, namespace: Option<&str>, name: &str) -> Arc<Synced> {
+    pub(super) fn watch_secrets(
+        &mut self,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Arc<SyncedWatch> {
         let cluster = self.cluster.clone();
         let resource = secrets();
         let api: Api<WatchedSecret> = match namespace {

@@ -6,12 +6,12 @@ use tokio::sync::Notify;
 
 /// Whether a watch has had its first list.
 #[derive(Default)]
-pub(super) struct Synced {
+pub(super) struct SyncedWatch {
     done: AtomicBool,
     notify: Notify,
 }
 
-impl Synced {
+impl SyncedWatch {
     pub(super) fn set(&self) {
         self.done.store(true, Ordering::Release);
         self.notify.notify_waiters();

@@ -71,7 +71,7 @@ fn resource_groups() -> Value {
     list
 }
 
-fn watches(answers: &Arc<Answers>) -> Watches {
+fn watches(answers: &Arc<Answers>) -> KindWatches {
     let answers = answers.clone();
     let client = service_fn(move |request: Request<Body>| {
         let answers = answers.clone();
@@ -95,7 +95,7 @@ fn watches(answers: &Arc<Answers>) -> Watches {
         operators: ["aso".into()].into(),
         subscription: Some("sub".to_owned()),
     };
-    Watches {
+    KindWatches {
         cluster: Arc::new(KubeCluster::new(Client::new(client, "default"), settings)),
         tasks: JoinSet::new(),
         kinds: HashMap::new(),
@@ -146,7 +146,7 @@ async fn a_kind_is_read_in_the_version_that_it_is_stored_in_and_followed_to_anot
     let mut watches = watches(&answers);
     *answers.groups.lock().unwrap() = resource_groups();
     *answers.stored.lock().unwrap() = "v1api20200601storage";
-    let read = |watches: &Watches| watches.kinds[CRD].resource.api_version.clone();
+    let read = |watches: &KindWatches| watches.kinds[CRD].resource.api_version.clone();
     watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
     assert_eq!(read(&watches), "resources.azure.com/v1api20200601storage");
     let shown = watches

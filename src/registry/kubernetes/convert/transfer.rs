@@ -5,19 +5,22 @@ use std::collections::BTreeMap;
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
 
-use crate::claim::{MemberName, Place, Why};
+use crate::claim::{Justification, MemberName, NamespaceRef};
 use crate::registry::RecordVersion;
 use crate::registry::kubernetes::crd;
-use crate::transfer::{Deed, Entry, Phase, Selection, Stage, Status, Tally, Transfer};
+use crate::transfer::{
+    Selection, StageCounts, Transfer, TransferAction, TransferCounts, TransferHistoryEntry,
+    TransferPhase, TransferStage,
+};
 
-pub(super) fn to_place(place: &Place) -> crd::TransferPlace {
+pub(super) fn to_place(place: &NamespaceRef) -> crd::TransferPlace {
     crd::TransferPlace {
         member: place.member.to_string(),
         namespace: place.namespace.to_string(),
     }
 }
 
-pub(super) fn from_place(place: &crd::TransferPlace) -> Result<Place, String> {
+pub(super) fn from_place(place: &crd::TransferPlace) -> Result<NamespaceRef, String> {
     let _: MemberName = place.member.parse().map_err(|error| format!("{error}"))?;
     let text = format!("{}/{}", place.member, place.namespace);
     text.parse().map_err(|error| format!("{error}"))
@@ -81,8 +84,8 @@ fn to_status(transfer: &Transfer) -> crd::TransferStatus {
         phase: transfer.phase.as_str().to_owned(),
         turned: transfer.turned,
         covered: number(transfer.covered),
-        done: tally.map(|tally| format!("{}/{}", tally.at(Stage::Done), tally.total())),
-        progress: tally.map(Tally::words),
+        done: tally.map(|tally| format!("{}/{}", tally.at(TransferStage::Done), tally.total())),
+        progress: tally.map(StageCounts::words),
         counts: tally.map(to_counts),
         counted: transfer.status.as_ref().map(|status| status.at),
         conditions: transfer
@@ -96,7 +99,7 @@ fn to_status(transfer: &Transfer) -> crd::TransferStatus {
 }
 
 /// What `kubectl wait --for=condition=Complete` waits for.
-fn condition(status: &Status) -> crd::Condition {
+fn condition(status: &TransferCounts) -> crd::Condition {
     let complete = status.tally.unfinished() == 0;
     let reason = match (complete, status.tally.trouble()) {
         (true, _) => "AllArrived",
@@ -112,8 +115,8 @@ fn condition(status: &Status) -> crd::Condition {
     }
 }
 
-fn to_counts(tally: &Tally) -> BTreeMap<String, u32> {
-    let counts = Stage::ALL.into_iter();
+fn to_counts(tally: &StageCounts) -> BTreeMap<String, u32> {
+    let counts = TransferStage::ALL.into_iter();
     counts
         .map(|stage| (stage.as_str().to_owned(), number(tally.at(stage))))
         .collect()
@@ -127,7 +130,7 @@ fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn to_entry(entry: &Entry) -> crd::TransferEntry {
+fn to_entry(entry: &TransferHistoryEntry) -> crd::TransferEntry {
     crd::TransferEntry {
         at: entry.at,
         by: entry.by.to_string(),
@@ -154,7 +157,7 @@ pub(in super::super) fn from_transfer(object: &crd::Transfer) -> Result<Transfer
             .as_ref()
             .map_or_else(|| Ok(Selection::default()), from_resources)?,
     );
-    transfer.why = spec.reason.as_deref().and_then(Why::new);
+    transfer.why = spec.reason.as_deref().and_then(Justification::new);
     if let Some(status) = &object.status {
         read_status(&mut transfer, status)?;
     }
@@ -176,31 +179,31 @@ fn from_resources(resources: &crd::TransferResources) -> Result<Selection, Strin
 }
 
 fn read_status(transfer: &mut Transfer, status: &crd::TransferStatus) -> Result<(), String> {
-    transfer.phase = Phase::from_word(&status.phase)
+    transfer.phase = TransferPhase::from_word(&status.phase)
         .ok_or_else(|| format!("status.phase: {:?} is none", status.phase))?;
     transfer.turned = status.turned;
     transfer.covered = count(status.covered);
     if let (Some(at), Some(counts)) = (status.counted, &status.counts) {
-        let mut tally = Tally::default();
+        let mut tally = StageCounts::default();
         for (word, &number) in counts {
-            let stage = Stage::from_word(word)
+            let stage = TransferStage::from_word(word)
                 .ok_or_else(|| format!("status.counts: {word:?} is no stage"))?;
             tally.add(stage, count(number));
         }
-        transfer.status = Some(Status { at, tally });
+        transfer.status = Some(TransferCounts { at, tally });
     }
     let history: Result<_, String> = status.history.iter().map(from_entry).collect();
     transfer.history = history?;
     Ok(())
 }
 
-fn from_entry(entry: &crd::TransferEntry) -> Result<Entry, String> {
-    Ok(Entry {
+fn from_entry(entry: &crd::TransferEntry) -> Result<TransferHistoryEntry, String> {
+    Ok(TransferHistoryEntry {
         at: entry.at,
         by: super::person(&entry.by),
-        deed: Deed::from_word(&entry.deed)
+        deed: TransferAction::from_word(&entry.deed)
             .ok_or_else(|| format!("status.history.deed: {:?} is none", entry.deed))?,
-        why: entry.why.as_deref().and_then(Why::new),
+        why: entry.why.as_deref().and_then(Justification::new),
         unfinished: count(entry.unfinished),
     })
 }

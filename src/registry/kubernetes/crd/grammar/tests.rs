@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::arm;
-use crate::claim::Why;
+use crate::claim::Justification;
 use crate::object::text;
 use crate::registry::kubernetes::crd::crds;
 
@@ -162,15 +162,15 @@ fn what_is_written_of_any_text_is_taken() {
     for one in awkward() {
         let written = text::printable(&one, 200);
         assert!(takes(NAME, &written), "{one:?}");
-        let why = Why::new(&one);
+        let why = Justification::new(&one);
         assert_eq!(why.is_some(), takes(Said(REASON), &one) || why.is_some());
         if let Some(why) = why {
             assert!(takes(Said(REASON), why.as_str()), "{one:?}");
-            assert_eq!(Why::new(why.as_str()), Some(why), "{one:?}");
+            assert_eq!(Justification::new(why.as_str()), Some(why), "{one:?}");
         }
         // What is taken says something.
         assert!(
-            !takes(Said(REASON), &one) || Why::new(&one).is_some(),
+            !takes(Said(REASON), &one) || Justification::new(&one).is_some(),
             "{one:?}"
         );
     }

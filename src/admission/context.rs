@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::claim::{Deed, Why};
+use crate::claim::{HistoryAction, Justification};
 use crate::cluster::NamespaceFacts;
 use crate::object::wire::WireNamespace;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
@@ -15,80 +15,80 @@ use crate::resolve::Freshness;
 use super::guard::Guard;
 use super::plain;
 use super::privileges::Overrides;
-use super::progress::Progress;
-use super::rehearsal::Rehearsal;
-use super::review::Request;
-use super::verdict::{Mode, Objection, Pass, Verdict};
+use super::progress::VerdictProgress;
+use super::rehearsal::DryRunClaims;
+use super::review::AdmissionRequest;
+use super::verdict::{Mode, Verdict, VerdictPath, Violation};
 
 /// How long a namespace is waited for at most that no watch has told of.
 const TO_LEARN: Duration = Duration::from_secs(2);
 
 /// How the guard stands to one request.
-pub(super) struct Standing {
-    footing: Footing,
+pub(super) struct RequestContext {
+    enforcement: Enforcement,
     /// What to say besides, whatever the verdict is.
     note: Option<String>,
     /// The object's namespace as it was known when the request came; none where there is
     /// none, or where it could not be told in time.
     pub(super) namespace: Option<NamespaceFacts>,
     /// How far the verdict is.
-    pub(super) progress: Progress,
+    pub(super) progress: VerdictProgress,
     /// What the request would have written by now, if it is a dry run.
-    pub(super) rehearsal: Rehearsal,
+    pub(super) rehearsal: DryRunClaims,
 }
 
-enum Footing {
+enum Enforcement {
     /// A refusal blocks. What is to be said of overriding it.
     Enforce(Option<String>),
     /// A refusal becomes a warning.
     Audit,
     /// A refusal is overridden.
-    Override(Plea),
+    Override(Override),
     /// There is no verdict.
     Unjudged,
 }
 
 /// A person's will against a refusal.
 #[derive(Clone, Debug)]
-pub(super) struct Plea {
+pub(super) struct Override {
     /// Why.
-    pub(super) why: Why,
+    pub(super) why: Justification,
     /// Who asks.
     pub(super) by: Arc<str>,
     /// What is done, where that is not plain from the request itself.
-    pub(super) deed: Option<Deed>,
+    pub(super) deed: Option<HistoryAction>,
     /// Whether it counts only where the claim shows that the reason was not used up
     /// before: in a delete, which finds the annotation on what is stored.
     to_be_proven: bool,
 }
 
-impl Standing {
+impl RequestContext {
     /// Refusals block, and nothing is to be said of overriding.
-    fn of(footing: Footing) -> Self {
+    fn of(enforcement: Enforcement) -> Self {
         Self {
-            footing,
+            enforcement,
             note: None,
             namespace: None,
-            progress: Progress::default(),
-            rehearsal: Rehearsal::default(),
+            progress: VerdictProgress::default(),
+            rehearsal: DryRunClaims::default(),
         }
     }
 
     /// Whether the request is let through whatever it comes to: the claims then have
     /// to cover it.
     pub(super) fn lets_through(&self) -> bool {
-        !matches!(self.footing, Footing::Enforce(_))
+        !matches!(self.enforcement, Enforcement::Enforce(_))
     }
 
     /// Whether there is to be no verdict.
     pub(super) fn is_unjudged(&self) -> bool {
-        matches!(self.footing, Footing::Unjudged)
+        matches!(self.enforcement, Enforcement::Unjudged)
     }
 
     /// The person's will against a refusal, where it counts.
-    pub(super) fn plea(&self) -> Option<&Plea> {
-        match &self.footing {
-            Footing::Override(plea) => Some(plea),
+    pub(super) fn overriding(&self) -> Option<&Override> {
+        match &self.enforcement {
+            Enforcement::Override(overriding) => Some(overriding),
             _ => None,
         }
     }
@@ -96,45 +96,46 @@ impl Standing {
     /// Whether the person's reason counts only where a claim shows that it was not used
     /// up before.
     pub(super) fn is_to_be_proven(&self) -> bool {
-        self.plea().is_some_and(|plea| plea.to_be_proven)
+        self.overriding()
+            .is_some_and(|overriding| overriding.to_be_proven)
     }
 
     /// What an objection comes to that no claim speaks for.
-    pub(super) fn on_unknown(&self, objection: &Objection) -> Verdict {
+    pub(super) fn on_unknown(&self, violation: &Violation) -> Verdict {
         if self.is_to_be_proven() {
-            return refuse_unproven(objection);
+            return refuse_unproven(violation);
         }
-        self.on(objection)
+        self.on(violation)
     }
 
     /// What an objection comes to.
-    pub(super) fn on(&self, objection: &Objection) -> Verdict {
-        match &self.footing {
-            Footing::Enforce(hint) => refuse(objection, hint.clone()),
-            Footing::Audit => Verdict::object(objection, Mode::Audit),
-            Footing::Override(plea) => {
+    pub(super) fn on(&self, violation: &Violation) -> Verdict {
+        match &self.enforcement {
+            Enforcement::Enforce(hint) => refuse(violation, hint.clone()),
+            Enforcement::Audit => Verdict::object(violation, Mode::Audit),
+            Enforcement::Override(overriding) => {
                 let first = format!(
                     "aso-guard would refuse this, but {} overrides it: {:?}",
-                    plea.by,
-                    plea.why.as_str()
+                    overriding.by,
+                    overriding.why.as_str()
                 );
                 let mut warnings = vec![first];
-                warnings.push(objection.words.summary.clone());
-                warnings.extend(objection.words.holders.iter().cloned());
+                warnings.push(violation.words.summary.clone());
+                warnings.extend(violation.words.holders.iter().cloned());
                 Verdict {
-                    pass: Pass::Overridden(plea.why.clone()),
-                    ..Verdict::warn(objection.reason, warnings)
+                    pass: VerdictPath::Overridden(overriding.why.clone()),
+                    ..Verdict::warn(violation.reason, warnings)
                 }
             }
-            Footing::Unjudged => Verdict::allow(),
+            Enforcement::Unjudged => Verdict::allow(),
         }
     }
 
     /// The verdict as it is told: with what is to be said besides.
-    pub(super) fn finish(&self, request: &Request<'_>, verdict: Verdict) -> Verdict {
+    pub(super) fn finish(&self, request: &AdmissionRequest<'_>, verdict: Verdict) -> Verdict {
         if self.is_unjudged() {
             return Verdict {
-                pass: Pass::Unjudged,
+                pass: VerdictPath::Unjudged,
                 ..Verdict::allow()
             };
         }
@@ -142,8 +143,9 @@ impl Standing {
             Some(note) => verdict.noting(note.clone()),
             None => verdict,
         };
-        let overridden = matches!(verdict.pass, Pass::Overridden(_));
-        let stays = *request.operation != *"DELETE" && verdict.allowed && self.plea().is_some();
+        let overridden = matches!(verdict.pass, VerdictPath::Overridden(_));
+        let stays =
+            *request.operation != *"DELETE" && verdict.allowed && self.overriding().is_some();
         // On a namespace it is put before the request that it is meant for.
         if stays && (overridden || !request.is_about_namespace()) {
             let was = if overridden { "" } else { "was not needed: " };
@@ -154,52 +156,56 @@ impl Standing {
 }
 
 /// A refusal, with a last line on overriding it.
-fn refuse(objection: &Objection, hint: Option<String>) -> Verdict {
-    let mut objection = objection.clone();
+fn refuse(violation: &Violation, hint: Option<String>) -> Verdict {
+    let mut violation = violation.clone();
     // What cannot be read cannot be overridden safely: nobody knows what it is.
-    if objection.code != 400 {
-        objection.words.next.extend(hint);
+    if violation.code != 400 {
+        violation.words.next.extend(hint);
     }
-    Verdict::object(&objection, Mode::Enforce)
+    Verdict::object(&violation, Mode::Enforce)
 }
 
 /// A refusal of a delete whose reason for overriding it was used up before.
-pub(super) fn refuse_spent(objection: &Objection, spent: &crate::claim::Entry) -> Verdict {
+pub(super) fn refuse_spent(violation: &Violation, spent: &crate::claim::HistoryEntry) -> Verdict {
     let hint = format!(
         "The reason in {OVERRIDE_ANNOTATION} was used already, to {} it ({}): write another one",
         spent.deed.as_str(),
         spent.at.strftime("%Y-%m-%d %H:%M:%SZ"),
     );
-    refuse(objection, Some(hint))
+    refuse(violation, Some(hint))
 }
 
 /// A refusal of a delete whose reason for overriding it may have been used up before.
-pub(super) fn refuse_unproven(objection: &Objection) -> Verdict {
+pub(super) fn refuse_unproven(violation: &Violation) -> Verdict {
     let hint = format!(
         "Whether the reason in {OVERRIDE_ANNOTATION} was used already cannot be looked up now, so \
          it deletes nothing. Park the copy and delete it then: Azure is not touched. Or have its \
          namespace's {MODE_LABEL} set to audit"
     );
-    refuse(objection, Some(hint))
+    refuse(violation, Some(hint))
 }
 
 impl Guard {
     /// How the guard stands to a request. `patience`: how long finding out may take.
-    pub(super) async fn standing(&self, request: &Request<'_>, patience: Duration) -> Standing {
+    pub(super) async fn context(
+        &self,
+        request: &AdmissionRequest<'_>,
+        patience: Duration,
+    ) -> RequestContext {
         if self.exempts(request) {
-            return Standing::of(Footing::Unjudged);
+            return RequestContext::of(Enforcement::Unjudged);
         }
         let namespace = self.namespace_of(request, patience).await;
         let (mode, note) = self.mode_of(request, namespace.as_ref());
-        let footing = match mode {
-            Mode::Off => Footing::Unjudged,
-            Mode::Audit => Footing::Audit,
+        let enforcement = match mode {
+            Mode::Off => Enforcement::Unjudged,
+            Mode::Audit => Enforcement::Audit,
             Mode::Enforce => self.will(request, namespace.as_ref()),
         };
-        Standing {
+        RequestContext {
             note,
             namespace,
-            ..Standing::of(footing)
+            ..RequestContext::of(enforcement)
         }
     }
 
@@ -207,7 +213,7 @@ impl Guard {
     /// where it cannot be told in time.
     async fn namespace_of(
         &self,
-        request: &Request<'_>,
+        request: &AdmissionRequest<'_>,
         patience: Duration,
     ) -> Option<NamespaceFacts> {
         let name = request.in_namespace();
@@ -224,14 +230,14 @@ impl Guard {
 
     /// How the guard stands to a change of what it is told itself: in the cluster's own
     /// mode, whatever the namespace's is.
-    pub(super) fn standing_of_cluster(&self, request: &Request<'_>) -> Standing {
-        Standing::of(match self.settings.mode {
+    pub(super) fn context_of_cluster(&self, request: &AdmissionRequest<'_>) -> RequestContext {
+        RequestContext::of(match self.settings.mode {
             Mode::Enforce => self.will(request, None),
-            Mode::Audit | Mode::Off => Footing::Audit,
+            Mode::Audit | Mode::Off => Enforcement::Audit,
         })
     }
 
-    pub(super) fn exempts(&self, request: &Request<'_>) -> bool {
+    pub(super) fn exempts(&self, request: &AdmissionRequest<'_>) -> bool {
         let exempt = &self.privileges.exempt;
         let namespace = request.in_namespace();
         exempt.namespaces().iter().any(|one| *one == *namespace)
@@ -246,7 +252,7 @@ impl Guard {
     /// that cannot be told of, the cluster's own mode is what there is to go by.
     fn mode_of(
         &self,
-        request: &Request<'_>,
+        request: &AdmissionRequest<'_>,
         namespace: Option<&NamespaceFacts>,
     ) -> (Mode, Option<String>) {
         if request.is_about_namespace() {
@@ -284,7 +290,7 @@ impl Guard {
     }
 
     /// Whether this user may override a refusal.
-    pub(super) fn may_override(&self, request: &Request<'_>) -> bool {
+    pub(super) fn may_override(&self, request: &AdmissionRequest<'_>) -> bool {
         match &self.privileges.overrides {
             Overrides::Off => false,
             Overrides::Everybody => true,
@@ -293,26 +299,30 @@ impl Guard {
     }
 
     /// Where refusals block: whether this one is overridden, or could be.
-    fn will(&self, request: &Request<'_>, namespace: Option<&NamespaceFacts>) -> Footing {
+    fn will(
+        &self,
+        request: &AdmissionRequest<'_>,
+        namespace: Option<&NamespaceFacts>,
+    ) -> Enforcement {
         let by: Arc<str> = plain::name(&request.user_info.username).into();
         if let Some(why) = self.of_namespace(request, namespace) {
-            return Footing::Override(Plea {
+            return Enforcement::Override(Override {
                 why,
                 by,
-                deed: Some(Deed::DeleteWithNamespace),
+                deed: Some(HistoryAction::DeleteWithNamespace),
                 to_be_proven: false,
             });
         }
         let text = request.overriding();
         if !self.may_override(request) {
-            return Footing::Enforce(text.and_then(|_| self.may_not_override()));
+            return Enforcement::Enforce(text.and_then(|_| self.may_not_override()));
         }
-        match text.as_deref().map(Why::new) {
-            None => Footing::Enforce(Some(self.how_to_override(request))),
-            Some(None) => Footing::Enforce(Some(format!(
+        match text.as_deref().map(Justification::new) {
+            None => Enforcement::Enforce(Some(self.how_to_override(request))),
+            Some(None) => Enforcement::Enforce(Some(format!(
                 "{OVERRIDE_ANNOTATION} is there, but empty: write down why"
             ))),
-            Some(Some(why)) => Footing::Override(Plea {
+            Some(Some(why)) => Enforcement::Override(Override {
                 why,
                 by,
                 deed: None,
@@ -343,19 +353,19 @@ impl Guard {
     /// Else the namespace would be stuck, for good.
     fn of_namespace(
         &self,
-        request: &Request<'_>,
+        request: &AdmissionRequest<'_>,
         namespace: Option<&NamespaceFacts>,
-    ) -> Option<Why> {
+    ) -> Option<Justification> {
         let off = self.privileges.overrides == Overrides::Off;
         let namespace = namespace.filter(|known| known.terminating)?;
         if off || *request.operation != *"DELETE" {
             return None;
         }
-        Why::new(namespace.overriding.as_deref()?)
+        Justification::new(namespace.overriding.as_deref()?)
     }
 
     /// How a refusal can be overridden, in a line.
-    fn how_to_override(&self, request: &Request<'_>) -> String {
+    fn how_to_override(&self, request: &AdmissionRequest<'_>) -> String {
         let (name, namespace) = (request.subject_name(), request.in_namespace());
         let kind = request.kind.kind.to_ascii_lowercase();
         let what = match &*request.kind.group {
