@@ -32,6 +32,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tokio::runtime::Runtime;
+
+use crate::server::tls::install_crypto_provider;
 
 /// One Azure resource, one live reconciler: a validating admission webhook for
 /// Azure Service Operator v2.
@@ -116,10 +119,28 @@ impl From<Outcome> for ExitCode {
     }
 }
 
+/// What the program does, from its command line to its exit code.
+///
+/// No binary needs an async body of its own, which would be compiled there once more.
+pub fn main() -> ExitCode {
+    install_crypto_provider();
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("aso-guard: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(Cli::from_command_line().run());
+    // What still blocks, such as looking up a name, is not waited for.
+    runtime.shutdown_background();
+    outcome.into()
+}
+
 impl Cli {
     /// Reads the command line; ends the process where it cannot be read, or asks for help.
     /// As `kubectl-aso_guard`, the program is kubectl's plugin, and calls itself that.
-    pub fn from_command_line() -> Self {
+    fn from_command_line() -> Self {
         let called = std::env::args_os().next().unwrap_or_default();
         let mut command = Self::command();
         if is_plugin(Path::new(&called)) {
@@ -131,7 +152,7 @@ impl Cli {
     }
 
     /// Runs the command, and tells on standard error what went wrong.
-    pub async fn run(self) -> Outcome {
+    async fn run(self) -> Outcome {
         self.color.set();
         let out = &mut std::io::stdout();
         let done = match self.command {
