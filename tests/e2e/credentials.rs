@@ -229,9 +229,10 @@ async fn another_default_policy_parks_and_wakes_what_has_none_of_its_own() {
         Ok(())
     })
     .await;
-    story
-        .b
-        .create(&story.resource_group("other"))
-        .await
-        .refused();
+    // The one is looked at before the other.
+    let other = story.resource_group("other");
+    eventually_refused("live in cluster a", async || {
+        story.b.dry_run().create(&other).await
+    })
+    .await;
 }
