@@ -484,7 +484,6 @@ fn request(call: &str, proof: Proof, deadline: Timestamp) -> InFlight {
         request: RequestUid::new(call),
         proof,
         deadline,
-        renames: false,
     }
 }
 
@@ -518,6 +517,7 @@ pub fn copy(
         }),
         acquiring: Vec::new(),
         arriving: Vec::new(),
+        renaming: Vec::new(),
         deleting: Vec::new(),
         assumed: false,
         newcomer: 0,

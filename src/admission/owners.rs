@@ -8,7 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use crate::arm::{Identity, OwnerLink, Resolution};
 use crate::claim::{
     CopyRef, GoLive, GoLiveAnswer, GoLiveCall, Intent, Proof, RegistryAnswer, RegistryCall, Rename,
-    RenameAnswer, RenameCall, Renamed,
+    RenameAnswer, RenameCall, Renamed, StoredOwner,
 };
 use crate::cluster::ClusterError;
 use crate::cluster::resolve::{ClusterOverlay, Freshness};
@@ -44,7 +44,10 @@ impl Guard {
                 GoLiveCall::Claims(call) => GoLiveAnswer::Claims(self.make(case, call).await?),
                 GoLiveCall::Owners => {
                     let (owners, mut now) = match object {
-                        Some(object) => view.identity_by_stored_owners(object).await?,
+                        Some(object) => {
+                            let (links, now) = view.identity_by_stored_owners(object).await?;
+                            (links.into_iter().map(stored_owner).collect(), now)
+                        }
                         None => (self.announcing(&way).await?, None),
                     };
                     if let Some(now) = now
@@ -57,11 +60,7 @@ impl Guard {
                         touched.extend(self.touch(case, &copy, now));
                         stands_for = now.clone();
                     }
-                    let owners = owners.into_iter().map(|link| match link {
-                        OwnerLink::Found(owner) => (owner.key.clone(), Some(owner)),
-                        OwnerLink::Missing(key) => (key, None),
-                    });
-                    GoLiveAnswer::Owners(owners.collect(), now)
+                    GoLiveAnswer::Owners(owners, now)
                 }
                 GoLiveCall::Wait => {
                     tokio::time::sleep(A_MOMENT).await;
@@ -80,16 +79,24 @@ impl Guard {
     async fn announcing(
         &self,
         way: &GoLive<RecordVersion>,
-    ) -> Result<Vec<OwnerLink>, AdmissionError> {
-        let mut links = Vec::new();
+    ) -> Result<Vec<StoredOwner>, AdmissionError> {
+        let mut owners = Vec::new();
         for owner in way.announcing() {
             let stored = self.cluster.object(owner, Freshness::Store).await?;
-            links.push(match stored {
-                Some(owner) => OwnerLink::Found(owner),
-                None => OwnerLink::Missing(owner.clone()),
-            });
+            owners.push((owner.clone(), stored));
         }
-        Ok(links)
+        Ok(owners)
+    }
+
+    /// The claims below an identity that can be read: nobody registers in the others.
+    async fn readable_below(
+        &self,
+        identity: &Identity,
+    ) -> Result<RegistryAnswer<RecordVersion>, RegistryError> {
+        let scope = ClaimScope::Below(identity.clone());
+        let claims = self.registry.claims(&scope).await?.records.into_iter();
+        let claims = claims.map(|known| known.record).collect();
+        Ok(RegistryAnswer::Claims(claims))
     }
 
     /// Says in the claims of what an object's children are taken to be in that the request
@@ -157,16 +164,10 @@ impl Guard {
     }
 }
 
-impl Guard {
-    async fn readable_below(
-        &self,
-        identity: &Identity,
-    ) -> Result<RegistryAnswer<RecordVersion>, RegistryError> {
-        let scope = ClaimScope::Below(identity.clone());
-        let claims = self.registry.claims(&scope).await?.records.into_iter();
-        Ok(RegistryAnswer::Claims(
-            claims.map(|known| known.record).collect(),
-        ))
+fn stored_owner(link: OwnerLink) -> StoredOwner {
+    match link {
+        OwnerLink::Found(owner) => (owner.key.clone(), Some(owner)),
+        OwnerLink::Missing(key) => (key, None),
     }
 }
 

@@ -335,6 +335,7 @@ impl InFlightView {
             let kinds = [
                 ("Going live", &held.acquiring),
                 ("Arriving parked", &held.arriving),
+                ("Naming what is inside anew", &held.renaming),
                 ("Deleting", &held.deleting),
             ];
             kinds

@@ -94,7 +94,6 @@ pub fn acquire_by_force(record: Option<&Record>, identity: &Identity, ask: &Acqu
         request: ask.request.clone(),
         proof: ask.proof.clone(),
         deadline: ask.deadline,
-        renames: false,
     };
     add_in_flight(&mut copy.acquiring, request);
     next

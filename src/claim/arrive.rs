@@ -3,14 +3,14 @@
 use crate::arm::Identity;
 
 use super::acquire::Acquire;
-use super::record::{InFlight, Record, add_in_flight};
+use super::record::{InFlight, MemberCopy, Record, add_in_flight};
 
 /// Registers a copy that may yet be stored as parked: from now on it counts for those
 /// who would delete the resource. Nobody is refused, and nobody is kept from going live.
 ///
 /// `ask` is the request that creates it; it ends as an acquire does.
 pub fn arrive(record: Option<&Record>, identity: &Identity, ask: &Acquire) -> Record {
-    add_arriving(record, identity, ask, false)
+    add(record, identity, ask, |copy| &mut copy.arriving)
 }
 
 /// Says that what has the copy as its owner is taken for something inside this resource until
@@ -20,14 +20,14 @@ pub(super) fn announce_rename(
     identity: &Identity,
     ask: &Acquire,
 ) -> Record {
-    add_arriving(record, identity, ask, true)
+    add(record, identity, ask, |copy| &mut copy.renaming)
 }
 
-fn add_arriving(
+fn add(
     record: Option<&Record>,
     identity: &Identity,
     ask: &Acquire,
-    renames: bool,
+    list: impl Fn(&mut MemberCopy) -> &mut Vec<InFlight>,
 ) -> Record {
     let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
     let copy = next.entry(&ask.copy, ask.at, &ask.by);
@@ -38,9 +38,8 @@ fn add_arriving(
         request: ask.request.clone(),
         proof: ask.proof.clone(),
         deadline: ask.deadline,
-        renames,
     };
-    add_in_flight(&mut copy.arriving, request);
+    add_in_flight(list(copy), request);
     next
 }
 
@@ -114,5 +113,27 @@ mod tests {
         let ask = creating(&copy("b"), "r", "uid-1", 0);
         let once = arrive(None, &group(), &ask);
         assert_eq!(arrive(Some(&once), &group(), &ask), once);
+    }
+
+    #[test]
+    fn what_an_owner_says_of_those_below_it_is_no_copy() {
+        let live = Story::default().found(&copy("a"), Manage);
+        let ask = creating(&copy("b"), "r", "uid-1", 0);
+        let announced = announce_rename(live.0.as_ref(), &group(), &ask);
+        let delete = deleting(&copy("a"), "d", "1", 1);
+        assert!(mark_deleting(Some(&announced), &group(), &delete).is_ok());
+        let inside = announce_rename(None, &account(), &creating(&account_copy("b"), "r", "u", 0));
+        assert!(dependents(&group(), &copy("a"), [&inside]).is_ok());
+    }
+
+    #[test]
+    fn however_much_is_said_of_those_below_a_copy_stays_one() {
+        let mut record = story().record().clone();
+        for number in 0..40 {
+            let ask = creating(&copy("b"), &format!("n{number}"), "uid-1", 0);
+            record = announce_rename(Some(&record), &group(), &ask);
+        }
+        let delete = deleting(&copy("a"), "d", "1", 1);
+        assert!(mark_deleting(Some(&record), &group(), &delete).is_err());
     }
 }

@@ -325,7 +325,7 @@ impl<V: Clone> Attempt<V> {
             let copies = claims.iter().flat_map(|claim| &claim.copies);
             let near = copies.filter(|(copy, _)| copy.shares_namespace(&ask.copy));
             let requests = near.flat_map(|(copy, held)| {
-                let renaming = held.arriving.iter().filter(|request| request.renames);
+                let renaming = held.renaming.iter();
                 renaming.map(|request| (copy.clone(), request.clone()))
             });
             self.renaming = requests

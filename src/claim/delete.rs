@@ -78,7 +78,6 @@ pub fn mark_by_force(record: Option<&Record>, identity: &Identity, ask: &Delete)
         request: ask.request.clone(),
         proof: ask.proof.clone(),
         deadline: ask.deadline,
-        renames: false,
     };
     add_in_flight(&mut copy.deleting, request);
     next

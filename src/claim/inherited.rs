@@ -360,9 +360,7 @@ impl Awakening {
     fn arriving_in(&self, claims: Vec<Record>) -> Vec<Arriving> {
         let mut all = Vec::new();
         for claim in claims {
-            for (copy, mut held) in claim.copies {
-                // Requests that take others away from the resource make no copy of it.
-                held.arriving.retain(|request| !request.renames);
+            for (copy, held) in claim.copies {
                 let here = copy.member == self.member
                     && copy.object.namespace == self.change.namespace
                     && !held.arriving.is_empty();

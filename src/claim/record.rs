@@ -42,6 +42,10 @@ pub struct MemberCopy {
     /// Admitted requests that may yet store this copy as parked: it counts for those who
     /// would delete the resource.
     pub arriving: Vec<InFlight>,
+    /// Admitted requests on the object that make no copy of this resource: what has the object
+    /// as its owner is taken for something inside it until they are stored, and for something
+    /// elsewhere afterwards.
+    pub renaming: Vec<InFlight>,
     /// Admitted requests that may yet delete this copy and the resource with it.
     pub deleting: Vec<InFlight>,
     /// Whether the identity rests on an owner that was not there: the owner's
@@ -80,10 +84,6 @@ pub struct InFlight {
     /// that admitted it. For people: an observer has its own clock's time in its place
     /// when it judges, so clocks are never compared.
     pub deadline: Timestamp,
-    /// Whether it is no copy's way to this identity but away from it: what has the object as
-    /// its owner is taken for something inside this resource until it is stored, and for
-    /// something elsewhere afterwards.
-    pub renames: bool,
 }
 
 impl InFlight {
@@ -239,6 +239,7 @@ impl MemberCopy {
             stored: None,
             acquiring: Vec::new(),
             arriving: Vec::new(),
+            renaming: Vec::new(),
             deleting: Vec::new(),
             assumed: false,
             newcomer: 0,
@@ -271,6 +272,11 @@ impl MemberCopy {
 
     /// Every request under way.
     pub fn in_flight(&self) -> impl Iterator<Item = &InFlight> {
+        self.on_copy().chain(&self.renaming)
+    }
+
+    /// Those that make something of a copy of this resource.
+    fn on_copy(&self) -> impl Iterator<Item = &InFlight> {
         let lists = [&self.acquiring, &self.arriving, &self.deleting];
         lists.into_iter().flatten()
     }
@@ -281,14 +287,19 @@ impl MemberCopy {
     }
 
     /// The requests under way, a list of each kind.
-    pub(super) fn in_flight_lists(&mut self) -> [&mut Vec<InFlight>; 3] {
-        [&mut self.acquiring, &mut self.arriving, &mut self.deleting]
+    pub(super) fn in_flight_lists(&mut self) -> [&mut Vec<InFlight>; 4] {
+        [
+            &mut self.acquiring,
+            &mut self.arriving,
+            &mut self.renaming,
+            &mut self.deleting,
+        ]
     }
 
     /// Whether a copy of this resource is there, or may be: not where all there is are
     /// requests that take others away from it.
     pub fn is_copy(&self) -> bool {
-        self.stored.is_some() || self.in_flight().any(|request| !request.renames)
+        self.stored.is_some() || self.on_copy().next().is_some()
     }
 
     /// The earliest deadline of a request under way.
@@ -297,11 +308,9 @@ impl MemberCopy {
     }
 }
 
-/// Adds a request, once, and keeps the list short. What it does to the copy and what it
-/// does to those below it are two.
+/// Adds a request, once, and keeps the list short.
 pub(super) fn add_in_flight(list: &mut Vec<InFlight>, new: InFlight) {
-    let same = |known: &&mut InFlight| known.request == new.request && known.renames == new.renames;
-    if let Some(known) = list.iter_mut().find(same) {
+    if let Some(known) = list.iter_mut().find(|known| known.request == new.request) {
         known.deadline = known.deadline.max(new.deadline);
         if known.proof != new.proof {
             // Neither shows that the request is over as the other one takes it.
@@ -318,7 +327,6 @@ pub(super) fn add_in_flight(list: &mut Vec<InFlight>, new: InFlight) {
                 request: RequestUid::new(""),
                 proof: Proof::Deadline,
                 deadline: first.deadline.max(second.deadline),
-                renames: first.renames || second.renames,
             },
         );
     }

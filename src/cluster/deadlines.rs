@@ -173,12 +173,12 @@ mod tests {
             request: uid(request),
             proof: Proof::Deadline,
             deadline: second(*deadline),
-            renames: false,
         });
         MemberCopy {
             stored: None,
             acquiring: requests.clone().collect(),
             arriving: Vec::new(),
+            renaming: Vec::new(),
             deleting: requests.take(1).collect(),
             assumed: false,
             newcomer: 0,

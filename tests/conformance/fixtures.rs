@@ -84,6 +84,7 @@ pub fn parked() -> MemberCopy {
         }),
         acquiring: Vec::new(),
         arriving: Vec::new(),
+        renaming: Vec::new(),
         deleting: Vec::new(),
         assumed: false,
         newcomer: 0,
@@ -98,7 +99,6 @@ pub fn request(uid: &str, proof: Proof) -> InFlight {
         request: RequestUid::new(uid),
         proof,
         deadline: at("2026-03-01T12:01:30.123456789Z"),
-        renames: false,
     }
 }
 

@@ -25,7 +25,6 @@ fn eloquent(place: &Place) -> Record {
     };
     let endless = InFlight {
         deadline: at("2999-12-31T23:59:59.999999999Z"),
-        renames: true,
         ..request("r3", Proof::ResourceVersion("7".into()))
     };
     let copies = [
@@ -59,6 +58,10 @@ fn eloquent(place: &Place) -> Record {
         MemberCopy {
             stored: None,
             arriving: vec![request("r5", Proof::Uid("u5".into()))],
+            renaming: vec![
+                request("r5", Proof::Uid("u5".into())),
+                request("", Proof::Deadline),
+            ],
             ..parked()
         },
         MemberCopy {

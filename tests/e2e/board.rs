@@ -42,6 +42,7 @@ fn claim(number: usize) -> anyhow::Result<Record> {
         }),
         acquiring: Vec::new(),
         arriving: Vec::new(),
+        renaming: Vec::new(),
         deleting: Vec::new(),
         assumed: false,
         newcomer: 0,

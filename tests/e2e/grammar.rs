@@ -124,7 +124,7 @@ fn full(claim: &mut Value) {
     let copy = &mut claim["status"]["copies"][0];
     copy["by"] = json!("alice");
     copy["newcomer"] = json!(0);
-    for list in ["acquiring", "arriving", "deleting"] {
+    for list in ["acquiring", "arriving", "renaming", "deleting"] {
         copy[list] = json!([request]);
     }
     let entry = json!({
@@ -153,6 +153,7 @@ fn cases() -> Vec<(&'static str, Value)> {
                 "/status/copies/0/since",
                 "/status/copies/0/acquiring/0/deadline",
                 "/status/copies/0/arriving/0/deadline",
+                "/status/copies/0/renaming/0/deadline",
                 "/status/copies/0/deleting/0/deadline",
                 "/status/history/0/at",
             ],

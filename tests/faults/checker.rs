@@ -177,7 +177,7 @@ impl Seen {
             if copies.iter().all(|copy| copy.name() != name) {
                 findings.push(format!("the claim of {id} has {name}, which is not stored"));
             }
-            for list in ["acquiring", "arriving", "deleting"] {
+            for list in ["acquiring", "arriving", "renaming", "deleting"] {
                 if entry.0[list]
                     .as_array()
                     .is_some_and(|list| !list.is_empty())

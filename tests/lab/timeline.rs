@@ -183,6 +183,7 @@ pub fn described(object: &Object) -> String {
                     "stored",
                     "acquiring",
                     "arriving",
+                    "renaming",
                     "deleting",
                 ];
                 copy.retain(|key, _| telling.contains(&&**key));

@@ -263,6 +263,7 @@ fn to_copy((copy, held): (&CopyRef, &MemberCopy)) -> ClaimCopy {
         }),
         acquiring: held.acquiring.iter().map(to_request).collect(),
         arriving: held.arriving.iter().map(to_request).collect(),
+        renaming: held.renaming.iter().map(to_request).collect(),
         deleting: held.deleting.iter().map(to_request).collect(),
     }
 }
@@ -278,7 +279,6 @@ fn to_request(request: &InFlight) -> ClaimRequest {
         uid,
         resource_version,
         owner: request.proof == Proof::Owner,
-        renames: request.renames,
         deadline: request.deadline,
     }
 }
@@ -347,6 +347,7 @@ fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, MemberCopy), String> {
         stored,
         acquiring: copy.acquiring.iter().map(from_request).collect(),
         arriving: copy.arriving.iter().map(from_request).collect(),
+        renaming: copy.renaming.iter().map(from_request).collect(),
         deleting: copy.deleting.iter().map(from_request).collect(),
         assumed: copy.assumed,
         newcomer: copy.newcomer,
@@ -377,7 +378,6 @@ fn from_request(request: &ClaimRequest) -> InFlight {
             _ => Proof::Deadline,
         },
         deadline: request.deadline,
-        renames: request.renames,
     }
 }
 

@@ -171,6 +171,9 @@ pub struct ClaimCopy {
     /// Admitted requests that may yet store this copy as parked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arriving: Vec<ClaimRequest>,
+    /// Admitted requests on the object that make no copy of this resource: what has it as its owner is inside this resource until they are stored, and elsewhere afterwards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renaming: Vec<ClaimRequest>,
     /// Admitted requests that may yet delete this copy and the resource with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deleting: Vec<ClaimRequest>,
@@ -213,10 +216,6 @@ pub struct ClaimRequest {
     /// The request is about the copy's owner, and is over once the copy was seen with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub owner: bool,
-    /// The request makes no copy of this resource: what has the object as its owner is inside
-    /// this resource until it is stored, and elsewhere afterwards.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub renames: bool,
     /// The request is over by then, by the copy's own cluster's clock.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub deadline: Timestamp,
