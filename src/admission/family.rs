@@ -55,30 +55,25 @@ impl Guard {
         };
         let views = (&with(before), &with(Some(case.object)));
         let mut said = WrittenClaims::new();
-        let finding = self.announce(case, before, views, &mut said);
-        let found = match patience {
-            None => Ok(finding.await),
-            Some(patience) => timeout(patience, finding).await,
+        let outcome = async {
+            let finding = self.announce(case, before, views, &mut said);
+            let found = match patience {
+                None => Ok(finding.await),
+                Some(patience) => timeout(patience, finding).await,
+            };
+            let claimed = match found {
+                Ok(Err(stop)) if patience.is_none() => return Err(stop),
+                Ok(Ok(claimed)) => claimed,
+                Ok(Err(_)) | Err(_) => {
+                    debug!(copy = %case.copy, "children on their way are left to the observer");
+                    Vec::new()
+                }
+            };
+            let renamed = self.renamed_by(case, before, views, claimed).await?;
+            let all = (renamed, &Proof::Owner);
+            self.acquire_for_all(case, views.1, all, written).await
         };
-        let claimed = match found {
-            Ok(Ok(claimed)) => Ok(claimed),
-            Ok(Err(stop)) if patience.is_none() => Err(stop),
-            Ok(Err(_)) | Err(_) => {
-                debug!(copy = %case.copy, "children on their way are left to the observer");
-                Ok(Vec::new())
-            }
-        };
-        let renamed = match claimed {
-            Ok(claimed) => self.renamed_by(case, before, views, claimed).await,
-            Err(stop) => Err(stop),
-        };
-        let outcome = match renamed {
-            Ok(renamed) => {
-                let all = (renamed, &Proof::Owner);
-                self.acquire_for_all(case, views.1, all, written).await
-            }
-            Err(stop) => Err(stop),
-        };
+        let outcome = outcome.await;
         if outcome.is_err() && !case.context.lets_through() {
             self.take_back(case, said).await;
         }

@@ -48,7 +48,7 @@ pub(super) struct InstalledKinds {
     /// The CRDs, by plural and group, whose kinds it does not serve now.
     unserved: HashSet<String>,
     /// Whether the API server said of all in which version they are stored.
-    is_told: bool,
+    knows_storage: bool,
     /// The groups whose kinds have storage versions as ASO's have.
     like_asos: BTreeSet<String>,
 }
@@ -80,26 +80,26 @@ impl InstalledKinds {
                 }
             }
         }
-        let mut untold: HashMap<String, Vec<&mut Served>> = HashMap::new();
+        let mut unknown: HashMap<String, Vec<&mut Served>> = HashMap::new();
         for kind in resources.values_mut().flat_map(HashMap::values_mut) {
             kind.generation = generations.get(&crd_name(&kind.read)).copied().flatten();
             if !before.knows(kind) {
-                untold
+                unknown
                     .entry(kind.read.group.clone())
                     .or_default()
                     .push(kind);
             }
         }
         let mut asked: Vec<BoxFuture<'_, bool>> = Vec::new();
-        for (group, kinds) in untold {
+        for (group, kinds) in unknown {
             asked.push(read_as_stored(client, group, kinds).boxed());
         }
         let asked = stream::iter(asked).buffer_unordered(AT_ONCE);
-        let told: Vec<bool> = asked.collect().await;
+        let answers: Vec<bool> = asked.collect().await;
         Ok(Self {
             resources,
             unserved: HashSet::new(),
-            is_told: told.into_iter().all(|told| told),
+            knows_storage: answers.into_iter().all(|answered| answered),
             like_asos,
         })
     }
@@ -143,7 +143,7 @@ impl InstalledKinds {
 
     /// Whether every CRD's kind is served, and it is known how each is stored.
     pub(super) fn is_complete(&self) -> bool {
-        self.unserved.is_empty() && self.is_told
+        self.unserved.is_empty() && self.knows_storage
     }
 
     /// Whether the group has a CRD whose kind is not served now.
@@ -275,7 +275,7 @@ mod tests {
 
     fn serving(kinds: &[(&str, &str)]) -> InstalledKinds {
         let mut installed = InstalledKinds {
-            is_told: true,
+            knows_storage: true,
             ..InstalledKinds::default()
         };
         for (group, kind) in kinds {

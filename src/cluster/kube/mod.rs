@@ -103,7 +103,7 @@ impl KubeCluster {
     }
 
     /// Takes down whether a kind may be read. Gives whether that is news.
-    fn is_watched(&self, kind: &ApiResource, watched: bool) -> bool {
+    fn set_watched(&self, kind: &ApiResource, watched: bool) -> bool {
         let name = format!("{}.{}", kind.kind, kind.group);
         let kinds = self.unwatched.lock();
         let mut kinds = kinds.unwrap_or_else(PoisonError::into_inner);

@@ -20,23 +20,23 @@ use super::Served;
 pub(super) async fn read_as_stored(
     client: &Client,
     group: String,
-    mut untold: Vec<&mut Served>,
+    mut unknown: Vec<&mut Served>,
 ) -> bool {
-    while let Some(version) = most_common(&untold) {
+    while let Some(version) = most_common(&unknown) {
         let hashes = match stored_hashes(client, &format!("{group}/{version}")).await {
             Ok(hashes) => hashes,
             Err(error) => {
                 warn!(%error, "cannot tell in which versions kinds are stored; trying again");
-                for kind in &mut untold {
+                for kind in &mut unknown {
                     kind.generation = None;
                 }
                 return false;
             }
         };
-        let (told, rest): (Vec<_>, Vec<_>) = untold
+        let (listed, rest): (Vec<_>, Vec<_>) = unknown
             .into_iter()
             .partition(|kind| kind.versions.contains(&version));
-        for kind in told {
+        for kind in listed {
             let stored = hashes.get(&kind.read.plural);
             let is_stored = |version: &&String| {
                 stored == Some(&storage_version_hash(&group, version, &kind.read.kind))
@@ -46,7 +46,7 @@ pub(super) async fn read_as_stored(
                 kind.read_in(&version);
             }
         }
-        untold = rest;
+        unknown = rest;
     }
     true
 }

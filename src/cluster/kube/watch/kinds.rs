@@ -37,7 +37,7 @@ impl KindWatches {
             let facts = |object: WatchedObject| object.into_facts(&resource.group, &resource.kind);
             while let Some(event) = events.next().await {
                 if matches!(event, Ok(Event::InitDone | Event::Apply(_))) {
-                    cluster.is_watched(&resource, true);
+                    cluster.set_watched(&resource, true);
                 }
                 match event {
                     Ok(Event::Init) => {
@@ -59,7 +59,7 @@ impl KindWatches {
                     // A group that came after the roles were written must not keep the guard
                     // from all the others.
                     Err(error) if is_forbidden(&error) && is_new(&resource.group) => {
-                        if cluster.is_watched(&resource, false) {
+                        if cluster.set_watched(&resource, false) {
                             warn!(
                                 kind = %resource.kind, group = %resource.group,
                                 "may not read this kind, so what becomes of its objects goes \
@@ -72,7 +72,7 @@ impl KindWatches {
                     // Some objects are stored in another version than the kind's now, and ASO, which
                     // converts them, is gone.
                     Err(error) if is_unconverted(&error) => {
-                        if cluster.is_watched(&resource, false) {
+                        if cluster.set_watched(&resource, false) {
                             warn!(
                                 kind = %resource.kind, group = %resource.group, %error,
                                 "the API server does not give this kind's objects, so what becomes \

@@ -176,7 +176,7 @@ impl KindWatches {
             let stays = now.is_some_and(|now| *now == watched.resource) && wanted.contains_key(name);
             if !stays {
                 watched.task.abort();
-                cluster.is_watched(&watched.resource, true);
+                cluster.set_watched(&watched.resource, true);
                 info!(kind = %watched.resource.kind, group = %watched.resource.group, "stopped watching");
                 for key in cluster.store.keys_of(&watched.resource.group, &watched.resource.kind) {
                     if now.is_none() {
