@@ -29,7 +29,7 @@ rules:
 #[tokio::test]
 async fn each_verdict_is_in_the_audit_log_with_its_reason() {
     let plan = Plan::enforce(GUARD);
-    let (guarded, _directory, log) = Guarded::start_audited("audited", &plan, POLICY).await;
+    let (guarded, log) = Guarded::start_audited("audited", &plan, POLICY).await;
     let group = Object::of("ResourceGroup", "audited").azure_name("rg-audited");
     guarded.kubectl.create(&group).await.admitted();
     let namespace = Object::namespace("other");
@@ -45,7 +45,7 @@ async fn each_verdict_is_in_the_audit_log_with_its_reason() {
         ("other", "overridden", "LiveElsewhere", "INC-7: a is gone"),
     ];
     eventually("the three to be in the log", async || {
-        let text = fs::read_to_string(&log)?;
+        let text = fs::read_to_string(log.file())?;
         let entries: Vec<Value> = text
             .lines()
             .map(serde_json::from_str)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::GUARD;
+use crate::audit_log::AuditLog;
 use crate::lab::aso::FINALIZER;
 use crate::lab::guard;
 use crate::lab::kubectl::Kubectl;
@@ -193,22 +194,14 @@ async fn a_namespace_goes_with_all_that_is_in_it() {
 
 #[tokio::test]
 async fn only_members_of_a_group_and_in_the_audit_log_and_without_a_registry() {
-    let directory = tempfile::tempdir().unwrap();
-    let (policy, log) = (
-        directory.path().join("policy.yaml"),
-        directory.path().join("audit.log"),
-    );
-    fs::write(&policy, AUDIT_POLICY).unwrap();
+    let log = AuditLog::by(AUDIT_POLICY);
     let mut guard = guard::Plan::enforce(GUARD);
     guard.args = ["--override-groups", "breakers,system:masters"]
         .map(str::to_owned)
         .to_vec();
     let plan = Plan {
         guard: Some(guard),
-        api_server_args: vec![
-            format!("--audit-policy-file={}", policy.display()),
-            format!("--audit-log-path={}", log.display()),
-        ],
+        api_server_args: log.flags(),
         ..Plan::default()
     };
     let lab = Lab::start(&plan).await.unwrap();
@@ -252,7 +245,7 @@ async fn only_members_of_a_group_and_in_the_audit_log_and_without_a_registry() {
         .admitted()
         .warning("overrides it: \"please, please\"")
         .warning("cannot tell whether this is safe");
-    logged(&log, "please, please").await;
+    logged(&log.file(), "please, please").await;
 }
 
 /// What a namespace's deletion comes to that nobody refused up front, as when a peer comes

@@ -6,8 +6,6 @@
 )]
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +13,13 @@ use anyhow::Context as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::GUARD;
+use crate::audit_log::AuditLog;
 use crate::lab::control_plane::{self, ControlPlane, install};
 use crate::lab::guard::{Guard, Plan, Replica};
 use crate::lab::hub;
@@ -67,16 +65,10 @@ impl Guarded {
         }
     }
 
-    /// The same with an API server that writes an audit log by a policy. Gives where the log is.
-    pub async fn start_audited(name: &str, plan: &Plan, policy: &str) -> (Self, TempDir, PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
-        let [file, log] = ["policy.yaml", "audit.log"].map(|file| directory.path().join(file));
-        fs::write(&file, policy).unwrap();
-        let flags = vec![
-            format!("--audit-policy-file={}", file.display()),
-            format!("--audit-log-path={}", log.display()),
-        ];
-        (Self::start_with(name, plan, flags).await, directory, log)
+    /// The same with an API server that writes an audit log by a policy.
+    pub async fn start_audited(name: &str, plan: &Plan, policy: &str) -> (Self, AuditLog) {
+        let log = AuditLog::by(policy);
+        (Self::start_with(name, plan, log.flags()).await, log)
     }
 
     /// Calls the guard through the API server from several sides until told to stop, and gives

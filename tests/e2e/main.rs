@@ -10,6 +10,7 @@ mod lab;
 
 mod aftermath;
 mod audit;
+mod audit_log;
 mod audited;
 mod before;
 mod board;

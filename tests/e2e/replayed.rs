@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::GUARD;
+use crate::audit_log::FOR_REPLAY;
 use crate::certificates::Guarded;
 use crate::lab::guard::Plan;
 use crate::lab::object::Object;
@@ -19,22 +20,11 @@ use crate::lab::wait::eventually;
 
 /// No replay of the lab takes longer.
 const BOUND: Duration = Duration::from_mins(1);
-const POLICY: &str = "
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: RequestResponse
-    verbs: [create, update, patch, delete, deletecollection]
-    resources: [{group: resources.azure.com}, {group: '', resources: [namespaces]}]
-  - level: None
-";
-
 #[tokio::test]
 async fn what_went_wrong_is_found_in_the_log_of_a_real_api_server() {
     // In audit mode a guard lets everything happen.
     let plan = Plan::audit(GUARD);
-    let (guarded, _directory, log) = Guarded::start_audited("replayed", &plan, POLICY).await;
+    let (guarded, log) = Guarded::start_audited("replayed", &plan, FOR_REPLAY).await;
     let group = Object::of("ResourceGroup", "one").azure_name("rg-replayed");
     guarded.kubectl.apply(&group).await.admitted();
     let namespace = Object::namespace("other");
@@ -44,7 +34,7 @@ async fn what_went_wrong_is_found_in_the_log_of_a_real_api_server() {
     other.set_policy(&group, "skip").await.admitted();
     guarded.kubectl.delete(&group).await.admitted();
 
-    let log = format!("--audit-log=main={}", log.display());
+    let log = format!("--audit-log=main={}", log.file().display());
     let expected = [
         ("refused", "CREATE LiveElsewhere"),
         ("refused", "DELETE PeersDepend"),

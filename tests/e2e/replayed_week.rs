@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::GUARD;
+use crate::audit_log::{AuditLog, FOR_REPLAY};
 use crate::lab::control_plane::{self, ControlPlane};
 use crate::lab::crds::SUBSCRIPTION;
 use crate::lab::kubectl::Kubectl;
@@ -29,21 +29,6 @@ use crate::lab::world::cluster_objects;
 /// No replay of the lab takes longer.
 const BOUND: Duration = Duration::from_mins(1);
 const RESOURCE_ID: &str = "serviceoperator.azure.com/resource-id";
-const LOGGED: &str = "
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: RequestResponse
-    verbs: [create, update, patch, delete, deletecollection]
-    resources:
-      - group: resources.azure.com
-      - group: network.azure.com
-      - group: storage.azure.com
-      - {group: '', resources: [namespaces]}
-  - level: None
-";
-
 /// What is to be found: on which day, by which rule, and words of its message.
 const FOUND: [(u32, &str, &[&str]); 19] = [
     (2, "refused", &["bob CREATE LiveElsewhere", "rg-1 "]),
@@ -74,29 +59,22 @@ const FOUND: [(u32, &str, &[&str]); 19] = [
 /// A cluster whose API server writes an audit log.
 struct Cluster {
     _plane: ControlPlane,
-    _directory: TempDir,
-    log: PathBuf,
+    log: AuditLog,
     kubectl: Kubectl,
 }
 
 impl Cluster {
     async fn start(name: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let [policy, log] = ["policy.yaml", "audit.log"].map(|file| directory.path().join(file));
-        fs::write(&policy, LOGGED).unwrap();
+        let log = AuditLog::by(FOR_REPLAY);
         let plan = control_plane::Plan {
             objects: cluster_objects(),
-            api_server_args: vec![
-                format!("--audit-policy-file={}", policy.display()),
-                format!("--audit-log-path={}", log.display()),
-            ],
+            api_server_args: log.flags(),
         };
         let plane = ControlPlane::start(name, &plan).await.unwrap();
         let kubectl = plane.kubectl("shop").await.unwrap();
         kubectl.apply(&Object::namespace("shop")).await.admitted();
         Self {
             _plane: plane,
-            _directory: directory,
             log,
             kubectl,
         }
@@ -321,7 +299,7 @@ async fn each_mistake_of_a_week_is_found_in_the_logs_and_nothing_else() {
     };
     eventually("the logs to be whole", async || {
         let logs = [("a", &a), ("b", &b)].map(|(name, cluster)| {
-            let apart = put_apart(&cluster.log, &days);
+            let apart = put_apart(&cluster.log.file(), &days);
             format!("--audit-log={name}={}", apart.display())
         });
         let subscription = format!("--subscription={SUBSCRIPTION}");
