@@ -8,7 +8,7 @@ use rstest::rstest;
 use stateright::HasDiscoveries;
 
 use super::model::bounds::{ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_force};
-use super::model::checked::{COVER, HARM, REST, TWINS};
+use super::model::checked::{CONFLICT, COVER, HARM, REST};
 use super::model::places::Place::{ParentA, ParentB};
 use super::model::rules::Rules;
 use super::model::steps::Step::{Ask, Call, Store};
@@ -98,12 +98,12 @@ const WAS_PARKED: Bounds = Bounds {
 };
 
 #[test]
-fn where_a_namespace_is_believed_parked_there_are_twins() {
+fn where_a_namespace_is_believed_parked_there_is_a_conflict() {
     let rules = Rules {
         inherited_from_store: false,
         ..Rules::ALL
     };
-    caught(TWINS, WAS_PARKED, rules, budget(2, 0, 0, 0, 0));
+    caught(CONFLICT, WAS_PARKED, rules, budget(2, 0, 0, 0, 0));
 }
 
 #[rstest]
@@ -127,18 +127,18 @@ fn without_a_rule_a_change_of_a_namespace_wakes_what_no_claim_holds(#[case] rule
 #[case::deadline_covers_request(Rules { deadline_covers_request: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]
 #[case::compare_on_create(Rules { compare: false, ..Rules::ALL }, NOTHING, budget(2, 0, 0, 0, 0))]
 #[case::compare_on_activation(Rules { compare: false, ..Rules::ALL }, PARKED, budget(2, 0, 0, 0, 0))]
-fn without_a_rule_there_are_twins(
+fn without_a_rule_there_is_a_conflict(
     #[case] rules: Rules,
     #[case] bounds: Bounds,
     #[case] left: Budget,
 ) {
-    caught(TWINS, bounds, rules, left);
+    caught(CONFLICT, bounds, rules, left);
 }
 
 #[rstest]
 #[case::match_proof(Rules { match_proof: false, ..Rules::ALL })]
-fn a_create_that_the_api_server_holds_lands_after_its_twin_is_gone(#[case] rules: Rules) {
-    caught(TWINS, HELD, rules, budget(1, 2, 0, 0, 0));
+fn a_create_that_the_api_server_holds_lands_after_the_second_one_is_gone(#[case] rules: Rules) {
+    caught(CONFLICT, HELD, rules, budget(1, 2, 0, 0, 0));
 }
 
 #[rstest]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::model::bounds::{Bounds, with_force};
-use super::model::checked::{COVER, HARM, Protocol, REST, TWINS};
+use super::model::checked::{CONFLICT, COVER, HARM, Protocol, REST};
 use super::model::places;
 use super::model::rules::Rules;
 use super::model::sights::{Sight, Tally};
@@ -133,7 +133,7 @@ fn ended(protocol: &Protocol, mut world: World) -> World {
 
 fn violated(protocol: &Protocol, world: &World) -> Option<&'static str> {
     let checks = [
-        (TWINS, world.has_no_twins()),
+        (CONFLICT, world.has_no_conflict()),
         (HARM, world.takes_nothing_from_others()),
         (COVER, world.claims_cover_the_truth()),
         (

@@ -23,7 +23,7 @@ pub struct Protocol {
 }
 
 /// I1.
-pub const TWINS: &str = "no resource has two live copies";
+pub const CONFLICT: &str = "no resource has two live copies";
 /// I2.
 pub const HARM: &str = "no delete takes what others depend on";
 /// What both rest on.
@@ -31,7 +31,7 @@ pub const COVER: &str = "the claims cover the truth";
 /// Nothing is stuck.
 pub const REST: &str = "what is live nowhere can be claimed";
 /// What must always hold.
-pub const PROPERTIES: [&str; 4] = [TWINS, HARM, COVER, REST];
+pub const PROPERTIES: [&str; 4] = [CONFLICT, HARM, COVER, REST];
 /// The bounds are wide enough to mean something.
 pub const MOVE: &str = "a resource moves";
 /// The bounds are wide enough to mean something.
@@ -59,7 +59,7 @@ impl Model for Protocol {
         let always = Property::<Self>::always;
         let sometimes = Property::<Self>::sometimes;
         let mut all = vec![
-            always(TWINS, |_, world| world.has_no_twins()),
+            always(CONFLICT, |_, world| world.has_no_conflict()),
             always(HARM, |_, world| world.takes_nothing_from_others()),
             always(COVER, |_, world| world.claims_cover_the_truth()),
             always(REST, |model, world| {

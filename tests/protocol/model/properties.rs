@@ -11,7 +11,7 @@ const CALLS: usize = 16;
 impl World {
     /// I1: no resource has two live copies, but for those that were let through by force;
     /// and none was acquired beside another one, forced or not.
-    pub fn has_no_twins(&self) -> bool {
+    pub fn has_no_conflict(&self) -> bool {
         let rightly = |resource| self.count(resource, Object::is_rightly_live);
         !self.doubled && (0..RESOURCES).all(|resource| rightly(resource) <= 1)
     }
