@@ -1,6 +1,33 @@
 //! aso-guard: a validating admission webhook for Azure Service Operator v2 (ASO).
 //!
 //! One Azure resource, one live reconciler.
+//!
+//! # Where things are
+//!
+//! Arrows point downwards only: a module uses those of its row's third column, which stand below
+//! it in this table, and no other. `x..` is x and all that x may use.
+//!
+//! What is pure has no async, no I/O, no clock and no environment; time is an argument. So the
+//! protocol can be driven by a property test or a model checker as it is, and the server and the
+//! observer are thin shells around it. `tests/architecture` reads this table and checks all of it.
+//!
+//! | module | what it is | may use | pure |
+//! | --- | --- | --- | --- |
+//! | [`cli`] | the command line: one file or folder per subcommand | keeper.. board.. check.. cluster.. | |
+//! | [`board`] | the registry as pages for a browser, read-only | registry.. | view |
+//! | [`keeper`] | the certificates of the guard's own, and the webhook configuration kept in step | admission server | plan |
+//! | [`admission`] | `AdmissionReview` in, verdict out; the webhook's registration | cluster.. | |
+//! | [`cluster`] | what is known of this cluster; the observer | registry.. resolve.. | |
+//! | [`registry`] | where claims are kept: `memory:`, `kubernetes:`, and the CRDs; the steps of a transfer on any of them | transfer.. telemetry | |
+//! | [`transfer`] | the record of a declared move, how far it is by the claims, and what is next for each resource | claim arm policy object | all |
+//! | [`check`] | several clusters against each other, by their manifests | claim.. | all |
+//! | [`claim`] | the claim protocol and its words | resolve.. | all |
+//! | [`resolve`] | from an object to its resource and effective policy: what to look up next, and how fresh it has to be | arm policy object | all |
+//! | [`arm`] | from an object to the ARM ID it stands for | object | all |
+//! | [`policy`] | the effective reconcile policy | | all |
+//! | [`telemetry`] | logs; what is counted of calls; notices and the Events made of them | object | |
+//! | [`object`] | the facts of an object, and reading them | | all |
+//! | [`server`] | HTTPS, certificates, probes, the way out | | |
 
 pub mod admission;
 pub mod arm;

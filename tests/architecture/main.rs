@@ -2,14 +2,17 @@
 //! ones do no I/O, and no file is forgotten.
 
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a source that cannot be read fails the test"
 )]
 
+mod map;
 mod rules;
 mod source;
 mod tokens;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 fn package() -> source::Files {
@@ -21,6 +24,7 @@ fn package() -> source::Files {
 #[test]
 fn every_module_uses_only_what_is_below_it_and_pure_ones_stay_pure() {
     let files = package();
+    let map = map::Map::read(&files[Path::new("src/lib.rs")]);
     let modules = source::modules(&files);
     let of_library = modules
         .iter()
@@ -30,12 +34,21 @@ fn every_module_uses_only_what_is_below_it_and_pure_ones_stay_pure() {
         .inspect(|_| looked_at += 1)
         .flat_map(|module| {
             let file = module.file.display();
-            let found = rules::offences(module).into_iter();
+            let found = rules::offences(module, &map).into_iter();
             found.map(move |offence| format!("{file}: {offence}"))
         })
         .collect();
     assert!(looked_at > 50, "only {looked_at} modules were looked at");
     assert!(offences.is_empty(), "\n{}", offences.join("\n"));
+    let tops = modules
+        .iter()
+        .filter(|module| module.file.starts_with("src"));
+    let tops: BTreeSet<&String> = tops.filter_map(|module| module.path.first()).collect();
+    let rows: BTreeSet<&String> = map.layers.iter().map(|layer| &layer.name).collect();
+    assert_eq!(
+        rows, tops,
+        "the map of src/lib.rs has a row for each module"
+    );
 }
 
 #[test]

@@ -1,89 +1,8 @@
 //! What a module may use: the layers, and what is pure.
 
+use crate::map::Map;
 use crate::source::Module;
 use crate::tokens::Token;
-
-/// Each module of the library, and those below it, which it may use.
-const LAYERS: [(&str, &[&str]); 15] = [
-    ("object", &[]),
-    ("policy", &[]),
-    ("arm", &["object"]),
-    ("claim", &["resolve", "arm", "object", "policy"]),
-    ("resolve", &["arm", "object", "policy"]),
-    ("check", &["resolve", "claim", "arm", "object", "policy"]),
-    ("transfer", &["claim", "arm", "object", "policy"]),
-    (
-        "registry",
-        &["transfer", "claim", "arm", "object", "policy", "telemetry"],
-    ),
-    (
-        "board",
-        &["registry", "transfer", "claim", "arm", "object", "policy"],
-    ),
-    (
-        "cluster",
-        &[
-            "resolve",
-            "registry",
-            "transfer",
-            "claim",
-            "arm",
-            "object",
-            "policy",
-            "telemetry",
-        ],
-    ),
-    (
-        "admission",
-        &[
-            "cluster",
-            "resolve",
-            "registry",
-            "transfer",
-            "claim",
-            "arm",
-            "object",
-            "policy",
-            "telemetry",
-        ],
-    ),
-    ("server", &[]),
-    ("telemetry", &["object"]),
-    ("keeper", &["admission", "server"]),
-    (
-        "cli",
-        &[
-            "keeper",
-            "admission",
-            "board",
-            "check",
-            "cluster",
-            "resolve",
-            "registry",
-            "transfer",
-            "claim",
-            "arm",
-            "object",
-            "policy",
-            "server",
-            "telemetry",
-        ],
-    ),
-];
-
-/// Modules without async, I/O, clock, chance or environment: what they give
-/// depends on what they are given, and on nothing else.
-const PURE: [&str; 9] = [
-    "object",
-    "policy",
-    "arm",
-    "claim",
-    "resolve",
-    "check",
-    "transfer",
-    "keeper::plan",
-    "board::view",
-];
 
 /// Paths that begin with one of these lead out of a pure module.
 const IMPURE: [&str; 24] = [
@@ -125,22 +44,22 @@ const IMPURE_WORDS: [&str; 8] = [
 const BEFORE_PATHS: [&str; 8] = ["use", "as", "dyn", "impl", "in", "mut", "return", "where"];
 
 /// What is wrong with a module of the library, a line each.
-pub fn offences(module: &Module) -> Vec<String> {
+pub fn offences(module: &Module, map: &Map) -> Vec<String> {
     let Some(top) = module.path.first() else {
         return Vec::new();
     };
-    let Some((_, below)) = LAYERS.iter().find(|(name, _)| name == top) else {
-        return vec![format!(
-            "{top} has no place among the layers: give it one here"
-        )];
+    let Some(layer) = map.layer(top) else {
+        return vec![format!("{top} has no row in the map of src/lib.rs")];
     };
     let paths = paths(&module.tokens);
-    let used = paths.iter().filter_map(|path| in_crate(path, &module.path));
+    let used = paths
+        .iter()
+        .filter_map(|path| in_crate(path, &module.path, map));
     let mut found: Vec<String> = used
-        .filter(|used| used != top && !below.contains(&used.as_str()))
+        .filter(|used| used != top && !layer.may_use.contains(used))
         .map(|used| format!("{top} may not use {used}"))
         .collect();
-    if is_pure(&module.path) {
+    if layer.is_pure(&module.path[1..]) {
         found.extend(impurities(&paths, &module.tokens));
     }
     found.sort();
@@ -148,15 +67,8 @@ pub fn offences(module: &Module) -> Vec<String> {
     found
 }
 
-/// Whether a module is one of the pure ones, or in one.
-fn is_pure(path: &[String]) -> bool {
-    let path = path.join("::");
-    let is = |pure: &&str| path == **pure || path.starts_with(&format!("{pure}::"));
-    PURE.iter().any(is)
-}
-
 /// The top module that a path leads to, if it leads through the crate's root.
-fn in_crate(path: &[String], from: &[String]) -> Option<String> {
+fn in_crate(path: &[String], from: &[String], map: &Map) -> Option<String> {
     let supers = path.iter().take_while(|part| *part == "super").count();
     let to_root = match path.first()?.as_str() {
         "crate" => 1,
@@ -164,12 +76,9 @@ fn in_crate(path: &[String], from: &[String]) -> Option<String> {
         "self" if from.is_empty() => 1,
         _ => return None,
     };
-    let top = path.get(to_root)?;
     // What is not a module is a re-export or a macro of the root itself.
-    LAYERS
-        .iter()
-        .any(|(name, _)| name == top)
-        .then(|| top.clone())
+    let top = path.get(to_root)?;
+    map.layer(top).map(|layer| layer.name.clone())
 }
 
 fn impurities(paths: &[Vec<String>], tokens: &[Token]) -> Vec<String> {
@@ -248,8 +157,12 @@ mod tests {
 
     use rstest::rstest;
 
-    use super::*;
+    use super::{Map, Module};
     use crate::tokens::tokens;
+
+    fn offences(module: &Module) -> Vec<String> {
+        super::offences(module, &Map::read(include_str!("../../src/lib.rs")))
+    }
 
     fn module(path: &str, source: &str) -> Module {
         Module {
@@ -294,7 +207,7 @@ mod tests {
         "use crate::cluster::X as Y;",
         "registry may not use cluster"
     )]
-    #[case("news", "", "news has no place among the layers: give it one here")]
+    #[case("news", "", "news has no row in the map of src/lib.rs")]
     fn arrows_that_point_upwards_are_found(
         #[case] path: &str,
         #[case] source: &str,
