@@ -13,7 +13,8 @@
 //!
 //! | module | what it is | may use | pure |
 //! | --- | --- | --- | --- |
-//! | [`cli`] | the command line: one file or folder per subcommand | keeper.. board.. check.. cluster.. | |
+//! | [`cli`] | the command line: one file or folder per subcommand | keeper.. board.. check.. driver.. | |
+//! | [`driver`] | moving resources between places, by the four steps | cluster.. | |
 //! | [`board`] | the registry as pages for a browser, read-only | registry.. | view |
 //! | [`keeper`] | the certificates of the guard's own, and the webhook configuration kept in step | admission server | plan |
 //! | [`admission`] | `AdmissionReview` in, verdict out; the webhook's registration | cluster.. | |
@@ -36,6 +37,7 @@ pub mod check;
 pub mod claim;
 pub mod cli;
 pub mod cluster;
+pub mod driver;
 pub mod keeper;
 pub mod object;
 pub mod policy;

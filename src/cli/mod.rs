@@ -8,7 +8,6 @@ mod config;
 mod crds;
 mod dashboard;
 mod demo;
-mod drive;
 mod explain;
 mod generate;
 mod hub;

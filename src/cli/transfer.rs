@@ -1,18 +1,28 @@
 //! `aso-guard transfer`: declared moves of many resources.
 
+mod endpoints;
 mod finish;
 mod list;
+mod moved;
+mod obstacles;
+mod plan;
+mod run;
+mod show;
 mod start;
 mod status;
+mod summary;
+mod undo;
 mod view;
+mod wanted;
 
 use clap::{Args, Subcommand};
 
 use crate::claim::TransferName;
+use crate::driver::LookError;
 use crate::registry::transfers::TransferError;
 
+use super::Outcome;
 use super::registry::CommandError;
-use super::{Outcome, drive};
 
 /// What to do with transfers.
 #[derive(Args)]
@@ -24,11 +34,11 @@ pub(super) struct TransferArgs {
 #[derive(Subcommand)]
 enum TransferCommand {
     /// What a transfer would do, and what stands in its way; changes nothing
-    Plan(Box<drive::PlanArgs>),
+    Plan(Box<plan::PlanArgs>),
     /// Move resources by the four steps, or go on where that was cut off
-    Run(Box<drive::RunArgs>),
+    Run(Box<run::RunArgs>),
     /// Take everything back to where it came from
-    Undo(Box<drive::UndoArgs>),
+    Undo(Box<undo::UndoArgs>),
     /// Declare a move, and protect what is moved until it is finished
     Start(Box<start::StartArgs>),
     /// How far each resource is
@@ -43,15 +53,19 @@ enum TransferCommand {
 pub(super) async fn run(args: &TransferArgs) -> Outcome {
     let out = &mut std::io::stdout();
     let done = match &args.command {
-        TransferCommand::Plan(args) => return drive::plan(args).await,
-        TransferCommand::Run(args) => return drive::run(args).await,
-        TransferCommand::Undo(args) => return drive::undo(args).await,
-        TransferCommand::Start(args) => start::run(args, out).await,
-        TransferCommand::Status(args) => status::run(args, out).await,
-        TransferCommand::Finish(args) => finish::run(args, out).await,
-        TransferCommand::List(args) => list::run(args, out).await,
+        TransferCommand::Plan(args) => plan::run(args, out).await,
+        TransferCommand::Run(args) => run::run(args).await,
+        TransferCommand::Undo(args) => undo::run(args).await,
+        TransferCommand::Start(args) => start::run(args, out).await.map(fine),
+        TransferCommand::Status(args) => status::run(args, out).await.map(fine),
+        TransferCommand::Finish(args) => finish::run(args, out).await.map(fine),
+        TransferCommand::List(args) => list::run(args, out).await.map(fine),
     };
-    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
+    done.unwrap_or_else(CommandError::tell)
+}
+
+fn fine((): ()) -> Outcome {
+    Outcome::Fine
 }
 
 /// A transfer by its name.
@@ -70,6 +84,15 @@ impl From<TransferError> for CommandError {
             TransferError::Missing(_)
             | TransferError::Differs { .. }
             | TransferError::Over { .. } => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<LookError> for CommandError {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Registry(error) => error.into(),
+            LookError::Cluster(error) => Self::Unreachable(error.words),
         }
     }
 }

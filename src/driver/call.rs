@@ -12,21 +12,21 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A call that came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{words}")]
-pub(super) struct CallError {
+pub struct CallError {
     /// The HTTP status; `None` where there was no answer.
-    pub(super) code: Option<u16>,
+    pub code: Option<u16>,
     /// What happened, for a person.
-    pub(super) words: String,
+    pub words: String,
 }
 
 impl CallError {
     /// Something that went wrong here, without an answer.
-    pub(super) fn new(words: String) -> Self {
+    pub fn new(words: String) -> Self {
         Self { code: None, words }
     }
 
     /// Whether somebody else changed the object meanwhile.
-    pub(super) fn is_conflict(&self) -> bool {
+    pub fn is_conflict(&self) -> bool {
         self.code == Some(409)
     }
 }
@@ -36,7 +36,7 @@ impl CallError {
 ///
 /// # Errors
 /// It was refused, or there was no answer to any attempt.
-pub(super) async fn patiently<T>(
+pub async fn patiently<T>(
     what: &str,
     call: impl AsyncFn() -> kube::Result<T>,
 ) -> Result<T, CallError> {
@@ -59,10 +59,7 @@ pub(super) async fn patiently<T>(
 ///
 /// # Errors
 /// It was refused, or there was no answer.
-pub(super) async fn once<T>(
-    what: &str,
-    call: impl AsyncFn() -> kube::Result<T>,
-) -> Result<T, CallError> {
+pub async fn once<T>(what: &str, call: impl AsyncFn() -> kube::Result<T>) -> Result<T, CallError> {
     match tokio::time::timeout(TIMEOUT, call()).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(kube::Error::Api(status))) => Err(CallError {

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clap::ValueEnum;
-
 use crate::object::ObjectKey;
 
 /// What kind of thing stands in the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(super) enum ObstacleKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObstacleKind {
     /// A cluster is not the member that it is taken for, or is not heard from.
     Member,
     /// The target has no such namespace.
@@ -53,7 +51,7 @@ pub(super) enum ObstacleKind {
 
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ObstacleSeverity {
+pub enum ObstacleSeverity {
     /// Nothing is begun before it is out of the way.
     Blocks,
     /// Somebody should know.
@@ -63,7 +61,8 @@ pub(super) enum ObstacleSeverity {
 }
 
 impl ObstacleSeverity {
-    pub(super) fn as_str(self) -> &'static str {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Blocks => "blocks",
             Self::Warns => "warns",
@@ -73,10 +72,30 @@ impl ObstacleSeverity {
 }
 
 impl ObstacleKind {
-    /// The word for it, as `--accept` takes it.
-    pub(super) fn word(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Namespace => "namespace",
+            Self::Kind => "kind",
+            Self::Aso => "aso",
+            Self::Untaken => "untaken",
+            Self::Identity => "identity",
+            Self::Owner => "owner",
+            Self::ChildrenLeft => "children-left",
+            Self::NameTaken => "name-taken",
+            Self::Elsewhere => "elsewhere",
+            Self::Deleting => "deleting",
+            Self::OtherTransfer => "other-transfer",
+            Self::Unregistered => "unregistered",
+            Self::Unresolved => "unresolved",
+            Self::Reference => "reference",
+            Self::Tool => "tool",
+            Self::Stated => "stated",
+            Self::Parked => "parked",
+            Self::Written => "written",
+            Self::LeftOut => "left-out",
+        }
     }
 
     fn weight(self) -> ObstacleSeverity {
@@ -88,71 +107,51 @@ impl ObstacleKind {
             _ => ObstacleSeverity::Blocks,
         }
     }
-
-    /// Whether a person may go on all the same: nothing is deleted in Azure by it, and nothing
-    /// gets a second reconciler.
-    pub(super) fn may_be_accepted(self) -> bool {
-        matches!(self, Self::ChildrenLeft | Self::Reference | Self::Tool)
-    }
 }
 
 /// Something that stands in the way, or that somebody should know.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Obstacle {
-    pub(super) weight: ObstacleSeverity,
-    pub(super) rule: ObstacleKind,
+pub struct Obstacle {
+    /// How much it matters.
+    pub weight: ObstacleSeverity,
+    /// What kind of thing it is.
+    pub rule: ObstacleKind,
     /// What it is, for a person.
-    pub(super) words: String,
+    pub words: String,
     /// What to do about it.
-    pub(super) advice: Option<String>,
+    pub advice: Option<String>,
     /// The objects that it is about; none where it is about all.
-    pub(super) objects: Vec<String>,
+    pub objects: Vec<String>,
 }
 
 /// Obstacles, with those of many objects put together.
 #[derive(Default)]
-pub(super) struct Obstacles {
+pub struct Obstacles {
     found: BTreeMap<(ObstacleSeverity, ObstacleKind, String, Option<String>), Vec<String>>,
     accepted: BTreeSet<ObstacleKind>,
 }
 
 impl Obstacles {
     /// Those that a person accepts do not block.
-    ///
-    /// # Errors
-    /// One of them could do harm; for a person.
-    pub(super) fn accepting(accepted: &[ObstacleKind]) -> Result<Self, String> {
-        if let Some(rule) = accepted.iter().find(|rule| !rule.may_be_accepted()) {
-            return Err(format!(
-                "--accept: {} has to be out of the way; only children-left, reference and tool \
-                 may be accepted",
-                rule.word()
-            ));
-        }
-        Ok(Self {
-            accepted: accepted.iter().copied().collect(),
+    pub fn accepting(accepted: impl IntoIterator<Item = ObstacleKind>) -> Self {
+        Self {
+            accepted: accepted.into_iter().collect(),
             ..Self::default()
-        })
+        }
     }
 
     /// Adds one.
-    pub(super) fn add(&mut self, rule: ObstacleKind, about: Option<&ObjectKey>, words: String) {
+    pub fn add(&mut self, rule: ObstacleKind, about: Option<&ObjectKey>, words: String) {
         self.put(rule, rule.weight(), about, words, None);
     }
 
     /// The same, with what to do about it.
-    pub(super) fn advise(
-        &mut self,
-        rule: ObstacleKind,
-        about: &ObjectKey,
-        words: String,
-        advice: String,
-    ) {
+    pub fn advise(&mut self, rule: ObstacleKind, about: &ObjectKey, words: String, advice: String) {
         self.put(rule, rule.weight(), Some(about), words, Some(advice));
     }
 
     /// The same, of another weight than its rule's.
-    pub(super) fn put(
+    pub fn put(
         &mut self,
         rule: ObstacleKind,
         weight: ObstacleSeverity,
@@ -169,7 +168,7 @@ impl Obstacles {
     }
 
     /// All of them, those that block first.
-    pub(super) fn list(self) -> Vec<Obstacle> {
+    pub fn list(self) -> Vec<Obstacle> {
         let found = self.found.into_iter();
         let obstacle = |((weight, rule, words, advice), objects)| Obstacle {
             weight,
@@ -209,8 +208,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_does_not_block_and_what_could_do_harm_is_not_accepted() {
-        let mut found = Obstacles::accepting(&[ObstacleKind::Tool]).unwrap();
+    fn what_is_accepted_does_not_block() {
+        let mut found = Obstacles::accepting([ObstacleKind::Tool]);
         for rule in [ObstacleKind::Tool, ObstacleKind::Identity] {
             found.add(rule, Some(&key("a")), "why".to_owned());
         }
@@ -218,7 +217,5 @@ mod tests {
         let blocking = blocking.filter(|one| one.weight == ObstacleSeverity::Blocks);
         let rules: Vec<ObstacleKind> = blocking.map(|one| one.rule).collect();
         assert_eq!(rules, [ObstacleKind::Identity]);
-        let refused = Obstacles::accepting(&[ObstacleKind::Tool, ObstacleKind::Identity]);
-        assert!(refused.err().unwrap().contains("identity"));
     }
 }

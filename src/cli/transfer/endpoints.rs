@@ -12,10 +12,9 @@ use crate::claim::{MemberName, NamespaceRef};
 use crate::cli::config::client_config;
 use crate::cli::registry::CommandError;
 use crate::cluster::kube::CredentialSettings;
+use crate::driver::Endpoint;
 use crate::object::text::quoted;
 use crate::registry::{MemberRecord, MemberStanding, Registry};
-
-use super::endpoint::Endpoint;
 
 /// How the two clusters are reached.
 #[derive(Args, Clone)]

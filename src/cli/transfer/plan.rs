@@ -8,40 +8,23 @@ use serde::Serialize;
 
 use crate::cli::Outcome;
 use crate::cli::output::yaml;
-use crate::cli::registry::{CommandError, RegistryArgs};
-use crate::cli::terminal::{Emphasis, Style};
-use crate::cli::transfer::named;
+use crate::cli::registry::CommandError;
+use crate::cli::terminal::Style;
+use crate::driver::{Obstacle, TransferItem, TransferState, look};
 use crate::transfer::TransferStep;
 
-use super::args::EndpointArgs;
-use super::check::find;
-use super::obstacles::{Obstacle, ObstacleKind, ObstacleSeverity, Obstacles};
-use super::rehearsal::rehearse;
-use super::state::{TransferItem, TransferState};
-use super::wanted::WantedArgs;
-
-/// How many objects of an obstacle are named.
-const NAMED: usize = 3;
+use super::moved::MovedArgs;
+use super::named;
+use super::obstacles::{blocking, write_obstacles};
 
 /// What to plan.
 #[derive(Args)]
-pub(in crate::cli) struct PlanArgs {
+pub(super) struct PlanArgs {
     /// The transfer's name, if it was started; else what it might be called
     #[arg(default_value = "plan")]
     name: String,
     #[command(flatten)]
-    wanted: WantedArgs,
-    #[command(flatten)]
-    endpoints: EndpointArgs,
-    /// An obstacle to go on with all the same; may be repeated
-    #[arg(
-        long,
-        value_name = "RULE",
-        value_enum,
-        hide_possible_values = true,
-        env = "ASO_GUARD_ACCEPT"
-    )]
-    accept: Vec<ObstacleKind>,
+    moved: MovedArgs,
     /// Output format
     #[arg(
         short,
@@ -51,8 +34,6 @@ pub(in crate::cli) struct PlanArgs {
         env = "ASO_GUARD_PLAN_OUTPUT"
     )]
     output: PlanFormat,
-    #[command(flatten)]
-    registry: RegistryArgs,
 }
 
 /// The forms of a plan.
@@ -89,7 +70,7 @@ struct PlannedResource {
 #[derive(Serialize)]
 struct PlannedObstacle {
     weight: &'static str,
-    rule: String,
+    rule: &'static str,
     what: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
@@ -97,26 +78,13 @@ struct PlannedObstacle {
     objects: Vec<String>,
 }
 
-/// Plans, and writes the plan to standard output.
-pub(in crate::cli) async fn run(args: &PlanArgs) -> Outcome {
-    let planned = plan(args, &mut std::io::stdout()).await;
-    planned.unwrap_or_else(CommandError::tell)
-}
-
-async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, CommandError> {
+/// Plans, and writes the plan.
+pub(super) async fn run(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, CommandError> {
     let name = named(&args.name)?;
-    let registry = args.registry.open().await?;
-    let (transfer, _) = args.wanted.transfer(&*registry, &name).await?;
-    let way = transfer.reservation();
-    let endpoints = args.endpoints.open(&*registry, &way.from, &way.to).await?;
-    let mut found = Obstacles::accepting(&args.accept).map_err(CommandError::Usage)?;
-    for problem in endpoints.problems {
-        found.add(ObstacleKind::Member, None, problem);
-    }
-    let state = TransferState::look(&*registry, transfer, endpoints.from, endpoints.to).await?;
-    find(&state, &mut found);
-    rehearse(&state, &mut found).await;
-    let obstacles = found.list();
+    let registry = args.moved.registry.open().await?;
+    let (transfer, _) = args.moved.wanted.transfer(&*registry, &name).await?;
+    let (ends, found) = args.moved.open(&*registry, &transfer).await?;
+    let (state, obstacles) = look(&*registry, transfer, ends, found).await?;
     match args.output {
         PlanFormat::Table => table(&state, &obstacles, Style::of_stdout(), out)?,
         PlanFormat::Json => {
@@ -134,14 +102,6 @@ async fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome, CommandE
 
 fn cannot_write(error: impl std::fmt::Display) -> CommandError {
     CommandError::Failed(format!("cannot write the plan: {error}"))
-}
-
-/// How many obstacles block.
-pub(super) fn blocking(obstacles: &[Obstacle]) -> usize {
-    let blocking = obstacles.iter();
-    blocking
-        .filter(|one| one.weight == ObstacleSeverity::Blocks)
-        .count()
 }
 
 /// The items in the order in which copies are made: level by level.
@@ -192,42 +152,6 @@ fn table(
     Ok(())
 }
 
-/// Writes obstacles for people, a paragraph each.
-pub(super) fn write_obstacles(
-    obstacles: &[Obstacle],
-    style: Style,
-    out: &mut impl Write,
-) -> std::io::Result<()> {
-    for obstacle in obstacles {
-        let paint = match obstacle.weight {
-            ObstacleSeverity::Blocks => Emphasis::Bad,
-            ObstacleSeverity::Warns => Emphasis::Doubtful,
-            ObstacleSeverity::Notes => Emphasis::Dim,
-        };
-        let weight = style.paint(paint, obstacle.weight.as_str());
-        let about = about(&obstacle.objects);
-        writeln!(
-            out,
-            "{weight} {}: {about}{}",
-            obstacle.rule.word(),
-            obstacle.words
-        )?;
-        if let Some(advice) = &obstacle.advice {
-            writeln!(out, "       {advice}")?;
-        }
-    }
-    Ok(())
-}
-
-fn about(objects: &[String]) -> String {
-    let named = objects.iter().take(NAMED).cloned().collect::<Vec<_>>();
-    match (objects.len(), objects.len().saturating_sub(NAMED)) {
-        (0, _) => String::new(),
-        (_, 0) => format!("{}: ", named.join(", ")),
-        (_, more) => format!("{} and {more} more: ", named.join(", ")),
-    }
-}
-
 fn told(state: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
     let planned = |(level, item): (Option<usize>, &TransferItem)| PlannedResource {
         level,
@@ -238,7 +162,7 @@ fn told(state: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
     };
     let obstacle = |one: &Obstacle| PlannedObstacle {
         weight: one.weight.as_str(),
-        rule: one.rule.word(),
+        rule: one.rule.as_str(),
         what: one.words.clone(),
         advice: one.advice.clone(),
         objects: one.objects.clone(),

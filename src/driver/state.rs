@@ -7,7 +7,6 @@ use kube::api::ApiResource;
 
 use crate::arm::{self, Identity, NextOwner};
 use crate::claim::{Record, Reservation};
-use crate::cli::registry::CommandError;
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{ClaimScope, Registry};
 use crate::transfer::copy::{
@@ -16,16 +15,21 @@ use crate::transfer::copy::{
 use crate::transfer::order::{self, OrderedItem};
 use crate::transfer::{ObservedCopy, Ready, Transfer, TransferStep, next};
 
-use super::call_error::CallError;
-use super::endpoint::{Endpoint, ReferenceNames, StoredObject, StoredObjects};
-use super::selection::{TransferSelection, all_kinds, reach, wanted_there};
+use super::LookError;
+use super::call::CallError;
+use super::endpoint::{Endpoint, ReferenceNames};
+use super::selection::{TransferSelection, all_kinds, wanted_there};
+use super::stored::{StoredObject, StoredObjects};
 
 /// One resource of a transfer, with its copies.
 #[derive(Clone, Debug)]
-pub(super) struct TransferItem {
-    pub(super) identity: Identity,
-    pub(super) source_key: ObjectKey,
-    pub(super) target_key: ObjectKey,
+pub struct TransferItem {
+    /// Which it is.
+    pub identity: Identity,
+    /// The name of its copy at the source.
+    pub source_key: ObjectKey,
+    /// The name of its copy at the target.
+    pub target_key: ObjectKey,
     pub(super) source: Option<StoredObject>,
     pub(super) target: Option<StoredObject>,
     /// Which resource the object at the target stands for.
@@ -44,17 +48,19 @@ pub(super) struct TransferItem {
 }
 
 /// A transfer, as it is found.
-pub(super) struct TransferState {
-    pub(super) transfer: Transfer,
+pub struct TransferState {
+    /// Its record.
+    pub transfer: Transfer,
     /// The way it leads now: back, where it is being undone.
-    pub(super) way: Reservation,
+    pub way: Reservation,
     pub(super) from: Endpoint,
     pub(super) to: Endpoint,
-    pub(super) items: Vec<TransferItem>,
+    /// What is moved.
+    pub items: Vec<TransferItem>,
     /// Objects at the source of which nobody can tell which resource they stand for.
     pub(super) unresolved: Vec<(ObjectKey, String)>,
     /// Resources that are reserved for it, and of which neither end has a copy.
-    pub(super) lost: Vec<Identity>,
+    pub lost: Vec<Identity>,
     /// The objects at the target, of the kinds that matter.
     pub(super) there: StoredObjects,
     /// The names of the target's secrets and ConfigMaps.
@@ -62,13 +68,13 @@ pub(super) struct TransferState {
 }
 
 /// A copy that is to be made, and what had to be stated in it.
-pub(super) struct NewCopy {
-    pub(super) value: serde_json::Value,
-    pub(super) resource: ApiResource,
+pub struct NewCopy {
+    pub value: serde_json::Value,
+    pub resource: ApiResource,
     /// The policy annotation, where it is not the one that the source had.
-    pub(super) policy: Option<String>,
+    pub policy: Option<String>,
     /// `spec.azureName`, where the namespace is part of the name that ASO would make up.
-    pub(super) azure_name: Option<String>,
+    pub azure_name: Option<String>,
 }
 
 impl TransferState {
@@ -76,16 +82,14 @@ impl TransferState {
     ///
     /// # Errors
     /// Something did not answer.
-    pub(super) async fn look(
+    pub async fn look(
         registry: &dyn Registry,
         transfer: Transfer,
         mut from: Endpoint,
         mut to: Endpoint,
-    ) -> Result<Self, CommandError> {
-        let here = from.list(&all_kinds(&from, &to)).await.map_err(reach)?;
-        from.learn_subscriptions(here.values())
-            .await
-            .map_err(reach)?;
+    ) -> Result<Self, LookError> {
+        let here = from.list(&all_kinds(&from, &to)).await?;
+        from.learn_subscriptions(here.values()).await?;
         let way = transfer.reservation();
         let mut found = TransferSelection::default();
         if !transfer.turned {
@@ -100,10 +104,10 @@ impl TransferState {
         found.read_claims(registry).await?;
         let mut items = found.items(&way);
         let wanted = wanted_there(&items, &here, &from, &to);
-        let there = to.list(&wanted).await.map_err(reach)?;
+        let there = to.list(&wanted).await?;
         // What is made there will use the credentials of there.
         let both = there.values().chain(here.values());
-        to.learn_subscriptions(both).await.map_err(reach)?;
+        to.learn_subscriptions(both).await?;
         for item in &mut items {
             item.source = here.get(&item.source_key).cloned();
             item.target = there.get(&item.target_key).cloned();
@@ -124,28 +128,20 @@ impl TransferState {
         Ok(state)
     }
 
-    /// Whether something is reserved for the transfer that came after the state was read.
+    /// Looks at everything again where something is reserved for the transfer by now that is not
+    /// known of.
     ///
     /// # Errors
-    /// The registry did not answer.
-    pub(super) async fn lacks_reserved(
-        &self,
-        registry: &dyn Registry,
-    ) -> Result<bool, CommandError> {
+    /// Something did not answer.
+    pub async fn with_reserved(self, registry: &dyn Registry) -> Result<Self, LookError> {
         let items = self.items.iter().map(|item| &item.identity);
         let known: BTreeSet<&Identity> = items.chain(&self.lost).collect();
         let scope = ClaimScope::Reserved(Some(self.transfer.name.clone()));
         let claims = registry.claims(&scope).await?.records;
-        Ok(claims
-            .iter()
-            .any(|claim| !known.contains(&claim.record.identity)))
-    }
-
-    /// Looks at everything again.
-    ///
-    /// # Errors
-    /// Something did not answer.
-    pub(super) async fn again(self, registry: &dyn Registry) -> Result<Self, CommandError> {
+        let mut claims = claims.iter().map(|claim| &claim.record.identity);
+        if claims.all(|identity| known.contains(identity)) {
+            return Ok(self);
+        }
         Self::look(registry, self.transfer, self.from, self.to).await
     }
 
@@ -251,7 +247,7 @@ impl TransferState {
     }
 
     /// What will be next for it once its claim is reserved, if nobody else has done so.
-    pub(super) fn planned(&self, item: &TransferItem) -> TransferStep {
+    pub fn planned(&self, item: &TransferItem) -> TransferStep {
         let claim = item.claim.as_ref().map(|claim| Record {
             reserved: claim.reserved.clone().or_else(|| Some(self.way.clone())),
             ..claim.clone()
@@ -290,7 +286,7 @@ impl TransferState {
     }
 
     /// Whether it is being undone.
-    pub(super) fn way_is_back(&self) -> bool {
+    pub fn way_is_back(&self) -> bool {
         self.transfer.turned
     }
 
@@ -306,7 +302,7 @@ impl TransferState {
     }
 
     /// How deep each item lies below those without an owner among them.
-    pub(super) fn depths(&self) -> Vec<Option<usize>> {
+    pub fn depths(&self) -> Vec<Option<usize>> {
         let owners: Vec<Option<usize>> = self.items.iter().map(|item| item.owner).collect();
         order::depths(&owners)
     }
@@ -391,7 +387,7 @@ impl TransferState {
 }
 
 /// The policy annotation that a copy had before it was parked for a transfer.
-pub(super) fn policy_before(object: &StoredObject) -> Option<&str> {
+pub fn policy_before(object: &StoredObject) -> Option<&str> {
     let noted = object.annotation(POLICY_BEFORE_ANNOTATION);
     noted.or(object.facts.annotations.policy.as_deref())
 }

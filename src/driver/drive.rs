@@ -3,7 +3,7 @@
 //! What is to be done is decided anew in each round, by [`crate::transfer::next`], from claims
 //! and objects; nothing else is kept. So it can be cut off anywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
@@ -12,14 +12,15 @@ use tokio::time::Instant;
 use crate::claim::{NamespaceRef, Record};
 use crate::object::ObjectKey;
 use crate::registry::{ClaimScope, Registry, RegistryError, transfers};
-use crate::transfer::order::{DueItems, due};
-use crate::transfer::{Ready, StuckReason, TransferStep};
+use crate::transfer::TransferStep;
+use crate::transfer::order::due;
 
-use super::call_error::CallError;
-use super::endpoint::StoredObject;
-use super::show::{ProgressCounts, ProgressDisplay};
-use super::state::{TransferItem, TransferState};
+use super::call::CallError;
+use super::progress::{ProgressCounts, ProgressView};
+use super::state::TransferState;
 use super::steps::{CopyState, StepResult, act, look_at};
+use super::stored::StoredObject;
+use super::troubles::awaited;
 
 /// How long to wait before claims are read again, at first and at most.
 const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_secs(1)];
@@ -33,19 +34,22 @@ const NOTE: Duration = Duration::from_secs(2);
 const PARKINGS: u32 = 3;
 
 /// Drives one transfer.
-pub(super) struct TransferDriver<'a> {
-    pub(super) registry: &'a dyn Registry,
-    pub(super) state: TransferState,
+pub struct TransferDriver<'a> {
+    /// Where its claims are.
+    pub registry: &'a dyn Registry,
+    /// What was found.
+    pub state: TransferState,
     /// How many objects are changed at once.
-    pub(super) parallel: usize,
+    pub parallel: usize,
     /// How long to wait for an acknowledgement while nothing else happens.
-    pub(super) patience: Duration,
-    pub(super) show: ProgressDisplay,
+    pub patience: Duration,
+    /// Who is told how far it is.
+    pub view: &'a dyn ProgressView,
 }
 
 /// Why it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum DriveOutcome {
+pub enum DriveOutcome {
     /// Nothing is left to do, by itself.
     Settled,
     /// What it waited for did not come.
@@ -57,7 +61,7 @@ impl TransferDriver<'_> {
     ///
     /// # Errors
     /// The registry did not answer for as long as it is waited for.
-    pub(super) async fn drive(&mut self) -> Result<DriveOutcome, RegistryError> {
+    pub async fn drive(&mut self) -> Result<DriveOutcome, RegistryError> {
         let mut since = Instant::now();
         let mut looked = since;
         let mut noted = since;
@@ -70,13 +74,13 @@ impl TransferDriver<'_> {
                 if since.elapsed() > self.patience {
                     return Err(error);
                 }
-                self.show.say(&format!("{error}; trying again"));
+                self.view.say(&format!("{error}; trying again"));
                 tokio::time::sleep(LOOK_AGAIN).await;
                 continue;
             }
             let rows = self.state.rows();
             let now = due(&rows);
-            self.show.progress(self.counts(&now));
+            self.view.progress(self.counts());
             if noted.elapsed() > NOTE {
                 self.note().await;
                 noted = Instant::now();
@@ -119,7 +123,7 @@ impl TransferDriver<'_> {
             more => format!(" (and {more} more)"),
         };
         let what = awaited(item, self.state.step(item));
-        self.show
+        self.view
             .say(&format!("{kind}/{name}{more}: waiting for {what}"));
     }
 
@@ -139,36 +143,16 @@ impl TransferDriver<'_> {
     }
 
     /// How far everything is.
-    pub(super) fn counts(&self, now: &DueItems) -> ProgressCounts {
-        let mut counts = ProgressCounts {
-            all: self.state.items.len(),
-            waiting: now.wait.len(),
-            ..ProgressCounts::default()
-        };
+    fn counts(&self) -> ProgressCounts {
+        let mut counts = ProgressCounts::default();
         for item in &self.state.items {
-            match self.state.step(item) {
-                TransferStep::Park | TransferStep::AwaitParked => {}
-                TransferStep::Create | TransferStep::Wake | TransferStep::AwaitLive => {
-                    counts.parked += 1;
-                }
-                TransferStep::AwaitReconciled | TransferStep::Delete | TransferStep::AwaitGone => {
-                    counts.parked += 1;
-                    counts.live += 1;
-                }
-                TransferStep::Done => {
-                    counts.parked += 1;
-                    counts.live += 1;
-                    counts.gone += 1;
-                }
-                TransferStep::Stuck(_) => counts.trouble += 1,
-            }
-            counts.trouble += usize::from(item.failed.is_some());
+            counts.add(self.state.step(item), item.failed.is_some());
         }
         counts
     }
 
     /// Writes down how far the transfer is, for those who look; nothing depends on it.
-    pub(super) async fn note(&self) {
+    pub async fn note(&self) {
         let name = &self.state.transfer.name;
         if let Ok(Some(known)) = self.registry.transfer(name).await {
             // Whoever looks asks the claims themselves where this was not written.
@@ -234,12 +218,12 @@ impl TransferDriver<'_> {
         if steps.any(|step| step == TransferStep::Delete)
             && let Err(fault) = self.state.relate_again().await
         {
-            self.show.say(&format!("{fault}; trying again"));
+            self.view.say(&format!("{fault}; trying again"));
             tokio::time::sleep(POLL[1]).await;
             return;
         }
         let state = &self.state;
-        let show = &self.show;
+        let view = self.view;
         let items = items.iter().copied();
         let items = items.filter(|&at| {
             state.items[at].child_left.is_none()
@@ -250,7 +234,7 @@ impl TransferDriver<'_> {
                 let item = &state.items[at];
                 let step = state.step(item);
                 let came = act(state, item, step).await;
-                show.acted(step);
+                view.acted(step);
                 (at, step, came)
             })
             .buffer_unordered(self.parallel);
@@ -280,70 +264,5 @@ impl TransferDriver<'_> {
             CopyState::Gone => self.state.put_target(at, None),
             CopyState::There(object) => self.state.put_target(at, Some(object)),
         }
-    }
-}
-
-/// Why each item that did not arrive did not, by item.
-pub(super) fn troubles(state: &TransferState, end: &DriveOutcome) -> Vec<(usize, String)> {
-    let rows = state.rows();
-    let now = due(&rows);
-    let held: BTreeSet<usize> = now.held.iter().copied().collect();
-    let waited: BTreeSet<usize> = match end {
-        DriveOutcome::Impatient(waited) => waited.iter().copied().collect(),
-        DriveOutcome::Settled => BTreeSet::new(),
-    };
-    let why = |at: usize, item: &TransferItem| match (&item.failed, rows[at].step) {
-        (Some(words), _) => Some(words.clone()),
-        (None, TransferStep::Done) => None,
-        (None, TransferStep::Stuck(StuckReason::NotReserved)) if item.claim.is_none() => {
-            Some("the guard of the source has not registered it".to_owned())
-        }
-        (None, TransferStep::Stuck(trouble)) => Some(trouble.words().to_owned()),
-        (None, step) if waited.contains(&at) => Some(format!("waited for {}", awaited(item, step))),
-        (None, _) if item.child_left.is_some() => {
-            Some("its parked copy stays, for something that is not moved belongs to it".to_owned())
-        }
-        (None, step) if held.contains(&at) => Some(format!(
-            "not {}, for another one that it belongs to, or that belongs to it, did not get so far",
-            if matches!(step, TransferStep::Delete) {
-                "deleted at the source"
-            } else {
-                "created"
-            }
-        )),
-        (None, _) => Some("not reached yet".to_owned()),
-    };
-    let items = state.items.iter().enumerate();
-    items
-        .filter_map(|(at, item)| Some((at, why(at, item)?)))
-        .collect()
-}
-
-/// What an item waits for, for a person.
-fn awaited(item: &TransferItem, step: TransferStep) -> String {
-    let words = match step {
-        TransferStep::AwaitParked => {
-            "the source's guard to see it parked, and Azure to be done with it"
-        }
-        TransferStep::AwaitLive => "the target's guard to see it live",
-        TransferStep::AwaitReconciled => return awaited_of_aso(item),
-        TransferStep::AwaitGone if item.source.is_none() => {
-            "a request that was cut off, and that may yet make a copy; a guard gives it up after \
-             90 s (--claim-deadline)"
-        }
-        TransferStep::AwaitGone => "the copy to be gone; ASO takes its finalizer off",
-        _ => "what it belongs to",
-    };
-    words.to_owned()
-}
-
-fn awaited_of_aso(item: &TransferItem) -> String {
-    let place = &item.target_key.namespace;
-    match item.target.as_ref().map(|target| Ready::of(&target.value)) {
-        Some(Ready::No(said)) => format!("ASO in the target, which says of it: {said}"),
-        _ => format!(
-            "ASO in the target, which has not looked at it: see that it runs there, and that it \
-             watches namespace {place} (AZURE_TARGET_NAMESPACES)"
-        ),
     }
 }

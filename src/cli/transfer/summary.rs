@@ -1,15 +1,15 @@
 //! How a transfer ended: what was moved, what was not, and what to do about it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::cli::Outcome;
-use crate::cli::claims::actor;
 use crate::cli::registry::CommandError;
-use crate::registry::transfers;
+use crate::driver::{TransferDriver, TransferState, troubles};
+use crate::registry::{Registry, RegistryError, transfers};
 use crate::transfer::TransferAction;
 
-use super::driver::{TransferDriver, troubles};
-use super::run::cut_off;
+use super::run::PaceArgs;
+use super::show::ProgressDisplay;
 
 /// How many resources are named that did not arrive.
 const NAMED: usize = 20;
@@ -26,11 +26,20 @@ pub(super) struct RerunFlags {
 ///
 /// # Errors
 /// The registry was away for too long.
-pub(super) async fn finish(
-    mut driver: TransferDriver<'_>,
+pub(super) async fn drive(
+    registry: &dyn Registry,
+    state: TransferState,
+    pace: &PaceArgs,
     again: &RerunFlags,
-    by: Option<&str>,
 ) -> Result<Outcome, CommandError> {
+    let show = ProgressDisplay::new();
+    let mut driver = TransferDriver {
+        registry,
+        state,
+        parallel: usize::from(pace.parallel),
+        patience: Duration::from_secs(60 * u64::from(pace.patience)),
+        view: &show,
+    };
     let began = Instant::now();
     let name = driver.state.transfer.name.clone();
     let back = driver.state.way_is_back();
@@ -40,7 +49,7 @@ pub(super) async fn finish(
         again.flags, again.accepted
     );
     let came = driver.drive().await;
-    driver.show.end();
+    show.end();
     let ending = came.map_err(|error| cut_off(&error, &command))?;
     driver.note().await;
     let state = &driver.state;
@@ -55,9 +64,8 @@ pub(super) async fn finish(
         state.way.from
     );
     if troubles.is_empty() && lost == 0 {
-        let entry = transfers::entry(TransferAction::Finish, &actor(by), None);
-        let closed = transfers::close(driver.registry, &name, Some(&entry)).await;
-        closed?;
+        let entry = transfers::entry(TransferAction::Finish, &pace.actor(), None);
+        transfers::close(registry, &name, Some(&entry)).await?;
         let state = if back { "undone" } else { "finished" };
         println!("Transfer {name} is {state}.");
         return Ok(Outcome::Fine);
@@ -80,4 +88,11 @@ pub(super) async fn finish(
         );
     }
     Ok(Outcome::Failed)
+}
+
+/// The registry was away for too long in the middle.
+fn cut_off(error: &RegistryError, again: &str) -> CommandError {
+    CommandError::Unreachable(format!(
+        "{error}\nWhat was done stays done, and nothing is in danger; go on with:\n  {again}"
+    ))
 }

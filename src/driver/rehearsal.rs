@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::object::{ObjectKey, POLICY_ANNOTATION};
 use crate::transfer::TransferStep;
 
-use super::call_error::CallError;
+use super::call::CallError;
 use super::obstacles::{ObstacleKind, Obstacles};
 use super::state::{NewCopy, TransferItem, TransferState};
 
@@ -18,7 +18,7 @@ use super::state::{NewCopy, TransferItem, TransferState};
 const AT_ONCE: usize = 4;
 
 /// Tries one copy of each kind that is to be made, and finds what would stand in its way.
-pub(super) async fn rehearse(state: &TransferState, found: &mut Obstacles) {
+pub async fn rehearse(state: &TransferState, found: &mut Obstacles) {
     if state.to.namespace != Some(true) {
         return;
     }

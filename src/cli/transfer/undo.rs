@@ -8,20 +8,19 @@ use clap::Args;
 
 use crate::claim::Justification;
 use crate::cli::Outcome;
-use crate::cli::claims::actor;
 use crate::cli::registry::{CommandError, RegistryArgs};
-use crate::cli::transfer::named;
+use crate::driver::TransferState;
 use crate::registry::transfers;
 use crate::transfer::{TransferAction, TransferPhase};
 
-use super::args::EndpointArgs;
+use super::endpoints::EndpointArgs;
+use super::named;
 use super::run::PaceArgs;
-use super::state::TransferState;
 use super::summary::{self, RerunFlags};
 
 /// What to undo.
 #[derive(Args)]
-pub(in crate::cli) struct UndoArgs {
+pub(super) struct UndoArgs {
     /// The transfer's name
     name: String,
     /// Why; kept with the transfer
@@ -36,11 +35,7 @@ pub(in crate::cli) struct UndoArgs {
 }
 
 /// Undoes, and says how it ended.
-pub(in crate::cli) async fn run(args: &UndoArgs) -> Outcome {
-    drive(args).await.unwrap_or_else(CommandError::tell)
-}
-
-async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
+pub(super) async fn run(args: &UndoArgs) -> Result<Outcome, CommandError> {
     let name = named(&args.name)?;
     let registry = args.registry.open().await?;
     let known = registry.transfer(&name).await?;
@@ -83,8 +78,7 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
         known
     } else {
         let why = args.reason.as_deref().and_then(Justification::new);
-        let by = actor(args.pace.actor.as_deref());
-        let entry = transfers::entry(TransferAction::Undo, &by, why);
+        let entry = transfers::entry(TransferAction::Undo, &args.pace.actor(), why);
         let opened = transfers::turn(&*registry, &name, &entry).await?;
         opened.transfer
     };
@@ -93,6 +87,5 @@ async fn drive(args: &UndoArgs) -> Result<Outcome, CommandError> {
         flags: format!("{}{}", args.endpoints.flags(), args.registry.flags()),
         accepted: String::new(),
     };
-    let driver = args.pace.driver(&*registry, state);
-    summary::finish(driver, &again, args.pace.actor.as_deref()).await
+    summary::drive(&*registry, state, &args.pace, &again).await
 }

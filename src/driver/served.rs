@@ -10,7 +10,7 @@ const GROUP_SUFFIX: &str = ".azure.com";
 
 /// The kinds that a cluster serves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ServedKinds(BTreeMap<(String, String), ServedKind>);
+pub struct ServedKinds(BTreeMap<(String, String), ServedKind>);
 
 #[derive(Clone, Debug, Default)]
 struct ServedKind {
@@ -24,7 +24,7 @@ impl ServedKinds {
     ///
     /// # Errors
     /// It did not answer.
-    pub(super) async fn discover(client: &Client) -> kube::Result<Self> {
+    pub async fn discover(client: &Client) -> kube::Result<Self> {
         let mut served = Self::default();
         for group in client.list_api_groups_aggregated().await?.items {
             let name = group.metadata.and_then(|meta| meta.name);
@@ -57,14 +57,14 @@ impl ServedKinds {
     }
 
     /// How a kind is asked for in its preferred version.
-    pub(super) fn get(&self, group: &str, kind: &str) -> Option<ApiResource> {
+    pub fn get(&self, group: &str, kind: &str) -> Option<ApiResource> {
         let found = self.0.get(&(group.to_owned(), kind.to_owned()))?;
         Some(found.resource(group, kind, found.versions.first()?))
     }
 
     /// How a kind is asked for in a version that both clusters serve, the one that this
     /// cluster prefers.
-    pub(super) fn common(&self, other: &Self, group: &str, kind: &str) -> Option<ApiResource> {
+    pub fn common(&self, other: &Self, group: &str, kind: &str) -> Option<ApiResource> {
         let key = (group.to_owned(), kind.to_owned());
         let (here, there) = (self.0.get(&key)?, other.0.get(&key)?);
         let version = here
@@ -75,12 +75,12 @@ impl ServedKinds {
     }
 
     /// All kinds, by group and kind.
-    pub(super) fn kinds(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.keys().map(|(group, kind)| (&**group, &**kind))
     }
 
     /// The versions of a kind.
-    pub(super) fn versions(&self, group: &str, kind: &str) -> &[String] {
+    pub fn versions(&self, group: &str, kind: &str) -> &[String] {
         let found = self.0.get(&(group.to_owned(), kind.to_owned()));
         found.map_or(&[], |found| &found.versions)
     }
@@ -99,11 +99,11 @@ impl ServedKind {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub mod tests {
     use super::*;
 
     /// A cluster that serves these: group, kind, versions.
-    pub(in crate::cli::drive) fn serving(kinds: &[(&str, &str, &[&str])]) -> ServedKinds {
+    pub(in crate::driver) fn serving(kinds: &[(&str, &str, &[&str])]) -> ServedKinds {
         let mut served = ServedKinds::default();
         for (group, kind, versions) in kinds {
             for version in *versions {

@@ -5,14 +5,35 @@ use serde_json::Value;
 use crate::claim::CopyRef;
 use crate::object::ObjectKey;
 use crate::object::text::quoted;
+use crate::registry::Registry;
 use crate::transfer::copy::{self, GitOpsTool};
-use crate::transfer::{StuckReason, TransferStage, TransferStep, stage};
+use crate::transfer::{StuckReason, Transfer, TransferStage, TransferStep, stage};
 
-use super::obstacles::{ObstacleKind, ObstacleSeverity, Obstacles};
+use super::LookError;
+use super::endpoint::Endpoint;
+use super::obstacles::{Obstacle, ObstacleKind, ObstacleSeverity, Obstacles};
+use super::rehearsal::rehearse;
 use super::state::{NewCopy, TransferItem, TransferState};
 
+/// Looks at both ends and the registry, and finds what stands in the way beside what was found
+/// already; changes nothing.
+///
+/// # Errors
+/// Something did not answer.
+pub async fn look(
+    registry: &dyn Registry,
+    transfer: Transfer,
+    (from, to): (Endpoint, Endpoint),
+    mut found: Obstacles,
+) -> Result<(TransferState, Vec<Obstacle>), LookError> {
+    let state = TransferState::look(registry, transfer, from, to).await?;
+    find(&state, &mut found);
+    rehearse(&state, &mut found).await;
+    Ok((state, found.list()))
+}
+
 /// Finds what stands in the way of a transfer.
-pub(super) fn find(state: &TransferState, found: &mut Obstacles) {
+fn find(state: &TransferState, found: &mut Obstacles) {
     let (to, member) = (&state.to.place, &state.to.place.member);
     let namespace = &to.namespace;
     match state.to.namespace {

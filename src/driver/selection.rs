@@ -8,35 +8,36 @@ use kube::api::ApiResource;
 
 use crate::arm::{Identity, OwnerLink};
 use crate::claim::{Record, Reservation};
-use crate::cli::registry::CommandError;
 use crate::object::ObjectKey;
 use crate::registry::{Registry, RegistryError};
 use crate::transfer::{Transfer, stage};
 
-use super::call_error::CallError;
-use super::endpoint::{Endpoint, StoredObjects};
+use super::LookError;
+use super::call::CallError;
+use super::endpoint::Endpoint;
 use super::state::TransferItem;
+use super::stored::StoredObjects;
 
 /// How many claims are read at once.
 const CLAIMS: usize = 16;
 
 /// What is moved, before it is put together.
 #[derive(Default)]
-pub(super) struct TransferSelection {
+pub struct TransferSelection {
     /// The copies at the source.
     sources: BTreeMap<Identity, ObjectKey>,
-    pub(super) claims: BTreeMap<Identity, Record>,
-    pub(super) unresolved: Vec<(ObjectKey, String)>,
+    pub claims: BTreeMap<Identity, Record>,
+    pub unresolved: Vec<(ObjectKey, String)>,
 }
 
 impl TransferSelection {
     /// Selects what a transfer takes among the objects at its source.
-    pub(super) async fn select(
+    pub async fn select(
         &mut self,
         transfer: &Transfer,
         from: &Endpoint,
         here: &StoredObjects,
-    ) -> Result<(), CommandError> {
+    ) -> Result<(), LookError> {
         let labelled = labelled(transfer, from, here).await?;
         for (key, object) in here {
             if labelled.as_ref().is_some_and(|names| !names.contains(key)) {
@@ -55,10 +56,7 @@ impl TransferSelection {
     }
 
     /// Reads the claims of what was selected.
-    pub(super) async fn read_claims(
-        &mut self,
-        registry: &dyn Registry,
-    ) -> Result<(), CommandError> {
+    pub async fn read_claims(&mut self, registry: &dyn Registry) -> Result<(), LookError> {
         let unread = self.sources.keys();
         let unread = unread.filter(|identity| !self.claims.contains_key(identity));
         let unread: Vec<Identity> = unread.cloned().collect();
@@ -84,7 +82,7 @@ impl TransferSelection {
     }
 
     /// What is reserved, and has no copy at either end.
-    pub(super) fn lost(&self, way: &Reservation) -> Vec<Identity> {
+    pub fn lost(&self, way: &Reservation) -> Vec<Identity> {
         let lost = self.claims.values().filter(|claim| {
             let at = stage(way, claim);
             let ours = claim.reserved.as_ref() == Some(way);
@@ -95,7 +93,7 @@ impl TransferSelection {
     }
 
     /// The items, owners before what lies below them in Azure.
-    pub(super) fn items(&self, way: &Reservation) -> Vec<TransferItem> {
+    pub fn items(&self, way: &Reservation) -> Vec<TransferItem> {
         let all: BTreeSet<&Identity> = self.sources.keys().chain(self.claims.keys()).collect();
         let item = |identity: &Identity| {
             let claim = self.claims.get(identity);
@@ -134,7 +132,7 @@ async fn labelled(
     transfer: &Transfer,
     from: &Endpoint,
     here: &StoredObjects,
-) -> Result<Option<BTreeSet<ObjectKey>>, CommandError> {
+) -> Result<Option<BTreeSet<ObjectKey>>, CallError> {
     let Some(labels) = transfer.selection.labels.as_deref() else {
         return Ok(None);
     };
@@ -145,7 +143,7 @@ async fn labelled(
         let Some(resource) = from.served.get(group, kind) else {
             continue;
         };
-        let names = from.labelled(&resource, labels).await.map_err(reach)?;
+        let names = from.labelled(&resource, labels).await?;
         let keys = names.iter();
         let keys = keys.map(|name| ObjectKey::new(group, kind, &from.place.namespace, name));
         taken.extend(keys);
@@ -153,13 +151,8 @@ async fn labelled(
     Ok(Some(taken))
 }
 
-/// For a person: what could not be reached.
-pub(super) fn reach(fault: CallError) -> CommandError {
-    CommandError::Unreachable(fault.words)
-}
-
 /// All of ASO's kinds that an end serves.
-pub(super) fn all_kinds(end: &Endpoint, other: &Endpoint) -> Vec<ApiResource> {
+pub fn all_kinds(end: &Endpoint, other: &Endpoint) -> Vec<ApiResource> {
     let known = end.served.kinds();
     let known = known.filter(|(group, kind)| end.kinds.get(group, kind).is_some());
     let resources = known.filter_map(|(group, kind)| end.resource(other, group, kind));
@@ -167,7 +160,7 @@ pub(super) fn all_kinds(end: &Endpoint, other: &Endpoint) -> Vec<ApiResource> {
 }
 
 /// Which kinds are listed at the target: those of the items and of their owners.
-pub(super) fn wanted_there(
+pub fn wanted_there(
     items: &[TransferItem],
     here: &StoredObjects,
     from: &Endpoint,

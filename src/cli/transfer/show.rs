@@ -6,42 +6,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::driver::{ProgressCounts, ProgressView};
 use crate::transfer::TransferStep;
 
 /// How often a plain line is written while nothing ends.
 const LINE: Duration = Duration::from_secs(5);
-
-/// How many resources are how far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ProgressCounts {
-    /// How many there are.
-    pub(super) all: usize,
-    /// Parked at the source, and acknowledged.
-    pub(super) parked: usize,
-    /// Live at the target, and acknowledged.
-    pub(super) live: usize,
-    /// Gone from the source, and acknowledged.
-    pub(super) gone: usize,
-    /// Waiting for an acknowledgement, or for others.
-    pub(super) waiting: usize,
-    /// Failed or stuck.
-    pub(super) trouble: usize,
-}
-
-impl ProgressCounts {
-    /// In a line.
-    pub(super) fn words(&self) -> String {
-        let all = self.all;
-        let mut words = format!(
-            "parked {}/{all}, live {}/{all}, gone {}/{all}",
-            self.parked, self.live, self.gone
-        );
-        if self.trouble > 0 {
-            words += &format!(", in trouble {}", self.trouble);
-        }
-        words
-    }
-}
 
 /// Shows it on standard error.
 pub(super) struct ProgressDisplay {
@@ -63,8 +32,17 @@ impl ProgressDisplay {
         }
     }
 
-    /// So far it is.
-    pub(super) fn progress(&self, counts: ProgressCounts) {
+    /// Takes the bars away, for the summary.
+    pub(super) fn end(&self) {
+        if let Some(bars) = &self.bars {
+            // A terminal that cannot be cleared shows the bars above the summary.
+            let _ = bars.all.clear();
+        }
+    }
+}
+
+impl ProgressView for ProgressDisplay {
+    fn progress(&self, counts: ProgressCounts) {
         if let Some(bars) = &self.bars {
             let done = [counts.parked, counts.live, counts.gone];
             for (bar, done) in bars.steps.iter().zip(done) {
@@ -93,8 +71,7 @@ impl ProgressDisplay {
         }
     }
 
-    /// One more was changed, and is not acknowledged yet.
-    pub(super) fn acted(&self, step: TransferStep) {
+    fn acted(&self, step: TransferStep) {
         if let Some(bars) = &self.bars {
             let at = match step {
                 TransferStep::Park => 0,
@@ -105,19 +82,10 @@ impl ProgressDisplay {
         }
     }
 
-    /// Says something above the bars.
-    pub(super) fn say(&self, words: &str) {
+    fn say(&self, words: &str) {
         match &self.bars {
             Some(bars) => bars.all.suspend(|| eprintln!("aso-guard: {words}")),
             None => eprintln!("aso-guard: {words}"),
-        }
-    }
-
-    /// Takes the bars away, for the summary.
-    pub(super) fn end(&self) {
-        if let Some(bars) = &self.bars {
-            // A terminal that cannot be cleared shows the bars above the summary.
-            let _ = bars.all.clear();
         }
     }
 }
@@ -137,23 +105,5 @@ impl ProgressBars {
             bar
         });
         Self { all, steps }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_in_a_line() {
-        let mut counts = ProgressCounts {
-            all: 10,
-            parked: 7,
-            live: 3,
-            ..ProgressCounts::default()
-        };
-        assert_eq!(counts.words(), "parked 7/10, live 3/10, gone 0/10");
-        counts.trouble = 1;
-        assert!(counts.words().ends_with(", in trouble 1"));
     }
 }

@@ -7,16 +7,17 @@ use crate::object::POLICY_ANNOTATION;
 use crate::transfer::TransferStep;
 use crate::transfer::copy::POLICY_BEFORE_ANNOTATION;
 
-use super::call_error::CallError;
-use super::endpoint::{Endpoint, StoredObject};
+use super::call::CallError;
+use super::endpoint::Endpoint;
 use super::state::{TransferItem, TransferState};
+use super::stored::StoredObject;
 
 /// How often a change is tried on an object that others change as well.
 const TRIES: usize = 5;
 
 /// What is known of an object after a step.
 #[derive(Default)]
-pub(super) enum CopyState {
+pub enum CopyState {
     /// No more than before.
     #[default]
     Unseen,
@@ -34,13 +35,13 @@ impl From<Option<StoredObject>> for CopyState {
 
 /// What is known of both copies after a step.
 #[derive(Default)]
-pub(super) struct StepResult {
-    pub(super) source: CopyState,
-    pub(super) target: CopyState,
+pub struct StepResult {
+    pub source: CopyState,
+    pub target: CopyState,
 }
 
 /// Takes one step.
-pub(super) async fn act(
+pub async fn act(
     state: &TransferState,
     item: &TransferItem,
     step: TransferStep,
@@ -150,10 +151,7 @@ async fn delete(state: &TransferState, item: &TransferItem) -> Result<StepResult
 }
 
 /// Both copies as they are now.
-pub(super) async fn look_at(
-    state: &TransferState,
-    item: &TransferItem,
-) -> Result<StepResult, CallError> {
+pub async fn look_at(state: &TransferState, item: &TransferItem) -> Result<StepResult, CallError> {
     let read = async |end: &Endpoint, other: &Endpoint, name: &str| {
         let resource = resource_at(end, other, item)?;
         end.get(&resource, name).await

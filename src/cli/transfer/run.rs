@@ -1,0 +1,137 @@
+//! `aso-guard transfer run`: the four steps, to their end.
+
+use clap::Args;
+
+use crate::cli::Outcome;
+use crate::cli::claims::actor;
+use crate::cli::registry::CommandError;
+use crate::cli::terminal::Style;
+use crate::driver::{Obstacle, ObstacleSeverity, TransferState, look, reserve};
+use crate::registry::{Registry, transfers};
+use crate::transfer::{Transfer, TransferAction, TransferPhase};
+
+use super::moved::MovedArgs;
+use super::named;
+use super::obstacles::{blocking, write_obstacles};
+use super::summary::{self, RerunFlags};
+
+/// What to move.
+#[derive(Args)]
+pub(super) struct RunArgs {
+    /// The transfer's name: a new one, or that of one to go on with
+    name: String,
+    #[command(flatten)]
+    moved: MovedArgs,
+    #[command(flatten)]
+    pace: PaceArgs,
+}
+
+/// How it is driven.
+#[derive(Args, Clone)]
+pub(super) struct PaceArgs {
+    /// How many objects are changed at once
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "8",
+        value_parser = clap::value_parser!(u16).range(1..=64),
+        env = "ASO_GUARD_PARALLEL"
+    )]
+    pub(super) parallel: u16,
+    /// How many minutes to wait for an acknowledgement while nothing else happens
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        default_value = "10",
+        value_parser = clap::value_parser!(u16).range(1..),
+        env = "ASO_GUARD_PATIENCE"
+    )]
+    pub(super) patience: u16,
+    /// Who you are; kept with the transfer [default: this machine's user]
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_ACTOR")]
+    actor: Option<String>,
+}
+
+impl PaceArgs {
+    /// Who does it, as well as is known here.
+    pub(super) fn actor(&self) -> String {
+        actor(self.actor.as_deref())
+    }
+}
+
+/// Moves, and says how it ended.
+pub(super) async fn run(args: &RunArgs) -> Result<Outcome, CommandError> {
+    let name = named(&args.name)?;
+    let moved = &args.moved;
+    let registry = moved.registry.open().await?;
+    let (transfer, _) = moved.wanted.transfer(&*registry, &name).await?;
+    if transfer.turned {
+        return Err(CommandError::Failed(format!(
+            "transfer {name} is being undone; go on with: aso-guard transfer undo {name}{}",
+            moved.registry.flags()
+        )));
+    }
+    match transfer.phase {
+        TransferPhase::Opening | TransferPhase::Open => {}
+        phase => {
+            if phase == TransferPhase::Closing {
+                transfers::close(&*registry, &name, None).await?;
+            }
+            println!("Transfer {name} is finished.");
+            return Ok(Outcome::Fine);
+        }
+    }
+    let (ends, found) = moved.open(&*registry, &transfer).await?;
+    let (mut state, obstacles) = look(&*registry, transfer, ends, found).await?;
+    nothing_blocks(obstacles)?;
+    if state.items.is_empty() && state.lost.is_empty() {
+        return Err(CommandError::Failed(format!(
+            "nothing is selected in {}: {}",
+            state.way.from,
+            state.transfer.selection.words()
+        )));
+    }
+    state.transfer = reserved(&*registry, &state, &args.pace.actor()).await?;
+    let state = state.with_reserved(&*registry).await?;
+    let again = RerunFlags {
+        flags: moved.flags(),
+        accepted: moved.accepted(),
+    };
+    summary::drive(&*registry, state, &args.pace, &again).await
+}
+
+/// # Errors
+/// Some of the obstacles have to be out of the way first.
+fn nothing_blocks(mut obstacles: Vec<Obstacle>) -> Result<(), CommandError> {
+    if blocking(&obstacles) == 0 {
+        return Ok(());
+    }
+    obstacles.retain(|one| one.weight == ObstacleSeverity::Blocks);
+    let mut told = Vec::new();
+    write_obstacles(&obstacles, Style::default(), &mut told)?;
+    Err(CommandError::Failed(format!(
+        "nothing was changed: {} obstacles have to be out of the way first\n{}",
+        obstacles.len(),
+        String::from_utf8_lossy(&told).trim_end()
+    )))
+}
+
+/// The transfer, with what is to be moved reserved for it.
+async fn reserved(
+    registry: &dyn Registry,
+    state: &TransferState,
+    by: &str,
+) -> Result<Transfer, CommandError> {
+    let transfer = &state.transfer;
+    let entry = transfers::entry(TransferAction::Start, by, transfer.why.clone());
+    let Some(opened) = reserve(registry, state, &entry).await? else {
+        return Ok(transfer.clone());
+    };
+    for (identity, other) in &opened.taken {
+        eprintln!("aso-guard: {identity} is moved by transfer {other} already");
+    }
+    for identity in &opened.doomed {
+        eprintln!("aso-guard: {identity} is being deleted in Azure; it is too late for it");
+    }
+    Ok(opened.transfer)
+}
