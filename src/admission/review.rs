@@ -5,18 +5,18 @@
 //! [`ObjectFacts`] are taken. What is skipped is skipped without recursion, so
 //! depth is no danger.
 
+mod answer;
+
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::claim::Reason;
 use crate::object::json::{from_json, from_slice, object, optional_object};
 use crate::object::wire::WireObject;
 use crate::object::{OVERRIDE_ANNOTATION, ObjectFacts, ObjectKey};
 
-use super::plain;
-use super::verdict::VerdictPath;
+pub use answer::ReviewAnswer;
 
 /// The only version of AdmissionReview that the API server sends this webhook.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
@@ -331,77 +331,4 @@ fn check_names(key: &ObjectKey) -> Result<(), ObjectError> {
         _ => return Ok(()),
     };
     Err(ObjectError::Name { field })
-}
-
-/// The answer to a review.
-#[derive(Serialize, Debug)]
-#[serde(rename_all = "camelCase")]
-pub struct ReviewAnswer<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    response: AdmissionResponse<'a>,
-}
-
-#[derive(Serialize, Debug)]
-#[serde(rename_all = "camelCase")]
-struct AdmissionResponse<'a> {
-    uid: &'a str,
-    allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<ResponseStatus<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    audit_annotations: Option<AuditAnnotations<'a>>,
-}
-
-#[derive(Serialize, Debug)]
-struct ResponseStatus<'a> {
-    code: u16,
-    reason: &'a str,
-    message: String,
-}
-
-/// What goes into the API server's audit log; it puts the webhook's name before each key.
-#[derive(Serialize, Debug)]
-struct AuditAnnotations<'a> {
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    /// Why a refusal was overridden.
-    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
-    overriding: Option<&'a str>,
-}
-
-impl<'a> ReviewAnswer<'a> {
-    /// The answer that carries a verdict to the request `uid`.
-    pub fn new(uid: &'a str, verdict: &'a super::Verdict) -> Self {
-        let status = (!verdict.allowed).then(|| ResponseStatus {
-            code: verdict.code,
-            reason: verdict.reason.map_or("", |reason| reason.as_str()),
-            message: plain::message(&verdict.message),
-        });
-        Self {
-            api_version: API_VERSION,
-            kind: "AdmissionReview",
-            response: AdmissionResponse {
-                uid,
-                allowed: verdict.allowed,
-                status,
-                warnings: verdict
-                    .warnings
-                    .iter()
-                    .flat_map(|warning| plain::warning(warning))
-                    .collect(),
-                audit_annotations: Some(AuditAnnotations {
-                    verdict: verdict.label(),
-                    reason: verdict.reason.map(Reason::as_str),
-                    overriding: match &verdict.pass {
-                        VerdictPath::Overridden(why) => Some(why.as_str()),
-                        VerdictPath::Judged | VerdictPath::Unjudged => None,
-                    },
-                }),
-            },
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! One cluster, as its manifests describe it.
 
+mod settings;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,50 +18,12 @@ use crate::resolve::{
 use super::manifest::{Document, Manifest, SecretManifest};
 use super::place::Location;
 
+pub use settings::{ClusterSettings, NamespaceSettings};
 pub(super) use unknown::in_subscription;
 pub use unknown::{Unknown, UnknownSource};
 
 /// The namespace that ASO is installed in by default.
 const ASO_NAMESPACE: &str = "azureserviceoperator-system";
-
-/// What a person states of a cluster.
-#[derive(Clone, Debug)]
-pub struct ClusterSettings {
-    /// Its name.
-    pub name: MemberName,
-    /// The subscription of its global credential.
-    pub subscription: Option<Arc<str>>,
-    /// ASO's `DEFAULT_RECONCILE_POLICY`.
-    pub default_policy: Option<Arc<str>>,
-    /// The namespaces that ASO runs in; empty where it is to be seen by the manifests.
-    pub operators: Vec<Arc<str>>,
-    /// Its namespaces that are in no manifest, or not fully.
-    pub namespaces: BTreeMap<String, NamespaceSettings>,
-}
-
-impl ClusterSettings {
-    /// A cluster of which nothing is stated.
-    pub fn of(name: MemberName) -> Self {
-        Self {
-            name,
-            subscription: None,
-            default_policy: None,
-            operators: Vec::new(),
-            namespaces: BTreeMap::new(),
-        }
-    }
-}
-
-/// What a person states of a namespace.
-#[derive(Clone, Debug, Default)]
-pub struct NamespaceSettings {
-    /// The subscription of its credential.
-    pub subscription: Option<Arc<str>>,
-    /// Its policy annotation.
-    pub policy: Option<Arc<str>>,
-    /// The subscriptions of the secrets that objects name as their credential.
-    pub credentials: BTreeMap<String, Arc<str>>,
-}
 
 /// A cluster to be checked.
 #[derive(Debug)]

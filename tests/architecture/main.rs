@@ -51,6 +51,28 @@ fn every_module_uses_only_what_is_below_it_and_pure_ones_stay_pure() {
     );
 }
 
+/// How many lines a file of the library has at most: one concept a file.
+const LINES: usize = 400;
+
+/// Files that are longer, and are to be split.
+const LONGER: [&str; 1] = ["src/registry/kubernetes/convert.rs"];
+
+#[test]
+fn no_file_of_the_library_is_too_long_to_read() {
+    let files = package();
+    let modules = source::modules(&files);
+    let library = modules
+        .iter()
+        .map(|module| (&module.file, module.for_tests));
+    let long = library.filter(|(file, for_tests)| {
+        !for_tests && file.starts_with("src") && files[*file].lines().count() > LINES
+    });
+    let long: BTreeSet<&Path> = long.map(|(file, _)| file.as_path()).collect();
+    let known: BTreeSet<&Path> = LONGER.iter().map(Path::new).collect();
+    let found: Vec<_> = long.difference(&known).collect();
+    assert!(found.is_empty(), "more than {LINES} lines: {found:?}");
+}
+
 #[test]
 fn every_file_is_compiled() {
     let orphans = source::orphans(&package());

@@ -4,6 +4,7 @@ use super::super::attempt::Intent;
 use super::super::testing::{activating, copy, creating, group, look, sighting};
 use super::super::{MemberCopy, Proof, acquire_by_force, observe};
 use super::*;
+use crate::claim::Record;
 use crate::policy::Policy::{Manage, Skip};
 
 /// A namespace that is parked at resourceVersion 1, and an object of it without a policy

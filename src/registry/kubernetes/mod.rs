@@ -3,9 +3,11 @@
 //! A read without a `resourceVersion` is a quorum read, and a replace with one is
 //! a compare-and-set: together they are the contract of [`Registry`].
 
+mod call;
 mod convert;
 pub mod crd;
 mod lenient;
+mod snapshot;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -29,8 +31,12 @@ use super::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
     RegistryError, UnreadableRecord, Versioned,
 };
+use call::{is_conflict, within};
 use crd::{Claim, Member};
 use lenient::LenientObject;
+
+pub(crate) use call::is_missing_object;
+pub use snapshot::{SnapshotError, snapshot};
 
 /// What kinds of records are called where one cannot be read.
 const CLAIM: &str = "claim";
@@ -241,66 +247,8 @@ impl KubernetesRegistry {
     }
 }
 
-/// The records in what `kubectl get claims.asoguard.io -o json` printed.
-///
-/// # Errors
-/// It is something else, or a claim in it cannot be read; for a person.
-pub fn snapshot(json: &str) -> Result<Vec<Record>, SnapshotError> {
-    let list: ClaimList = serde_json::from_str(json)?;
-    let read = |claim: &Claim| {
-        let name = claim.name_any();
-        convert::from_claim(claim).map_err(|why| SnapshotError::Claim { name, why })
-    };
-    list.items.iter().map(read).collect()
-}
-
-/// A text is no snapshot of a registry.
-#[derive(Debug, thiserror::Error)]
-pub enum SnapshotError {
-    /// It is not a list of claims in JSON.
-    #[error("this is not what kubectl get claims.asoguard.io -o json prints: {0}")]
-    Malformed(#[from] serde_json::Error),
-    /// A claim in it cannot be read.
-    #[error("the claim {name} cannot be read: {why}")]
-    Claim {
-        /// Its name.
-        name: String,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-/// Claims, as they are listed.
-#[derive(serde::Deserialize)]
-struct ClaimList {
-    items: Vec<Claim>,
-}
-
-/// A call that ends, one way or another.
-async fn within<T>(
-    limit: Duration,
-    answer: impl Future<Output = kube::Result<T>>,
-) -> kube::Result<T> {
-    let silence = || kube::Error::Service(format!("no answer within {limit:?}").into());
-    tokio::time::timeout(limit, answer)
-        .await
-        .unwrap_or_else(|_| Err(silence()))
-}
-
 fn version_of<K: kube::Resource>(object: &K) -> RecordVersion {
     RecordVersion::new(&object.resource_version().unwrap_or_default())
-}
-
-/// An object is missing, rather than the resource it would be of: then the API
-/// server names the object.
-pub(crate) fn is_missing_object(status: &kube::core::Status) -> bool {
-    status.code == 404 && status.details.as_ref().is_some_and(|d| !d.name.is_empty())
-}
-
-/// Somebody else was there: a create that found one, a replace or delete of a
-/// version that is gone.
-fn is_conflict(status: &kube::core::Status) -> bool {
-    status.code == 409 || is_missing_object(status)
 }
 
 #[async_trait]
@@ -436,100 +384,4 @@ impl Registry for KubernetesRegistry {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use http::{Request, Response};
-    use kube::client::Body;
-    use tower::service_fn;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_credential_that_ended_is_said_to_need_a_restart() {
-        let unauthorized = service_fn(async |_: Request<Body>| {
-            let status = r#"{"kind": "Status", "status": "Failure", "message": "Unauthorized",
-                "reason": "Unauthorized", "code": 401}"#;
-            let body = Body::from(status.as_bytes().to_vec());
-            Response::builder().status(401).body(body)
-        });
-        let registry = KubernetesRegistry::new(Client::new(unauthorized, "default"), "hub");
-        let error = registry.members().await.unwrap_err().to_string();
-        let expected = "the registry hub refused: Unauthorized: its kubeconfig's credential";
-        assert!(error.starts_with(expected), "{error}");
-        assert!(error.ends_with("kubectl rollout restart"), "{error}");
-    }
-
-    /// A claim as an API server gives it, last heard at some time.
-    fn stored(identity: &str, heard: &str) -> String {
-        let identity: Identity = identity.parse().unwrap();
-        format!(
-            r#"{{"apiVersion": "asoguard.io/v1alpha1", "kind": "Claim",
-                "metadata": {{"name": "{}", "resourceVersion": "7"}},
-                "spec": {{"identity": "{identity}"}},
-                "status": {{"resource": "", "state": "Live", "lastHeard": "{heard}"}}}}"#,
-            convert::claim_name(&identity)
-        )
-    }
-
-    #[tokio::test]
-    async fn a_claim_that_cannot_be_read_is_listed_beside_those_that_can() {
-        let good = stored(
-            "/subscriptions/s/resourceGroups/good",
-            "2026-01-01T00:00:00Z",
-        );
-        let bad = stored(
-            "/subscriptions/s/resourceGroups/bad",
-            "2026-01-01T00:00:00+99:99",
-        );
-        let list = format!(
-            r#"{{"apiVersion": "v1", "kind": "List", "metadata": {{}}, "items": [{bad}, {good}]}}"#
-        );
-        let hub = service_fn(move |request: Request<Body>| {
-            let one = request.uri().path().contains("/claims/");
-            let body = if one { &bad } else { &list };
-            let body = Body::from(body.clone().into_bytes());
-            std::future::ready(Ok::<_, Infallible>(Response::new(body)))
-        });
-        let registry = KubernetesRegistry::new(Client::new(hub, "default"), "hub");
-        let listed = registry.claims(&ClaimScope::All).await.unwrap();
-        let [read] = &listed.records[..] else {
-            panic!("{listed:?}");
-        };
-        assert_eq!(read.record.identity.name(), "good");
-        let [unreadable] = &listed.unreadable[..] else {
-            panic!("{listed:?}");
-        };
-        let bad: Identity = "/subscriptions/s/resourceGroups/bad".parse().unwrap();
-        assert_eq!(unreadable.identity.as_ref(), Some(&bad));
-        assert!(unreadable.why.contains("lastHeard") || unreadable.why.contains("time"));
-        let one = registry.claim(&bad).await.unwrap_err();
-        assert!(
-            matches!(&one, RegistryError::Corrupt(same) if same == unreadable),
-            "{one}"
-        );
-        // It is of its own resource, and of nothing else.
-        let elsewhere = ClaimScope::Below("/subscriptions/s/resourceGroups/good".parse().unwrap());
-        let listed = registry.claims(&elsewhere).await.unwrap();
-        assert!(listed.unreadable.is_empty(), "{listed:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_hub_that_never_answers_is_given_up_on() {
-        let nobody = service_fn(|_: Request<Body>| {
-            std::future::pending::<Result<Response<Body>, Infallible>>()
-        });
-        let registry = KubernetesRegistry::new(Client::new(nobody, "default"), "hub");
-        let identity: Identity = "/subscriptions/s/resourceGroups/rg".parse().unwrap();
-        let gives_up_after = |error: RegistryError, limit: Duration| {
-            let said = error.to_string();
-            assert!(
-                said.ends_with(&format!("no answer within {limit:?}")),
-                "{said}"
-            );
-        };
-        gives_up_after(registry.claim(&identity).await.unwrap_err(), CALL_TIMEOUT);
-        let listed = registry.claims(&ClaimScope::All).await;
-        gives_up_after(listed.unwrap_err(), PAGE_TIMEOUT);
-    }
-}
+mod tests;

@@ -1,0 +1,177 @@
+//! The part of `serve` that is a member of the registry.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::admission::Mode;
+use crate::claim::MemberName;
+use crate::cluster;
+use crate::cluster::kube::KubeCluster;
+use crate::cluster::member::{MemberReport, Membership};
+use crate::cluster::observer::Observer;
+use crate::cluster::transfer_controller::TransferController;
+use crate::registry::Registry;
+use crate::server::readiness::ReadinessCondition;
+
+/// The parts of a member that is not registered yet.
+pub(super) struct UnregisteredMember {
+    pub(super) name: MemberName,
+    pub(super) mode: Mode,
+    pub(super) registry: Arc<dyn Registry>,
+    pub(super) cluster: Arc<KubeCluster>,
+    pub(super) observer: Arc<Observer>,
+    pub(super) metrics: cluster::metrics::ObserverMetrics,
+}
+
+/// The parts of a running member.
+struct RunningMember {
+    membership: Membership,
+    registry: Arc<dyn Registry>,
+    cluster: Arc<KubeCluster>,
+    observer: Arc<Observer>,
+    metrics: cluster::metrics::ObserverMetrics,
+    enrolling: AtomicBool,
+}
+
+impl UnregisteredMember {
+    /// Registers this cluster, then watches, observes and heartbeats until told to stop.
+    pub(super) async fn run(
+        self,
+        joined: ReadinessCondition,
+        known: ReadinessCondition,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let joining = async {
+            let membership = Membership {
+                name: self.name,
+                mode: self.mode.as_str().into(),
+                cluster: identity(&self.cluster).await,
+            };
+            membership.join(&*self.registry).await?;
+            anyhow::Ok(membership)
+        };
+        let Some(membership) = shutdown.run_until_cancelled(joining).await else {
+            return Ok(());
+        };
+        let membership = membership?;
+        joined.done();
+        let member = Arc::new(RunningMember {
+            membership,
+            registry: self.registry,
+            cluster: self.cluster,
+            observer: self.observer,
+            metrics: self.metrics,
+            enrolling: AtomicBool::new(true),
+        });
+        member.run(move || known.done(), shutdown).await
+    }
+}
+
+/// The cluster's own identity, once its API server answers.
+async fn identity(cluster: &KubeCluster) -> Arc<str> {
+    loop {
+        match cluster.identity().await {
+            Ok(uid) => return uid,
+            Err(error) => {
+                warn!(%error, "cannot reach this cluster yet; trying again in 2 s");
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        }
+    }
+}
+
+impl RunningMember {
+    /// Watches, observes and heartbeats until told to stop.
+    async fn run(
+        self: Arc<Self>,
+        on_known: impl FnOnce() + Send + 'static,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+        let (cluster, observer) = (self.cluster.clone(), self.observer.clone());
+        let (member, stop) = (self.clone(), shutdown.clone());
+        let synced = CancellationToken::new();
+        let on_synced = {
+            let synced = synced.clone();
+            move || {
+                synced.cancel();
+                on_known();
+            }
+        };
+        tasks.spawn(async move {
+            cluster.watch(observer, on_synced, stop).await;
+            Ok(())
+        });
+        let stop = shutdown.clone();
+        tasks.spawn(async move {
+            if stop.run_until_cancelled(synced.cancelled()).await.is_some() {
+                member.enrol(&stop).await;
+                let observing = member.observer.clone().run(stop.clone());
+                tokio::join!(observing, member.look_after_transfers(&stop));
+            }
+            Ok(())
+        });
+        let member = self.clone();
+        tasks.spawn(async move {
+            let report = || member.report();
+            let beating = member
+                .membership
+                .keep_beating(&*member.registry, report, &shutdown);
+            Ok(beating.await?)
+        });
+        while let Some(ended) = tasks.join_next().await {
+            ended.context("a task ended by itself")??;
+        }
+        Ok(())
+    }
+
+    /// Looks after the transfers from and to this cluster until told to stop.
+    async fn look_after_transfers(&self, shutdown: &CancellationToken) {
+        let transfer_controller = TransferController {
+            member: self.membership.name.clone(),
+            registry: self.registry.clone(),
+            labels: self.cluster.clone(),
+            metrics: self.metrics.clone(),
+        };
+        transfer_controller.run(shutdown).await;
+    }
+
+    /// Puts what is older than this guard on the list, once the registry answers.
+    async fn enrol(&self, shutdown: &CancellationToken) {
+        while let Err(error) = self.observer.compare().await {
+            warn!(%error, "cannot compare with the registry yet; trying again in 2 s");
+            let pause = tokio::time::sleep(Duration::from_secs(2));
+            if shutdown.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// What the member's record says of it.
+    fn report(&self) -> MemberReport {
+        let (unresolved, some) = self.observer.unresolved();
+        let unwatched = self.cluster.unwatched();
+        self.metrics.set_unwatched(unwatched.len());
+        MemberReport {
+            enrolling: self.is_enrolling(),
+            unresolved,
+            some,
+            unwatched,
+        }
+    }
+
+    /// Whether the objects that are older than this guard are still being gone through.
+    fn is_enrolling(&self) -> bool {
+        if self.enrolling.load(Ordering::Relaxed) && self.observer.has_caught_up() {
+            self.enrolling.store(false, Ordering::Relaxed);
+            info!("every object is in the registry");
+        }
+        self.enrolling.load(Ordering::Relaxed)
+    }
+}
