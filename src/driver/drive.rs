@@ -16,7 +16,7 @@ use crate::transfer::TransferStep;
 use crate::transfer::order::due;
 
 use super::call::CallError;
-use super::progress::{ProgressCounts, ProgressView};
+use super::progress::{ProgressCounts, ProgressSink};
 use super::state::TransferState;
 use super::steps::{CopyState, StepResult, act, look_at};
 use super::stored::StoredObject;
@@ -44,7 +44,7 @@ pub struct TransferDriver<'a> {
     /// How long to wait for an acknowledgement while nothing else happens.
     pub patience: Duration,
     /// Who is told how far it is.
-    pub view: &'a dyn ProgressView,
+    pub view: &'a dyn ProgressSink,
 }
 
 /// Why it ended.

@@ -23,7 +23,7 @@ pub use drive::{DriveOutcome, TransferDriver};
 pub use endpoint::Endpoint;
 pub use obstacles::{Obstacle, ObstacleKind, ObstacleSeverity, Obstacles};
 pub use preflight::look;
-pub use progress::{ProgressCounts, ProgressView};
+pub use progress::{ProgressCounts, ProgressSink};
 pub use reserve::reserve;
 pub use state::{TransferItem, TransferState};
 pub use troubles::troubles;

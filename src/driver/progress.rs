@@ -54,7 +54,7 @@ impl ProgressCounts {
 }
 
 /// Who is told how far a transfer is.
-pub trait ProgressView {
+pub trait ProgressSink {
     /// So far it is.
     fn progress(&self, counts: ProgressCounts);
     /// One more was changed, and is not acknowledged yet.

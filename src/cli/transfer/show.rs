@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::driver::{ProgressCounts, ProgressView};
+use crate::driver::{ProgressCounts, ProgressSink};
 use crate::transfer::TransferStep;
 
 /// How often a plain line is written while nothing ends.
@@ -41,7 +41,7 @@ impl ProgressDisplay {
     }
 }
 
-impl ProgressView for ProgressDisplay {
+impl ProgressSink for ProgressDisplay {
     fn progress(&self, counts: ProgressCounts) {
         if let Some(bars) = &self.bars {
             let done = [counts.parked, counts.live, counts.gone];

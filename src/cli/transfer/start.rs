@@ -7,13 +7,15 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::arm::Identity;
-use crate::claim::{Justification, NamespaceRef, TransferName};
 use crate::registry::transfers::{self, OpenedTransfer};
 use crate::registry::{ClaimScope, CopyFilter, Registry};
-use crate::transfer::{Selection, Transfer, TransferAction, TransferPhase};
+use crate::transfer::{Transfer, TransferAction, TransferPhase};
 
 use crate::cli::claims::actor;
 use crate::cli::registry::{CommandError, RegistryArgs};
+
+use super::named;
+use super::wanted::WantedArgs;
 
 /// How long the source's guard may take to say which of its objects have the labels.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -57,49 +59,16 @@ impl StartArgs {
     /// # Errors
     /// All that is wrong.
     fn check(&self) -> Result<Transfer, CommandError> {
-        let mut problems = Vec::new();
-        let mut take = |flag: &str, error: String| problems.push(format!("{flag}: {error}"));
-        let name = self.name.parse::<TransferName>();
-        let (from, to) = (
-            self.from.parse::<NamespaceRef>(),
-            self.to.parse::<NamespaceRef>(),
-        );
-        if let Err(error) = &name {
-            take("NAME", error.to_string());
-        }
-        for (flag, place) in [("--from", &from), ("--to", &to)] {
-            if let Err(error) = place {
-                take(flag, error.to_string());
-            }
-        }
-        if from.is_ok() && from == to {
-            take("--to", "is where the resources are already".to_owned());
-        }
-        let mut below = Vec::new();
-        for text in &self.below {
-            match text.parse::<Identity>() {
-                Ok(identity) => below.push(identity),
-                Err(error) => take("--below", error.to_string()),
-            }
-        }
-        let why = self.reason.as_deref().map(Justification::new);
-        if why == Some(None) {
-            take("--reason", "is empty".to_owned());
-        }
-        let texts = |list: &[String]| list.iter().map(|one| one.as_str().into()).collect();
-        let selection = Selection {
-            below,
-            resource_groups: texts(&self.resource_group),
-            kinds: texts(&self.kind),
-            labels: self.selector.as_deref().map(Into::into),
+        let wanted = WantedArgs {
+            from: Some(self.from.clone()),
+            to: Some(self.to.clone()),
+            below: self.below.clone(),
+            resource_groups: self.resource_group.clone(),
+            kinds: self.kind.clone(),
+            selector: self.selector.clone(),
+            reason: self.reason.clone(),
         };
-        match (name, from, to) {
-            (Ok(name), Ok(from), Ok(to)) if problems.is_empty() => Ok(Transfer {
-                why: why.flatten(),
-                ..Transfer::new(name, from, to, selection)
-            }),
-            _ => Err(CommandError::Usage(problems.join("\n  "))),
-        }
+        wanted.described(&named(&self.name)?)
     }
 }
 

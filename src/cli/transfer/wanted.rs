@@ -13,29 +13,29 @@ use crate::transfer::{Selection, Transfer};
 pub(super) struct WantedArgs {
     /// Where the resources are: CLUSTER/NAMESPACE
     #[arg(long, value_name = "PLACE", env = "ASO_GUARD_FROM")]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// Where they are to be: CLUSTER/NAMESPACE
     #[arg(long, value_name = "PLACE", env = "ASO_GUARD_TO")]
-    to: Option<String>,
+    pub(super) to: Option<String>,
     /// Only the resource with this ARM ID, and what is below it; may be repeated
     #[arg(long, value_name = "ARM_ID", env = "ASO_GUARD_BELOW")]
-    below: Vec<String>,
+    pub(super) below: Vec<String>,
     /// Only what is in a resource group of this name; may be repeated
     #[arg(
         long = "resource-group",
         value_name = "NAME",
         env = "ASO_GUARD_RESOURCE_GROUP"
     )]
-    resource_groups: Vec<String>,
+    pub(super) resource_groups: Vec<String>,
     /// Only objects of this kind: Kind or Kind.group; may be repeated
     #[arg(long = "kind", value_name = "KIND", env = "ASO_GUARD_KIND")]
-    kinds: Vec<String>,
+    pub(super) kinds: Vec<String>,
     /// Only objects with these labels, as kubectl takes them
     #[arg(short = 'l', long, value_name = "LABELS", env = "ASO_GUARD_SELECTOR")]
-    selector: Option<String>,
+    pub(super) selector: Option<String>,
     /// Why; kept with the transfer
     #[arg(long, value_name = "TEXT", env = "ASO_GUARD_REASON")]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 impl WantedArgs {
@@ -79,7 +79,7 @@ impl WantedArgs {
     }
 
     /// The transfer that is described here; all problems at once.
-    fn described(&self, name: &TransferName) -> Result<Transfer, CommandError> {
+    pub(super) fn described(&self, name: &TransferName) -> Result<Transfer, CommandError> {
         let mut problems = Vec::new();
         let mut place = |flag: &str, text: &Option<String>| match text {
             None => {
