@@ -25,20 +25,6 @@ pub(super) struct RerunFlags {
 /// Drives to the end, finishes the transfer where all arrived, and tells a person.
 ///
 /// # Errors
-/// Names what did not arrive.
-fn name_those(state: &TransferState, troubles: &[(usize, String)]) {
-    for (at, why) in troubles.iter().take(NAMED) {
-        let item = &state.items[*at];
-        eprintln!("{}/{}: {why}", item.source_key.kind, item.source_key.name);
-    }
-    if troubles.len() > NAMED {
-        eprintln!("and {} more", troubles.len() - NAMED);
-    }
-    for identity in state.lost.iter().take(NAMED) {
-        eprintln!("{identity}: neither place has a copy of it");
-    }
-}
-
 /// The registry was away for too long.
 pub(super) async fn drive(
     registry: &dyn Registry,
@@ -93,6 +79,20 @@ pub(super) async fn drive(
         );
     }
     Ok(Outcome::Failed)
+}
+
+/// Names what did not arrive.
+fn name_those(state: &TransferState, troubles: &[(usize, String)]) {
+    for (at, why) in troubles.iter().take(NAMED) {
+        let item = &state.items[*at];
+        eprintln!("{}/{}: {why}", item.source_key.kind, item.source_key.name);
+    }
+    if troubles.len() > NAMED {
+        eprintln!("and {} more", troubles.len() - NAMED);
+    }
+    for identity in state.lost.iter().take(NAMED) {
+        eprintln!("{identity}: neither place has a copy of it");
+    }
 }
 
 /// The registry was away for too long in the middle.
