@@ -13,6 +13,7 @@
 mod lab;
 
 mod credentials;
+mod driven;
 mod kinds;
 mod mistakes;
 mod moves;

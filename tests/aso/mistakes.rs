@@ -93,3 +93,40 @@ async fn without_a_guard_tidying_up_deletes_in_azure_what_the_peer_still_has() {
     .await;
     println!("without a guard, tidy: {}", diary.summary());
 }
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn tidying_up_a_group_whose_network_was_forgotten_is_refused() {
+    let world = guarded().await;
+    let story = Story::begin(&world.lab, "forgotten").await;
+    let [group, network] = [story.resource_group("rg"), team::network(&story)];
+    team::applied(&story.a, &[group.clone(), network.clone()]).await;
+    let moved = [group];
+    team::parked(&story.a, &moved).await;
+    team::taken_over(&story.b, &world.azure, &story, &moved).await;
+    let refused = story.a.delete(&moved[0]).await.refused();
+    refused.because("VirtualNetwork/net");
+    team::ready(&story.a, &network).await;
+    world.ends_well(&story, &[]).await;
+    assert_eq!(world.written_by(&story, "aso-a"), 1);
+    assert_eq!(world.written_by(&story, "aso-b"), 1);
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn without_a_guard_a_parked_group_takes_the_forgotten_network_along() {
+    let world = unguarded().await;
+    let story = Story::begin(&world.lab, "forgotten").await;
+    let [group, network] = [story.resource_group("rg"), team::network(&story)];
+    team::applied(&story.a, &[group.clone(), network.clone()]).await;
+    team::parked(&story.a, std::slice::from_ref(&group)).await;
+    team::applied(&story.b, std::slice::from_ref(&group)).await;
+    story.a.delete(&group).await.admitted();
+    story.a.gone(&network, PATIENCE).await.unwrap();
+    let diary = world.diary(&story);
+    let name = network.text("/spec/azureName").to_lowercase();
+    let of_network = |call: &&Entry| call.path.to_lowercase().ends_with(&name);
+    let deletes = diary.of("DELETE").into_iter().filter(of_network);
+    assert_eq!(deletes.count(), 1, "{diary}");
+    println!("without a guard, forgotten: {}", diary.summary());
+}

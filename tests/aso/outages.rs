@@ -6,7 +6,7 @@ use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::eventually;
 use crate::team;
-use crate::world::{SYNC, guarded};
+use crate::world::{SYNC, guarded, guarded_alone};
 
 /// By which ASO knows its operation in Azure.
 const TOKEN: &str = "serviceoperator.azure.com/poller-resume-token";
@@ -42,6 +42,66 @@ async fn a_copy_parked_in_the_middle_of_an_operation_is_taken_over_and_nothing_i
         team::ready(&story.b, one).await;
     }
     team::deleted(&story.a, &resources).await;
+    world.ends_well(&story, &[]).await;
+    assert_eq!(world.written_by(&story, "aso-b"), resources.len());
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn aso_killed_in_the_middle_of_a_move_goes_on_where_it_was() {
+    let world = guarded_alone().await;
+    let story = Story::begin(&world.lab, "killed").await;
+    let resources = team::resources(&story);
+    team::applied(&story.a, &resources).await;
+    team::parked(&story.a, &resources).await;
+    world.azure.takeover(&story.resource_group_id("rg"));
+    // Its webhooks are away with it, so nothing is applied before it is back.
+    eventually("the group to be free", async || {
+        Ok(story.b.apply(&resources[0]).await.map(drop)?)
+    })
+    .await;
+    world.b[0].process.kill();
+    world.b[0].start_again().await.unwrap();
+    for one in &resources {
+        eventually(&format!("{one} to be taken"), async || {
+            Ok(story.b.apply(one).await.map(drop)?)
+        })
+        .await;
+        team::ready(&story.b, one).await;
+    }
+    team::deleted(&story.a, &resources).await;
+    world.ends_well(&story, &[]).await;
+    assert_eq!(world.written_by(&story, "aso-b"), resources.len());
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn while_the_guard_is_away_aso_goes_on_and_people_are_refused() {
+    let world = guarded_alone().await;
+    let story = Story::begin(&world.lab, "away").await;
+    let resources = team::resources(&story);
+    let (first, later) = resources.split_at(2);
+    team::applied(&story.b, first).await;
+    let guard = &world.lab.b.guard().replicas()[0];
+    guard.process.kill();
+    let gone = world.diary(&story).of("PUT").len();
+    let person = story.b.trying_once();
+    for refused in [
+        person.apply(&later[0]).await,
+        person.delete(&first[1]).await,
+    ] {
+        refused.unwrap_err().because("failed calling webhook");
+    }
+    sleep(12 * SYNC).await;
+    // ASO goes on with what it has, twice and more each, and writes to their status.
+    let diary = world.diary(&story);
+    assert!(diary.of("PUT").len() >= gone + 2 * first.len(), "{diary}");
+    for one in first {
+        let stored = story.b.get(one).await.admitted().object;
+        assert!(team::is_ready(&stored), "{stored}");
+    }
+    guard.start_again().await.unwrap();
+    team::applied(&story.b, later).await;
     world.ends_well(&story, &[]).await;
     assert_eq!(world.written_by(&story, "aso-b"), resources.len());
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::GUARD;
 use crate::lab::aso_controller::Plan;
+use crate::lab::control_plane::ControlPlane;
 use crate::lab::object::POLICY;
 use crate::lab::process::{Process, said};
 use crate::lab::reaper::Reaper;
@@ -16,32 +17,63 @@ use crate::team;
 use crate::world::{CAPZ_NAMESPACE, guarded_alone};
 
 /// No transfer takes longer.
-const BOUND: Duration = Duration::from_mins(4);
+pub const BOUND: Duration = Duration::from_mins(4);
 
-fn arguments(story: &Story<'_>, verb: &str) -> Vec<String> {
-    let name = story.a.namespace();
-    let lab = story.lab;
-    let kubeconfig = |cluster: &Cluster| cluster.control_plane.kubeconfig();
-    let mut args = vec!["transfer".to_owned(), verb.to_owned(), name.to_owned()];
-    if verb != "undo" {
-        args.extend([format!("--from=a/{name}"), format!("--to=b/{name}")]);
-    }
-    args.extend([
-        format!("--from-kubeconfig={}", kubeconfig(&lab.a).display()),
-        format!("--to-kubeconfig={}", kubeconfig(&lab.b).display()),
-        format!("--registry=kubernetes:{}", lab.hub().kubeconfig().display()),
-        format!("--aso-namespace={ASO_NAMESPACE},{CAPZ_NAMESPACE}"),
-    ]);
-    args
+/// A transfer of all that a namespace has.
+pub struct Move<'story> {
+    name: String,
+    from: (&'story Cluster, String),
+    to: (&'story Cluster, String),
+    hub: &'story ControlPlane,
 }
 
-async fn run(args: &[String]) -> (Option<i32>, String) {
+impl<'story> Move<'story> {
+    /// From the story's namespace in `a` to that in `b`.
+    pub fn to_b(story: &Story<'story>) -> Self {
+        let (lab, namespace) = (story.lab, story.a.namespace());
+        Self {
+            name: namespace.to_owned(),
+            from: (&lab.a, namespace.to_owned()),
+            to: (&lab.b, namespace.to_owned()),
+            hub: lab.hub(),
+        }
+    }
+
+    /// From the story's namespace in `a` to another one there.
+    pub fn within_a(story: &Story<'story>, namespace: &str) -> Self {
+        Self {
+            to: (&story.lab.a, namespace.to_owned()),
+            ..Self::to_b(story)
+        }
+    }
+
+    /// What `aso-guard` is called with.
+    pub fn arguments(&self, verb: &str) -> Vec<String> {
+        let mut args = vec!["transfer".to_owned(), verb.to_owned(), self.name.clone()];
+        let ends = [("from", &self.from), ("to", &self.to)];
+        for (end, (cluster, namespace)) in ends {
+            if verb != "undo" {
+                args.push(format!("--{end}={}/{namespace}", cluster.name()));
+            }
+            let kubeconfig = cluster.control_plane.kubeconfig();
+            args.push(format!("--{end}-kubeconfig={}", kubeconfig.display()));
+        }
+        args.extend([
+            format!("--registry=kubernetes:{}", self.hub.kubeconfig().display()),
+            format!("--aso-namespace={ASO_NAMESPACE},{CAPZ_NAMESPACE}"),
+        ]);
+        args
+    }
+}
+
+/// Runs `aso-guard` to its end: its exit code, and all that it said.
+pub async fn run(args: &[String]) -> (Option<i32>, String) {
     said(GUARD.as_ref(), args, BOUND).await.unwrap()
 }
 
 /// Waits until nothing stands in the way of the transfer.
-async fn planned(story: &Story<'_>) {
-    let plan = arguments(story, "plan");
+pub async fn planned(transfer: &Move<'_>) {
+    let plan = transfer.arguments("plan");
     let planned = until("a plan without obstacles", BOUND, async || {
         let (code, said) = run(&plan).await;
         anyhow::ensure!(code == Some(0), "{said}");
@@ -50,10 +82,11 @@ async fn planned(story: &Story<'_>) {
     planned.await.unwrap();
 }
 
-fn begun(story: &Story<'_>) -> Process {
+/// Begins the transfer, and does not wait for its end.
+pub fn begun(transfer: &Move<'_>) -> Process {
     let directory = Reaper::get().unwrap().directory("transfer").unwrap();
     let process = Process::new("transfer", Path::new(GUARD), &directory);
-    let process = process.args(arguments(story, "run"));
+    let process = process.args(transfer.arguments("run"));
     process.start().unwrap();
     process
 }
@@ -65,10 +98,11 @@ async fn where_the_targets_aso_does_not_answer_the_plan_says_so_and_nothing_is_c
     let story = Story::begin(&world.lab, "silent").await;
     let resources = team::resources(&story);
     team::applied(&story.a, &resources).await;
-    planned(&story).await;
+    let moved = Move::to_b(&story);
+    planned(&moved).await;
     world.b[0].stop().await.unwrap();
-    let (code, said) = run(&arguments(&story, "plan")).await;
-    let (ran, told) = run(&arguments(&story, "run")).await;
+    let (code, said) = run(&moved.arguments("plan")).await;
+    let (ran, told) = run(&moved.arguments("run")).await;
     world.b[0].start_again().await.unwrap();
     assert_eq!((code, ran), (Some(1), Some(1)), "{said}\n{told}");
     let words = "blocks untaken: ResourceGroup/rg: cluster b would not take its copy";
@@ -88,12 +122,13 @@ async fn where_the_targets_aso_watches_other_namespaces_nothing_is_deleted_and_a
     let story = Story::begin(&world.lab, "unwatched").await;
     let resources = team::resources(&story);
     team::applied(&story.a, &resources).await;
-    planned(&story).await;
+    let moved = Move::to_b(&story);
+    planned(&moved).await;
     world.b[0].stop().await.unwrap();
     let plan = Plan::new("aso-b", CAPZ_NAMESPACE).env("AZURE_TARGET_NAMESPACES", "elsewhere");
     let other = world.other_b(&plan).await;
     other.start_again().await.unwrap();
-    let transfer = begun(&story);
+    let transfer = begun(&moved);
     let told = transfer.ready(BOUND, async || {
         let said = transfer.log_tail(60);
         let words = "ASO in the target, which has not looked at it";
@@ -106,7 +141,7 @@ async fn where_the_targets_aso_watches_other_namespaces_nothing_is_deleted_and_a
         let parked = story.a.get(one).await.admitted().object;
         assert_eq!(parked.annotation(POLICY), Some("skip"), "{parked}");
     }
-    let (code, said) = run(&arguments(&story, "undo")).await;
+    let (code, said) = run(&moved.arguments("undo")).await;
     assert_eq!(code, Some(0), "{said}");
     other.stop().await.unwrap();
     world.b[0].start_again().await.unwrap();

@@ -128,6 +128,11 @@ impl Azure {
         self.wish(None, method, path, Then::Begin);
     }
 
+    /// The same for the calls of one ASO alone.
+    pub fn takes_its_time_for(&self, who: &'static str, method: &'static str, path: &str) {
+        self.wish(Some(who), method, path, Then::Begin);
+    }
+
     /// Answers such calls so much later.
     pub fn is_slow(&self, method: &'static str, path: &str, by: Duration) {
         self.wish(None, method, path, Then::Slow(by));
