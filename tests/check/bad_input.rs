@@ -81,6 +81,7 @@ fn all_that_is_wrong_with_flags_is_told_at_once() {
         "--subscription=c=x",
         "--default-policy=Skip",
         "--ignore=everything",
+        "--cluster=d=not/there",
     ];
     let said = check_in(here, &args, "");
     assert_eq!(said.code, Some(2));
@@ -90,6 +91,7 @@ fn all_that_is_wrong_with_flags_is_told_at_once() {
         "there is no cluster c",
         "\"Skip\" is not a reconcile policy",
         "\"everything\" is none of conflict",
+        "not/there: No such file",
     ] {
         assert!(said.err.contains(words), "{words}: {}", said.err);
     }
@@ -99,6 +101,7 @@ fn all_that_is_wrong_with_flags_is_told_at_once() {
 #[case::no_flags(&[], "nothing to check")]
 #[case::no_file(&["--cluster=a=not-here"], "not-here: ")]
 #[case::twice(&["--cluster=a=-", "--cluster=b=-"], "only once")]
+#[case::no_manifests(&["--cluster=a=."], ".: there is no .yaml, .yml or .json file")]
 #[case::no_config(&["--config=not-here.yaml"], "not-here.yaml")]
 fn what_is_not_there_is_named(#[case] args: &[&str], #[case] words: &str) {
     let directory = tempfile::tempdir().unwrap();

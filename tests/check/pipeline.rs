@@ -1,13 +1,14 @@
 //! What pipelines run: the steps of the GitHub action, as a script.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::run::{repository, said};
+use crate::run::{check_in, repository, said};
 
 fn file(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -68,4 +69,50 @@ fn the_action_and_the_hook_are_what_they_have_to_be() {
     let hooks: Value = serde_yaml::from_str(&file(".pre-commit-hooks.yaml")).unwrap();
     assert_eq!(hooks[0]["entry"], "aso-guard check");
     assert_eq!(hooks[0]["pass_filenames"], false);
+}
+
+/// A group whose only copy is parked.
+const PARKED: &str = "apiVersion: resources.azure.com/v1api20200601\nkind: ResourceGroup\nmetadata:\n  name: rg\n  \
+     namespace: shop\n  annotations: {serviceoperator.azure.com/reconcile-policy: skip}\n";
+/// A live network in it.
+const LIVE: &str = "---\napiVersion: network.azure.com/v1api20240301\nkind: VirtualNetwork\nmetadata:\n  name: net\n  \
+     namespace: shop\nspec:\n  owner: {name: rg}\n";
+
+#[rstest]
+#[case::a_note(PARKED, "warning", Some(0))]
+#[case::a_warning(&[PARKED, LIVE].concat(), "warning", Some(1))]
+#[case::a_warning_where_errors_count(&[PARKED, LIVE].concat(), "error", Some(0))]
+#[case::an_error(&PARKED.replace("skip", "Skip"), "error", Some(1))]
+fn what_fails_is_what_is_asked_for(
+    #[case] text: &str,
+    #[case] fail_on: &str,
+    #[case] code: Option<i32>,
+) {
+    let directory = tempfile::tempdir().unwrap();
+    let args = ["--cluster=a=-", "--fail-on", fail_on, "-o=json"];
+    let said = check_in(directory.path(), &args, text);
+    assert_eq!(said.code, code, "{}{}", said.out, said.err);
+    assert!(!said.findings().is_empty(), "{}", said.out);
+}
+
+#[test]
+fn a_reader_who_reads_no_further_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_aso-guard"))
+        .args(["check", "--cluster=a=-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    // Only at the end of its input does it write.
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(PARKED.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }

@@ -184,6 +184,7 @@ fn what_is_stated_of_the_member_counts_with_objects_or_without() {
     let of_b = format!("--subscription=b={SUBSCRIPTION}");
     let directory = TempDir::new().unwrap();
     fs::create_dir(directory.path().join("b")).unwrap();
+    fs::write(directory.path().join("b/empty.yaml"), "# nothing yet\n").unwrap();
     for more in [&[&*of_b, "--cluster=b=b"][..], &[&*of_b]] {
         let said = replay_in(&directory, &claims, &reviews, more);
         judged(&said, &["refused reviews.jsonl:1"]);

@@ -45,7 +45,7 @@ pub(super) fn find(
             .collect(),
         ..Finding::new(
             Rule::ParkedWithoutLive,
-            Level::Warning,
+            Level::Note,
             format!(
                 "nobody reconciles {}: {first}{more} is parked, and no copy is live",
                 identity.last_pair()

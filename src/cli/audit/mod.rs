@@ -6,7 +6,6 @@ mod hub;
 mod progress;
 mod survey;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,8 +17,7 @@ use crate::claim::MemberName;
 
 use super::Outcome;
 use super::registry::CommandError;
-use super::report::{Report, ReportFormat};
-use super::terminal::Style;
+use super::report::{FailOn, Report, ReportFormat};
 use contexts::ClusterContext;
 use progress::SurveyProgress;
 use survey::Surveyed;
@@ -53,6 +51,15 @@ pub(super) struct AuditArgs {
         value_delimiter = ','
     )]
     ignore: Vec<String>,
+    /// What fails it: errors alone, or warnings too
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "warning",
+        env = "ASO_GUARD_AUDIT_FAIL_ON"
+    )]
+    fail_on: FailOn,
     /// How findings are written
     #[arg(
         short,
@@ -83,7 +90,7 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
             return Outcome::Usage;
         }
     };
-    let mut report = Report::new(Timestamp::now());
+    let mut report = Report::new(Timestamp::now(), args.fail_on);
     report.remarks = contexts
         .iter()
         .filter_map(ClusterContext::renamed)
@@ -162,16 +169,9 @@ fn take(
 }
 
 fn finish(report: &mut Report, form: ReportFormat) -> Outcome {
-    let out = &mut std::io::stdout().lock();
-    let written = report
-        .write(form, Style::of_stdout(), out)
-        .and_then(|()| out.flush());
-    if let Err(error) = written {
-        eprintln!("aso-guard: cannot write the report: {error}");
-        return Outcome::Failed;
-    }
+    let outcome = report.print(form);
     if report.complete {
-        return report.outcome();
+        return outcome;
     }
     eprintln!("aso-guard: not everything could be looked at:");
     for remark in report

@@ -45,7 +45,16 @@ impl SourceFiles {
         mut each: impl FnMut(&Arc<str>, &str),
     ) -> Result<(), String> {
         let Some(rendered) = Rendered::of(path) else {
-            return self.read_plain(path, each);
+            let files = self.read_plain(path, each)?;
+            return if files > 0 {
+                Ok(())
+            } else {
+                Err(format!(
+                    "{}: there is no .yaml, .yml or .json file in it; what a tool renders is given \
+                     as kustomize:DIR, flux:DIR or helm:CHART",
+                    path.display()
+                ))
+            };
         };
         for output in rendered.render(namespace)? {
             match output {
@@ -61,12 +70,12 @@ impl SourceFiles {
         Ok(())
     }
 
-    /// The same, without rendering anything.
+    /// The same, without rendering anything: how many files there are.
     pub(super) fn read_plain(
         &mut self,
         path: &Path,
         mut each: impl FnMut(&Arc<str>, &str),
-    ) -> Result<(), String> {
+    ) -> Result<usize, String> {
         let failed = |path: &Path, error| format!("{}: {error}", path.display());
         if path == Path::new("-") {
             if std::mem::replace(&mut self.stdin, true) {
@@ -76,7 +85,7 @@ impl SourceFiles {
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
             read.map_err(|error| failed(path, error))?;
             self.text(path, bytes, &mut each);
-            return Ok(());
+            return Ok(1);
         }
         let mut found = Vec::new();
         let is_directory = fs::metadata(path)
@@ -88,12 +97,27 @@ impl SourceFiles {
         } else {
             found.push(path.to_owned());
         }
+        let files = found.len();
         found.retain(|file| !self.patches.contains(&plain_path(file)));
         for file in found {
             let bytes = fs::read(&file).map_err(|error| failed(&file, error))?;
             self.text(&file, bytes, &mut each);
         }
-        Ok(())
+        Ok(files)
+    }
+
+    /// Whether there is something at a path, where that can be told without a tool.
+    ///
+    /// # Errors
+    /// There is nothing; with the path, for a person.
+    pub(super) fn find(path: &Path) -> Result<(), String> {
+        if path == Path::new("-") || Rendered::of(path).is_some() {
+            return Ok(());
+        }
+        let found = fs::metadata(path);
+        found
+            .map(drop)
+            .map_err(|error| format!("{}: {error}", path.display()))
     }
 
     fn text(&mut self, file: &Path, bytes: Vec<u8>, each: &mut impl FnMut(&Arc<str>, &str)) {

@@ -5,7 +5,6 @@ mod render;
 mod replay;
 mod settings;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -14,8 +13,7 @@ use jiff::Timestamp;
 use crate::check::{self, CheckedCluster, manifest};
 
 use super::Outcome;
-use super::report::{Report, ReportFormat};
-use super::terminal::Style;
+use super::report::{FailOn, Report, ReportFormat};
 pub(super) use files::SourceFiles;
 use replay::ClaimSnapshotCheck;
 use settings::Problems;
@@ -67,6 +65,15 @@ pub(in crate::cli) struct ClusterArgs {
         value_delimiter = ','
     )]
     pub(super) ignore: Vec<String>,
+    /// What fails it: errors alone, or warnings too
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "warning",
+        env = "ASO_GUARD_CHECK_FAIL_ON"
+    )]
+    pub(in crate::cli) fail_on: FailOn,
     /// How findings are written
     #[arg(
         short,
@@ -103,7 +110,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
         }
     };
     let mut files = SourceFiles::default();
-    let mut report = Report::new(Timestamp::now());
+    let mut report = Report::new(Timestamp::now(), args.clusters.fail_on);
     let (mut clusters, mut unread) = (Vec::new(), Vec::new());
     for planned in &plan.clusters {
         match read(planned, &mut files, &mut report) {
@@ -136,17 +143,7 @@ pub(super) async fn run(args: &CheckArgs) -> Outcome {
     }
     report.ignore(&plan.ignore);
     report.sort();
-    let out = &mut std::io::stdout().lock();
-    let written = report
-        .write(args.clusters.output, Style::of_stdout(), out)
-        .and_then(|()| out.flush());
-    match written {
-        Ok(()) => report.outcome(),
-        Err(error) => {
-            eprintln!("aso-guard: cannot write the report: {error}");
-            Outcome::Failed
-        }
-    }
+    report.print(args.clusters.output)
 }
 
 /// Reads the manifests of a cluster.

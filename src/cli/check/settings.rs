@@ -11,7 +11,7 @@ use crate::check::{ClusterSettings, NamespaceSettings, Rule, is_subscription};
 use crate::claim::MemberName;
 use crate::policy::Policy;
 
-use super::ClusterArgs;
+use super::{ClusterArgs, SourceFiles};
 
 /// The file that is read where no other is named.
 const DEFAULT_FILE: &str = "aso-guard.yaml";
@@ -144,6 +144,11 @@ impl CheckPlan {
                 problems.add(format!(
                     "cluster {name} has no paths: --cluster {name}=PATH"
                 ));
+            }
+            for path in &planned.paths {
+                if let Err(problem) = SourceFiles::find(path) {
+                    problems.add(problem);
+                }
             }
         }
         if clusters.is_empty() && problems.0.is_empty() {

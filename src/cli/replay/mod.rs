@@ -5,7 +5,6 @@ mod history;
 pub(super) mod member;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +18,6 @@ use crate::registry::memory::MemoryRegistry;
 use super::Outcome;
 use super::check::{CheckPlan, ClusterArgs, PlannedCluster, SourceFiles, read};
 use super::report::Report;
-use super::terminal::Style;
 use events::{AuditEvent, SkippedEntry};
 use history::{ReplayedHistory, ReplayedMember};
 use member::SimulatedMember;
@@ -71,7 +69,7 @@ async fn replay(args: &ReplayArgs) -> Result<Outcome, String> {
     let members: BTreeSet<MemberName> = logs.iter().map(|(name, _)| name.clone()).collect();
     let plan = CheckPlan::of(&args.clusters, members.iter(), None)
         .map_err(|problems| problems.to_string())?;
-    let mut report = Report::new(Timestamp::now());
+    let mut report = Report::new(Timestamp::now(), args.clusters.fail_on);
     let mut told = AuditLogs::default();
     for (member, file) in &logs {
         told.read(member, Path::new(file))?;
@@ -101,12 +99,7 @@ async fn replay(args: &ReplayArgs) -> Result<Outcome, String> {
     report.remarks.push(summary(&history));
     report.findings.extend(history.found);
     report.ignore(&plan.ignore);
-    let out = &mut std::io::stdout().lock();
-    let written = report.write(args.clusters.output, Style::of_stdout(), out);
-    written
-        .and_then(|()| out.flush())
-        .map_err(|error| format!("  {error}"))?;
-    Ok(report.outcome())
+    Ok(report.print(args.clusters.output))
 }
 
 async fn set(

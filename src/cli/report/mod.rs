@@ -37,6 +37,24 @@ pub(super) enum ReportFormat {
     Html,
 }
 
+/// What fails a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum FailOn {
+    /// Errors alone.
+    Error,
+    /// Errors and warnings.
+    Warning,
+}
+
+impl From<FailOn> for Level {
+    fn from(least: FailOn) -> Self {
+        match least {
+            FailOn::Error => Self::Error,
+            FailOn::Warning => Self::Warning,
+        }
+    }
+}
+
 /// What was looked at, and what was found.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -54,11 +72,13 @@ pub(super) struct Report {
     pub(super) at: Timestamp,
     /// What else there is to say, a sentence each.
     pub(super) remarks: Vec<String>,
+    /// The least that fails it.
+    fail_on: Level,
 }
 
 impl Report {
     /// A report without anything yet.
-    pub(super) fn new(at: Timestamp) -> Self {
+    pub(super) fn new(at: Timestamp, fail_on: FailOn) -> Self {
         Self {
             findings: Vec::new(),
             clusters: Vec::new(),
@@ -67,6 +87,7 @@ impl Report {
             complete: true,
             at,
             remarks: Vec::new(),
+            fail_on: fail_on.into(),
         }
     }
 
@@ -96,9 +117,11 @@ impl Report {
 
     /// Notes alone are fine.
     pub(super) fn outcome(&self) -> Outcome {
-        match self.count(Level::Error) + self.count(Level::Warning) {
-            0 => Outcome::Fine,
-            _ => Outcome::Failed,
+        // Errors come first in the order of levels.
+        if self.findings.iter().any(|one| one.level <= self.fail_on) {
+            Outcome::Failed
+        } else {
+            Outcome::Fine
         }
     }
 
@@ -152,13 +175,22 @@ impl Report {
         }
     }
 
+    /// Writes the report to standard output, and says how it ends. Whoever reads no further has
+    /// read enough.
+    pub(super) fn print(&mut self, form: ReportFormat) -> Outcome {
+        let out = &mut io::stdout().lock();
+        let written = self.write(form, Style::of_stdout(), out);
+        match written.and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                eprintln!("aso-guard: cannot write the report: {error}");
+                Outcome::Failed
+            }
+            _ => self.outcome(),
+        }
+    }
+
     /// Writes the report.
-    pub(super) fn write(
-        &mut self,
-        form: ReportFormat,
-        style: Style,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
+    fn write(&mut self, form: ReportFormat, style: Style, out: &mut impl Write) -> io::Result<()> {
         self.clean();
         match form {
             ReportFormat::Table => self.table(style, out),
