@@ -75,7 +75,8 @@ async fn measure() {
         if way == "kubectl" {
             by_kubectl(&lab, namespace, &objects).await;
         } else {
-            let args = guarded(&lab, "run", namespace);
+            let mut args = guarded(&lab, "run", namespace);
+            args.push("--yes".to_owned());
             let _aso = AtWork::begin(&b.in_namespace(namespace), &KINDS, "aso");
             let said = succeeds(Path::new(GUARD), &args).await.unwrap();
             print!("{said}");

@@ -2,7 +2,7 @@
 
 mod add;
 
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use crate::registry::{
 use super::Outcome;
 use super::claims::view;
 use super::output::{ListEntry, ListOutput, ListOutputArgs, OutputFormat};
+use super::question::agreed;
 use super::registry::{CommandError, RegistryArgs};
 use super::terminal::Emphasis;
 
@@ -218,7 +219,7 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
             LastHeard::since(known.record.heard, now).words()
         )));
     }
-    if !args.yes && !confirmed(&name, out)? {
+    if !args.yes && !agreed(&format!("Forget {name}?"), "--yes", out)? {
         return Err(CommandError::Failed("nothing was changed".to_owned()));
     }
     match registry.remove_member(&name, &known.version).await? {
@@ -234,19 +235,6 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
             Ok(())
         }
     }
-}
-
-fn confirmed(name: &MemberName, out: &mut impl Write) -> Result<bool, CommandError> {
-    if !std::io::stdin().is_terminal() {
-        return Err(CommandError::Usage(
-            "nobody is here to be asked; if this is what you want, say so: --yes".to_owned(),
-        ));
-    }
-    write!(out, "Forget {name}? [y/N] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// What a member still holds, for a person.

@@ -14,6 +14,7 @@ mod hub;
 mod members;
 mod metrics;
 mod output;
+mod question;
 #[cfg(test)]
 mod reference;
 mod registry;

@@ -58,6 +58,9 @@ impl<'story> Move<'story> {
             let kubeconfig = cluster.control_plane.kubeconfig();
             args.push(format!("--{end}-kubeconfig={}", kubeconfig.display()));
         }
+        if verb == "run" {
+            args.push("--yes".to_owned());
+        }
         args.extend([
             format!("--registry=kubernetes:{}", self.hub.kubeconfig().display()),
             format!("--aso-namespace={ASO_NAMESPACE},{CAPZ_NAMESPACE}"),

@@ -198,6 +198,9 @@ fn arguments(
         }
         args.push(format!("--{flag}-kubeconfig={}", kubeconfig.display()));
     }
+    if verb == "run" {
+        args.push("--yes".to_owned());
+    }
     let hub = story.lab.hub().kubeconfig();
     args.push(format!("--registry=kubernetes:{}", hub.display()));
     args
@@ -544,6 +547,14 @@ async fn a_plan_tells_what_stands_in_the_way_and_run_heeds_it() {
     // What does no harm in Azure may be accepted.
     let mut args = arguments(&story, "run", "planned", ends);
     args.extend(["--accept=tool", "--accept=reference"].map(str::to_owned));
+    // Where nobody can be asked, nothing is begun unless that was said.
+    let unasked: Vec<String> = args.iter().filter(|arg| *arg != "--yes").cloned().collect();
+    let (code, said) = run(&unasked).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("say so: --yes"), "{said}");
+    let transfers = story.hub.list("asoguard.io/v1alpha1", "Transfer").await;
+    let mut transfers = transfers.unwrap().into_iter();
+    assert!(transfers.all(|one| one.name() != "planned"));
     let (code, said) = run(&args).await;
     assert_eq!(code, Some(0), "{said}");
     let moved = target.get(&role).await.unwrap().object;

@@ -3,7 +3,7 @@
 //! A silent member still holds its claims; only a person can know that it is gone for good. The
 //! person names the record that was seen, and it is changed on condition that it still is so.
 
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::claim::{CopyRef, HistoryAction, HistoryEntry, Justification, MemberName, Record};
 use crate::registry::{PutOutcome, Versioned};
 
+use crate::cli::question::agreed;
 use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cli::terminal::Style;
 use crate::object::text::{printable, quoted};
@@ -136,28 +137,22 @@ fn ask(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let version = &known.version;
-    if !std::io::stdin().is_terminal() {
-        return Err(CommandError::Usage(format!(
-            "nobody is here to be asked; if this is what you want, say so: aso-guard claims \
-             release {} --copy {} --reason {} --version {} --yes{}",
-            quoted(known.record.identity.as_str()),
-            quoted(&copy.to_string()),
-            quoted(&args.reason),
-            quoted(version.as_str()),
-            args.registry.flags()
-        )));
-    }
-    write!(
-        out,
-        "After this, another copy may go live while the object of {copy} may still be \
-         reconciled, if its cluster runs.\nRelease {copy} at version {version}? [y/N] "
-    )?;
-    out.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(CommandError::Failed("nothing was released".to_owned())),
+    let flags = format!(
+        "aso-guard claims release {} --copy {} --reason {} --version {} --yes{}",
+        quoted(known.record.identity.as_str()),
+        quoted(&copy.to_string()),
+        quoted(&args.reason),
+        quoted(version.as_str()),
+        args.registry.flags()
+    );
+    let question = format!(
+        "After this, another copy may go live while the object of {copy} may still be reconciled, \
+         if its cluster runs.\nRelease {copy} at version {version}?"
+    );
+    if agreed(&question, &flags, out)? {
+        Ok(())
+    } else {
+        Err(CommandError::Failed("nothing was released".to_owned()))
     }
 }
 

@@ -112,7 +112,8 @@ fn ordered(state: &TransferState) -> Vec<(Option<usize>, &TransferItem)> {
     ordered
 }
 
-fn table(
+/// Writes the plan for people.
+pub(super) fn table(
     state: &TransferState,
     obstacles: &[Obstacle],
     style: Style,

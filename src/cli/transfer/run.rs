@@ -1,9 +1,12 @@
 //! `aso-guard transfer run`: the four steps, to their end.
 
+use std::io::IsTerminal as _;
+
 use clap::Args;
 
 use crate::cli::Outcome;
 use crate::cli::claims::actor;
+use crate::cli::question::agreed;
 use crate::cli::registry::CommandError;
 use crate::cli::terminal::Style;
 use crate::driver::{Obstacle, ObstacleSeverity, TransferState, look, reserve};
@@ -11,9 +14,9 @@ use crate::registry::{Registry, transfers};
 use crate::transfer::{Transfer, TransferAction, TransferPhase};
 
 use super::moved::MovedArgs;
-use super::named;
 use super::obstacles::{blocking, write_obstacles};
 use super::summary::{self, RerunFlags};
+use super::{named, plan};
 
 /// What to move.
 #[derive(Args)]
@@ -22,6 +25,9 @@ pub(super) struct RunArgs {
     name: String,
     #[command(flatten)]
     moved: MovedArgs,
+    /// Do not show the plan of a new transfer, and do not ask
+    #[arg(long, env = "ASO_GUARD_YES")]
+    yes: bool,
     #[command(flatten)]
     pace: PaceArgs,
 }
@@ -64,7 +70,7 @@ pub(super) async fn run(args: &RunArgs) -> Result<Outcome, CommandError> {
     let name = named(&args.name)?;
     let moved = &args.moved;
     let registry = moved.registry.open().await?;
-    let (transfer, _) = moved.wanted.transfer(&*registry, &name).await?;
+    let (transfer, begun) = moved.wanted.transfer(&*registry, &name).await?;
     if transfer.turned {
         return Err(CommandError::Failed(format!(
             "transfer {name} is being undone; go on with: aso-guard transfer undo {name}{}",
@@ -83,13 +89,24 @@ pub(super) async fn run(args: &RunArgs) -> Result<Outcome, CommandError> {
     }
     let (ends, found) = moved.open(&*registry, &transfer).await?;
     let (mut state, obstacles) = look(&*registry, transfer, ends, found).await?;
-    nothing_blocks(obstacles)?;
+    nothing_blocks(&obstacles)?;
     if state.items.is_empty() && state.lost.is_empty() {
         return Err(CommandError::Failed(format!(
             "nothing is selected in {}: {}",
             state.way.from,
             state.transfer.selection.words()
         )));
+    }
+    if !begun && !args.yes {
+        let out = &mut std::io::stdout();
+        if std::io::stdin().is_terminal() {
+            plan::table(&state, &obstacles, Style::of_stdout(), out)?;
+        }
+        let way = &state.way;
+        let question = format!("Move them from {} to {}?", way.from, way.to);
+        if !agreed(&question, "--yes", out)? {
+            return Err(CommandError::Failed("nothing was changed".to_owned()));
+        }
     }
     state.transfer = reserved(&*registry, &state, &args.pace.actor()).await?;
     let state = state.with_reserved(&*registry).await?;
@@ -102,11 +119,12 @@ pub(super) async fn run(args: &RunArgs) -> Result<Outcome, CommandError> {
 
 /// # Errors
 /// Some of the obstacles have to be out of the way first.
-fn nothing_blocks(mut obstacles: Vec<Obstacle>) -> Result<(), CommandError> {
-    if blocking(&obstacles) == 0 {
+fn nothing_blocks(obstacles: &[Obstacle]) -> Result<(), CommandError> {
+    if blocking(obstacles) == 0 {
         return Ok(());
     }
-    obstacles.retain(|one| one.weight == ObstacleSeverity::Blocks);
+    let blocks = |one: &&Obstacle| one.weight == ObstacleSeverity::Blocks;
+    let obstacles: Vec<Obstacle> = obstacles.iter().filter(blocks).cloned().collect();
     let mut told = Vec::new();
     write_obstacles(&obstacles, Style::default(), &mut told)?;
     Err(CommandError::Failed(format!(
