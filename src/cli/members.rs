@@ -16,7 +16,7 @@ use crate::registry::{
 use super::Outcome;
 use super::claims::view;
 use super::output::{ListEntry, ListOutput, ListOutputArgs, OutputFormat};
-use super::question::agreed;
+use super::question::agree;
 use super::registry::{CommandError, RegistryArgs};
 use super::terminal::Emphasis;
 
@@ -219,8 +219,8 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
             LastHeard::since(known.record.heard, now).words()
         )));
     }
-    if !args.yes && !agreed(&format!("Forget {name}?"), "--yes", out)? {
-        return Err(CommandError::Failed("nothing was changed".to_owned()));
+    if !args.yes {
+        agree(&format!("Forget {name}?"), "--yes", out)?;
     }
     match registry.remove_member(&name, &known.version).await? {
         PutOutcome::Conflict => Err(CommandError::Failed(format!(

@@ -4,15 +4,11 @@ use std::io::{IsTerminal as _, Write, stdin};
 
 use super::registry::CommandError;
 
-/// Asks, and whether the answer is yes. `flags`: how a script says so beforehand.
+/// Asks. `flags`: how a script says so beforehand.
 ///
 /// # Errors
-/// Nobody is there to answer.
-pub(super) fn agreed(
-    question: &str,
-    flags: &str,
-    out: &mut impl Write,
-) -> Result<bool, CommandError> {
+/// The answer is no, or nobody is there to give one.
+pub(super) fn agree(question: &str, flags: &str, out: &mut impl Write) -> Result<(), CommandError> {
     if !stdin().is_terminal() {
         return Err(CommandError::Usage(format!(
             "nobody is here to be asked, and nothing was changed; if this is what you want, say so: {flags}"
@@ -22,5 +18,8 @@ pub(super) fn agreed(
     out.flush()?;
     let mut answer = String::new();
     stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(CommandError::Failed("nothing was changed".to_owned())),
+    }
 }

@@ -45,8 +45,7 @@ async fn nothing_of_fifty_is_deleted_at_the_source_before_the_targets_aso_has_ta
     let story = Story::begin(&world.lab, "fifty").await;
     let resources = fifty(&story);
     team::applied(&story.a, &resources).await;
-    let transfer = Move::to_b(&story);
-    planned(&transfer).await;
+    let transfer = planned(Move::to_b(&story)).await;
     // Azure does not get done with the last one, when ASO in b comes to it.
     let last = &resources[49];
     let path = format!("/virtualnetworks/{}", last.text("/spec/azureName"));
@@ -95,8 +94,7 @@ async fn a_transfer_between_namespaces_of_one_cluster_leaves_the_resources_to_it
     let target = story.namespace(&story.a, "within-there").await;
     let resources = team::resources(&story);
     team::applied(&story.a, &resources).await;
-    let transfer = Move::within_a(&story, target.namespace());
-    planned(&transfer).await;
+    let transfer = planned(Move::within_a(&story, target.namespace())).await;
     let (code, said) = run(&transfer.arguments("run")).await;
     assert_eq!(code, Some(0), "{said}");
     for one in &resources {
@@ -115,8 +113,7 @@ async fn a_transfer_taken_back_half_way_leaves_one_writer() {
     let story = Story::begin(&world.lab, "back").await;
     let resources = team::resources(&story);
     team::applied(&story.a, &resources).await;
-    let transfer = Move::to_b(&story);
-    planned(&transfer).await;
+    let transfer = planned(Move::to_b(&story)).await;
     // Azure does not get done with the account, when ASO in b comes to it: so it goes no further.
     let path = format!("/storageaccounts/{}", resources[1].text("/spec/azureName"));
     world.azure.takes_its_time_for("aso-b", "PUT", &path);

@@ -30,12 +30,7 @@ async fn a_copy_parked_in_the_middle_of_an_operation_is_taken_over_and_nothing_i
     let resources = [group, account];
     team::parked(&story.a, &resources).await;
     world.azure.takeover(&story.resource_group_id("rg"));
-    for one in &resources {
-        eventually(&format!("{one} to be free"), async || {
-            Ok(story.b.apply(one).await.map(drop)?)
-        })
-        .await;
-    }
+    team::applied_once_free(&story.b, &resources).await;
     sleep(SYNC).await;
     world.azure.gets_done(&path);
     for one in &resources {
@@ -56,17 +51,11 @@ async fn aso_killed_in_the_middle_of_a_move_goes_on_where_it_was() {
     team::parked(&story.a, &resources).await;
     world.azure.takeover(&story.resource_group_id("rg"));
     // Its webhooks are away with it, so nothing is applied before it is back.
-    eventually("the group to be free", async || {
-        Ok(story.b.apply(&resources[0]).await.map(drop)?)
-    })
-    .await;
+    team::applied_once_free(&story.b, &resources[..1]).await;
     world.b[0].process.kill();
     world.b[0].start_again().await.unwrap();
+    team::applied_once_free(&story.b, &resources).await;
     for one in &resources {
-        eventually(&format!("{one} to be taken"), async || {
-            Ok(story.b.apply(one).await.map(drop)?)
-        })
-        .await;
         team::ready(&story.b, one).await;
     }
     team::deleted(&story.a, &resources).await;

@@ -91,14 +91,19 @@ pub async fn parked(person: &Kubectl, resources: &[Object]) {
 /// ASO in `person`'s cluster writes from here on is let by Azure's diary.
 pub async fn taken_over(person: &Kubectl, azure: &Azure, story: &Story<'_>, resources: &[Object]) {
     azure.takeover(&story.resource_group_id("rg"));
+    applied_once_free(person, resources).await;
+    for one in resources {
+        ready(person, one).await;
+    }
+}
+
+/// Applies each as soon as it may be, and does not wait for ASO.
+pub async fn applied_once_free(person: &Kubectl, resources: &[Object]) {
     for one in resources {
         eventually(&format!("{one} to be free"), async || {
             Ok(person.apply(one).await.map(drop)?)
         })
         .await;
-    }
-    for one in resources {
-        ready(person, one).await;
     }
 }
 

@@ -74,8 +74,8 @@ pub async fn run(args: &[String]) -> (Option<i32>, String) {
     said(GUARD.as_ref(), args, BOUND).await.unwrap()
 }
 
-/// Waits until nothing stands in the way of the transfer.
-pub async fn planned(transfer: &Move<'_>) {
+/// The transfer, once nothing stands in its way.
+pub async fn planned(transfer: Move<'_>) -> Move<'_> {
     let plan = transfer.arguments("plan");
     let planned = until("a plan without obstacles", BOUND, async || {
         let (code, said) = run(&plan).await;
@@ -83,6 +83,7 @@ pub async fn planned(transfer: &Move<'_>) {
         Ok(())
     });
     planned.await.unwrap();
+    transfer
 }
 
 /// Begins the transfer, and does not wait for its end.
@@ -101,8 +102,7 @@ async fn where_the_targets_aso_does_not_answer_the_plan_says_so_and_nothing_is_c
     let story = Story::begin(&world.lab, "silent").await;
     let resources = team::resources(&story);
     team::applied(&story.a, &resources).await;
-    let moved = Move::to_b(&story);
-    planned(&moved).await;
+    let moved = planned(Move::to_b(&story)).await;
     world.b[0].stop().await.unwrap();
     let (code, said) = run(&moved.arguments("plan")).await;
     let (ran, told) = run(&moved.arguments("run")).await;
@@ -125,8 +125,7 @@ async fn where_the_targets_aso_watches_other_namespaces_nothing_is_deleted_and_a
     let story = Story::begin(&world.lab, "unwatched").await;
     let resources = team::resources(&story);
     team::applied(&story.a, &resources).await;
-    let moved = Move::to_b(&story);
-    planned(&moved).await;
+    let moved = planned(Move::to_b(&story)).await;
     world.b[0].stop().await.unwrap();
     let plan = Plan::new("aso-b", CAPZ_NAMESPACE).env("AZURE_TARGET_NAMESPACES", "elsewhere");
     let other = world.other_b(&plan).await;

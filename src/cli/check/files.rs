@@ -45,15 +45,13 @@ impl SourceFiles {
         mut each: impl FnMut(&Arc<str>, &str),
     ) -> Result<(), String> {
         let Some(rendered) = Rendered::of(path) else {
-            let files = self.read_plain(path, each)?;
-            return if files > 0 {
-                Ok(())
-            } else {
-                Err(format!(
+            return match self.read_plain(path, each)? {
+                0 => Err(format!(
                     "{}: there is no .yaml, .yml or .json file in it; what a tool renders is given \
                      as kustomize:DIR, flux:DIR or helm:CHART",
                     path.display()
-                ))
+                )),
+                _ => Ok(()),
             };
         };
         for output in rendered.render(namespace)? {
@@ -76,31 +74,30 @@ impl SourceFiles {
         path: &Path,
         mut each: impl FnMut(&Arc<str>, &str),
     ) -> Result<usize, String> {
-        let failed = |path: &Path, error| format!("{}: {error}", path.display());
         if path == Path::new("-") {
             if std::mem::replace(&mut self.stdin, true) {
                 return Err("-: standard input can be read only once".to_owned());
             }
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| failed(path, error))?;
+            read.map_err(|error| failed(path, &error))?;
             self.text(path, bytes, &mut each);
             return Ok(1);
         }
         let mut found = Vec::new();
         let is_directory = fs::metadata(path)
-            .map_err(|error| failed(path, error))?
+            .map_err(|error| failed(path, &error))?
             .is_dir();
         if is_directory {
             self.search(path, DEPTH, &mut found)
-                .map_err(|(path, error)| failed(&path, error))?;
+                .map_err(|(path, error)| failed(&path, &error))?;
         } else {
             found.push(path.to_owned());
         }
         let files = found.len();
         found.retain(|file| !self.patches.contains(&plain_path(file)));
         for file in found {
-            let bytes = fs::read(&file).map_err(|error| failed(&file, error))?;
+            let bytes = fs::read(&file).map_err(|error| failed(&file, &error))?;
             self.text(&file, bytes, &mut each);
         }
         Ok(files)
@@ -114,10 +111,9 @@ impl SourceFiles {
         if path == Path::new("-") || Rendered::of(path).is_some() {
             return Ok(());
         }
-        let found = fs::metadata(path);
-        found
+        fs::metadata(path)
             .map(drop)
-            .map_err(|error| format!("{}: {error}", path.display()))
+            .map_err(|error| failed(path, &error))
     }
 
     fn text(&mut self, file: &Path, bytes: Vec<u8>, each: &mut impl FnMut(&Arc<str>, &str)) {
@@ -199,6 +195,10 @@ impl SourceFiles {
         }
         Ok(())
     }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
 }
 
 /// The files that a kustomization, or a component of one, takes for something else than objects.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::claim::{CopyRef, HistoryAction, HistoryEntry, Justification, MemberName, Record};
 use crate::registry::{PutOutcome, Versioned};
 
-use crate::cli::question::agreed;
+use crate::cli::question::agree;
 use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cli::terminal::Style;
 use crate::object::text::{printable, quoted};
@@ -149,11 +149,7 @@ fn ask(
         "After this, another copy may go live while the object of {copy} may still be reconciled, \
          if its cluster runs.\nRelease {copy} at version {version}?"
     );
-    if agreed(&question, &flags, out)? {
-        Ok(())
-    } else {
-        Err(CommandError::Failed("nothing was released".to_owned()))
-    }
+    agree(&question, &flags, out)
 }
 
 /// The longest name of a person that is kept, in characters.

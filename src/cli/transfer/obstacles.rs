@@ -8,17 +8,15 @@ use crate::driver::{Obstacle, ObstacleSeverity};
 /// How many objects of an obstacle are named.
 const NAMED: usize = 3;
 
-/// How many obstacles block.
-pub(super) fn blocking(obstacles: &[Obstacle]) -> usize {
-    let blocking = obstacles.iter();
-    blocking
-        .filter(|one| one.weight == ObstacleSeverity::Blocks)
-        .count()
+/// Those that block.
+pub(super) fn blocking(obstacles: &[Obstacle]) -> impl Iterator<Item = &Obstacle> {
+    let obstacles = obstacles.iter();
+    obstacles.filter(|one| one.weight == ObstacleSeverity::Blocks)
 }
 
 /// Writes obstacles for people, a paragraph each.
-pub(super) fn write_obstacles(
-    obstacles: &[Obstacle],
+pub(super) fn write_obstacles<'a>(
+    obstacles: impl IntoIterator<Item = &'a Obstacle>,
     style: Style,
     out: &mut impl Write,
 ) -> std::io::Result<()> {

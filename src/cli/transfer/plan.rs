@@ -88,12 +88,12 @@ pub(super) async fn run(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome
     match args.output {
         PlanFormat::Table => table(&state, &obstacles, Style::of_stdout(), out)?,
         PlanFormat::Json => {
-            let text = serde_json::to_string_pretty(&told(&state, &obstacles));
+            let text = serde_json::to_string_pretty(&plan(&state, &obstacles));
             writeln!(out, "{}", text.map_err(cannot_write)?)?;
         }
-        PlanFormat::Yaml => yaml(&told(&state, &obstacles), out)?,
+        PlanFormat::Yaml => yaml(&plan(&state, &obstacles), out)?,
     }
-    Ok(if blocking(&obstacles) == 0 {
+    Ok(if blocking(&obstacles).next().is_none() {
         Outcome::Fine
     } else {
         Outcome::Failed
@@ -142,7 +142,7 @@ pub(super) fn table(
         state.transfer.selection.words()
     )?;
     write_obstacles(obstacles, style, out)?;
-    let blocks = blocking(obstacles);
+    let blocks = blocking(obstacles).count();
     if count == 0 {
         writeln!(out, "Nothing is selected.")?;
     } else if blocks == 0 {
@@ -153,7 +153,7 @@ pub(super) fn table(
     Ok(())
 }
 
-fn told(state: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
+fn plan(state: &TransferState, obstacles: &[Obstacle]) -> TransferPlan {
     let planned = |(level, item): (Option<usize>, &TransferItem)| PlannedResource {
         level,
         resource: item.identity.to_string(),

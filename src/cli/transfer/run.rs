@@ -1,15 +1,13 @@
 //! `aso-guard transfer run`: the four steps, to their end.
 
-use std::io::IsTerminal as _;
-
 use clap::Args;
 
 use crate::cli::Outcome;
 use crate::cli::claims::actor;
-use crate::cli::question::agreed;
+use crate::cli::question::agree;
 use crate::cli::registry::CommandError;
 use crate::cli::terminal::Style;
-use crate::driver::{Obstacle, ObstacleSeverity, TransferState, look, reserve};
+use crate::driver::{Obstacle, TransferState, look, reserve};
 use crate::registry::{Registry, transfers};
 use crate::transfer::{Transfer, TransferAction, TransferPhase};
 
@@ -99,14 +97,10 @@ pub(super) async fn run(args: &RunArgs) -> Result<Outcome, CommandError> {
     }
     if !begun && !args.yes {
         let out = &mut std::io::stdout();
-        if std::io::stdin().is_terminal() {
-            plan::table(&state, &obstacles, Style::of_stdout(), out)?;
-        }
+        plan::table(&state, &obstacles, Style::of_stdout(), out)?;
         let way = &state.way;
         let question = format!("Move them from {} to {}?", way.from, way.to);
-        if !agreed(&question, "--yes", out)? {
-            return Err(CommandError::Failed("nothing was changed".to_owned()));
-        }
+        agree(&question, "--yes", out)?;
     }
     state.transfer = reserved(&*registry, &state, &args.pace.actor()).await?;
     let state = state.with_reserved(&*registry).await?;
@@ -120,17 +114,15 @@ pub(super) async fn run(args: &RunArgs) -> Result<Outcome, CommandError> {
 /// # Errors
 /// Some of the obstacles have to be out of the way first.
 fn nothing_blocks(obstacles: &[Obstacle]) -> Result<(), CommandError> {
-    if blocking(obstacles) == 0 {
+    let count = blocking(obstacles).count();
+    if count == 0 {
         return Ok(());
     }
-    let blocks = |one: &&Obstacle| one.weight == ObstacleSeverity::Blocks;
-    let obstacles: Vec<Obstacle> = obstacles.iter().filter(blocks).cloned().collect();
-    let mut told = Vec::new();
-    write_obstacles(&obstacles, Style::default(), &mut told)?;
+    let mut text = Vec::new();
+    write_obstacles(blocking(obstacles), Style::default(), &mut text)?;
     Err(CommandError::Failed(format!(
-        "nothing was changed: {} obstacles have to be out of the way first\n{}",
-        obstacles.len(),
-        String::from_utf8_lossy(&told).trim_end()
+        "nothing was changed: {count} obstacles have to be out of the way first\n{}",
+        String::from_utf8_lossy(&text).trim_end()
     )))
 }
 

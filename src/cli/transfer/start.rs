@@ -27,27 +27,8 @@ const NAMED: usize = 10;
 pub(super) struct StartArgs {
     /// What to call the transfer
     name: String,
-    /// From where: CLUSTER/NAMESPACE
-    #[arg(long, value_name = "PLACE")]
-    from: String,
-    /// To where: CLUSTER/NAMESPACE
-    #[arg(long, value_name = "PLACE")]
-    to: String,
-    /// Only the resource with this ARM ID and those below it; may be given several times
-    #[arg(long, value_name = "ARM_ID")]
-    below: Vec<String>,
-    /// Only what is in a resource group of this name, and the group
-    #[arg(long, value_name = "NAME")]
-    resource_group: Vec<String>,
-    /// Only this kind: StorageAccount, or StorageAccount.storage.azure.com
-    #[arg(long, value_name = "KIND")]
-    kind: Vec<String>,
-    /// Only what has these labels now; the source's guard is asked
-    #[arg(long, short = 'l', value_name = "LABELS")]
-    selector: Option<String>,
-    /// Why; kept with the transfer
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[command(flatten)]
+    wanted: WantedArgs,
     /// Who you are; kept there too [default: this machine's user]
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_ACTOR")]
     actor: Option<String>,
@@ -55,25 +36,8 @@ pub(super) struct StartArgs {
     registry: RegistryArgs,
 }
 
-impl StartArgs {
-    /// # Errors
-    /// All that is wrong.
-    fn check(&self) -> Result<Transfer, CommandError> {
-        let wanted = WantedArgs {
-            from: Some(self.from.clone()),
-            to: Some(self.to.clone()),
-            below: self.below.clone(),
-            resource_groups: self.resource_group.clone(),
-            kinds: self.kind.clone(),
-            selector: self.selector.clone(),
-            reason: self.reason.clone(),
-        };
-        wanted.described(&named(&self.name)?)
-    }
-}
-
 pub(super) async fn run(args: &StartArgs, out: &mut impl Write) -> Result<(), CommandError> {
-    let wanted = args.check()?;
+    let wanted = args.wanted.described(&named(&args.name)?)?;
     let registry = args.registry.open().await?;
     members_are_there(&*registry, &wanted).await?;
     if registry.transfer(&wanted.name).await?.is_none() {
