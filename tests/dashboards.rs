@@ -120,6 +120,34 @@ fn queries_name_only_what_is_served() {
     }
 }
 
+/// What a heading's anchor is called.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let kept = heading.chars().filter(kept).collect::<String>();
+    kept.to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn every_alert_has_its_section_and_every_section_its_alert() {
+    let alerts: Value = serde_yaml::from_str(&read("deploy/dashboards/alerts.yaml")).unwrap();
+    let rules = alerts["groups"][0]["rules"].as_array().unwrap();
+    let linked: BTreeSet<String> = rules
+        .iter()
+        .map(|rule| {
+            let (name, annotations) = (&rule["alert"], &rule["annotations"]);
+            let url = annotations["runbook_url"].as_str().unwrap_or_default();
+            let section = url.strip_prefix("docs/alerts.md#");
+            let section = section.unwrap_or_else(|| panic!("{name}: no section: {url:?}"));
+            assert_eq!(section, anchor(name.as_str().unwrap()));
+            section.to_owned()
+        })
+        .collect();
+    let document = read("docs/alerts.md");
+    let sections = document.lines().filter_map(|line| line.strip_prefix("## "));
+    let sections: BTreeSet<String> = sections.map(anchor).collect();
+    assert_eq!(linked, sections);
+}
+
 #[test]
 fn every_alert_says_what_to_do() {
     let alerts: Value = serde_yaml::from_str(&read("deploy/dashboards/alerts.yaml")).unwrap();

@@ -19,7 +19,7 @@ use crate::registry::RegistryError;
 use super::context::{RequestContext, refuse_spent, refuse_unproven};
 use super::guard::{AdmissionError, Case, Guard};
 use super::inherited::under_change;
-use super::verdict::{OnUnresolved, Verdict, Violation};
+use super::verdict::{OnUnresolved, Verdict, Violation, more};
 
 /// How long a refusal waits to learn when its holder was last heard from.
 const TO_LEARN: Duration = Duration::from_millis(200);
@@ -48,9 +48,11 @@ impl Guard {
                 refuse_spent(&self.violation(case, &refusal).await, &spent)
             }
             AdmissionError::Registry(RegistryError::Corrupt(one)) => {
+                // By its context alone, which kubectl takes, too.
                 let next = format!(
-                    "Other resources are not affected. Where the registry is, look at it, and mend \
-                     it: kubectl edit {}s.asoguard.io {}",
+                    "Other resources are not affected. Look at it where the registry is, and mend \
+                     it:\n  kubectl{} edit {}s.asoguard.io {}",
+                    self.registry.flags(),
                     one.kind,
                     quoted(&one.name)
                 );
@@ -75,6 +77,7 @@ impl Guard {
             copy: &case.copy,
             action: case.action,
             heard: &self.heard(refusal).await,
+            registry: self.registry.flags(),
         });
         if let Some(change) = &case.change {
             words.next.insert(0, under_change(change));
@@ -121,7 +124,7 @@ impl Guard {
         match self.settings.on_unresolved {
             OnUnresolved::Warn => {
                 let warning = format!("aso-guard {}", words.summary);
-                Verdict::warn(Reason::Unresolved, vec![warning])
+                Verdict::warn(Reason::Unresolved, vec![warning, more(Reason::Unresolved)])
             }
             OnUnresolved::Deny => context.on_unknown(&Violation {
                 reason: Reason::Unresolved,
@@ -133,11 +136,11 @@ impl Guard {
 }
 
 impl RequestContext {
-    /// For what the guard could not ask anybody.
+    /// For what the guard could not ask anybody. `next`: a line for each step.
     pub(super) fn cannot_know(&self, why: &str, next: &str) -> Verdict {
         let words = RefusalMessage {
             summary: format!("cannot tell whether this is safe: {why}"),
-            next: vec![next.to_owned()],
+            next: next.lines().map(str::to_owned).collect(),
             ..RefusalMessage::default()
         };
         self.on_unknown(&Violation {
@@ -147,15 +150,15 @@ impl RequestContext {
         })
     }
 
-    pub(super) fn too_late(&self, timeout: Duration) -> Verdict {
+    pub(super) fn too_late(&self, timeout: Duration, member: &MemberName) -> Verdict {
         let time = format!("{:.1} s", timeout.as_secs_f32());
         match self.progress.words() {
             Some(done) => self.cannot_know(
-                &format!("{time} were enough to look at {done}"),
+                &format!("in {time}, only {done} could be checked"),
                 &format!(
                     "It is too much for one request: park or delete some of them first, and do the \
-                     rest in parts. To park: kubectl annotate --overwrite KIND NAME \
-                     {POLICY_ANNOTATION}=skip"
+                     rest in parts. To park:\n  kubectl --context {member} -n NAMESPACE annotate \
+                     --overwrite KIND NAME {POLICY_ANNOTATION}=skip"
                 ),
             ),
             None => self.cannot_know(
@@ -195,6 +198,9 @@ pub(super) fn on_policy(effective: &EffectivePolicy, verdict: Verdict) -> Verdic
          write manage, skip or detach-on-delete",
         unknown.value, effective.policy
     ));
-    verdict.reason.get_or_insert(Reason::UnknownPolicy);
+    if verdict.reason.is_none() {
+        verdict.reason = Some(Reason::UnknownPolicy);
+        verdict = verdict.noting(more(Reason::UnknownPolicy));
+    }
     verdict
 }

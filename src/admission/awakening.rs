@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 
 use crate::arm::Resolution;
-use crate::claim::{Awakening, AwakeningAnswer, AwakeningCall, PolicyChange, Proof, Woken};
+use crate::claim::{
+    Awakening, AwakeningAnswer, AwakeningCall, CopyRef, PolicyChange, Proof, Woken,
+};
 use crate::cluster::ObjectScope;
 use crate::cluster::resolve::{self, ClusterOverlay, Freshness};
 use crate::object::POLICY_ANNOTATION;
@@ -43,7 +45,7 @@ impl Guard {
         }
         let woken = awakening.into_woken();
         if woken.len() > MAX_WOKEN && !case.context.lets_through() {
-            return Err(too_many(woken.len(), &case.copy.object.name));
+            return Err(too_many(woken.len(), &case.copy));
         }
         let found: Vec<_> = stream::iter(woken)
             .map(|woken| self.affected(woken))
@@ -74,7 +76,7 @@ impl Guard {
         Ok(match call {
             AwakeningCall::Register(change) => {
                 if !policy_changes::add(&*self.registry, &self.member, change).await? {
-                    return Err(not_kept(change));
+                    return Err(not_kept(change, self.registry.flags()));
                 }
                 AwakeningAnswer::Registered
             }
@@ -140,27 +142,30 @@ impl Guard {
 }
 
 /// Nothing was written yet: a part of them would be held for nothing.
-fn too_many(woken: usize, namespace: &str) -> AdmissionError {
+fn too_many(woken: usize, namespace: &CopyRef) -> AdmissionError {
     let why = format!(
-        "this would wake {woken} objects, more than the {MAX_WOKEN} that can be acquired for at once"
+        "this makes {woken} objects live, more than the {MAX_WOKEN} that can be checked at once"
     );
     let next = format!(
-        "Park the objects themselves first, for each of their kinds: kubectl -n {} annotate \
-         --overwrite KIND --all {POLICY_ANNOTATION}=skip; then change the namespace, and take \
-         that off again in parts.",
-        quoted(namespace)
+        "Park the objects themselves first, for each of their kinds; then change the namespace, \
+         and take that off again in parts:\n  kubectl --context {} -n {} annotate --overwrite KIND \
+         --all {POLICY_ANNOTATION}=skip",
+        namespace.member,
+        quoted(&namespace.object.name)
     );
     AdmissionError::Unknown(why, next)
 }
 
 /// A registry that does not keep the change cannot show it to whoever creates a copy.
-fn not_kept(change: &PolicyChange) -> AdmissionError {
+fn not_kept(change: &PolicyChange, registry: &str) -> AdmissionError {
     let why = format!(
         "this cluster's record in the registry does not keep that the policy of namespace {} \
          changes",
         change.namespace
     );
-    let next = "Bring the registry's CRDs up to date (aso-guard crds), and see whether this \
-                cluster is listed: aso-guard members list";
-    AdmissionError::Unknown(why, next.to_owned())
+    let next = format!(
+        "Bring the registry's CRDs up to date (aso-guard crds), and see whether this cluster is \
+         listed:\n  aso-guard members list{registry}"
+    );
+    AdmissionError::Unknown(why, next)
 }

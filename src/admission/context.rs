@@ -148,8 +148,12 @@ impl RequestContext {
             *request.operation != *"DELETE" && verdict.allowed && self.overriding().is_some();
         // On a namespace it is put before the request that it is meant for.
         if stays && (overridden || !request.is_about_namespace()) {
-            let was = if overridden { "" } else { "was not needed: " };
-            verdict = verdict.noting(format!("{OVERRIDE_ANNOTATION} {was}take it off again"));
+            let was = if overridden {
+                "stays on the object"
+            } else {
+                "was not needed"
+            };
+            verdict = verdict.noting(format!("{OVERRIDE_ANNOTATION} {was}: take it off again"));
         }
         verdict
     }

@@ -148,10 +148,10 @@ impl Guard {
         let context = self.context(request, timeout / PARTS).await;
         let judged = self.verdict(request, &context, timeout);
         let judged = tokio::time::timeout_at(over, judged).await;
-        let verdict = judged.unwrap_or_else(|_| context.too_late(timeout));
+        let verdict = judged.unwrap_or_else(|_| context.too_late(timeout, &self.member));
         let verdict = context.finish(request, verdict);
         self.remember_later(request, &context, &verdict);
-        self.tell(request, &verdict, begun.elapsed());
+        self.report(request, &verdict, begun.elapsed());
         verdict
     }
 

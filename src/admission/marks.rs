@@ -50,9 +50,14 @@ impl Guard {
             format!(", and it has {}", some_of(&objects))
         };
         let then = match after {
-            Mode::Off => "let through without a word",
-            Mode::Audit | Mode::Enforce => "let through with a warning",
+            Mode::Off => "allowed silently",
+            Mode::Audit | Mode::Enforce => "allowed with a warning",
         };
+        let mut next = vec![format!(
+            "Only members of {} may loosen {MODE_LABEL} (--mode-groups).",
+            groups.join(", ")
+        )];
+        next.extend(self.see_all(&name, objects.len()));
         let words = RefusalMessage {
             summary: format!(
                 "namespace {name} would go from mode {} to {}: what aso-guard refuses in it \
@@ -60,10 +65,7 @@ impl Guard {
                 before.as_str(),
                 after.as_str()
             ),
-            next: vec![format!(
-                "Only members of {} may loosen {MODE_LABEL} (--mode-groups).",
-                groups.join(", ")
-            )],
+            next,
             ..RefusalMessage::default()
         };
         Some(against(Reason::ModeGuarded, words))
@@ -76,9 +78,7 @@ impl Guard {
             return None;
         }
         let words = RefusalMessage {
-            summary: format!(
-                "{OVERRIDE_ANNOTATION} on a namespace lets all be deleted that is in it"
-            ),
+            summary: format!("{OVERRIDE_ANNOTATION} on a namespace allows every delete in it"),
             ..RefusalMessage::default()
         };
         Some(against(Reason::NamespaceGuarded, words))

@@ -18,10 +18,10 @@ mod progress;
 mod protocol;
 pub mod registration;
 mod rehearsal;
+mod report;
 pub mod review;
 mod router;
 mod surroundings;
-mod telling;
 mod verbs;
 mod verdict;
 

@@ -77,7 +77,7 @@ impl Guard {
                 // The request shows the namespace as it is stored.
                 let policies = NamespacePolicies::of(&*self.cluster).knowing(name, old.policy());
                 match self.look_at_deletes(&case, objects, policies).await {
-                    Ok(live) => goes_along(name, &live, all),
+                    Ok(live) => self.goes_along(name, &live, all),
                     Err(stop) => self.stopped(&case, stop).await,
                 }
             }
@@ -98,7 +98,7 @@ impl Guard {
     ) -> Verdict {
         let objects = self.cluster.in_namespace(old.name());
         if old.is_guarded() && !new.is_guarded() && !objects.is_empty() {
-            return keeps_its_label(case.context, old.name(), &objects);
+            return self.keeps_its_label(case.context, old.name(), &objects);
         }
         let policies = (old.policy(), new.policy());
         let change = PolicyChange {
@@ -152,7 +152,8 @@ impl Guard {
                 some_of(&live)
             ),
             next: vec![format!(
-                "Park or delete them first; see: kubectl get {} --all-namespaces",
+                "Park or delete them first; see: kubectl --context {} get {} --all-namespaces",
+                self.member,
                 quoted(&format!(
                     "{}.{}",
                     definition.names.kind.to_ascii_lowercase(),
@@ -234,49 +235,70 @@ pub(super) fn against(reason: Reason, words: RefusalMessage) -> Violation {
     }
 }
 
-/// What is deleted in Azure with a namespace of so many objects. That is a person's will,
-/// but not everybody knows.
-fn goes_along(namespace: &str, live: &[Arc<ObjectFacts>], all: usize) -> Verdict {
-    if live.is_empty() {
-        return Verdict::allow();
-    }
-    let resources = if live.len() == 1 {
-        "resource"
-    } else {
-        "resources"
-    };
-    let verdict = Verdict::allow().noting(format!(
-        "deleting namespace {namespace} deletes {} {resources} in Azure: {}",
-        live.len(),
-        some_of(live)
-    ));
-    match all - live.len() {
-        0 => verdict,
+impl Guard {
+    /// What is deleted in Azure with a namespace of so many objects. That is a person's will,
+    /// but not everybody knows.
+    fn goes_along(&self, namespace: &str, live: &[Arc<ObjectFacts>], all: usize) -> Verdict {
+        if live.is_empty() {
+            return Verdict::allow();
+        }
+        let resources = if live.len() == 1 {
+            "resource"
+        } else {
+            "resources"
+        };
+        let mut verdict = Verdict::allow().noting(format!(
+            "deleting namespace {namespace} deletes {} {resources} in Azure: {}",
+            live.len(),
+            some_of(live)
+        ));
         // A move that was not gone through to its end looks like this.
-        stay => verdict.noting(format!(
-            "others in it whose resources stay (parked, detached or terminating): {stay}"
-        )),
+        let stay = all - live.len();
+        if stay > 0 {
+            verdict = verdict.noting(format!(
+                "others in it whose resources stay (parked, detached or terminating): {stay}"
+            ));
+        }
+        match self.see_all(namespace, live.len()) {
+            Some(see) => verdict.noting(see),
+            None => verdict,
+        }
     }
-}
 
-fn keeps_its_label(
-    context: &RequestContext,
-    namespace: &str,
-    objects: &[Arc<ObjectFacts>],
-) -> Verdict {
-    let words = RefusalMessage {
-        summary: format!(
-            "without the label {GUARDED_LABEL} nobody would be asked before namespace \
-             {namespace} is deleted, and it has {}",
-            some_of(objects)
-        ),
-        next: vec![
+    fn keeps_its_label(
+        &self,
+        context: &RequestContext,
+        namespace: &str,
+        objects: &[Arc<ObjectFacts>],
+    ) -> Verdict {
+        let mut next = vec![
             "Leave the label; aso-guard removes it once the namespace has no ASO objects."
                 .to_owned(),
-        ],
-        ..RefusalMessage::default()
-    };
-    context.on(&against(Reason::NamespaceGuarded, words))
+        ];
+        next.extend(self.see_all(namespace, objects.len()));
+        let words = RefusalMessage {
+            summary: format!(
+                "without the label {GUARDED_LABEL} nobody would be asked before namespace \
+                 {namespace} is deleted, and it has {}",
+                some_of(objects)
+            ),
+            next,
+            ..RefusalMessage::default()
+        };
+        context.on(&against(Reason::NamespaceGuarded, words))
+    }
+
+    /// How to see all of a namespace's copies, where not all are named.
+    pub(super) fn see_all(&self, namespace: &str, count: usize) -> Option<String> {
+        (count > NAMED).then(|| {
+            format!(
+                "See them all: aso-guard claims list --member {} --namespace {}{}",
+                self.member,
+                quoted(namespace),
+                self.registry.flags()
+            )
+        })
+    }
 }
 
 /// `team/ResourceGroup/a, team/ResourceGroup/b and 3 more`.

@@ -67,6 +67,9 @@ pub struct Verdict {
     pub message: String,
     /// What the client is told besides.
     pub warnings: Vec<String>,
+    /// The message or the warnings in brief, for Events and the log; empty where they are brief
+    /// themselves.
+    pub brief: String,
     /// What it passed by.
     pub pass: VerdictPath,
 }
@@ -83,11 +86,9 @@ pub struct Violation {
     pub words: RefusalMessage,
 }
 
-impl Violation {
-    /// Where to read more, for people.
-    fn more(&self) -> String {
-        format!("More: aso-guard explain {}", self.reason.as_str())
-    }
+/// Where to read more, for people.
+pub(super) fn more(reason: Reason) -> String {
+    format!("More: aso-guard explain {}", reason.as_str())
 }
 
 impl Verdict {
@@ -99,6 +100,7 @@ impl Verdict {
             code: 200,
             message: String::new(),
             warnings: Vec::new(),
+            brief: String::new(),
             pass: VerdictPath::Judged,
         }
     }
@@ -114,18 +116,23 @@ impl Verdict {
 
     /// What an objection comes to in a mode.
     pub fn object(violation: &Violation, mode: Mode) -> Self {
+        let words = &violation.words;
         match mode {
             Mode::Enforce => Self {
                 allowed: false,
                 reason: Some(violation.reason),
                 code: violation.code,
-                message: format!("{}\n{}", violation.words.message(), violation.more()),
+                message: format!("{}\n{}", words.message(), more(violation.reason)),
+                brief: format!("refused: {}", words.brief()),
                 ..Self::allow()
             },
             Mode::Audit | Mode::Off => {
-                let mut warnings = violation.words.warnings();
-                warnings.push(violation.more());
-                Self::warn(violation.reason, warnings)
+                let mut warnings = words.warnings();
+                warnings.push(more(violation.reason));
+                Self {
+                    brief: format!("aso-guard would refuse this: {}", words.brief()),
+                    ..Self::warn(violation.reason, warnings)
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod children;
 mod conflict;
+mod peers;
 mod phrases;
 mod transfer;
 mod wakes;
@@ -16,7 +17,7 @@ use crate::object::{POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION};
 use super::names::{CopyRef, MemberName};
 use super::refusal::{Hold, Holder, Refusal};
 pub use phrases::NAMED;
-use phrases::{by_its_cluster, clock, free, park, place, resource, short, still};
+use phrases::{clock, free, place, short};
 
 /// Who speaks to whom about what: the request a refusal answers.
 #[derive(Clone, Debug)]
@@ -27,6 +28,9 @@ pub struct RefusedRequest<'a> {
     pub action: Action,
     /// When the members in the way were last heard from, as far as that is known.
     pub heard: &'a Heartbeats,
+    /// The flags by which people's `aso-guard` reaches the registry: none, or beginning with a
+    /// space.
+    pub registry: &'a str,
 }
 
 /// When members were last heard from; `None` for one that has no record: it was
@@ -83,6 +87,10 @@ impl LastHeard {
 /// whether it is there.
 const LONG: SignedDuration = SignedDuration::from_mins(10);
 
+/// What is to be said of the names in commands.
+const CONTEXTS: &str = "(contexts here are called like the members and the hub; use your own names \
+                        for them)";
+
 /// A refusal in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefusalMessage {
@@ -100,14 +108,35 @@ impl RefusalMessage {
     /// The message of a refusal: what would go wrong and who stands in the way in
     /// its first line, then the rest.
     pub fn message(&self) -> String {
-        let mut first = self.summary.clone();
-        let mut holders = self.holders.iter();
-        if let Some(holder) = holders.next() {
-            first = format!("{first}: {holder}");
+        let first = self.first();
+        let mut lines = vec![&*first];
+        lines.extend(self.holders.iter().skip(1).map(String::as_str));
+        lines.extend(self.next.iter().map(String::as_str));
+        if lines.iter().any(|line| line.contains(" --context ")) {
+            lines.push(CONTEXTS);
         }
-        let rest = holders.chain(&self.next).chain(&self.details);
-        let lines: Vec<&str> = [&first].into_iter().chain(rest).map(|s| &**s).collect();
+        lines.extend(self.details.iter().map(String::as_str));
         lines.join("\n")
+    }
+
+    /// The same for where there is little room, as in an Event: what would go wrong, who
+    /// stands in the way, and the first thing to do about it.
+    pub fn brief(&self) -> String {
+        let mut lines = vec![self.first()];
+        let mut next = self.next.iter().cloned();
+        if let Some(step) = next.next() {
+            let leads_to_a_command = step.ends_with(':');
+            lines.push(step);
+            lines.extend(next.next().filter(|_| leads_to_a_command));
+        }
+        lines.join("\n")
+    }
+
+    fn first(&self) -> String {
+        match self.holders.first() {
+            Some(holder) => format!("{}: {holder}", self.summary),
+            None => self.summary.clone(),
+        }
     }
 
     /// The warnings that stand for the refusal in audit mode. Each is a line of its
@@ -122,13 +151,7 @@ impl RefusalMessage {
 impl Refusal {
     /// Puts the refusal in words.
     pub fn words(&self, to: &RefusedRequest<'_>) -> RefusalMessage {
-        let mut words = self.about(to, None);
-        let contexts = words.next.iter().any(|line| line.contains(" --context "));
-        if contexts {
-            let note = "(contexts here are called like the members; use your own names for them)";
-            words.details.insert(0, note.to_owned());
-        }
-        words
+        self.about(to, None)
     }
 
     /// `subject`: what leads up to it, where that is not the request's own object.
@@ -158,7 +181,9 @@ impl Refusal {
                 ancestor,
                 holder,
             } => ancestor_deleting(to, subject, identity, ancestor, holder),
-            Self::PeersDepend { identity, peers } => peers_depend(to, subject, identity, peers),
+            Self::PeersDepend { identity, peers } => {
+                peers::peers_depend(to, subject, identity, peers)
+            }
             Self::ChildrenDepend { identity, children } => {
                 children::children_depend(to, subject, identity, children)
             }
@@ -194,6 +219,7 @@ fn of_child<'a>(to: &RefusedRequest<'a>, child: &'a CopyRef, action: Action) -> 
         copy: child,
         action,
         heard: to.heard,
+        registry: to.registry,
     }
 }
 
@@ -220,10 +246,13 @@ fn live_elsewhere(
         }
         Hold::Pending(deadline) => {
             words.next.push(format!(
-                "If that request failed, try again after {}. If it is refused then still, see why \
-                 that cluster does not look: aso-guard members list",
-                clock(deadline)
+                "If that request failed, try again after {}. If it is still refused then, see \
+                 whether the guard of cluster {} is there:",
+                clock(deadline),
+                holder.copy.member
             ));
+            let see = format!("  aso-guard members list{}", to.registry);
+            words.next.push(see);
             words.next.extend(free(to, identity, &holder.copy));
         }
         Hold::Live | Hold::Parked | Hold::Arriving(_) => {
@@ -310,52 +339,6 @@ fn ancestor_deleting(
             format!("Inside:   {ancestor}"),
         ],
     }
-}
-
-fn peers_depend(
-    to: &RefusedRequest<'_>,
-    subject: Option<&str>,
-    identity: &Identity,
-    peers: &[Holder],
-) -> RefusalMessage {
-    let what = cause(subject, "deleting this copy");
-    let mut next = leave_azure_alone(to, subject);
-    let parked = |peer: &Holder| matches!(peer.hold, Hold::Parked | Hold::Arriving(_));
-    if peers.iter().all(parked) {
-        next.push(
-            "To delete the resource too, first delete the parked copies (Azure is not touched):"
-                .to_owned(),
-        );
-        for peer in peers.iter().take(NAMED) {
-            let delete = format!("delete {}", resource(&peer.copy.object));
-            next.extend(by_its_cluster(to, identity, &peer.copy, &delete));
-        }
-    }
-    let arriving = peers.iter().filter_map(|peer| match peer.hold {
-        Hold::Arriving(deadline) => Some(deadline),
-        _ => None,
-    });
-    if let Some(deadline) = arriving.max() {
-        next.push(format!(
-            "If the request for a copy that is being created failed, try again after {}.",
-            clock(deadline)
-        ));
-    }
-    RefusalMessage {
-        summary: format!("{what} would delete {} in Azure", short(identity)),
-        holders: still(to, identity, peers),
-        next,
-        details: vec![format!("Resource: {identity}")],
-    }
-}
-
-/// How to go on without touching Azure.
-fn leave_azure_alone(to: &RefusedRequest<'_>, subject: Option<&str>) -> Vec<String> {
-    let how = match subject {
-        None => "To delete only this copy and leave Azure alone, park it first:".to_owned(),
-        Some(_) => format!("To leave Azure alone, park {} first:", to.copy.object),
-    };
-    vec![how, park(to.copy)]
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) struct Config {
     pub(super) registry: RegistryUrl,
     /// How to reach the registry, where it is in another API server.
     pub(super) hub: Option<kube::Config>,
+    /// What people's kubeconfigs call the registry's cluster.
+    pub(super) hub_context: String,
     pub(super) cluster: kube::Config,
     pub(super) settings: GuardSettings,
     pub(super) privileges: Privileges,
@@ -129,9 +131,11 @@ impl Config {
         };
         let tls = args.tls.check(&mut problems);
         let checked = (|| {
+            let (member, registry): (MemberName, _) = (member?, registry?);
             Some(Self {
-                member: member?,
-                registry: registry?,
+                hub_context: hub_context(args.hub_context.as_deref(), &registry, &member),
+                member,
+                registry,
                 hub,
                 cluster: cluster?,
                 settings: GuardSettings {
@@ -157,6 +161,22 @@ impl Config {
             _ => Err(problems),
         }
     }
+}
+
+/// What people's kubeconfigs call the registry's cluster, as far as that can be told from here.
+fn hub_context(told: Option<&str>, registry: &RegistryUrl, member: &MemberName) -> String {
+    let known = match registry {
+        RegistryUrl::Kubernetes {
+            context: Some(context),
+            ..
+        } => context,
+        RegistryUrl::Kubernetes {
+            kubeconfig: Some(_),
+            ..
+        } => "hub",
+        RegistryUrl::Kubernetes { .. } | RegistryUrl::Memory => member.as_str(),
+    };
+    told.unwrap_or(known).to_owned()
 }
 
 fn privileges(problems: &mut Problems, args: &ServeArgs) -> Option<Privileges> {
@@ -275,4 +295,28 @@ impl ExemptArgs {
 /// Where a file of the development certificates is by default.
 pub(super) fn default_certificate(name: &str) -> PathBuf {
     Path::new("certs").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// What people are told to type where nobody said what they call the hub.
+    #[rstest]
+    #[case::said(Some("core"), "kubernetes:hub.yaml#west@hub", "core")]
+    #[case::of_the_url(None, "kubernetes:hub.yaml#prod-hub", "prod-hub")]
+    #[case::of_a_context_alone(None, "kubernetes:#prod-hub", "prod-hub")]
+    #[case::a_kubeconfig_alone(None, "kubernetes:hub.yaml", "hub")]
+    #[case::the_cluster_itself(None, "kubernetes:", "west")]
+    #[case::nowhere_else(None, "memory:", "west")]
+    fn the_hub_has_a_name_for_people(
+        #[case] said: Option<&str>,
+        #[case] url: &str,
+        #[case] expected: &str,
+    ) {
+        let (url, member) = (url.parse().unwrap(), "west".parse().unwrap());
+        assert_eq!(hub_context(said, &url, &member), expected);
+    }
 }

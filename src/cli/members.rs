@@ -81,7 +81,9 @@ async fn list(args: &ListMembersArgs, out: &mut impl Write) -> Result<(), Comman
         args.output.form(),
         OutputFormat::Wide | OutputFormat::Json | OutputFormat::Yaml
     );
-    let mut columns = vec!["STATE", "NAME", "MODE", "HEARD", "VERSION", "TROUBLE"];
+    let mut columns = vec![
+        "STATE", "NAME", "MODE", "HEARD", "VERSION", "TOKEN", "TROUBLE",
+    ];
     if counted {
         columns.extend(["LIVE", "PARKED", "CLUSTER"]);
     }
@@ -143,6 +145,7 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
         "mode": &*member.mode,
         "unresolved": sample(&member.unresolved),
         "unwatched": sample(&member.unwatched),
+        "hubTokenExpires": member.hub_token_expires.map(|at| at.to_string()),
     });
     let mut row = vec![
         state.to_owned(),
@@ -150,6 +153,7 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
         member.mode.to_string(),
         view::age(member.heard, now),
         member.version.to_string(),
+        token(member, now),
         trouble(member),
     ];
     if let Some(held) = held {
@@ -164,6 +168,16 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
         name: member.name.to_string(),
         json,
         row,
+    }
+}
+
+/// For how long its hub token is good still; empty where it does not end, or does not say.
+fn token(member: &MemberRecord, now: Timestamp) -> String {
+    match member.hub_token_expires {
+        None => String::new(),
+        Some(end) if end <= now => "expired".to_owned(),
+        // A time before now has an age: the same way off, mirrored.
+        Some(end) => view::age(now, end),
     }
 }
 

@@ -65,6 +65,7 @@ mod tests {
             mode: "enforce".into(),
             unresolved: Sample::default(),
             unwatched: Sample::default(),
+            hub_token_expires: Some(Timestamp::UNIX_EPOCH),
             policy_changes: Vec::new(),
         }]);
         let served = ServedCertificate::default();

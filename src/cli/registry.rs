@@ -95,7 +95,7 @@ pub(super) fn all_were_read(unreadable: &[UnreadableRecord]) -> Result<(), Comma
     if let Some(first) = unreadable.first() {
         let (kind, name) = (first.kind, &first.name);
         words += &format!(
-            "\nSee what it says: kubectl get {kind}s.asoguard.io {} -o yaml",
+            "\nSee what it says, in the cluster of the registry: kubectl get {kind}s.asoguard.io {} -o yaml",
             quoted(name)
         );
     }
@@ -185,7 +185,8 @@ impl RegistryArgs {
         let config = client_config(path, context).await.map_err(wrong)?;
         let name = format!("{url} at {}", server(&config));
         let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
-        Ok(Arc::new(KubernetesRegistry::new(client, &name)))
+        let registry = KubernetesRegistry::new(client, &name);
+        Ok(Arc::new(registry.reached_by(self.flags())))
     }
 
     /// Where it is, as it was told.

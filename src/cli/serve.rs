@@ -2,6 +2,7 @@
 
 mod args;
 mod member;
+mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::JoinError;
 use crate::cluster::observer::{Observer, Reporting};
 use crate::keeper::Keeper;
+use crate::object::text::quoted;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::metered::MeteredRegistry;
@@ -37,6 +39,7 @@ use super::config::{Config, OnConflict, server};
 use super::metrics::ProcessMetrics;
 use super::webhook_server::{CertificateOrigin, WebhookServer};
 use member::UnregisteredMember;
+use token::HubToken;
 
 pub(super) use args::ServeArgs;
 
@@ -95,7 +98,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = ProcessMetrics::default();
     let own = server(&config.cluster);
     let client = Client::try_from(config.cluster).context("--kubeconfig")?;
-    let registry = open(&config.registry, config.hub, (&client, own))?;
+    let hub_token = HubToken::of(config.hub.as_ref());
+    let hub = (config.hub, &*config.hub_context);
+    let registry = open(&config.registry, hub, (&client, own))?;
     let registry: Arc<dyn Registry> =
         Arc::new(MeteredRegistry::new(registry, metrics.registry.clone()));
     let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
@@ -157,6 +162,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         registry,
         cluster,
         observer,
+        hub_token,
         metrics: metrics.cluster,
     };
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -256,7 +262,7 @@ async fn supervise(
 /// The registry: on a hub, or in the cluster itself, at this address.
 fn open(
     url: &RegistryUrl,
-    hub: Option<kube::Config>,
+    (hub, context): (Option<kube::Config>, &str),
     (client, address): (&Client, String),
 ) -> anyhow::Result<Arc<dyn Registry>> {
     let (client, address) = match hub {
@@ -275,7 +281,8 @@ fn open(
         }
         RegistryUrl::Kubernetes { .. } => {
             let name = format!("{url} at {address}");
-            Arc::new(KubernetesRegistry::new(client, &name))
+            let flags = format!(" --context {}", quoted(context));
+            Arc::new(KubernetesRegistry::new(client, &name).reached_by(flags))
         }
     })
 }

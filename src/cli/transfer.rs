@@ -81,7 +81,7 @@ impl From<TransferError> for CommandError {
     fn from(error: TransferError) -> Self {
         match error {
             TransferError::Registry(error) => error.into(),
-            TransferError::Missing(_)
+            TransferError::Missing { .. }
             | TransferError::Differs { .. }
             | TransferError::Over { .. } => Self::Failed(error.to_string()),
         }

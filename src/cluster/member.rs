@@ -31,6 +31,8 @@ pub struct MemberReport {
     pub some: Vec<String>,
     /// The installed kinds that may not be read: kind.group.
     pub unwatched: Vec<String>,
+    /// When the token expires by which it asks the hub, where that is known.
+    pub hub_token_expires: Option<Timestamp>,
 }
 
 /// A cluster under a member name: what [`join`] makes sure is one and the same.
@@ -53,7 +55,7 @@ pub enum JoinError {
          this cluster's has {ours}; last heard from {heard}).\n\
          Two clusters under one name would share their copies and blind the guard.\n\
          Start this one with another --cluster name; or, if the other was rebuilt or is gone for \
-         good, see what it still holds and remove it: aso-guard members forget {name}"
+         good, see what it still holds and remove it: aso-guard members forget {name}{registry}"
     )]
     NameTaken {
         /// The name.
@@ -64,6 +66,8 @@ pub enum JoinError {
         ours: Arc<str>,
         /// When the registered cluster last wrote, by its own clock.
         heard: Timestamp,
+        /// The flags by which people's `aso-guard` reaches the registry.
+        registry: String,
     },
     /// The registry did not answer.
     #[error(transparent)]
@@ -92,6 +96,7 @@ impl Membership {
                     theirs: other.cluster.clone(),
                     ours: self.cluster.clone(),
                     heard: other.heard,
+                    registry: registry.flags().to_owned(),
                 });
             }
             let now = Timestamp::now();
@@ -120,6 +125,7 @@ impl Membership {
                 mode: self.mode.clone(),
                 unresolved,
                 unwatched,
+                hub_token_expires: report.hub_token_expires,
                 policy_changes: before
                     .map_or_else(Vec::new, |before| before.policy_changes.clone()),
             };

@@ -23,6 +23,7 @@ pub struct ObserverMetrics {
     pub(super) conflicts: Gauge,
     pub(super) unresolved: Gauge,
     unwatched: Gauge,
+    hub_tokens: Family<MemberLabels, Gauge<f64, AtomicU64>>,
     pub(super) orphaned: Gauge,
     pub(super) parked: Counter,
     pub(super) waiting: Gauge,
@@ -66,6 +67,12 @@ impl ObserverMetrics {
             "When each member last wrote its heartbeat, by its own clock",
             Unit::Seconds,
             self.members.clone(),
+        );
+        registry.register_with_unit(
+            "member_hub_token_expiry_timestamp",
+            "When the token of each member expires by which its guard asks the hub; not there where it does not, or does not say",
+            Unit::Seconds,
+            self.hub_tokens.clone(),
         );
         for (name, help, gauge) in [
             (
@@ -148,15 +155,20 @@ impl ObserverMetrics {
         self.unwatched.set(kinds);
     }
 
-    /// Says which members there are, and when each was last heard from.
+    /// Says which members there are, when each was last heard from, and when its hub token expires.
     pub fn set_members(&self, members: &[MemberRecord]) {
         self.members.clear();
+        self.hub_tokens.clear();
         for member in members {
             let labels = MemberLabels {
                 member: member.name.to_string(),
             };
             let heard = member.heard.as_duration().as_secs_f64();
             self.members.get_or_create(&labels).set(heard);
+            if let Some(end) = member.hub_token_expires {
+                let end = end.as_duration().as_secs_f64();
+                self.hub_tokens.get_or_create(&labels).set(end);
+            }
         }
     }
 }

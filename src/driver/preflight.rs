@@ -27,13 +27,14 @@ pub async fn look(
     mut found: Obstacles,
 ) -> Result<(TransferState, Vec<Obstacle>), LookError> {
     let state = TransferState::look(registry, transfer, from, to).await?;
-    find(&state, &mut found);
+    find(&state, registry.flags(), &mut found);
     rehearse(&state, &mut found).await;
     Ok((state, found.list()))
 }
 
-/// Finds what stands in the way of a transfer.
-fn find(state: &TransferState, found: &mut Obstacles) {
+/// Finds what stands in the way of a transfer. `registry`: the flags by which people's
+/// `aso-guard` reaches it.
+fn find(state: &TransferState, registry: &str, found: &mut Obstacles) {
     let (to, member) = (&state.to.place, &state.to.place.member);
     let namespace = &to.namespace;
     match state.to.namespace {
@@ -77,7 +78,7 @@ fn find(state: &TransferState, found: &mut Obstacles) {
         if step == TransferStep::Done {
             continue;
         }
-        claim(state, item, found);
+        claim(state, item, registry, found);
         owner(state, item, depth, found);
         let is_made = matches!(
             step,
@@ -94,8 +95,12 @@ fn find(state: &TransferState, found: &mut Obstacles) {
 }
 
 /// What its claim has against it.
-fn claim(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
+fn claim(state: &TransferState, item: &TransferItem, registry: &str, found: &mut Obstacles) {
     let key = &item.source_key;
+    let show = || {
+        let identity = quoted(item.identity.as_str());
+        format!("aso-guard claims show {identity}{registry}")
+    };
     let Some(claim) = &item.claim else {
         let member = &state.from.place.member;
         let words = format!("the guard of cluster {member} has not registered it yet");
@@ -103,7 +108,7 @@ fn claim(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
             ObstacleKind::Unregistered,
             key,
             words,
-            "wait a moment; else see: aso-guard members list".to_owned(),
+            format!("wait a moment; else see: aso-guard members list{registry}"),
         );
         return;
     };
@@ -111,12 +116,11 @@ fn claim(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
     let reserved = claim.reserved.as_ref();
     if let Some(other) = reserved.filter(|held| held.transfer != state.way.transfer) {
         let words = format!("transfer {} moves it already", other.transfer);
-        let advice = format!("aso-guard transfer status {}", other.transfer);
+        let advice = format!("aso-guard transfer status {}{registry}", other.transfer);
         found.advise(ObstacleKind::OtherTransfer, key, words, advice);
     } else if at.source.is_none() && item.source.is_some() {
         let words = format!("its claim does not know the copy in {}", state.from.place);
-        let advice = format!("aso-guard claims show {}", quoted(item.identity.as_str()));
-        found.advise(ObstacleKind::Unregistered, key, words, advice);
+        found.advise(ObstacleKind::Unregistered, key, words, show());
     }
     match (at.stage, &at.elsewhere) {
         (TransferStage::Conflict, elsewhere) => {
@@ -124,8 +128,7 @@ fn claim(state: &TransferState, item: &TransferItem, found: &mut Obstacles) {
                 Some(copy) => format!("it is live in cluster {} as {}", copy.member, copy.object),
                 None => "it is live in several places".to_owned(),
             };
-            let advice = format!("aso-guard claims show {}", quoted(item.identity.as_str()));
-            found.advise(ObstacleKind::Elsewhere, key, words, advice);
+            found.advise(ObstacleKind::Elsewhere, key, words, show());
         }
         (TransferStage::Deleting, _) => {
             let words = "it is being deleted in Azure".to_owned();

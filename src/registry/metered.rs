@@ -188,6 +188,10 @@ fn of_put(put: &PutOutcome) -> &'static str {
 
 #[async_trait]
 impl Registry for MeteredRegistry {
+    fn flags(&self) -> &str {
+        self.inner.flags()
+    }
+
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
         self.count("claim", self.inner.claim(identity), ok).await
     }
@@ -278,9 +282,15 @@ impl Registry for MeteredRegistry {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::client::Body;
     use prometheus_client::encoding::text::encode;
+    use tower::service_fn;
 
     use super::*;
+    use crate::registry::kubernetes::KubernetesRegistry;
 
     #[test]
     fn a_record_that_cannot_be_read_is_counted_once_however_often_it_is_met() {
@@ -306,5 +316,15 @@ mod tests {
             let line = format!("registry_unreadable_records{{kind=\"{kind}\"}} {count}\n");
             assert!(text.contains(&line), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn people_reach_it_by_the_flags_of_the_one_that_it_counts() {
+        let nobody =
+            service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty())));
+        let client = kube::Client::new(nobody, "default");
+        let hub = KubernetesRegistry::new(client, "hub").reached_by(" --context hub".to_owned());
+        let metered = MeteredRegistry::new(Arc::new(hub), RegistryMetrics::default());
+        assert_eq!(metered.flags(), " --context hub");
     }
 }

@@ -39,6 +39,12 @@ use crate::transfer::Transfer;
 /// listed: lists say which ones they are.
 #[async_trait]
 pub trait Registry: Send + Sync {
+    /// The flags by which somebody's `aso-guard` reaches it, for the commands in messages:
+    /// none, or beginning with a space, such as ` --context hub`.
+    fn flags(&self) -> &str {
+        Default::default()
+    }
+
     /// The record of an identity, and its version.
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError>;
 

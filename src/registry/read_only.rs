@@ -20,6 +20,11 @@ impl ReadOnlyRegistry {
         Self(registry)
     }
 
+    /// See [`Registry::flags`].
+    pub fn flags(&self) -> &str {
+        self.0.flags()
+    }
+
     /// See [`Registry::claim`].
     pub async fn claim(
         &self,

@@ -127,6 +127,9 @@ pub struct MemberRecord {
     /// The installed kinds that its guard may not read: what becomes of their objects goes
     /// unseen.
     pub unwatched: Sample,
+    /// When the token expires by which its guard asks the hub; `None` where it does not, or where
+    /// that is not known.
+    pub hub_token_expires: Option<Timestamp>,
     /// The changes of its namespaces' policies that may be under way.
     pub policy_changes: Vec<PolicyChange>,
 }
@@ -167,7 +170,22 @@ impl MemberStanding {
     }
 }
 
+/// A token that still is not renewed so long before its end is worth a warning.
+const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 impl MemberRecord {
+    /// From when on its hub token is worth a warning; `None` where it does not end, or does not
+    /// say.
+    pub fn hub_token_ends_soon_from(&self) -> Option<Timestamp> {
+        self.hub_token_expires?.checked_sub(EXPIRES_SOON).ok()
+    }
+
+    /// Whether its hub token ends soon, or has ended, looked at `now`.
+    pub fn hub_token_ends_soon(&self, now: Timestamp) -> bool {
+        let soon = self.hub_token_ends_soon_from();
+        soon.is_some_and(|soon| now >= soon)
+    }
+
     /// How it stands, looked at `now`.
     pub fn standing(&self, now: Timestamp) -> MemberStanding {
         if now.duration_since(self.heard) >= RECENT {

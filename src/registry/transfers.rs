@@ -32,8 +32,13 @@ pub enum TransferError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// There is no such transfer.
-    #[error("there is no transfer {0}; see: aso-guard transfer list")]
-    Missing(TransferName),
+    #[error("there is no transfer {name}; see: aso-guard transfer list{flags}")]
+    Missing {
+        /// The name.
+        name: TransferName,
+        /// The flags by which people's `aso-guard` reaches the registry.
+        flags: String,
+    },
     /// There is one of that name, declared otherwise.
     #[error(
         "there is a transfer {name} already, and it is another one: {} of {from} to {to}, {state}",
@@ -59,6 +64,16 @@ pub enum TransferError {
         /// Its state, in a word.
         state: &'static str,
     },
+}
+
+impl TransferError {
+    /// There is none of that name in this registry.
+    pub fn missing(name: &TransferName, registry: &dyn Registry) -> Self {
+        Self::Missing {
+            name: name.clone(),
+            flags: registry.flags().to_owned(),
+        }
+    }
 }
 
 /// What opening a transfer came to.
@@ -232,7 +247,7 @@ pub async fn close(
         Ok(next)
     })
     .await;
-    if !matches!(closing, Err(TransferError::Missing(_))) {
+    if !matches!(closing, Err(TransferError::Missing { .. })) {
         closing?;
     }
     give_free(registry, name).await?;
@@ -245,7 +260,7 @@ pub async fn close(
     })
     .await;
     match finished {
-        Ok(_) | Err(TransferError::Missing(_)) => Ok(()),
+        Ok(_) | Err(TransferError::Missing { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }
@@ -342,7 +357,7 @@ async fn existing(
     name: &TransferName,
 ) -> Result<Versioned<Transfer>, TransferError> {
     let known = registry.transfer(name).await?;
-    known.ok_or_else(|| TransferError::Missing(name.clone()))
+    known.ok_or_else(|| TransferError::missing(name, registry))
 }
 
 /// Changes a transfer's record by compare-and-set; what would not change is not written.

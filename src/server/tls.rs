@@ -1,8 +1,8 @@
 //! The serving certificate, replaced when its files change, without dropping a
 //! connection.
 
+mod logged;
 mod source;
-mod told;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 pub use super::certificate::CertificateSummary;
 use super::certificate::{NamedBytes, configure, parse_chain, parse_key};
 pub use super::certificate_error::{CertificateError, CertificateFile};
+use logged::LoggedState;
 use source::{CertificateContents, CertificateSource, IN_MEMORY, NamedPart, PemPair};
-use told::LoggedState;
 
 /// HTTP/2's name in TLS' protocol negotiation.
 pub(super) const ALPN_HTTP2: &[u8] = b"h2";

@@ -195,6 +195,22 @@ async fn alerts_are_those_of_the_dashboards() {
 }
 
 #[tokio::test]
+async fn runbooks_are_where_the_documents_can_be_read() {
+    let rule = one(
+        "PrometheusRule",
+        &["--set=metrics.prometheusRule.enabled=true,metrics.prometheusRule.docsUrl=https://x.example/docs/"],
+    )
+    .await;
+    for rule in rule["spec"]["groups"][0]["rules"].as_array().unwrap() {
+        let url = rule["annotations"]["runbook_url"].as_str().unwrap();
+        assert!(
+            url.starts_with("https://x.example/docs/alerts.md#"),
+            "{url}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn monitors_are_of_the_operator_that_is_there() {
     let values = "--set=metrics.apiVersion=azmonitoring.coreos.com/v1";
     for (value, kind) in [
@@ -235,7 +251,7 @@ async fn ones_own_objects_come_along_as_maps_or_as_templates() {
 #[tokio::test]
 async fn every_flag_of_serve_is_a_value_or_has_a_reason_not_to_be() {
     let all = [
-        "--set=subscription=11111111-2222-3333-4444-555555555555",
+        "--set=subscription=11111111-2222-3333-4444-555555555555,registry.hubContext=my-hub",
         "--set=breakGlass.groups={a},traces.endpoint=http://c:4318",
         "--set=webhook.exemptNamespaces={a},webhook.exemptUsers={a},webhook.exemptGroups={a}",
     ];

@@ -5,7 +5,7 @@ use std::fs;
 
 use rstest::rstest;
 
-use crate::helm::{REQUIRED, chart, helm, template, topology};
+use crate::helm::{REQUIRED, chart, helm, objects, template, topology};
 
 const TOPOLOGIES: [&str; 5] = [
     "audit-only",
@@ -34,6 +34,63 @@ async fn helm_finds_nothing_to_complain_of() {
         helm(&["lint", "--strict", chart, REQUIRED, &topology(name)])
             .await
             .unwrap();
+    }
+}
+
+/// What few people need, all at once.
+const ODD: [&str; 4] = [
+    "--set=hostNetwork=true,dnsPolicy=Default,webhook.port=20443,metrics.port=20080,replicas=3",
+    "--set=global.imageRegistry=mirror.example:5000,deploymentAnnotations.reloader=on,resourceQuota.enabled=true",
+    "--set=metrics.podMonitor.enabled=true,metrics.serviceMonitor.enabled=true,metrics.prometheusRule.enabled=true,metrics.apiVersion=azmonitoring.coreos.com/v1",
+    r#"--set-json=extraObjects=[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"extra"}},"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: \"{{ .Release.Name }}-too\"}"]"#,
+];
+
+/// Each of them is linted, and comes out as objects that have what was asked for.
+#[rstest]
+#[tokio::test]
+async fn with_odd_values_it_is_as_sound(
+    #[values(
+        "audit-only",
+        "cluster-per-environment",
+        "hub",
+        "member",
+        "one-cluster"
+    )]
+    name: &str,
+) {
+    let (chart, file) = (chart(""), topology(name));
+    let mut lint = vec!["lint", "--strict", chart.to_str().unwrap(), REQUIRED, &file];
+    lint.extend(ODD);
+    helm(&lint).await.unwrap();
+    let mut values = vec![&*file];
+    values.extend(ODD);
+    let objects = objects(&values).await;
+    let has = |kind: &str| {
+        objects
+            .iter()
+            .filter(|object| object.kind() == kind)
+            .count()
+    };
+    assert_eq!(has("ConfigMap"), 2, "extraObjects");
+    let guarded = usize::from(name != "hub");
+    for kind in [
+        "Deployment",
+        "PodMonitor",
+        "ServiceMonitor",
+        "PrometheusRule",
+        "ResourceQuota",
+    ] {
+        assert_eq!(has(kind), guarded, "{kind}");
+    }
+    for object in objects
+        .iter()
+        .filter(|object| object.kind() == "Deployment")
+    {
+        assert_eq!(object.text("/metadata/annotations/reloader"), "on");
+        let pod = "/spec/template/spec";
+        assert_eq!(object.text(&format!("{pod}/dnsPolicy")), "Default");
+        let image = object.text(&format!("{pod}/containers/0/image"));
+        assert!(image.starts_with("mirror.example:5000/"), "{image}");
     }
 }
 

@@ -226,7 +226,7 @@ async fn only_members_of_a_group_and_in_the_audit_log_and_without_a_registry() {
             developer.annotate(&namespace, OVERRIDE, None).await?;
             anyhow::bail!("not labelled yet")
         };
-        refusal.because("lets all be deleted that is in it");
+        refusal.because("allows every delete in it");
         Ok(())
     })
     .await;

@@ -11,7 +11,8 @@
 //! | [`modes`] | audit, unresolved objects, policies that ASO does not know |
 //! | [`shown`] | what slipped past, found and shown by the observer; newcomers parked |
 //! | [`transfers`] | what an open transfer allows, and what not |
-//! | [`told`] | what people hear of it who did not ask |
+//! | [`messages`] | all refusals and warnings, as `docs/messages.md` has them |
+//! | [`notices`] | the Events made of verdicts |
 //! | [`namespace_modes`] | modes of namespaces, and what is exempt |
 //! | [`break_glass`] | refusals that are overridden |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
@@ -40,9 +41,11 @@ mod fields;
 mod fuzz;
 mod hostile;
 mod inherited;
+mod messages;
 mod modes;
 mod names;
 mod namespace_modes;
+mod notices;
 mod object;
 mod owners;
 mod round_trips;
@@ -53,7 +56,6 @@ mod slips;
 mod stale;
 mod surroundings;
 mod tampered;
-mod told;
 mod transfers;
 mod trouble;
 mod unresolved;

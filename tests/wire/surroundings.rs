@@ -93,7 +93,7 @@ async fn a_namespace_with_too_many_objects_to_wake_says_what_to_do() {
     let parked = namespace().annotated(POLICY, "skip");
     let answer = world.a.ask(&parked.update(&namespace())).await;
     let message = answer.refused(503, "RegistryUnavailable");
-    assert!(message.contains("would wake 2001 objects"), "{message}");
+    assert!(message.contains("makes 2001 objects live"), "{message}");
     assert!(message.contains("in parts"), "{message}");
     assert_eq!(world.record("/resourceGroups/rg-1").await, None);
 }

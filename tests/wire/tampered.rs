@@ -105,6 +105,10 @@ impl Tampered {
 
 #[async_trait]
 impl Registry for Tampered {
+    fn flags(&self) -> &'static str {
+        " --context hub"
+    }
+
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
         if let Some(one) = self.unreadable()
             && one.identity.as_ref() == Some(identity)

@@ -265,7 +265,7 @@ async fn a_claim_that_cannot_be_read_is_in_the_way_of_its_own_resource_alone() {
         for words in [
             "a record that cannot be read, claim broken-0123: status.copies.since: this is no time",
             "Other resources are not affected",
-            "kubectl edit claims.asoguard.io broken-0123",
+            "kubectl --context hub edit claims.asoguard.io broken-0123",
         ] {
             assert!(message.contains(words), "{message}");
         }

@@ -23,9 +23,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::answer::Answer;
+use super::notices::RecordedNotices;
 use super::object::Object;
 use super::tampered::Tampered;
-use super::told::Told;
 
 pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -48,7 +48,7 @@ pub struct Member {
     pub cluster: Arc<MemoryCluster>,
     pub observer: Arc<Observer>,
     pub router: Router,
-    pub notices: Arc<Told>,
+    pub notices: Arc<RecordedNotices>,
     pub metrics: cluster::metrics::ObserverMetrics,
 }
 
@@ -168,7 +168,7 @@ impl Member {
         seen: Arc<dyn Cluster>,
         Choices { privileges, show }: Choices,
     ) -> Self {
-        let notices = Arc::new(Told::default());
+        let notices = Arc::new(RecordedNotices::default());
         let metrics = show.metrics.clone();
         let member: MemberName = name.parse().unwrap();
         let observer = Observer::new(
@@ -258,6 +258,7 @@ pub fn member(name: &str) -> MemberRecord {
         mode: "enforce".into(),
         unresolved: Sample::default(),
         unwatched: Sample::default(),
+        hub_token_expires: None,
         policy_changes: Vec::new(),
     }
 }

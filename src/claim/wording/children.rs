@@ -6,8 +6,9 @@ use crate::claim::refusal::Dependent;
 
 use crate::object::text::quoted;
 
+use super::peers::leave_azure_alone;
 use super::phrases::{NAMED, kubectl, named, park, place, resource, short};
-use super::{RefusalMessage, RefusedRequest, cause, leave_azure_alone};
+use super::{RefusalMessage, RefusedRequest, cause};
 
 /// Others hold resources inside.
 pub(super) fn children_depend(
@@ -26,7 +27,7 @@ pub(super) fn children_depend(
         ),
         holders: named(
             children,
-            &format!("list --below {}", quoted(identity.as_str())),
+            &format!("list --below {}{}", quoted(identity.as_str()), to.registry),
             |child| {
                 let place = place(to, &child.holder);
                 format!("{} is {place}", short(&child.identity))
@@ -40,7 +41,11 @@ pub(super) fn children_depend(
 /// Kubernetes would delete live children with a copy that leaves Azure alone.
 pub(super) fn takes_live_children(to: &RefusedRequest<'_>, children: &[CopyRef]) -> RefusalMessage {
     let (member, namespace) = (&to.copy.member, &to.copy.object.namespace);
-    let here = format!("list --member {member} --namespace {}", quoted(namespace));
+    let here = format!(
+        "list --member {member} --namespace {}{}",
+        quoted(namespace),
+        to.registry
+    );
     let mut next = vec!["Park them first, or move them, too:".to_owned()];
     let commands = children.iter().take(NAMED).map(park);
     next.extend(commands);

@@ -2,7 +2,7 @@
 
 use crate::claim::{CopyRef, Holder, Record};
 
-use super::phrases::{NAMED, named, park, place, short, show};
+use super::phrases::{NAMED, named, park, place, release, short, show};
 use super::{Action, Heartbeats, RefusedRequest};
 
 impl CopyRef {
@@ -22,18 +22,20 @@ impl CopyRef {
 impl Record {
     /// What the owners of one live copy are told, while another one is live: what goes
     /// wrong, who else it is, and the command that ends it.
-    pub fn conflict_words(&self, copy: &CopyRef) -> String {
+    /// `registry`: the flags by which people's `aso-guard` reaches it.
+    pub fn conflict_words(&self, copy: &CopyRef, registry: &str) -> String {
         let to = RefusedRequest {
             copy,
             action: Action::Activate,
             heard: &Heartbeats::new(),
+            registry,
         };
         let peers: Vec<Holder> = self
             .live()
             .filter(|(other, _)| *other != copy)
             .map(|(other, held)| Holder::of(other, held))
             .collect();
-        let who = named(&peers, &show(&self.identity), |peer| {
+        let who = named(&peers, &show(&to, &self.identity), |peer| {
             format!("it is also {}", place(&to, peer))
         });
         let resource = short(&self.identity);
@@ -64,6 +66,17 @@ impl Record {
         format!(
             "nobody reconciles it, all are parked: {}",
             parked.join(", ")
+        )
+    }
+
+    /// What the owners of a copy are told whose resource a cluster holds that is no member any
+    /// more. `registry`: the flags by which people's `aso-guard` reaches it.
+    pub fn abandoned_words(&self, holder: &CopyRef, registry: &str) -> String {
+        format!(
+            "its live copy {holder} belongs to a cluster that is not in the registry any more: \
+             nobody reconciles it, and nobody else may. If that cluster is gone for good, release \
+             what it held: {}",
+            release(&self.identity, holder, registry)
         )
     }
 

@@ -7,7 +7,7 @@ use crate::claim::{CopyRef, Hold, Holder};
 use crate::object::text::{printable, quoted};
 use crate::object::{ObjectKey, POLICY_ANNOTATION};
 
-use super::RefusedRequest;
+use super::{LastHeard, RefusedRequest};
 
 /// How many peers or children a message names before it counts the rest.
 pub const NAMED: usize = 3;
@@ -17,7 +17,7 @@ const NAME: usize = 250;
 
 /// The peers of a resource, a line each.
 pub(super) fn still(to: &RefusedRequest<'_>, identity: &Identity, peers: &[Holder]) -> Vec<String> {
-    named(peers, &show(identity), |peer| {
+    named(peers, &show(to, identity), |peer| {
         let still = match peer.hold {
             Hold::Live | Hold::Parked => "still ",
             Hold::Pending(_) | Hold::Arriving(_) | Hold::Deleting => "",
@@ -27,8 +27,8 @@ pub(super) fn still(to: &RefusedRequest<'_>, identity: &Identity, peers: &[Holde
 }
 
 /// What shows all copies of a resource: the end of an `aso-guard claims`.
-pub(super) fn show(identity: &Identity) -> String {
-    format!("show {}", quoted(identity.as_str()))
+pub(super) fn show(to: &RefusedRequest<'_>, identity: &Identity) -> String {
+    format!("show {}{}", quoted(identity.as_str()), to.registry)
 }
 
 /// A line for each of the first few, and one that counts the rest and says how to see them: by
@@ -94,46 +94,60 @@ fn annotate_skip(copy: &CopyRef) -> String {
 
 /// How the resource becomes free that a live copy holds.
 pub(super) fn free(to: &RefusedRequest<'_>, identity: &Identity, copy: &CopyRef) -> Vec<String> {
-    let mut next = by_its_cluster(to, identity, copy, &annotate_skip(copy));
-    if !is_forgotten(to, copy) {
-        next.insert(0, "Park that copy first, then try again:".to_owned());
+    let mut next = release_first(to, identity, copy);
+    match silence(to, copy) {
+        None => next.push("Park that copy first, then try again:".to_owned()),
+        Some(_) if is_forgotten(to, copy) => return next,
+        Some(_) => next.push("If it is there, park that copy first, then try again:".to_owned()),
     }
+    next.push(kubectl(copy, &annotate_skip(copy)));
     next
 }
 
-/// What is to be done to a copy in its own cluster; or what to do instead, where that cluster
-/// is no more: nobody is there who would see the copy parked or gone.
-pub(super) fn by_its_cluster(
+/// Where a copy's cluster may be gone, nobody is there who would see the copy parked or deleted:
+/// what to do then. Nothing where it is there.
+pub(super) fn release_first(
     to: &RefusedRequest<'_>,
     identity: &Identity,
     copy: &CopyRef,
-    rest: &str,
 ) -> Vec<String> {
-    let member = &copy.member;
-    let heard = to.heard.get(member).copied().flatten();
-    let heard = heard.filter(|heard| *member != to.copy.member && heard.is_long_ago());
-    let mut next = Vec::new();
-    if is_forgotten(to, copy) {
-        next.push(format!(
-            "Cluster {member} was forgotten. If no ASO runs there any more, release what it held, \
-             then try again:"
-        ));
+    let Some(silence) = silence(to, copy) else {
+        return Vec::new();
+    };
+    let gone = if is_forgotten(to, copy) {
+        "no ASO runs there any more"
     } else {
-        next.push(kubectl(copy, rest));
-        let Some(heard) = heard else { return next };
-        next.push(format!(
-            "Cluster {member} was {}. If it is gone for good, release what it held:",
-            heard.words()
-        ));
-    }
-    let resource = quoted(identity.as_str());
-    next.push(format!(
-        "  aso-guard claims release {resource} --copy {copy} --reason '<why>'"
-    ));
-    next
+        "it is gone for good"
+    };
+    vec![
+        format!(
+            "Cluster {} was {silence}. If {gone}, release what it held, then try again:",
+            copy.member
+        ),
+        format!("  {}", release(identity, copy, to.registry)),
+    ]
 }
 
-fn is_forgotten(to: &RefusedRequest<'_>, copy: &CopyRef) -> bool {
+/// What suggests that a copy's cluster is gone; `None` where nothing does.
+pub(super) fn silence(to: &RefusedRequest<'_>, copy: &CopyRef) -> Option<String> {
+    if is_forgotten(to, copy) {
+        return Some("forgotten".to_owned());
+    }
+    let heard = to.heard.get(&copy.member).copied().flatten();
+    let heard = heard.filter(|heard| copy.member != to.copy.member && heard.is_long_ago());
+    heard.map(LastHeard::words)
+}
+
+/// The command that takes a copy of a cluster that is gone out of its claim.
+pub(super) fn release(identity: &Identity, copy: &CopyRef, registry: &str) -> String {
+    format!(
+        "aso-guard claims release {} --copy {} --reason '<why>'{registry}",
+        quoted(identity.as_str()),
+        quoted(&copy.to_string())
+    )
+}
+
+pub(super) fn is_forgotten(to: &RefusedRequest<'_>, copy: &CopyRef) -> bool {
     to.heard.get(&copy.member).is_some_and(Option::is_none)
 }
 

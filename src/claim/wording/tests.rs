@@ -47,11 +47,12 @@ fn told(refusal: &Refusal, action: Action, from: &CopyRef, heard: Option<Heartbe
         copy: from,
         action,
         heard: &heard.unwrap_or_default(),
+        registry: " --context hub",
     });
     let warnings = words.warnings();
     let longest = warnings[1..]
         .iter()
-        .filter(|line| !line.starts_with("  kubectl") && !line.starts_with("  aso-guard"));
+        .filter(|line| !line.contains("kubectl") && !line.contains("aso-guard"));
     let longest = longest.map(String::len).max();
     let two_objects = matches!(
         refusal,

@@ -4,9 +4,10 @@ use crate::arm::Identity;
 use crate::claim::{Reservation, TransferName};
 use crate::object::POLICY_ANNOTATION;
 
+use super::peers::leave_azure_alone;
 use super::phrases::short;
 use super::wakes::{leave_it, park_namespace};
-use super::{Action, RefusalMessage, RefusedRequest, cause, going_live, leave_azure_alone};
+use super::{Action, RefusalMessage, RefusedRequest, cause, going_live};
 
 /// The resource is brought to another place, and would go live elsewhere.
 pub(super) fn reserved_elsewhere(
@@ -23,7 +24,7 @@ pub(super) fn reserved_elsewhere(
             "Create this copy parked, with the annotation {POLICY_ANNOTATION}: skip"
         ));
     }
-    next.extend(see_and_end(name));
+    next.extend(see_and_end(to, name));
     RefusalMessage {
         summary: format!("{what} would go against transfer {name}"),
         holders: vec![format!(
@@ -67,7 +68,7 @@ pub(super) fn transfer_depends(
         Action::MoveAway => park_namespace(to),
         action => vec![leave_it(action)],
     };
-    next.extend(see_and_end(transfer));
+    next.extend(see_and_end(to, transfer));
     let mut details = vec![format!("Resource: {identity}")];
     if moved != identity {
         details.push(format!("Moved:    {moved}"));
@@ -83,10 +84,10 @@ pub(super) fn transfer_depends(
 }
 
 /// Where to look, and what ends it.
-fn see_and_end(name: &TransferName) -> [String; 3] {
+fn see_and_end(to: &RefusedRequest<'_>, name: &TransferName) -> [String; 3] {
     [
         "See what the transfer still has to do, and end it when it is through:".to_owned(),
-        format!("  aso-guard transfer status {name}"),
-        format!("  aso-guard transfer finish {name}"),
+        format!("  aso-guard transfer status {name}{}", to.registry),
+        format!("  aso-guard transfer finish {name}{}", to.registry),
     ]
 }

@@ -7,6 +7,7 @@ use crate::check::{CheckedObject, Finding, Level, Rule};
 use crate::claim::{MemberName, Record};
 use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::object::ObjectKey;
+use crate::object::text::quoted;
 use crate::registry::{ClaimScope, CopyFilter};
 
 /// What differs, and what else there is to say.
@@ -49,7 +50,8 @@ pub(super) async fn compare(
         compared.complete &= claims.unreadable.is_empty();
         let records: Vec<Record> = claims.records.into_iter().map(|one| one.record).collect();
         let own = objects.iter().filter(|seen| seen.copy.member == *here);
-        compared.findings.extend(differences(member, own, &records));
+        let found = differences(member, own, &records, registry.flags());
+        compared.findings.extend(found);
     }
     Ok(compared)
 }
@@ -60,6 +62,7 @@ fn differences<'s>(
     member: &MemberName,
     objects: impl Iterator<Item = &'s CheckedObject>,
     records: &[Record],
+    registry: &str,
 ) -> Vec<Finding> {
     let mut claimed: BTreeMap<&ObjectKey, Vec<(&Identity, bool)>> = BTreeMap::new();
     for record in records {
@@ -88,7 +91,9 @@ fn differences<'s>(
         if !is_claimed {
             found.push(Finding {
                 copy: Some(seen.copy.clone()),
-                next: format!("See whether aso-guard runs there: aso-guard members list; its name is {member}"),
+                next: format!(
+                    "See whether aso-guard runs there, as {member}: aso-guard members list{registry}"
+                ),
                 ..differs(
                     format!(
                         "{} is live as {}, and the hub has no live claim of it: others are not kept \
@@ -107,7 +112,10 @@ fn differences<'s>(
     for (object, claims) in gone {
         for (identity, _) in claims.iter().filter(|(_, live)| *live) {
             found.push(Finding {
-                next: format!("If it stays so: aso-guard claims show {identity}"),
+                next: format!(
+                    "If it stays so: aso-guard claims show {}{registry}",
+                    quoted(identity.as_str())
+                ),
                 ..differs(
                     format!(
                         "the hub says that {} is live in {member} as {object}, which is not there",
@@ -190,7 +198,7 @@ mod tests {
             claim("member", "gone-parked", Policy::Skip),
             claim("other", "elsewhere", Policy::Manage),
         ];
-        let found = differences(&"member".parse().unwrap(), objects.iter(), &claims);
+        let found = differences(&"member".parse().unwrap(), objects.iter(), &claims, "");
         let told: Vec<&str> = found.iter().map(|one| &*one.message).collect();
         assert_eq!(told.len(), 3, "{told:#?}");
         assert!(

@@ -24,6 +24,11 @@ pub(in crate::cli) struct ServeArgs {
         env = "ASO_GUARD_REGISTRY"
     )]
     pub(in crate::cli) registry: String,
+    /// What people's kubeconfigs call the cluster of the registry, for the commands in messages
+    /// [default: the context in --registry, else hub; this cluster's name where the registry is
+    /// here]
+    #[arg(long, value_name = "NAME", env = "ASO_GUARD_HUB_CONTEXT")]
+    pub(in crate::cli) hub_context: Option<String>,
     /// How to reach this cluster's API server [default: as a pod of it would]
     ///
     /// A kubeconfig, this one and the registry's, is read at the start: restart after replacing

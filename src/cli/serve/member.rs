@@ -19,6 +19,8 @@ use crate::cluster::transfer_controller::TransferController;
 use crate::registry::Registry;
 use crate::server::readiness::ReadinessCondition;
 
+use super::token::HubToken;
+
 /// The parts of a member that is not registered yet.
 pub(super) struct UnregisteredMember {
     pub(super) name: MemberName,
@@ -26,6 +28,7 @@ pub(super) struct UnregisteredMember {
     pub(super) registry: Arc<dyn Registry>,
     pub(super) cluster: Arc<KubeCluster>,
     pub(super) observer: Arc<Observer>,
+    pub(super) hub_token: HubToken,
     pub(super) metrics: cluster::metrics::ObserverMetrics,
 }
 
@@ -35,6 +38,7 @@ struct RunningMember {
     registry: Arc<dyn Registry>,
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
+    hub_token: HubToken,
     metrics: cluster::metrics::ObserverMetrics,
     enrolling: AtomicBool,
 }
@@ -66,6 +70,7 @@ impl UnregisteredMember {
             registry: self.registry,
             cluster: self.cluster,
             observer: self.observer,
+            hub_token: self.hub_token,
             metrics: self.metrics,
             enrolling: AtomicBool::new(true),
         });
@@ -163,6 +168,7 @@ impl RunningMember {
             unresolved,
             some,
             unwatched,
+            hub_token_expires: self.hub_token.expires(),
         }
     }
 

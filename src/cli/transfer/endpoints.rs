@@ -82,7 +82,7 @@ impl EndpointArgs {
         for (end, side) in [(&from, "from"), (&to, "to")] {
             let member = registry.member(&end.place.member).await?;
             let record = member.map(|known| known.record);
-            problems.extend(known_as(end, record.as_ref(), side)?);
+            problems.extend(known_as(end, record.as_ref(), side, registry.flags())?);
         }
         problems.dedup();
         Ok(Endpoints { from, to, problems })
@@ -174,12 +174,13 @@ fn known_as(
     end: &Endpoint,
     record: Option<&MemberRecord>,
     side: &str,
+    registry: &str,
 ) -> Result<Option<String>, CommandError> {
     let member = &end.place.member;
     let Some(record) = record else {
         return Ok(Some(format!(
             "no guard of a cluster {member} is known to the registry: nobody would acknowledge \
-             anything; see: aso-guard members list"
+             anything; see: aso-guard members list{registry}"
         )));
     };
     if record.cluster != end.cluster_uid {

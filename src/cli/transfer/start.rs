@@ -63,8 +63,9 @@ async fn members_are_there(registry: &dyn Registry, wanted: &Transfer) -> Result
     for place in [&wanted.to, &wanted.from] {
         let known = registry.member(&place.member).await?.ok_or_else(|| {
             CommandError::Failed(format!(
-                "no cluster called {} is in the registry; see: aso-guard members list",
-                place.member
+                "no cluster called {} is in the registry; see: aso-guard members list{}",
+                place.member,
+                registry.flags()
             ))
         })?;
         enrolling = known.record.enrolling;
@@ -72,8 +73,9 @@ async fn members_are_there(registry: &dyn Registry, wanted: &Transfer) -> Result
     if enrolling {
         return Err(CommandError::Failed(format!(
             "cluster {} is still enrolling: not all its objects are in the registry yet. \
-             Try again once aso-guard members list says that it is ready",
-            wanted.from.member
+             Try again once it is ready by: aso-guard members list{}",
+            wanted.from.member,
+            registry.flags()
         )));
     }
     Ok(())

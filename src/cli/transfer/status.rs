@@ -38,7 +38,7 @@ pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), C
     loop {
         let known = registry.transfer(&name).await?;
         let transfer = known
-            .ok_or_else(|| transfers::TransferError::Missing(name.clone()))?
+            .ok_or_else(|| transfers::TransferError::missing(&name, &*registry))?
             .record;
         let progress = of(&*registry, &transfer).await?;
         let now = (transfer, progress);

@@ -400,11 +400,15 @@ pub(super) fn to_member(member: &MemberRecord, version: Option<&RecordVersion>) 
             version: member.version.to_string(),
             unresolved: Some(to_sample(&member.unresolved)),
             unwatched: Some(to_sample(&member.unwatched)),
+            hub_token_expires: member.hub_token_expires,
             mode: Some(member.mode.to_string()).filter(|mode| !mode.is_empty()),
             policy_changes: member.policy_changes.iter().map(to_change).collect(),
         },
         status: Some(MemberStatus {
-            conditions: vec![unresolved(&member.unresolved), unwatched(&member.unwatched)],
+            conditions: [unresolved(&member.unresolved), unwatched(&member.unwatched)]
+                .into_iter()
+                .chain(hub_token_expires(member))
+                .collect(),
         }),
     }
 }
@@ -439,6 +443,24 @@ fn unwatched(found: &Sample) -> Condition {
         ),
     };
     shows("Unwatched", found, reason, message)
+}
+
+/// A member whose token is refused is silent, and refuses what it cannot ask about.
+fn hub_token_expires(member: &MemberRecord) -> Option<Condition> {
+    let (end, soon) = (
+        member.hub_token_expires?,
+        member.hub_token_ends_soon_from()?,
+    );
+    (member.heard >= soon).then(|| Condition {
+        kind: "HubTokenExpires".to_owned(),
+        status: status(true).to_owned(),
+        reason: "Soon".to_owned(),
+        message: format!(
+            "the token by which this member's guard asks the hub expires at {end}; after that it \
+             refuses what it cannot ask about. Make it another one: aso-guard members add"
+        ),
+        last_transition_time: soon,
+    })
 }
 
 fn shows(kind: &str, found: &Sample, reason: &str, message: String) -> Condition {
@@ -499,6 +521,7 @@ pub(super) fn from_member(member: &Member) -> Result<MemberRecord, String> {
         mode: printable(member.spec.mode.as_deref().unwrap_or_default(), NAME).into(),
         unresolved: from_sample(member.spec.unresolved.as_ref(), member.spec.last_heard),
         unwatched: from_sample(member.spec.unwatched.as_ref(), member.spec.last_heard),
+        hub_token_expires: member.spec.hub_token_expires,
         policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
     })
 }
@@ -547,5 +570,46 @@ mod tests {
     ) {
         let scope = ClaimScope::Below(identity.parse().unwrap());
         assert_eq!(selector(&scope), expected);
+    }
+
+    #[rstest]
+    #[case::far(Some("2026-03-09T12:00:00Z"), false)]
+    #[case::within_a_week(Some("2026-03-08T11:59:59Z"), true)]
+    #[case::past(Some("2026-02-01T12:00:00Z"), true)]
+    #[case::never_or_unknown(None, false)]
+    fn a_hub_token_is_a_condition_from_a_week_before_its_end(
+        #[case] expires: Option<&str>,
+        #[case] shown: bool,
+    ) {
+        let member = MemberRecord {
+            name: "west".parse().unwrap(),
+            cluster: "uid".into(),
+            version: "0".into(),
+            enrolling: false,
+            heard: "2026-03-01T12:00:00Z".parse().unwrap(),
+            mode: "enforce".into(),
+            unresolved: Sample::default(),
+            unwatched: Sample::default(),
+            hub_token_expires: expires.map(|at| at.parse().unwrap()),
+            policy_changes: Vec::new(),
+        };
+        let stored = to_member(&member, None);
+        assert_eq!(from_member(&stored).unwrap(), member);
+        let conditions = stored.status.unwrap().conditions;
+        let mut conditions = conditions.iter();
+        let found = conditions.find(|one| one.kind == "HubTokenExpires");
+        assert_eq!(found.map(|one| &*one.status), shown.then_some("True"));
+    }
+
+    /// As guards wrote it that knew nothing of tokens.
+    #[test]
+    fn a_member_without_a_token_can_be_read() {
+        let old = serde_json::json!({
+            "apiVersion": "asoguard.io/v1alpha1", "kind": "Member", "metadata": {"name": "west"},
+            "spec": {"cluster": "uid", "state": "Ready", "lastHeard": "2026-03-01T12:00:00Z",
+                "version": "0"},
+        });
+        let old: Member = serde_json::from_value(old).unwrap();
+        assert_eq!(from_member(&old).unwrap().hub_token_expires, None);
     }
 }

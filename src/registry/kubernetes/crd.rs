@@ -122,7 +122,7 @@ pub struct ClaimEntry {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// Which condition: Conflict or Orphaned of a claim, Unresolved or Unwatched of a member, Complete of a transfer.
+    /// Which condition: Conflict or Orphaned of a claim, Unresolved, Unwatched or HubTokenExpires of a member, Complete of a transfer.
     #[serde(rename = "type")]
     pub kind: String,
     /// True or False.
@@ -257,6 +257,10 @@ pub struct MemberSpec {
     /// their objects goes unseen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched: Option<MemberSample>,
+    /// When the token expires by which its guard asks the hub, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub hub_token_expires: Option<Timestamp>,
     /// The mode in force where a namespace sets none: enforce, audit or off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
@@ -300,6 +304,7 @@ pub struct MemberSample {
 pub struct MemberStatus {
     /// Unresolved: True while the Azure resource of some object cannot be worked out.
     /// Unwatched: True while there are kinds that the guard may not read.
+    /// HubTokenExpires: True, and there at all, from a week before the token's end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -59,6 +59,7 @@ pub struct KubernetesRegistry {
     members: Api<Member>,
     transfers: Api<crd::Transfer>,
     name: String,
+    flags: String,
 }
 
 impl KubernetesRegistry {
@@ -73,7 +74,14 @@ impl KubernetesRegistry {
             transfers: Api::all(client.clone()),
             client,
             name: name.to_owned(),
+            flags: String::new(),
         }
+    }
+
+    /// The same, which people's commands reach by these [flags](Registry::flags).
+    #[must_use]
+    pub fn reached_by(self, flags: String) -> Self {
+        Self { flags, ..self }
     }
 
     fn error(&self, error: &kube::Error) -> RegistryError {
@@ -253,6 +261,10 @@ fn version_of<K: kube::Resource>(object: &K) -> RecordVersion {
 
 #[async_trait]
 impl Registry for KubernetesRegistry {
+    fn flags(&self) -> &str {
+        &self.flags
+    }
+
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
         let name = convert::claim_name(identity);
         let Some(claim) = self.get(&self.claims, &name).await? else {

@@ -279,7 +279,7 @@ async fn declared_otherwise(schedule: u32) -> Option<Reservation> {
     let (opened, ()) = by_turns(schedule, open(&registry, &old.name, &|_| true), declare);
     let is_told = matches!(
         opened,
-        Ok(_) | Err(TransferError::Over { .. } | TransferError::Missing(_))
+        Ok(_) | Err(TransferError::Over { .. } | TransferError::Missing { .. })
     );
     assert!(is_told, "{opened:?}");
     let claim = registry.0.claim(&super::tests::identity("rg")).await;

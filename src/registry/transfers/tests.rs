@@ -253,7 +253,7 @@ async fn a_record_that_was_deleted_leaves_no_claim_reserved() {
     assert_eq!(tidy(&registry, &member("b")).await.unwrap(), 1);
     assert_eq!(claim(&registry, "one").await.record.reserved, None);
     let error = open(&registry, &name, &|_| true).await.unwrap_err();
-    assert!(matches!(error, TransferError::Missing(_)), "{error}");
+    assert!(matches!(error, TransferError::Missing { .. }), "{error}");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ impl Observer {
                 lasting.insert(of.clone());
                 let uid = held.stored.as_ref().map(|stored| &stored.uid);
                 if Reported::is_due(&mut self.reported.state().conflicts, of, uid) {
-                    let words = record.conflict_words(copy);
+                    let words = record.conflict_words(copy, self.registry.flags());
                     let news = ObjectReport::warning("Conflict", words).of(record);
                     self.tell(&copy.object, uid, news);
                     warn!(object = %copy.object, identity = %record.identity, copies = %record.live_words(), "conflict");

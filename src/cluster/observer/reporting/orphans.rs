@@ -110,10 +110,7 @@ impl Observer {
             let of = (record.identity.clone(), copy.object.clone());
             let uid = uid(record, copy);
             if Reported::is_due(&mut self.reported.state().abandoned, of, uid) {
-                let words = format!(
-                    "its live copy {holder} belongs to a cluster that is not in the registry any more: \
-                     nobody reconciles it, and nobody else may. If that cluster is gone for good, release its claim: aso-guard claims release --help"
-                );
+                let words = record.abandoned_words(holder, self.registry.flags());
                 let news = ObjectReport::warning("Orphaned", words).of(record);
                 self.tell(&copy.object, uid, news);
             }

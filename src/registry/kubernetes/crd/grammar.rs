@@ -148,6 +148,7 @@ const MEMBER: &[(&str, FieldGrammar)] = &[
     ("spec.unwatched.some", Short(16)),
     ("spec.unwatched.some.", Text(400)),
     ("spec.unwatched.since", Time),
+    ("spec.hubTokenExpires", Time),
     ("spec.mode", Word(&["enforce", "audit", "off"])),
     ("spec.policyChanges", Short(1000)),
     ("spec.policyChanges.namespace", Label),

@@ -1,4 +1,4 @@
-//! What people hear of a verdict who did not ask for it: notices on objects.
+//! What people hear of a verdict who did not ask for it: Events on objects.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,11 +8,11 @@ use super::object::{dry, group};
 use super::surroundings::namespace;
 use super::world::World;
 
-/// Keeps what was told.
+/// Keeps the notices that Events are made of.
 #[derive(Default)]
-pub struct Told(Mutex<Vec<Notice>>);
+pub struct RecordedNotices(Mutex<Vec<Notice>>);
 
-impl Notices for Told {
+impl Notices for RecordedNotices {
     fn tell(&self, notice: Notice) {
         self.0
             .lock()
@@ -21,7 +21,7 @@ impl Notices for Told {
     }
 }
 
-impl Told {
+impl RecordedNotices {
     /// What was told since the last time.
     pub fn take(&self) -> Vec<Notice> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -61,8 +61,12 @@ async fn a_refused_create_is_told_without_a_uid() {
         "{words}"
     );
     assert!(
-        words.contains("kubectl --context b -n team annotate"),
-        "{words}"
+        words.ends_with(
+            "Park that copy first, then try again:\n  kubectl --context b -n team annotate \
+             --overwrite resourcegroup.resources.azure.com/rg \
+             serviceoperator.azure.com/reconcile-policy=skip"
+        ),
+        "no more than the first line and the fix: {words}"
     );
 }
 
@@ -91,9 +95,12 @@ async fn what_audit_would_refuse_is_told_as_a_warning() {
         .warned("LiveElsewhere");
     let told = world.a.notices.take();
     assert!(
-        told[0].message.starts_with("aso-guard would refuse this"),
+        told[0]
+            .message
+            .starts_with("aso-guard would refuse this: creating this copy live"),
         "{told:?}"
     );
+    assert!(told[0].message.ends_with("=skip"), "{told:?}");
 }
 
 #[tokio::test]

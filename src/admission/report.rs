@@ -1,5 +1,5 @@
-//! What is told of a verdict besides the answer itself: a metric, and, unless it is
-//! a plain yes, a line in the log and a notice to whoever looks at the object.
+//! What becomes of a verdict besides the answer itself: a metric, and, unless it is
+//! a plain yes, a line in the log and an Event on the object.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use super::verdict::{Verdict, VerdictPath};
 const ACTION: &str = "Admit";
 
 impl Guard {
-    /// Tells of a verdict that took so long.
-    pub(super) fn tell(&self, request: &AdmissionRequest<'_>, verdict: &Verdict, took: Duration) {
+    /// Counts and logs a verdict that took so long, and has an Event made of it.
+    pub(super) fn report(&self, request: &AdmissionRequest<'_>, verdict: &Verdict, took: Duration) {
         self.metrics.judged(request, verdict, took);
         let Some(reason) = verdict.reason else {
             return;
         };
         let object = subject(request);
-        let words = words(verdict);
+        let words = in_brief(verdict);
         info!(
             request.uid = %plain::name(&request.uid),
             request.operation = %plain::name(&request.operation),
@@ -56,29 +56,24 @@ impl Guard {
                 severity: Severity::Warning,
                 reason: reason.as_str(),
                 action: ACTION,
-                message: if verdict.allowed {
-                    words
-                } else {
-                    format!("refused: {words}")
-                },
+                message: words,
                 occasion: request.uid.to_string(),
             });
         }
     }
 }
 
-/// The object that a request is about, read again: only few verdicts are told of.
+/// The object that a request is about, read again: only few verdicts are reported.
 fn subject(request: &AdmissionRequest<'_>) -> Option<ObjectFacts> {
     let now = request.object().ok().flatten();
     now.or_else(|| request.old_object().ok().flatten())
 }
 
-/// What the client is told, as one text.
-fn words(verdict: &Verdict) -> String {
-    let text = if verdict.allowed {
-        verdict.warnings.join("\n")
+/// What the client is told, in brief.
+fn in_brief(verdict: &Verdict) -> String {
+    if verdict.brief.is_empty() {
+        plain::message(&verdict.warnings.join("\n"))
     } else {
-        verdict.message.clone()
-    };
-    plain::message(&text)
+        plain::message(&verdict.brief)
+    }
 }

@@ -1,4 +1,4 @@
-//! What is told of a certificate that is watched: each thing once.
+//! What is logged of a certificate that is watched: each thing once.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,7 +7,7 @@ use super::{CertificateError, CertificateSummary, ReloadOutcome};
 /// A certificate that still is not replaced so long before its end is worth a warning.
 const EXPIRES_SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// What the watch has told already, so that it tells it once.
+/// What the watch has logged already, so that it logs it once.
 #[derive(Default)]
 pub(super) struct LoggedState {
     problem: Option<String>,
@@ -23,7 +23,7 @@ enum LoggedExpiry {
 }
 
 impl LoggedState {
-    /// Tells what a look came to, unless it was told before.
+    /// Logs what a look came to, unless it was logged before.
     pub(super) fn log(
         &mut self,
         outcome: Result<ReloadOutcome, CertificateError>,
