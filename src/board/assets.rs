@@ -20,5 +20,9 @@ pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
             "/board.js",
             file!("assets/board.js", "text/javascript; charset=utf-8"),
         )
+        .route(
+            "/copy.js",
+            file!("assets/copy.js", "text/javascript; charset=utf-8"),
+        )
         .route("/icon.svg", file!("assets/icon.svg", "image/svg+xml"))
 }

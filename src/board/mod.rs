@@ -1,8 +1,9 @@
 //! The board: the registry as pages for a browser. It only reads.
 //!
 //! - [`host_check`] lets in what asks this board to read, and nothing else;
-//! - [`search`] finds claims, a bounded part of the registry at a time;
+//! - [`search`] finds claims, a bounded part of the registry at a time, and [`order`] sorts them;
 //! - [`counter`] counts them all in the background, slowly;
+//! - [`timeline`] is what happened to a claim;
 //! - [`view`] is how records look, and `pages` has a file for each page, with its
 //!   template in `templates`.
 //!
@@ -11,9 +12,11 @@
 mod assets;
 mod counter;
 pub mod host_check;
+mod order;
 mod pages;
 mod query;
 mod search;
+mod timeline;
 mod view;
 
 use std::sync::Arc;

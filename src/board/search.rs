@@ -9,6 +9,7 @@ use crate::arm::{Identity, folded};
 use crate::claim::{ClaimState, CopyRef, MemberName, Record};
 use crate::registry::{ClaimScope, CopyFilter, Cursor, ReadOnlyRegistry, RegistryError, Versioned};
 
+use super::order::ClaimOrder;
 use super::query::{Query, link};
 
 /// How many claims one page shows.
@@ -30,6 +31,12 @@ pub(super) struct ClaimSearch {
     pub(super) namespace: String,
     /// The claim's state, as [`ClaimState::as_str`] has it, in any case.
     pub(super) state: String,
+    /// The resource's subscription.
+    pub(super) subscription: String,
+    /// The resource group that it is, or is in.
+    pub(super) group: String,
+    /// In which order each page is shown; the registry's own without.
+    pub(super) order: Option<ClaimOrder>,
 }
 
 /// What one page found.
@@ -84,12 +91,16 @@ impl ClaimSearch {
             member: query.get("member").to_owned(),
             namespace: query.get("namespace").to_owned(),
             state: query.get("state").to_owned(),
+            subscription: query.get("subscription").to_owned(),
+            group: query.get("group").to_owned(),
+            order: ClaimOrder::of(query.get("sort")),
         }
     }
 
     /// The address of the list, from this place on.
     pub(super) fn link(&self, at: Option<&ContinueToken>) -> String {
         let at = at.map(ContinueToken::to_string).unwrap_or_default();
+        let order = self.order.map(ClaimOrder::word).unwrap_or_default();
         link(
             "/claims",
             &[
@@ -97,6 +108,9 @@ impl ClaimSearch {
                 ("member", &self.member),
                 ("namespace", &self.namespace),
                 ("state", &self.state),
+                ("subscription", &self.subscription),
+                ("group", &self.group),
+                ("sort", &order),
                 ("at", &at),
             ],
         )
@@ -109,8 +123,11 @@ impl ClaimSearch {
             member,
             namespace,
             state,
+            subscription,
+            group,
+            order: _,
         } = self;
-        [text, member, namespace, state]
+        [text, member, namespace, state, subscription, group]
             .iter()
             .any(|one| !one.is_empty())
     }
@@ -133,7 +150,7 @@ impl ClaimSearch {
             None => self.exact(registry).await?,
             Some(_) => None,
         };
-        let exact_identity = self.text.parse::<Identity>().ok();
+        let exact_identity = self.whole();
         found.claims.extend(exact);
         let mut place = at.unwrap_or_default();
         let began = Instant::now();
@@ -176,12 +193,34 @@ impl ClaimSearch {
         Ok(found)
     }
 
+    /// The identity that was given whole: as text, or as a subscription with a group.
+    fn whole(&self) -> Option<Identity> {
+        let given = self.text.parse().ok();
+        given.or_else(|| self.container().filter(|_| !self.group.is_empty()))
+    }
+
+    /// The subscription, or the group in it, that was chosen.
+    fn container(&self) -> Option<Identity> {
+        let Self {
+            subscription,
+            group,
+            ..
+        } = self;
+        match (subscription.is_empty(), group.is_empty()) {
+            (true, _) => None,
+            (false, true) => format!("/subscriptions/{subscription}").parse().ok(),
+            (false, false) => format!("/subscriptions/{subscription}/resourceGroups/{group}")
+                .parse()
+                .ok(),
+        }
+    }
+
     /// The claim whose ARM ID was given whole.
     async fn exact(
         &self,
         registry: &ReadOnlyRegistry,
     ) -> Result<Option<Versioned<Record>>, RegistryError> {
-        let Ok(identity) = self.text.parse::<Identity>() else {
+        let Some(identity) = self.whole() else {
             return Ok(None);
         };
         let known = registry.claim(&identity).await?;
@@ -194,7 +233,7 @@ impl ClaimSearch {
             "" => None,
             name => Some(name.parse::<MemberName>().ok()?),
         };
-        let above = self.above();
+        let above = self.above().or_else(|| self.container());
         let in_group = above
             .as_ref()
             .is_some_and(|above| above.resource_group().is_some());
@@ -231,6 +270,11 @@ impl ClaimSearch {
                 && (self.namespace.is_empty() || *copy.object.namespace == *self.namespace)
         };
         let anywhere = self.member.is_empty() && self.namespace.is_empty();
-        of_text && of_state && (anywhere || record.copies.keys().any(of_place))
+        let is = |wanted: &str, part: Option<&str>| {
+            wanted.is_empty() || part.is_some_and(|part| folded(part) == folded(wanted))
+        };
+        let of_container = is(&self.subscription, record.identity.subscription())
+            && is(&self.group, record.identity.resource_group());
+        of_text && of_state && of_container && (anywhere || record.copies.keys().any(of_place))
     }
 }

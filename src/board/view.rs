@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::claim::{
-    ClaimState, CopyRef, HistoryEntry, Hold, Holder, InFlight, MemberCopy, Proof, Record,
-};
+use crate::claim::{ClaimState, CopyRef, Hold, Holder, InFlight, MemberCopy, Proof, Record};
 use crate::claim::{MemberName, TransferName};
 use crate::object::text::quoted;
 use crate::registry::{MemberRecord, MemberStanding};
@@ -242,16 +240,19 @@ pub(super) struct CopyView {
     pub(super) notes: Vec<&'static str>,
     /// The command that parks it, where that would end a conflict.
     pub(super) park: Option<String>,
+    /// Whether it is the one to park: it came on top of another live copy.
+    pub(super) newcomer: bool,
     /// The command that takes it out of the claim, where its member no longer can.
     pub(super) release: Option<String>,
 }
 
 impl CopyView {
+    /// `registry`: the flags by which people's `aso-guard` reaches it.
     pub(super) fn of(
         record: &Record,
-        copy: &CopyRef,
-        held: &MemberCopy,
+        (copy, held): (&CopyRef, &MemberCopy),
         members: &MembersByName,
+        registry: &str,
         now: Timestamp,
     ) -> Self {
         let object = &copy.object;
@@ -284,8 +285,9 @@ impl CopyView {
                 .filter(|(is, _)| *is)
                 .map(|(_, note)| *note)
                 .collect(),
+            newcomer: in_conflict && record.is_to_step_back(copy),
             park: in_conflict.then(|| copy.park_command()).flatten(),
-            release: is_gone.then(|| release_command(record, copy)),
+            release: is_gone.then(|| release_command(record, copy, registry)),
             absent,
         }
     }
@@ -303,9 +305,9 @@ fn absent(member: Option<&Option<MemberRecord>>, now: Timestamp) -> Option<Strin
 }
 
 /// The command that takes a copy out of a claim; it asks before it does so.
-fn release_command(record: &Record, copy: &CopyRef) -> String {
+fn release_command(record: &Record, copy: &CopyRef, registry: &str) -> String {
     format!(
-        "aso-guard claims release {} --copy {} --reason \"…\"",
+        "aso-guard claims release {} --copy {} --reason \"…\"{registry}",
         quoted(record.identity.as_str()),
         quoted(&copy.to_string())
     )
@@ -354,29 +356,6 @@ fn proof(proof: &Proof) -> String {
         }
         Proof::Owner => "the copy is seen with its owner".to_owned(),
         Proof::Deadline => "the deadline".to_owned(),
-    }
-}
-
-/// A deed in a claim's history.
-pub(super) struct HistoryView {
-    pub(super) at: TimeView,
-    pub(super) by: String,
-    pub(super) deed: &'static str,
-    pub(super) copy: CopyLocation,
-    pub(super) why: String,
-    pub(super) against: String,
-}
-
-impl HistoryView {
-    pub(super) fn of(entry: &HistoryEntry, now: Timestamp) -> Self {
-        Self {
-            at: TimeView::new(entry.at, now),
-            by: entry.by.to_string(),
-            deed: entry.deed.as_str(),
-            copy: CopyLocation::of(&entry.copy),
-            why: entry.why.as_str().to_owned(),
-            against: entry.against.to_string(),
-        }
     }
 }
 

@@ -51,7 +51,7 @@ async fn hostile() -> World<MemoryRegistry> {
 #[case("/conflicts")]
 #[case("/orphans")]
 #[case(
-    "/claims?q=%22%3E%3Cscript%3E&member=%3Cscript%3E&namespace=%22%3E%3Cscript%3E&state=%3Cscript%3E"
+    "/claims?q=%22%3E%3Cscript%3E&member=%3Cscript%3E&namespace=%22%3E%3Cscript%3E&state=%3Cscript%3E&subscription=%22%3E%3Cscript%3E&group=%22%3E%3Cscript%3E&sort=%22%3E%3Cscript%3E"
 )]
 #[case("/claim?id=%3Cscript%3Ealert(4)%3C/script%3E")]
 #[case("/%3Cscript%3E")]

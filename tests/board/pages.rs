@@ -1,5 +1,6 @@
 //! What each page says of a registry as it is in life.
 
+use aso_guard::registry::Registry as _;
 use http::{Method, StatusCode};
 
 use crate::{seed, shop, text};
@@ -158,6 +159,94 @@ async fn a_claim_shows_its_history_the_latest_first() {
     assert!(at("INC-1042") < at("CHG-2291"), "{page}");
     at("against LiveElsewhere");
     at("busy in Azure");
+}
+
+/// What was done by hand stands between what became of the copies, in the order of time.
+#[tokio::test]
+async fn a_claims_history_is_a_line_of_time() {
+    let world = shop().await;
+    let group = seed::group_id("billing");
+    let path = format!("/claim?id={group}/providers/Microsoft.ServiceBus/namespaces/sb-billing");
+    let page = world.page(&path).await;
+    let (_, history) = page.split_once("<ol class=\"history\">").unwrap();
+    let (history, _) = history.split_once("</ol>").unwrap();
+    let times = history.split("<time datetime=\"").skip(1);
+    let mut times: Vec<&str> = times.map(|rest| &rest[..20]).collect();
+    assert!(times.len() > 2, "{history}");
+    times.reverse();
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(history.contains("class=\"is-live\""), "{history}");
+    // Where nobody overrode anything, the copies alone are there.
+    let page = text(&world.page(&claim("")).await);
+    assert!(
+        page.contains("Nobody went against a refusal here"),
+        "{page}"
+    );
+    assert!(
+        page.contains("Live : west shop/ResourceGroup/rg-checkout"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn of_two_live_copies_the_one_that_came_last_is_to_be_parked() {
+    let world = shop().await;
+    let page = text(&world.page("/conflicts").await);
+    let (one, other) = (
+        "Park this one : it came on top of the other.",
+        "Or this one:",
+    );
+    assert_eq!(page.matches(one).count(), 1, "{page}");
+    assert_eq!(page.matches(other).count(), 1, "{page}");
+    let (_, after) = page.split_once(one).unwrap();
+    assert!(
+        after.trim_start().starts_with("kubectl --context "),
+        "{page}"
+    );
+}
+
+/// Commands are copied by a script of the board's own, and stand there without it.
+#[tokio::test]
+async fn commands_have_something_to_copy_them_by() {
+    let world = shop().await;
+    for path in ["/conflicts", "/claims", &claim("")] {
+        let page = world.page(path).await;
+        assert!(
+            page.contains("<script src=\"/copy.js\" defer></script>"),
+            "{page}"
+        );
+    }
+    let answer = world.ask(Method::GET, "localhost", "/copy.js").await;
+    assert_eq!(
+        answer.headers["content-type"],
+        "text/javascript; charset=utf-8"
+    );
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("script-src 'self'"), "{policy}");
+}
+
+#[tokio::test]
+async fn a_token_that_ends_soon_is_shown_and_one_that_does_not_is_only_told() {
+    let world = shop().await;
+    for (name, days, soon) in [("west", 3, true), ("north", 60, false)] {
+        let name = name.parse().unwrap();
+        let known = world.registry.member(&name).await.unwrap().unwrap();
+        let mut member = known.record;
+        let end = jiff::SignedDuration::from_hours(days * 24 + 1);
+        member.hub_token_expires = Some(jiff::Timestamp::now() + end);
+        let put = world
+            .registry
+            .put_member(&member, Some(&known.version))
+            .await;
+        put.unwrap();
+        let page = text(&world.page("/members").await);
+        let warns = page.contains(&format!("{name}: hub token"));
+        assert_eq!(warns, soon, "{page}");
+        assert!(
+            page.contains(&format!("hub token expires in {days} days")),
+            "{page}"
+        );
+    }
 }
 
 #[tokio::test]

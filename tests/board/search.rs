@@ -136,3 +136,83 @@ async fn claims_that_come_and_go_between_pages_break_nothing() {
         world.page(&format!("/claims?at={at}")).await;
     }
 }
+
+#[rstest]
+#[case::subscription(seed::SUBSCRIPTION, "", 234)]
+#[case::in_any_case(seed::SUBSCRIPTION, "RG-shop", 18)]
+#[case::group_anywhere("", "rg-shop", 18)]
+#[case::no_such_group(seed::SUBSCRIPTION, "rg-none", 0)]
+#[case::another_subscription("11111111-2222-3333-4444-555555555555", "", 0)]
+#[case::no_subscription("a/b", "rg-shop", 0)]
+#[tokio::test]
+async fn a_subscription_and_a_group_narrow_it(
+    #[case] subscription: &str,
+    #[case] group: &str,
+    #[case] many: usize,
+) {
+    let world = shop().await;
+    let path = format!("/claims?subscription={subscription}&group={group}");
+    let found = all(&world, &path).await;
+    assert_eq!(found.len(), many, "{found:?}");
+    let once: HashSet<&String> = found.iter().collect();
+    assert_eq!(once.len(), many, "{found:?}");
+}
+
+/// The hub is asked for the group alone, and the group's own claim comes first.
+#[tokio::test]
+async fn a_group_of_a_subscription_costs_its_own_claims() {
+    let world = World::of(Stage::new(7));
+    seed::fill(&*world.registry, jiff::Timestamp::now()).await;
+    let path = format!("/claims?subscription={}&group=rg-shop", seed::SUBSCRIPTION);
+    let (found, _) = links(&world.page(&path).await);
+    assert_eq!(world.registry.parts_asked(), 3);
+    assert!(found[0].ends_with("rg-shop"), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_page_is_sorted_by_the_column_that_was_chosen() {
+    let world = shop().await;
+    let since = |page: &str| -> Vec<String> {
+        let times = page.split("class=\"time\"><time datetime=\"").skip(1);
+        times.map(|part| part[..20].to_owned()).collect()
+    };
+    let page = world.page("/claims?q=shopfront&sort=since").await;
+    let oldest_first = since(&page);
+    assert!(
+        oldest_first.len() > 10 && oldest_first.is_sorted(),
+        "{oldest_first:?}"
+    );
+    assert!(page.contains("aria-sort=\"ascending\""), "{page}");
+    let page = world.page("/claims?q=shopfront&sort=-since").await;
+    let mut newest_first = since(&page);
+    assert!(page.contains("aria-sort=\"descending\""), "{page}");
+    newest_first.reverse();
+    assert_eq!(newest_first, oldest_first);
+    // The headings keep what was searched for, and turn the order round.
+    let page = world.page("/claims?q=shopfront&sort=resource").await;
+    for link in [
+        "/claims?q=shopfront&#38;sort=-resource",
+        "/claims?q=shopfront&#38;sort=since",
+    ] {
+        assert!(page.contains(link), "{page}");
+    }
+    // What nobody knows sorts nothing.
+    let page = world.page("/claims?sort=%22%3E").await;
+    assert!(!page.contains("aria-sort"), "{page}");
+}
+
+/// A part of many claims is sorted for itself, and says so; the next one goes on alike.
+#[tokio::test]
+async fn a_sorted_part_says_that_it_is_one() {
+    let world = shop().await;
+    let page = world.page("/claims?sort=state").await;
+    let said = text(&page);
+    assert!(
+        said.contains("These are sorted; the others are on other pages."),
+        "{said}"
+    );
+    let (_, next) = links(&page);
+    assert!(next.unwrap().contains("sort=state"));
+    let found = all(&world, "/claims?sort=state").await;
+    assert_eq!(found.len(), 234);
+}

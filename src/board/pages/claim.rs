@@ -4,7 +4,8 @@ use askama::Template;
 
 use crate::arm::Identity;
 use crate::board::query::link;
-use crate::board::view::{Badge, CopyView, HistoryView, InFlightView, transfer_link};
+use crate::board::timeline::TimelineView;
+use crate::board::view::{Badge, CopyView, InFlightView, transfer_link};
 use crate::claim::{ClaimState, Record, Reservation};
 use crate::object::text::quoted;
 use crate::transfer::stage;
@@ -30,7 +31,9 @@ struct ClaimTemplate {
     moved: Option<(String, String, String)>,
     copies: Vec<CopyView>,
     requests: Vec<InFlightView>,
-    history: Vec<HistoryView>,
+    timeline: Vec<TimelineView>,
+    /// Whether somebody went against a refusal, or released something.
+    overridden: bool,
     /// The resources around this one: their names, and where their claims are.
     above: Vec<(String, String)>,
     inside: String,
@@ -64,18 +67,18 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
         parked_words: (record.state() == ClaimState::Parked).then(|| record.parked_words()),
         moved: record.reserved.as_ref().map(|held| moved(held, record)),
         copies: copies
-            .map(|(copy, held)| CopyView::of(record, copy, held, &members, look.now))
+            .map(|(copy, held)| look.copy_view(record, (copy, held), &members))
             .collect(),
         requests: InFlightView::all(record, look.now),
-        history: record
-            .history
-            .iter()
-            .rev()
-            .map(|entry| HistoryView::of(entry, look.now))
-            .collect(),
+        timeline: TimelineView::all(record, look.now),
+        overridden: !record.history.is_empty(),
         above: above(&record.identity),
         inside: link("/claims", &[("q", &format!("{}/", record.identity))]),
-        command: format!("aso-guard claims show {}", quoted(record.identity.as_str())),
+        command: format!(
+            "aso-guard claims show {}{}",
+            quoted(record.identity.as_str()),
+            look.board.registry.flags()
+        ),
     };
     Ok(page.render()?)
 }

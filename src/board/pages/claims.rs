@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use crate::board::order::{ClaimColumn, ClaimOrder};
 use crate::board::search::ClaimSearch;
 use crate::board::view::{ClaimView, count, plural};
 use crate::claim::ClaimState;
@@ -18,6 +19,8 @@ struct ClaimsTemplate {
     /// The members to choose from, and whether each is chosen.
     members: Vec<(String, bool)>,
     rows: Vec<ClaimView>,
+    heads: Vec<ColumnHead>,
+    order: String,
     /// What was found, in words.
     summary: String,
     next: Option<String>,
@@ -25,11 +28,52 @@ struct ClaimsTemplate {
     first: Option<String>,
 }
 
+/// A heading of a table of claims.
+pub(super) struct ColumnHead {
+    pub(super) title: &'static str,
+    /// Where the same claims are, sorted by it.
+    pub(super) link: Option<String>,
+    /// Which way they are sorted by it now, in ARIA's word.
+    pub(super) sorted: Option<&'static str>,
+}
+
+impl ColumnHead {
+    /// The headings of a table that stays as it is.
+    pub(super) fn plain() -> Vec<Self> {
+        let head = |column: ClaimColumn| Self {
+            title: column.title(),
+            link: None,
+            sorted: None,
+        };
+        ClaimColumn::ALL.map(head).into()
+    }
+
+    /// The headings of what was searched for, to sort it by.
+    fn sorted(search: &ClaimSearch) -> Vec<Self> {
+        let head = |column: ClaimColumn| {
+            let by = ClaimSearch {
+                order: Some(ClaimOrder::next(search.order, column)),
+                ..search.clone()
+            };
+            let now = search.order.filter(|order| order.column == column);
+            Self {
+                title: column.title(),
+                link: Some(by.link(None)),
+                sorted: now.map(ClaimOrder::way),
+            }
+        };
+        ClaimColumn::ALL.map(head).into()
+    }
+}
+
 pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
     let search = ClaimSearch::of(&look.query);
     let at = look.query.get("at").parse().ok();
     let is_part = at.is_some();
-    let found = search.page(&look.board.registry, at).await?;
+    let mut found = search.page(&look.board.registry, at).await?;
+    if let Some(order) = search.order {
+        order.sort(&mut found.claims);
+    }
     let members = look.board.registry.members().await?.names().into_iter();
     let mut members: Vec<String> = members.map(|name| name.to_string()).collect();
     if !search.member.is_empty() && !members.contains(&search.member) {
@@ -55,6 +99,8 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
         .collect();
     let page = ClaimsTemplate {
         frame: look.still(),
+        heads: ColumnHead::sorted(&search),
+        order: search.order.map(ClaimOrder::word).unwrap_or_default(),
         states,
         members: members.into_iter().map(chosen).collect(),
         summary: summary(
@@ -82,12 +128,17 @@ fn summary(
 ) -> String {
     let claims = plural(rows, "claim", "claims");
     let looked = format!("looked at {} claims so far", count(looked_at));
-    match (more, is_part) {
+    let found = match (more, is_part) {
         (false, false) if search.is_narrowed() => format!("{} {claims} found.", count(rows)),
         (false, false) => format!("{} {claims}.", count(rows)),
         (false, true) => format!("{} more {claims}; that is the end.", count(rows)),
         (true, false) if rows == 0 => format!("None found yet; {looked}."),
         (true, false) => format!("The first {} {claims}; {looked}.", count(rows)),
         (true, true) => format!("{} more {claims}; {looked}.", count(rows)),
+    };
+    if search.order.is_some() && (more || is_part) {
+        format!("{found} These are sorted; the others are on other pages.")
+    } else {
+        found
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn conflicts(
             link: claim_link(record),
             copies: record
                 .live()
-                .map(|(copy, held)| CopyView::of(record, copy, held, &members, look.now))
+                .map(|(copy, held)| look.copy_view(record, (copy, held), &members))
                 .collect(),
         })
         .collect();

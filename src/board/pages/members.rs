@@ -24,6 +24,8 @@ pub(super) struct MemberView {
     pub(super) claims: String,
     /// The mode in force where a namespace sets none.
     pub(super) mode: String,
+    /// When its hub token expires, where that is known, and whether that is soon.
+    pub(super) token: Option<(TimeView, bool)>,
     /// Objects of it that nobody can place, where there are any.
     pub(super) unresolved: Option<Unseen>,
     /// Kinds that its guard may not read, where there are any.
@@ -55,6 +57,8 @@ struct MembersTemplate {
     members: Vec<MemberView>,
     unreadable: Vec<UnreadableRecord>,
     numbers: CountView,
+    /// The flags by which people's `aso-guard` reaches the registry.
+    registry: String,
 }
 
 /// How good the numbers on a page are.
@@ -84,6 +88,7 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
         members: rows(&members, &tally, look.now),
         numbers: CountView::of(&tally, look.now),
         unreadable: members.unreadable,
+        registry: look.board.registry.flags().to_owned(),
     };
     Ok(page.render()?)
 }
@@ -113,6 +118,9 @@ pub(super) fn rows(
                 holds: held.map(|held| holds(held.unwrap_or_default())),
                 claims: link("/claims", &[("member", member.name.as_str())]),
                 mode: member.mode.to_string(),
+                token: member
+                    .hub_token_expires
+                    .map(|end| (TimeView::new(end, now), member.hub_token_ends_soon(now))),
                 unresolved: Unseen::of(&member.unresolved, now),
                 unwatched: Unseen::of(&member.unwatched, now),
             }
@@ -136,6 +144,7 @@ pub(super) fn rows(
         holds: None,
         claims: link("/claims", &[("member", &one.name)]),
         mode: String::new(),
+        token: None,
         unresolved: None,
         unwatched: None,
     }));
@@ -152,6 +161,7 @@ pub(super) fn rows(
         holds: Some(holds(*held)),
         claims: link("/claims", &[("member", name.as_str())]),
         mode: String::new(),
+        token: None,
         unresolved: None,
         unwatched: None,
     }));

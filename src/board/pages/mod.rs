@@ -16,11 +16,12 @@ use axum::response::{Html, IntoResponse as _, Response};
 use http::StatusCode;
 use jiff::Timestamp;
 
+use crate::claim::{CopyRef, MemberCopy, Record};
 use crate::registry::RegistryError;
 
 use super::Board;
 use super::query::Query;
-use super::view::{MembersByName, clock};
+use super::view::{CopyView, MembersByName, clock};
 
 /// After how many seconds an open page is looked at again.
 const EVERY: u32 = 5;
@@ -109,6 +110,17 @@ impl PageRequest {
             every,
             clock: clock(self.now),
         }
+    }
+
+    /// A copy in a claim, as it looks now.
+    fn copy_view(
+        &self,
+        record: &Record,
+        copy: (&CopyRef, &MemberCopy),
+        members: &MembersByName,
+    ) -> CopyView {
+        let registry = self.board.registry.flags();
+        CopyView::of(record, copy, members, registry, self.now)
     }
 
     async fn members(&self) -> Result<MembersByName, RegistryError> {

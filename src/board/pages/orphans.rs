@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::board::view::{ClaimView, count};
 
+use super::claims::ColumnHead;
 use super::members::CountView;
 use super::{PageLayout, PageRequest, PageResult, Section};
 
@@ -12,6 +13,7 @@ use super::{PageLayout, PageRequest, PageResult, Section};
 struct OrphansTemplate {
     frame: PageLayout,
     rows: Vec<ClaimView>,
+    heads: Vec<ColumnHead>,
     /// How many there are; `None` until they were counted.
     all: Option<String>,
     /// How many are not shown, where some are not.
@@ -32,6 +34,7 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
         more: (hidden > 0).then(|| count(hidden)),
         numbers: CountView::of(&tally, look.now),
         rows,
+        heads: ColumnHead::plain(),
     };
     Ok(page.render()?)
 }

@@ -58,6 +58,8 @@ struct TransferTemplate {
     more: Option<String>,
     history: Vec<TransferHistoryView>,
     open: bool,
+    /// The flags by which people's `aso-guard` reaches the registry.
+    registry: String,
 }
 
 pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
@@ -106,6 +108,7 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
             .map(|entry| TransferHistoryView::of(entry, &look))
             .collect(),
         open: transfer.is_open(),
+        registry: look.board.registry.flags().to_owned(),
         it: TransferView::of(&look, &transfer, far, &members),
     };
     Ok(page.render()?)
