@@ -21,6 +21,7 @@ mod image;
 mod installed;
 mod least;
 mod refusals;
+mod release;
 mod rendered;
 mod topologies;
 mod values;
