@@ -48,11 +48,10 @@ impl Guard {
                 refuse_spent(&self.violation(case, &refusal).await, &spent)
             }
             AdmissionError::Registry(RegistryError::Corrupt(one)) => {
-                // By its context alone, which kubectl takes, too.
                 let next = format!(
                     "Other resources are not affected. Look at it where the registry is, and mend \
                      it:\n  kubectl{} edit {}s.asoguard.io {}",
-                    self.registry.flags(),
+                    self.registry.kubectl_flags(),
                     one.kind,
                     quoted(&one.name)
                 );

@@ -106,6 +106,7 @@ async fn list(args: &ListMembersArgs, out: &mut impl Write) -> Result<(), Comman
             entries,
             paint,
             unreadable: listed.unreadable,
+            kubectl_flags: registry.kubectl_flags().to_owned(),
         })
     };
     args.output.write(find, out).await
@@ -153,7 +154,7 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
         member.mode.to_string(),
         view::age(member.heard, now),
         member.version.to_string(),
-        token(member, now),
+        token(member.hub_token_expires, now),
         trouble(member),
     ];
     if let Some(held) = held {
@@ -172,11 +173,10 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
 }
 
 /// For how long its hub token is good still; empty where it does not end, or does not say.
-fn token(member: &MemberRecord, now: Timestamp) -> String {
-    match member.hub_token_expires {
+fn token(expires: Option<Timestamp>, now: Timestamp) -> String {
+    match expires {
         None => String::new(),
         Some(end) if end <= now => "expired".to_owned(),
-        // A time before now has an age: the same way off, mirrored.
         Some(end) => view::age(now, end),
     }
 }
@@ -291,4 +291,23 @@ fn still_holds(
         flags = registry.flags()
     );
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::never_or_unknown(None, "")]
+    #[case::far(Some("2026-03-31T12:00:00Z"), "30d")]
+    #[case::soon(Some("2026-03-01T13:00:00Z"), "60m")]
+    #[case::just_now(Some("2026-03-01T12:00:00Z"), "expired")]
+    #[case::past(Some("2026-02-01T12:00:00Z"), "expired")]
+    fn for_how_long_a_token_is_good(#[case] expires: Option<&str>, #[case] said: &str) {
+        let now = "2026-03-01T12:00:00Z".parse().unwrap();
+        let expires = expires.map(|at| at.parse().unwrap());
+        assert_eq!(token(expires, now), said);
+    }
 }

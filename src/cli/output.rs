@@ -69,6 +69,8 @@ pub(super) struct ListOutput {
     pub(super) paint: fn(&str) -> Option<Emphasis>,
     /// What is missing in it.
     pub(super) unreadable: Vec<UnreadableRecord>,
+    /// The flags that lead `kubectl` to the registry.
+    pub(super) kubectl_flags: String,
 }
 
 /// A line of a list.
@@ -109,7 +111,7 @@ impl ListOutputArgs {
                 out.flush()?;
             }
             if !self.watch {
-                return all_were_read(&list.unreadable);
+                return all_were_read(&list.unreadable, &list.kubectl_flags);
             }
             shown = Some(all);
             tokio::time::sleep(LOOK).await;
@@ -193,6 +195,7 @@ mod tests {
                 entries: vec![entry("Live", "rg"), entry("Free", "vnet")],
                 paint: |_| None,
                 unreadable: Vec::new(),
+                kubectl_flags: String::new(),
             })
         };
         let mut out = Vec::new();

@@ -1,6 +1,6 @@
 //! Reaching the registry from the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -73,11 +73,15 @@ impl From<RegistryError> for CommandError {
 /// How many records that cannot be read are named.
 const NAMED: usize = 10;
 
-/// Tells which records a list lacks, because they cannot be read.
+/// Tells which records a list lacks, because they cannot be read. `kubectl_flags`: those that lead
+/// to the registry.
 ///
 /// # Errors
 /// There are some: what was shown is not all there is.
-pub(super) fn all_were_read(unreadable: &[UnreadableRecord]) -> Result<(), CommandError> {
+pub(super) fn all_were_read(
+    unreadable: &[UnreadableRecord],
+    kubectl_flags: &str,
+) -> Result<(), CommandError> {
     if unreadable.is_empty() {
         return Ok(());
     }
@@ -95,7 +99,7 @@ pub(super) fn all_were_read(unreadable: &[UnreadableRecord]) -> Result<(), Comma
     if let Some(first) = unreadable.first() {
         let (kind, name) = (first.kind, &first.name);
         words += &format!(
-            "\nSee what it says, in the cluster of the registry: kubectl get {kind}s.asoguard.io {} -o yaml",
+            "\nSee what it says: kubectl{kubectl_flags} get {kind}s.asoguard.io {} -o yaml",
             quoted(name)
         );
     }
@@ -148,6 +152,18 @@ impl From<anyhow::Error> for CommandError {
     }
 }
 
+/// The flags that lead `kubectl` to a cluster.
+pub(super) fn kubectl_flags(kubeconfig: Option<&Path>, context: Option<&str>) -> String {
+    let mut flags = String::new();
+    if let Some(path) = kubeconfig {
+        flags += &format!(" --kubeconfig {}", quoted(&path.display().to_string()));
+    }
+    if let Some(context) = context {
+        flags += &format!(" --context {}", quoted(context));
+    }
+    flags
+}
+
 impl RegistryArgs {
     /// The registry at a URL.
     pub(super) fn of(url: &str) -> Self {
@@ -186,7 +202,8 @@ impl RegistryArgs {
         let name = format!("{url} at {}", server(&config));
         let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
         let registry = KubernetesRegistry::new(client, &name);
-        Ok(Arc::new(registry.reached_by(self.flags())))
+        let kubectl = kubectl_flags(path, context);
+        Ok(Arc::new(registry.reached_by(&self.flags(), &kubectl)))
     }
 
     /// Where it is, as it was told.
@@ -200,12 +217,6 @@ impl RegistryArgs {
         if self.registry != "kubernetes:" {
             flags += &format!(" --registry {}", quoted(&self.registry));
         }
-        if let Some(path) = &self.kubeconfig {
-            flags += &format!(" --kubeconfig {}", quoted(&path.display().to_string()));
-        }
-        if let Some(context) = &self.context {
-            flags += &format!(" --context {}", quoted(context));
-        }
-        flags
+        flags + &kubectl_flags(self.kubeconfig.as_deref(), self.context.as_deref())
     }
 }

@@ -282,7 +282,7 @@ fn open(
         RegistryUrl::Kubernetes { .. } => {
             let name = format!("{url} at {address}");
             let flags = format!(" --context {}", quoted(context));
-            Arc::new(KubernetesRegistry::new(client, &name).reached_by(flags))
+            Arc::new(KubernetesRegistry::new(client, &name).reached_by(&flags, &flags))
         }
     })
 }

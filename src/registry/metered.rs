@@ -192,6 +192,10 @@ impl Registry for MeteredRegistry {
         self.inner.flags()
     }
 
+    fn kubectl_flags(&self) -> &str {
+        self.inner.kubectl_flags()
+    }
+
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
         self.count("claim", self.inner.claim(identity), ok).await
     }
@@ -323,8 +327,10 @@ mod tests {
         let nobody =
             service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty())));
         let client = kube::Client::new(nobody, "default");
-        let hub = KubernetesRegistry::new(client, "hub").reached_by(" --context hub".to_owned());
+        let hub = KubernetesRegistry::new(client, "hub")
+            .reached_by(" --context hub", " --context kubectls");
         let metered = MeteredRegistry::new(Arc::new(hub), RegistryMetrics::default());
         assert_eq!(metered.flags(), " --context hub");
+        assert_eq!(metered.kubectl_flags(), " --context kubectls");
     }
 }

@@ -45,6 +45,11 @@ pub trait Registry: Send + Sync {
         Default::default()
     }
 
+    /// The same for `kubectl`, for commands in the cluster of the registry.
+    fn kubectl_flags(&self) -> &str {
+        Default::default()
+    }
+
     /// The record of an identity, and its version.
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError>;
 

@@ -43,6 +43,8 @@ fn printed(output: &Output) -> String {
 #[case("release")]
 fn what_a_workflow_calls_is_there(#[case] name: &str) {
     let workflow = workflow(name);
+    // Without it, a pipe or `$(…)` that fails goes unnoticed.
+    assert_eq!(workflow["defaults"]["run"]["shell"], "bash");
     let steps = steps(&workflow);
     assert!(!steps.is_empty());
     // What GitHub fills in is a word to the shell.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::lab::process::output;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
@@ -62,6 +64,26 @@ async fn members_say_that_they_are_there() {
         })
         .await;
     }
+}
+
+/// By the token that `members add` asked the hub for: a year, as nobody said otherwise.
+#[tokio::test]
+async fn members_say_when_their_hub_token_expires() {
+    let story = Story::begin(shared_lab().await, "token").await;
+    let member = eventually("the member to say when its token expires", async || {
+        let members = story
+            .hub
+            .list_path("/apis/asoguard.io/v1alpha1/members")
+            .await?;
+        let found = members.into_iter().find(|member| member.name() == "a");
+        let member = found.ok_or_else(|| anyhow::anyhow!("no member a"))?;
+        anyhow::ensure!(!member.text("/spec/hubTokenExpires").is_empty(), "{member}");
+        Ok(member)
+    })
+    .await;
+    let end: Timestamp = member.text("/spec/hubTokenExpires").parse().unwrap();
+    let days = end.duration_since(Timestamp::now()).as_secs() / 86_400;
+    assert!((360..=365).contains(&days), "{days} days: {member}");
 }
 
 #[tokio::test]

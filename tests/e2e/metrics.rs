@@ -76,6 +76,8 @@ async fn a_scrape_says_what_the_guard_did_and_names_nothing_it_should_not() {
         anyhow::ensure!(scrape.value(refused) >= 1.0, "{text}");
         let both = ["a", "b"].map(|name| format!(r#"aso_guard_member_last_heard_timestamp_seconds{{member="{name}"}}"#));
         anyhow::ensure!(both.iter().all(|one| scrape.value(one) > 1e9), "{text}");
+        let tokens = ["a", "b"].map(|name| format!(r#"aso_guard_member_hub_token_expiry_timestamp_seconds{{member="{name}"}}"#));
+        anyhow::ensure!(tokens.iter().all(|one| scrape.value(one) > 1e9), "{text}");
         anyhow::ensure!(scrape.value("aso_guard_certificate_expiry_timestamp_seconds") > 1e9, "{text}");
         anyhow::ensure!(scrape.value(r#"aso_guard_registry_calls_total{operation="put_claim",outcome="conflict"}"#) >= 1.0, "{text}");
         anyhow::ensure!(scrape.value(r#"aso_guard_events_total{outcome="published"}"#) >= 1.0, "{text}");
@@ -91,11 +93,22 @@ async fn a_scrape_says_what_the_guard_did_and_names_nothing_it_should_not() {
     // The refusal is an Event, too: of an object that is not there.
     eventually("an Event of the refusal", async || {
         let events = story.b.list("events.k8s.io/v1", "Event").await?;
-        let mut reasons = events.iter().map(|event| event.text("/reason"));
+        let mut refused = events
+            .iter()
+            .filter(|event| event.text("/reason") == "LiveElsewhere");
+        let event = refused
+            .next()
+            .ok_or_else(|| anyhow::anyhow!("{events:?}"))?;
+        // What went wrong and the fix; the rest is with whoever asked.
+        let note = event.text("/note");
         anyhow::ensure!(
-            reasons.any(|reason| reason == "LiveElsewhere"),
-            "{events:?}"
+            note.starts_with("refused: creating this copy live"),
+            "{note}"
         );
+        anyhow::ensure!(note.contains(" --context "), "{note}");
+        for rest in ["Resource: ", "asoguard.io/override", "More: "] {
+            anyhow::ensure!(!note.contains(rest), "{note}");
+        }
         Ok(())
     })
     .await;

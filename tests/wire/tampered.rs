@@ -109,6 +109,10 @@ impl Registry for Tampered {
         " --context hub"
     }
 
+    fn kubectl_flags(&self) -> &'static str {
+        " --context hub"
+    }
+
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
         if let Some(one) = self.unreadable()
             && one.identity.as_ref() == Some(identity)

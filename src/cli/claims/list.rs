@@ -64,6 +64,7 @@ pub(super) async fn run(args: &ListClaimsArgs, out: &mut impl Write) -> Result<(
             entries: entries.collect(),
             paint: view::paint,
             unreadable,
+            kubectl_flags: registry.kubectl_flags().to_owned(),
         })
     };
     args.output.write(find, out).await

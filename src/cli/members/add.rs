@@ -18,7 +18,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::claim::MemberName;
-use crate::cli::registry::CommandError;
+use crate::cli::registry::{CommandError, kubectl_flags};
 use crate::object::text::quoted;
 
 /// The namespace of the members' service accounts.
@@ -104,6 +104,7 @@ async fn make(args: &AddArgs, hub: &Path, file: &Path, out: &mut impl Write) -> 
         ..KubeConfigOptions::default()
     };
     let config = kube::Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await?;
+    let on_hub = kubectl_flags(Some(hub), args.context.as_deref());
     let server = server_of(&kubeconfig, args.context.as_deref())?;
     let client = Client::try_from(config)?;
 
@@ -117,7 +118,7 @@ async fn make(args: &AddArgs, hub: &Path, file: &Path, out: &mut impl Write) -> 
         .with_context(|| {
             format!(
                 "cannot make the service account {NAMESPACE}/{name} (is the namespace there? \
-                     aso-guard hub | kubectl apply -f -)"
+                     aso-guard hub | kubectl{on_hub} apply -f -)"
             )
         })?;
     let bound_to = Secret {
@@ -157,7 +158,7 @@ async fn make(args: &AddArgs, hub: &Path, file: &Path, out: &mut impl Write) -> 
          Next, in cluster {name}:\n\
          \x20 aso-guard serve --cluster {name} --registry kubernetes:{} …\n\
          To take the credential back:\n\
-         \x20 kubectl -n {NAMESPACE} delete secret {}",
+         \x20 kubectl{on_hub} -n {NAMESPACE} delete secret {}",
         file.display(),
         issued.expiration_timestamp.0,
         quoted(&file.display().to_string()),

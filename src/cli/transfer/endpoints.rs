@@ -10,7 +10,7 @@ use kube::config::Kubeconfig;
 
 use crate::claim::{MemberName, NamespaceRef};
 use crate::cli::config::client_config;
-use crate::cli::registry::CommandError;
+use crate::cli::registry::{CommandError, kubectl_flags};
 use crate::cluster::kube::CredentialSettings;
 use crate::driver::Endpoint;
 use crate::object::text::quoted;
@@ -130,14 +130,8 @@ async fn open(
         .map_err(wrong)?;
     config.connect_timeout = Some(std::time::Duration::from_secs(10));
     let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
-    let mut kubectl = "kubectl".to_owned();
-    if let Some(path) = kubeconfig {
-        kubectl += &format!(" --kubeconfig {}", quoted(&path.display().to_string()));
-    }
-    if let Some(context) = &context {
-        kubectl += &format!(" --context {}", quoted(context));
-    }
-    kubectl += &format!(" -n {}", place.namespace);
+    let flags = kubectl_flags(kubeconfig, context.as_deref());
+    let kubectl = format!("kubectl{flags} -n {}", place.namespace);
     Endpoint::open(client, place.clone(), kubectl, credentials)
         .await
         .map_err(|fault| CommandError::Unreachable(fault.words))

@@ -43,6 +43,7 @@ pub(super) async fn run(
             entries,
             paint,
             unreadable: listed.unreadable,
+            kubectl_flags: registry.kubectl_flags().to_owned(),
         })
     };
     args.output.write(find, out).await

@@ -6,6 +6,7 @@
 mod call;
 mod convert;
 pub mod crd;
+mod failure;
 mod lenient;
 mod snapshot;
 
@@ -24,7 +25,6 @@ use serde::de::DeserializeOwned;
 
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
-use crate::object::text::causes;
 use crate::transfer::Transfer;
 
 use super::{
@@ -60,6 +60,7 @@ pub struct KubernetesRegistry {
     transfers: Api<crd::Transfer>,
     name: String,
     flags: String,
+    kubectl_flags: String,
 }
 
 impl KubernetesRegistry {
@@ -75,47 +76,17 @@ impl KubernetesRegistry {
             client,
             name: name.to_owned(),
             flags: String::new(),
+            kubectl_flags: String::new(),
         }
     }
 
-    /// The same, which people's commands reach by these [flags](Registry::flags).
+    /// The same, which people reach by these [flags](Registry::flags).
     #[must_use]
-    pub fn reached_by(self, flags: String) -> Self {
-        Self { flags, ..self }
-    }
-
-    fn error(&self, error: &kube::Error) -> RegistryError {
-        let registry = self.name.clone();
-        match error {
-            kube::Error::Api(status) if status.code == 401 => RegistryError::Forbidden {
-                registry,
-                why: format!(
-                    "{}: its kubeconfig's credential is not accepted (any more). A kubeconfig is \
-                     read at the start; if it was replaced, restart aso-guard: \
-                     kubectl rollout restart",
-                    status.message
-                ),
-            },
-            kube::Error::Api(status) if matches!(status.code, 403 | 422) => {
-                RegistryError::Forbidden {
-                    registry,
-                    why: status.message.clone(),
-                }
-            }
-            kube::Error::Api(status) if status.code == 404 => RegistryError::Unavailable {
-                registry,
-                why: "it has no Claim, Member and Transfer resources; install them with: \
-                      aso-guard crds | kubectl apply -f -"
-                    .to_owned(),
-            },
-            kube::Error::Api(status) => RegistryError::Unavailable {
-                registry,
-                why: status.message.clone(),
-            },
-            error => RegistryError::Unavailable {
-                registry,
-                why: causes(error),
-            },
+    pub fn reached_by(self, flags: &str, kubectl_flags: &str) -> Self {
+        Self {
+            flags: flags.to_owned(),
+            kubectl_flags: kubectl_flags.to_owned(),
+            ..self
         }
     }
 
@@ -263,6 +234,10 @@ fn version_of<K: kube::Resource>(object: &K) -> RecordVersion {
 impl Registry for KubernetesRegistry {
     fn flags(&self) -> &str {
         &self.flags
+    }
+
+    fn kubectl_flags(&self) -> &str {
+        &self.kubectl_flags
     }
 
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
