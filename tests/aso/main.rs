@@ -14,7 +14,9 @@ mod lab;
 
 mod credentials;
 mod driven;
+mod identities;
 mod kinds;
+mod manifests;
 mod mistakes;
 mod moves;
 mod outages;

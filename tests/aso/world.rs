@@ -47,7 +47,7 @@ pub struct World {
     /// Azure.
     pub azure: Azure,
     /// The operators in `a`.
-    _a: Vec<Controller>,
+    pub a: Vec<Controller>,
     /// The operators in `b`.
     pub b: Vec<Controller>,
     webhooks_b: Webhooks,
@@ -139,7 +139,7 @@ impl World {
         Ok(Self {
             lab,
             azure,
-            _a: a,
+            a,
             b,
             webhooks_b,
         })
