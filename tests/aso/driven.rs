@@ -44,7 +44,13 @@ async fn nothing_of_fifty_is_deleted_at_the_source_before_the_targets_aso_has_ta
     let world = guarded_alone().await;
     let story = Story::begin(&world.lab, "fifty").await;
     let resources = fifty(&story);
-    team::applied(&story.a, &resources).await;
+    // With the first, the guard puts its label on the namespace, and is asked about that.
+    team::applied(&story.a, &resources[..1]).await;
+    let before = asked(&world.lab.a).await;
+    team::applied(&story.a, &resources[1..]).await;
+    // Each is asked about when it is applied, and when ASO first writes its `resource-id`.
+    let calls = usize::try_from(asked(&world.lab.a).await - before).unwrap();
+    assert_eq!(calls, 2 * resources[1..].len());
     let transfer = planned(Move::to_b(&story)).await;
     // Azure does not get done with the last one, when ASO in b comes to it.
     let last = &resources[49];

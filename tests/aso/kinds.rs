@@ -7,7 +7,7 @@ use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::PATIENCE;
 use crate::team;
-use crate::world::guarded;
+use crate::world::{guarded, guarded_alone};
 
 /// The role that every tenant has for those who only read.
 const READER: &str = "/subscriptions/00000000-1111-2222-3333-444444444444/providers/\
@@ -46,6 +46,35 @@ async fn an_older_version_is_the_same_resource_and_moves_into_a_newer_one() {
     team::deleted(&story.a, &resources).await;
     world.ends_well(&story, &[]).await;
     assert_eq!(world.written_by(&story, "aso-b"), 2);
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn while_nobody_converts_the_guard_reads_what_is_stored_in_another_version() {
+    let world = guarded_alone().await;
+    let story = Story::begin(&world.lab, "stored").await;
+    let older = team::account(&story).version("v1api20230101");
+    let resources = [story.resource_group("rg"), older.clone()];
+    team::applied(&story.a, &resources).await;
+    team::parked(&story.a, &resources).await;
+    team::taken_over(&story.b, &world.azure, &story, &resources).await;
+    // With ASO its conversion goes: what it had to convert cannot be read, so it was stored in
+    // another version than it was applied in.
+    world.b[0].stop().await.unwrap();
+    let unread = story.b.get(&older).await.unwrap_err();
+    unread.because("conversion webhook");
+    let stored = older.version("v20250601storage");
+    story.b.get(&stored).await.admitted();
+    // A guard that begins with this knows it all the same.
+    let guard = &world.lab.b.guard().replicas()[0];
+    guard.stop().await.unwrap();
+    guard.start_again().await.unwrap();
+    let refused = story.b.delete(&stored).await.refused();
+    refused.because("still parked in cluster a");
+    world.b[0].start_again().await.unwrap();
+    team::deleted(&story.a, &resources).await;
+    world.ends_well(&story, &[]).await;
+    assert_eq!(world.written_by(&story, "aso-b"), resources.len());
 }
 
 #[tokio::test]

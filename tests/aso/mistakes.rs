@@ -1,8 +1,10 @@
 //! The two mistakes that ASO's guide warns of: with aso-guard, and what they cost without.
 
+use serde_json::json;
 use tokio::time::sleep;
 
 use crate::lab::azure::diary::Entry;
+use crate::lab::object::Object;
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::{PATIENCE, eventually};
@@ -129,4 +131,54 @@ async fn without_a_guard_a_parked_group_takes_the_forgotten_network_along() {
     let deletes = diary.of("DELETE").into_iter().filter(of_network);
     assert_eq!(deletes.count(), 1, "{diary}");
     println!("without a guard, forgotten: {}", diary.summary());
+}
+
+/// A group, which is live in `a`, and an account in it, which is live in `b` alone.
+async fn with_a_child_elsewhere(story: &Story<'_>) -> [Object; 2] {
+    let group = story.resource_group("rg");
+    team::applied(&story.a, std::slice::from_ref(&group)).await;
+    let mut account = team::account(story);
+    account.0["spec"]["owner"] = json!({"armId": story.resource_group_id("rg")});
+    team::applied(&story.b, std::slice::from_ref(&account)).await;
+    [group, account]
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn tidying_up_a_group_in_which_another_cluster_has_an_account_is_refused() {
+    let world = guarded().await;
+    let story = Story::begin(&world.lab, "child").await;
+    let [group, account] = with_a_child_elsewhere(&story).await;
+    let refused = story.a.delete(&group).await.refused();
+    refused.because("cluster b").because("StorageAccount/data");
+    team::ready(&story.b, &account).await;
+    world.ends_well(&story, &[]).await;
+    assert_eq!(world.written_by(&story, "aso-b"), 1);
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn without_a_guard_a_group_takes_along_what_another_cluster_has_in_it() {
+    let world = unguarded().await;
+    let story = Story::begin(&world.lab, "child").await;
+    let [group, account] = with_a_child_elsewhere(&story).await;
+    story.a.delete(&group).await.admitted();
+    story.a.gone(&group, PATIENCE).await.unwrap();
+    eventually("b to be told that there is nothing", async || {
+        let stored = story.b.get(&account).await?.object;
+        anyhow::ensure!(!team::is_ready(&stored), "it is ready");
+        Ok(())
+    })
+    .await;
+    let (id, diary) = (story.resource_group_id("rg"), world.diary(&story));
+    let deletes = diary.of("DELETE");
+    assert!(
+        deletes.len() == 1 && deletes[0].path.eq_ignore_ascii_case(&id),
+        "{diary}"
+    );
+    let group = format!("{id}/").to_lowercase();
+    let inside = world.azure.ids().into_iter();
+    let inside = inside.filter(|id| id.to_lowercase().starts_with(&group));
+    assert_eq!(inside.count(), 0, "{diary}");
+    println!("without a guard, child: {}", diary.summary());
 }

@@ -6,6 +6,7 @@ use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::eventually;
 use crate::team;
+use crate::transfers::BOUND;
 use crate::world::{SYNC, guarded, guarded_alone};
 
 /// By which ASO knows its operation in Azure.
@@ -91,6 +92,50 @@ async fn while_the_guard_is_away_aso_goes_on_and_people_are_refused() {
     }
     guard.start_again().await.unwrap();
     team::applied(&story.b, later).await;
+    world.ends_well(&story, &[]).await;
+    assert_eq!(world.written_by(&story, "aso-b"), resources.len());
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn an_operation_that_aso_never_heard_of_is_left_alone_by_a_parked_copy() {
+    let world = guarded_alone().await;
+    let story = Story::begin(&world.lab, "unheard").await;
+    let (group, account) = (story.resource_group("rg"), team::account(&story));
+    team::applied(&story.a, std::slice::from_ref(&group)).await;
+    // Azure begins, and ASO is killed before it hears of the operation.
+    let path = format!("/storageaccounts/{}", account.text("/spec/azureName"));
+    world.azure.takes_its_time_for("aso-a", "PUT", &path);
+    world.azure.is_slow("PUT", &path, BOUND);
+    story.a.apply(&account).await.admitted();
+    let of_account = || {
+        let ids = world.azure.ids();
+        ids.into_iter()
+            .find(|id| id.to_lowercase().ends_with(&path))
+    };
+    eventually("Azure to have begun", async || {
+        of_account().ok_or_else(|| anyhow::anyhow!("nothing of {path}"))
+    })
+    .await;
+    let resources = [group, account];
+    team::parked(&story.a, &resources).await;
+    world.a[0].process.kill();
+    // As it is stored, for nobody converts it now.
+    let stored = resources[1].clone().version("v20250601storage");
+    let stored = story.a.get(&stored).await.admitted().object;
+    assert_eq!(stored.annotation(TOKEN), None, "{stored}");
+    let puts = world.diary(&story).of("PUT").len();
+    world.a[0].start_again().await.unwrap();
+    sleep(2 * SYNC).await;
+    assert_eq!(world.diary(&story).of("PUT").len(), puts);
+    // Azure lets nobody else write before its operation is over.
+    world.azure.gets_done(&path);
+    world.azure.refuses("aso-b", "PUT", &path, 409, 2);
+    team::taken_over(&story.b, &world.azure, &story, &resources).await;
+    let diary = world.diary(&story);
+    let conflicts = diary.calls().filter(|call| call.status == 409);
+    assert_eq!(conflicts.count(), 2, "{diary}");
+    team::deleted(&story.a, &resources).await;
     world.ends_well(&story, &[]).await;
     assert_eq!(world.written_by(&story, "aso-b"), resources.len());
 }

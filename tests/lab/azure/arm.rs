@@ -86,6 +86,13 @@ const LISTED: [(&str, &str); 4] = [
 /// Where operations are looked at.
 const OPERATIONS: &str = "/operations/";
 
+impl Wish {
+    fn is_for(&self, call: &Call, key: &str) -> bool {
+        let who = self.who.is_none_or(|who| who == call.who);
+        who && self.method == call.method && key.contains(&self.path)
+    }
+}
+
 impl Arm {
     /// An empty Azure.
     pub fn new(endpoint: &str) -> Self {
@@ -143,17 +150,21 @@ impl Arm {
         if let Some(answer) = self.refusal(call, &key) {
             return answer;
         }
-        let after = match self.wished(call, &key) {
-            Some(Wish {
-                then: Then::Slow(after),
-                ..
-            }) => *after,
-            _ => Duration::ZERO,
-        };
+        let after = self.slowness(call, &key);
         Answer {
             after,
             ..self.prompt_answer(call, &key)
         }
+    }
+
+    /// How long the answer takes to come, whatever else is wished for the call.
+    fn slowness(&self, call: &Call, key: &str) -> Duration {
+        let mut wishes = self.wishes.iter().filter(|wish| wish.is_for(call, key));
+        let slow = wishes.find_map(|wish| match wish.then {
+            Then::Slow(after) => Some(after),
+            Then::Refuse(..) | Then::Begin => None,
+        });
+        slow.unwrap_or(Duration::ZERO)
     }
 
     fn prompt_answer(&mut self, call: &Call, key: &str) -> Answer {
@@ -187,12 +198,12 @@ impl Arm {
         }
     }
 
+    /// What is to happen to a call: the first that is wished for it.
     fn wished(&mut self, call: &Call, key: &str) -> Option<&mut Wish> {
         let mut wishes = self.wishes.iter_mut();
         wishes.find(|wish| {
-            let left = !matches!(wish.then, Then::Refuse(_, _, 0));
-            let who = wish.who.is_none_or(|who| who == call.who);
-            who && wish.method == call.method && key.contains(&wish.path) && left
+            let acts = !matches!(wish.then, Then::Refuse(_, _, 0) | Then::Slow(_));
+            acts && wish.is_for(call, key)
         })
     }
 
