@@ -20,7 +20,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use aso_guard::policy::Policy::{Manage, Skip};
-use model::bounds::{ALL, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_force};
+use model::bounds::{
+    ALL, ALONE, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_force, with_moves,
+    with_operations,
+};
 use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
@@ -34,11 +37,12 @@ const BASE: Bounds = Bounds {
     places: TWO,
     begin: &[(ParentA, Manage)],
     namespace: &[],
+    moved: None,
     story: &[],
     replicas: 2,
     left: budget(2, 2, 1, 0, 0),
 };
-const ROWS: [Bounds; 11] = [
+const ROWS: [Bounds; 14] = [
     BASE,
     Bounds {
         name: "late creates",
@@ -101,6 +105,26 @@ const ROWS: [Bounds; 11] = [
         left: budget(2, 1, 1, 1, 1),
         ..BASE
     },
+    Bounds {
+        name: "transfer",
+        moved: Some(0),
+        replicas: 1,
+        left: with_moves(budget(1, 1, 0, 1, 0), 1),
+        ..BASE
+    },
+    Bounds {
+        name: "one transfer after another",
+        places: ALONE,
+        moved: Some(0),
+        replicas: 0,
+        left: with_moves(budget(0, 0, 0, 1, 0), 4),
+        ..BASE
+    },
+    Bounds {
+        name: "operations",
+        left: with_operations(budget(2, 2, 0, 0, 0), 1),
+        ..BASE
+    },
 ];
 
 fn main() -> ExitCode {
@@ -111,13 +135,14 @@ fn main() -> ExitCode {
     );
     println!(
         "ticks of a clock past all deadlines; faults: responses lost, guards that die; adoptions from a stale cache; \
-         forced: asks that are let through whatever they come to\n"
+         forced: asks that are let through whatever they come to; moves: steps of a transfer's life that are begun, \
+         and deletes of its record; operations that ASO begins in Azure\n"
     );
     println!(
-        "| bounds | places | observers a cluster | asks | acts | ticks | faults | adoptions | forced | states | different | deepest | s | holds |"
+        "| bounds | places | observers a cluster | asks | acts | ticks | faults | adoptions | forced | moves | operations | states | different | deepest | s | holds |"
     );
     println!(
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |"
+        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --- |"
     );
     let mut all_hold = true;
     for bounds in ROWS.iter().filter(|bounds| bounds.name.contains(&wanted)) {
@@ -149,7 +174,7 @@ fn row(bounds: &Bounds) -> bool {
     };
     let left = bounds.left;
     println!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {holds} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} | {holds} |",
         bounds.name,
         places.join(" "),
         bounds.replicas,
@@ -159,6 +184,8 @@ fn row(bounds: &Bounds) -> bool {
         left.faults,
         left.adoptions,
         left.forced,
+        left.moves,
+        left.operations,
         explored.states,
         explored.different,
         explored.depth,

@@ -22,7 +22,7 @@ use super::{
     ClaimScope, CopyFilter, PutOutcome, Registry, RegistryError, UnreadableRecord, Versioned,
 };
 
-use claims::{doomed, give_free, reserve_in, reserved};
+use claims::{doomed, give_free, reserve_in, reserved, reserved_alike};
 
 /// Why a step was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -167,6 +167,9 @@ pub async fn turn(
 /// Reserves the claims of a transfer that was started or turned round, and says that it
 /// is open once all of them are.
 ///
+/// That is written on condition that the record is the one that was read before the claims
+/// were: one that was deleted and declared again meanwhile may have had them given free.
+///
 /// `chosen`: which copies at its source are meant, where a claim cannot tell.
 ///
 /// # Errors
@@ -176,14 +179,14 @@ pub async fn open(
     name: &TransferName,
     chosen: &(dyn Fn(&CopyRef) -> bool + Sync),
 ) -> Result<OpenedTransfer, TransferError> {
-    let transfer = existing(registry, name).await?.record;
-    let way = transfer.reservation();
-    let (mut taken, mut unreadable) = (Vec::new(), Vec::new());
-    if transfer.reserves() {
-        if transfer.turned {
-            let scope = ClaimScope::Reserved(Some(name.clone()));
-            taken = reserve_in(registry, &scope, &transfer, |_| true, &mut unreadable).await?;
-        } else {
+    let mut known = existing(registry, name).await?;
+    loop {
+        let transfer = known.record;
+        if !transfer.reserves() {
+            return overtaken(registry, &transfer).await;
+        }
+        let (mut taken, mut unreadable) = (Vec::new(), Vec::new());
+        if !transfer.turned {
             let scope = ClaimScope::Of(transfer.from.member.clone(), CopyFilter::AnyCopy);
             let wanted = |claim: &Record| {
                 let copies = &mut claim.copies.keys();
@@ -191,38 +194,53 @@ pub async fn open(
             };
             taken = reserve_in(registry, &scope, &transfer, wanted, &mut unreadable).await?;
         }
-    }
-    // Read after the last reservation was written.
-    let claims = reserved(registry, name).await?.records;
-    let doomed = doomed(registry, &claims).await?;
-    let progress = progress(&way, claims.iter().map(|known| &known.record));
-    let status = TransferCounts {
-        at: Timestamp::now(),
-        tally: progress.tally,
-    };
-    let opened = change(registry, name, |known| {
-        if !known.reserves() || !is_declared_alike(known, &transfer) {
-            return Err(over(known));
+        // Read after the last reservation was written.
+        let listed = reserved_alike(registry, &transfer).await?;
+        if transfer.turned {
+            unreadable = listed.unreadable;
         }
-        Ok(Transfer {
+        let claims = listed.records;
+        let doomed = doomed(registry, &claims).await?;
+        let claims = claims.iter().map(|known| &known.record);
+        let progress = progress(&transfer.reservation(), claims);
+        let opened = Transfer {
             phase: TransferPhase::Open,
             covered: progress.tally.total(),
-            status: Some(status.clone()),
-            ..known.clone()
-        })
-    })
-    .await;
-    if let Err(TransferError::Over { .. }) = &opened {
-        // Whoever ended it may have been done before the last claim was reserved here.
-        give_free(registry, name).await?;
+            status: Some(TransferCounts {
+                at: Timestamp::now(),
+                tally: progress.tally,
+            }),
+            ..transfer.clone()
+        };
+        let put = registry.put_transfer(&opened, Some(&known.version)).await?;
+        if put != PutOutcome::Conflict {
+            return Ok(OpenedTransfer {
+                transfer: opened,
+                progress,
+                taken,
+                doomed,
+                unreadable,
+            });
+        }
+        known = existing(registry, name).await?;
+        if !is_declared_alike(&known.record, &transfer) {
+            return overtaken(registry, &known.record).await;
+        }
     }
-    Ok(OpenedTransfer {
-        transfer: opened?,
-        progress,
-        taken,
-        doomed,
-        unreadable,
-    })
+}
+
+/// The end of opening a transfer that is declared otherwise by now, or over: whoever turned it
+/// round or ended it may have been done before the last claim was reserved here.
+async fn overtaken(
+    registry: &dyn Registry,
+    transfer: &Transfer,
+) -> Result<OpenedTransfer, TransferError> {
+    if transfer.reserves() {
+        reserved_alike(registry, transfer).await?;
+    } else {
+        give_free(registry, &transfer.name).await?;
+    }
+    Err(over(transfer))
 }
 
 /// Ends a transfer: gives its claims free, and keeps its record to be looked at. Where

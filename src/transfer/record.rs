@@ -37,7 +37,7 @@ pub struct Transfer {
 }
 
 /// How far the life of a transfer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransferPhase {
     /// Its claims are being reserved. So begins one that was only declared.
     Opening,

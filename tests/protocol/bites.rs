@@ -7,11 +7,14 @@ use aso_guard::policy::Policy::{Manage, Skip};
 use rstest::rstest;
 use stateright::HasDiscoveries;
 
-use super::model::bounds::{ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_force};
-use super::model::checked::{CONFLICT, COVER, HARM, REST};
+use super::model::bounds::{
+    ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_force, with_moves, with_operations,
+};
+use super::model::checked::{CONFLICT, COVER, HARM, PROTECT, REST};
 use super::model::places::Place::{ParentA, ParentB};
 use super::model::rules::Rules;
-use super::model::steps::Step::{Ask, Call, Store};
+use super::model::steps::Step::{Ask, Begin, Call, GoOnWith, Store, Undeclare};
+use super::model::transfers::{Declared, Task};
 use super::model::world::{Budget, Kind};
 
 /// Longer than any of these takes anywhere.
@@ -23,6 +26,7 @@ const MOVE: Bounds = Bounds {
     places: TWO,
     begin: &[(ParentA, Manage)],
     namespace: &[],
+    moved: None,
     story: &[],
     replicas: 1,
     left: budget(2, 1, 1, 0, 0),
@@ -153,6 +157,84 @@ fn without_a_rule_a_delete_takes_what_others_have_inside(#[case] rules: Rules) {
 #[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL })]
 fn without_a_rule_a_delete_takes_what_a_parked_copy_depends_on(#[case] rules: Rules) {
     caught(HARM, MOVE, rules, budget(1, 1, 0, 0, 0));
+}
+
+/// The resource is live in a, and a transfer may move it. Nobody observes.
+const TRANSFER: Bounds = Bounds {
+    name: "transfer",
+    moved: Some(0),
+    replicas: 0,
+    ..MOVE
+};
+/// The same, and nobody asks for it.
+const TRANSFERS: Bounds = Bounds {
+    name: "transfers",
+    places: ALONE,
+    ..TRANSFER
+};
+
+#[rstest]
+#[case::heed_reservations(Rules { heed_reservations: false, ..Rules::ALL })]
+#[case::look_after_reserving(Rules { look_after_reserving: false, ..Rules::ALL })]
+fn without_a_rule_a_request_takes_what_a_transfer_moves(#[case] rules: Rules) {
+    let left = with_moves(budget(1, 0, 0, 0, 0), 1);
+    caught(PROTECT, TRANSFER, rules, left);
+}
+
+/// A transfer was opened, and its record deleted by hand.
+const ORPHANED: Bounds = Bounds {
+    name: "orphaned",
+    story: &[
+        Begin(Task::Declare(Declared::new(0, ParentB))),
+        GoOnWith(0),
+        GoOnWith(0),
+        GoOnWith(0),
+        GoOnWith(0),
+        GoOnWith(0),
+        GoOnWith(0),
+        GoOnWith(0),
+        GoOnWith(0),
+        GoOnWith(0),
+        GoOnWith(0),
+        Undeclare,
+    ],
+    ..TRANSFERS
+};
+
+#[rstest]
+#[case::over_after_claims(Rules { over_after_claims: false, ..Rules::ALL })]
+#[case::start_gives_free(Rules { start_gives_free: false, ..Rules::ALL })]
+fn without_a_rule_a_transfer_that_is_declared_again_is_tidied_up(#[case] rules: Rules) {
+    let left = with_moves(budget(0, 0, 0, 0, 0), 2);
+    caught(PROTECT, ORPHANED, rules, left);
+}
+
+#[rstest]
+#[case::declared_after_claim(Rules { declared_after_claim: false, ..Rules::ALL })]
+#[case::compare(Rules { compare: false, ..Rules::ALL })]
+fn without_a_rule_what_is_left_of_a_transfer_undoes_its_successor(#[case] rules: Rules) {
+    let left = with_moves(budget(0, 0, 0, 0, 0), 3);
+    caught(PROTECT, TRANSFERS, rules, left);
+}
+
+#[test]
+fn where_nobody_tidies_up_what_was_reserved_stays_so() {
+    let rules = Rules {
+        tidy: false,
+        ..Rules::ALL
+    };
+    let left = with_moves(budget(0, 0, 0, 0, 0), 2);
+    caught(REST, TRANSFERS, rules, left);
+}
+
+#[test]
+fn where_a_claim_does_not_tell_what_is_under_way_in_azure_nobody_knows() {
+    let rules = Rules {
+        tell_busy: false,
+        ..Rules::ALL
+    };
+    let left = with_operations(budget(0, 1, 0, 0, 0), 1);
+    caught(COVER, MOVE, rules, left);
 }
 
 #[test]

@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use aso_guard::policy::Policy::{Manage, Skip};
 use model::bounds::{
-    ALL, ALONE, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_force,
+    ALL, ALONE, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_force, with_moves,
+    with_operations,
 };
 use model::checked::PROPERTIES;
 use model::places::Place::{ChildA, ParentA};
@@ -55,6 +56,7 @@ const TWO_REPLICAS: Case = case(
         places: TWO,
         begin: &[(ParentA, Manage)],
         namespace: &[],
+        moved: None,
         story: &[],
         replicas: 2,
         left: budget(2, 1, 1, 0, 0),
@@ -307,7 +309,56 @@ const PASTE: Case = case(
     },
     &[Sight::Foreign, PeersDepend, Released, Expired, HandedOver],
 );
-const CASES: [&Case; 13] = [
+/// A resource is moved by a transfer, while it is asked for and deleted.
+const TRANSFER: Case = case(
+    Bounds {
+        name: "transfer",
+        moved: Some(0),
+        replicas: 1,
+        left: with_moves(budget(1, 0, 0, 0, 0), 1),
+        ..TWO_REPLICAS.bounds
+    },
+    &[
+        Sight::InTransfer,
+        Sight::TransferDepends,
+        Sight::Reserved,
+        Sight::Doomed,
+        LiveElsewhere,
+        Outrun,
+    ],
+);
+/// A transfer is ended, turned round, or deleted by hand and declared again under its name.
+const TRANSFERS: Case = case(
+    Bounds {
+        name: "transfers",
+        places: ALONE,
+        moved: Some(0),
+        replicas: 0,
+        left: with_moves(budget(0, 0, 0, 0, 0), 3),
+        ..TWO_REPLICAS.bounds
+    },
+    &[Sight::Reserved, Sight::GivenFree, Sight::Turned, Outrun],
+);
+/// Whoever is at a step of a transfer may die over it.
+const ABANDONED: Case = case(
+    Bounds {
+        name: "abandoned transfers",
+        left: with_moves(budget(0, 0, 0, 1, 0), 2),
+        ..TRANSFERS.bounds
+    },
+    &[Sight::Abandoned],
+);
+/// ASO has something under way in Azure for what is parked.
+const OPERATIONS: Case = case(
+    Bounds {
+        name: "operations",
+        replicas: 1,
+        left: with_operations(budget(1, 2, 0, 0, 0), 1),
+        ..TWO_REPLICAS.bounds
+    },
+    &[Sight::Busy, LiveElsewhere, Released, HandedOver],
+);
+const CASES: [&Case; 17] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -321,6 +372,10 @@ const CASES: [&Case; 13] = [
     &WAKING,
     &SPARED,
     &PASTE,
+    &TRANSFER,
+    &TRANSFERS,
+    &ABANDONED,
+    &OPERATIONS,
 ];
 
 #[rstest]
@@ -337,6 +392,10 @@ const CASES: [&Case; 13] = [
 #[case::waking(&WAKING)]
 #[case::spared(&SPARED)]
 #[case::pasted(&PASTE)]
+#[case::transfer(&TRANSFER)]
+#[case::transfers(&TRANSFERS)]
+#[case::abandoned_transfers(&ABANDONED)]
+#[case::operations(&OPERATIONS)]
 fn the_protocol_holds(#[case] case: &Case) {
     let protocol = case.bounds.protocol(Rules::ALL);
     let tally = protocol.tally.clone();

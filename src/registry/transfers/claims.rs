@@ -67,8 +67,7 @@ pub(super) async fn reserve_one(
             Ok(None) => return Ok(None),
             Ok(Some(next)) => next,
         };
-        let declared = registry.transfer(&transfer.name).await?;
-        if !declared.is_some_and(|known| is_declared_alike(&known.record, transfer)) {
+        if !is_declared(registry, transfer).await? {
             return Ok(None);
         }
         if registry.put_claim(&next, Some(&known.version)).await? != PutOutcome::Conflict {
@@ -77,6 +76,37 @@ pub(super) async fn reserve_one(
         now = registry.claim(&identity).await?;
     }
     Ok(None)
+}
+
+/// The claims that are reserved for a transfer, all of them as it is declared: what somebody
+/// reserved otherwise, who opened it before it was turned round or declared anew, is turned.
+pub(super) async fn reserved_alike(
+    registry: &dyn Registry,
+    transfer: &Transfer,
+) -> Result<RecordList<Record>, RegistryError> {
+    let way = transfer.reservation();
+    loop {
+        let listed = reserved(registry, &transfer.name).await?;
+        let strays = listed.records.iter();
+        let strays: Vec<_> = strays
+            .filter(|known| known.record.reserved.as_ref() != Some(&way))
+            .cloned()
+            .collect();
+        if strays.is_empty() || !is_declared(registry, transfer).await? {
+            return Ok(listed);
+        }
+        stream::iter(strays)
+            .map(|known| reserve_one(registry, known, transfer))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+    }
+}
+
+/// Whether a transfer is still declared as it was.
+async fn is_declared(registry: &dyn Registry, transfer: &Transfer) -> Result<bool, RegistryError> {
+    let declared = registry.transfer(&transfer.name).await?;
+    Ok(declared.is_some_and(|known| is_declared_alike(&known.record, transfer)))
 }
 
 /// Gives all claims of a transfer free that is over or gone, and gives how many.

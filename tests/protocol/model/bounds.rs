@@ -11,6 +11,7 @@ use super::places::Place::{self, ChildA, ChildB, ParentA, ParentB, PastedB};
 use super::rules::Rules;
 use super::sights::Tally;
 use super::steps::Step;
+use super::transfers::Transfers;
 use super::world::{Budget, World};
 
 /// One copy of the resource.
@@ -39,6 +40,8 @@ pub struct Bounds {
     /// The policies that the namespace of the first of them has had, the one that it has first;
     /// empty where the copy has its own.
     pub namespace: &'static [Policy],
+    /// The resource that may be moved by a transfer, with what is inside; its number.
+    pub moved: Option<usize>,
     /// What has happened since, step by step.
     pub story: &'static [Step],
     /// How many looks the observers of one cluster are at together.
@@ -67,6 +70,10 @@ impl Bounds {
             world.with(place, policy)
         });
         let world = world.inheriting(self.namespace);
+        let world = World {
+            transfers: self.moved.map(Transfers::of),
+            ..world
+        };
         let mut protocol = Protocol {
             rules: Rules::ALL,
             places: self.places,
@@ -91,12 +98,24 @@ pub const fn budget(asks: u16, acts: u16, ticks: u16, faults: u16, adoptions: u1
         faults,
         adoptions,
         forced: 0,
+        moves: 0,
+        operations: 0,
     }
 }
 
 /// The same, and so many asks that are let through whatever they come to.
 pub const fn with_force(left: Budget, forced: u16) -> Budget {
     Budget { forced, ..left }
+}
+
+/// The same, and so many steps of a transfer's life.
+pub const fn with_moves(left: Budget, moves: u16) -> Budget {
+    Budget { moves, ..left }
+}
+
+/// The same, and so many operations in Azure.
+pub const fn with_operations(left: Budget, operations: u16) -> Budget {
+    Budget { operations, ..left }
 }
 
 /// Explores breadth first, until all is seen or what is looked for is found.

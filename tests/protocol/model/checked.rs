@@ -30,8 +30,10 @@ pub const HARM: &str = "no delete takes what others depend on";
 pub const COVER: &str = "the claims cover the truth";
 /// Nothing is stuck.
 pub const REST: &str = "what is live nowhere can be claimed";
+/// What transfers are for.
+pub const PROTECT: &str = "an open transfer protects what it moves";
 /// What must always hold.
-pub const PROPERTIES: [&str; 4] = [CONFLICT, HARM, COVER, REST];
+pub const PROPERTIES: [&str; 5] = [CONFLICT, HARM, COVER, REST, PROTECT];
 /// The bounds are wide enough to mean something.
 pub const MOVE: &str = "a resource moves";
 /// The bounds are wide enough to mean something.
@@ -65,6 +67,7 @@ impl Model for Protocol {
             always(REST, |model, world| {
                 world.comes_to_rest(&model.rules, model.places, &model.tally)
             }),
+            always(PROTECT, |_, world| world.what_is_moved_is_protected()),
             sometimes(DELETE, |_, world| world.has_deleted()),
         ];
         if self.places.contains(&Place::ParentB) {

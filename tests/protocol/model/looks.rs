@@ -14,6 +14,7 @@ use super::places::{ALL, PLACES, Place, identity_of};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::Sight;
+use super::transfers::Transfers;
 use super::world::{Early, Look, Object, World, bit, numbers};
 use super::{name, time};
 
@@ -40,7 +41,7 @@ impl World {
             let machine = Machine::adopting(
                 place.copy().clone(),
                 identity_of(resource).clone(),
-                sighting(object),
+                sighting(rules, object),
                 resolves_to(place, object),
                 time(self.clock(place)),
             );
@@ -158,7 +159,7 @@ impl World {
             }
             LookCall::Object => {
                 let object = look.early.take_or(self.object(place));
-                LookAnswer::Object(object.map(|object| (sighting(object), object)))
+                LookAnswer::Object(object.map(|object| (sighting(rules, object), object)))
             }
             LookCall::Resolve(object, freshness) => {
                 let mut resolved = resolves_to(place, *object);
@@ -198,6 +199,13 @@ impl World {
             self.note(Sight::Outrun);
         } else if was_live && !live(next) {
             self.note(Sight::Released);
+            let copy = next.copies.get(place.copy());
+            if copy
+                .and_then(|copy| copy.stored.as_ref())
+                .is_some_and(|stored| stored.busy)
+            {
+                self.note(Sight::Busy);
+            }
         }
     }
 
@@ -273,6 +281,9 @@ impl World {
         for (seen, wanted) in self.seen_uids.iter_mut().zip(wanted) {
             *seen &= wanted;
         }
+        self.transfers
+            .iter_mut()
+            .for_each(Transfers::forget_versions);
     }
 
     /// One replica looks at every copy until that changes nothing, undisturbed, and
@@ -294,6 +305,7 @@ impl World {
                 }
             }
             world.settle_changes();
+            world.look_after_transfers(rules);
             if world.claims == before {
                 world.clocks = self.clocks;
                 return Some(world);
@@ -350,12 +362,12 @@ fn given(rules: &Rules, place: Place, record: &Record) -> Record {
 }
 
 /// An object as an observer reads it.
-fn sighting(object: Object) -> ObservedObject {
+fn sighting(rules: &Rules, object: Object) -> ObservedObject {
     ObservedObject {
         uid: name(object.uid).into(),
         resource_version: name(object.version).into(),
         terminating: object.terminating,
-        busy: false,
+        busy: object.busy && rules.tell_busy,
         held: None,
     }
 }

@@ -9,12 +9,14 @@ mod namespace;
 pub mod places;
 mod properties;
 mod registry;
+mod replay;
 mod requests;
 pub mod rules;
 mod sealed;
 pub mod sights;
 pub mod steps;
 mod storing;
+pub mod transfers;
 pub mod world;
 
 use jiff::Timestamp;

@@ -51,7 +51,7 @@ impl World {
                 let live = (object.is_live() || wakes) && object.word != Word::Unheard;
                 let deletes = object.deletes() || object.terminating && wakes;
                 let deletes = deletes && object.end != Word::Unheard;
-                self.covers(place, live, deletes)
+                self.covers(place, live, deletes) && (!object.busy || self.tells_busy(place))
             })
         });
         let admitted =
@@ -78,6 +78,17 @@ impl World {
         })
     }
 
+    /// Whether the claims say that ASO may have something under way for a copy in Azure.
+    fn tells_busy(&self, place: Place) -> bool {
+        place.resources().iter().all(|&resource| {
+            let record = self.claims[resource].as_ref();
+            let copy = record.and_then(|record| record.copies.get(place.copy()));
+            copy.is_some_and(|copy| {
+                copy.is_live() || copy.stored.as_ref().is_some_and(|stored| stored.busy)
+            })
+        })
+    }
+
     /// When nothing is under way, the observers bring the claims in line with what is
     /// stored, whoever of them is left and whatever it remembers; and then whoever
     /// wants a resource that is live nowhere gets it.
@@ -91,9 +102,8 @@ impl World {
         if rest.claims != self.claims {
             tally.count_one(Sight::HandedOver);
         }
-        places
-            .iter()
-            .all(|&place| rest.says_what_is_stored(place) && rest.can_be_claimed(rules, place))
+        let is_right = |place| rest.says_what_is_stored(place) && rest.can_be_claimed(rules, place);
+        rest.reserves_rightly() && places.iter().all(|&place| is_right(place))
     }
 
     fn says_what_is_stored(&self, place: Place) -> bool {
@@ -102,18 +112,29 @@ impl World {
             let claim = self.claims[resource].as_ref();
             let copy = claim.and_then(|record| record.copies.get(place.copy()));
             let stored = copy.and_then(|copy| copy.stored.as_ref());
-            stored.map(|stored| (stored.policy, stored.terminating))
-                == object.map(|object| (object.policy, object.terminating))
+            stored.map(|stored| (stored.policy, stored.terminating, stored.busy))
+                == object.map(|object| {
+                    let busy = object.busy && !object.is_live();
+                    (object.policy, object.terminating, busy)
+                })
                 && copy.is_none_or(|copy| copy.next_deadline().is_none())
         })
     }
 
-    /// Whether a live copy is admitted here, unless the resource is live somewhere, or
-    /// inside of what is being deleted.
+    /// Whether a live copy is admitted here, unless the resource is live somewhere, brought
+    /// elsewhere, or inside of what is being deleted.
     fn can_be_claimed(&self, rules: &Rules, place: Place) -> bool {
         let above_goes = |above| place.is_inside(above) && self.deletes(above);
         let is_live = |&resource: &usize| self.live(resource) > 0;
-        if place.resources().iter().any(is_live) || ALL.into_iter().any(above_goes) {
+        let leads_elsewhere = |&resource: &usize| {
+            let record = self.claims[resource].as_ref();
+            let reserved = record.and_then(|record| record.reserved.as_ref());
+            reserved.is_some_and(|one| !one.to.has(place.copy()))
+        };
+        let mut resources = place.resources().iter();
+        if resources.any(|one| is_live(one) || leads_elsewhere(one))
+            || ALL.into_iter().any(above_goes)
+        {
             return true;
         }
         let mut world = self.clone();

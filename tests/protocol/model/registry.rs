@@ -15,7 +15,11 @@ impl World {
         match call {
             RegistryCall::Claim(identity) => {
                 let known = self.read(identity);
-                RegistryAnswer::Claim(known.map(|record| ((**record).clone(), ())))
+                let known = known.map(|record| Record {
+                    reserved: record.reserved.clone().filter(|_| rules.heed_reservations),
+                    ..(**record).clone()
+                });
+                RegistryAnswer::Claim(known.map(|record| (record, ())))
             }
             RegistryCall::Claims(identities) => {
                 let known = identities.iter().filter_map(|identity| self.read(identity));
@@ -27,7 +31,12 @@ impl World {
                 RegistryAnswer::Claims(below.map(|record| (**record).clone()).collect())
             }
             RegistryCall::Put(record, expected) => {
-                if self.put(rules, record, expected.is_some()) {
+                let mut record = (*record).clone();
+                if !rules.heed_reservations {
+                    let held = self.read(&record.identity);
+                    record.reserved = held.and_then(|held| held.reserved.clone());
+                }
+                if self.put(rules, &record, expected.is_some()) {
                     RegistryAnswer::Stored
                 } else {
                     RegistryAnswer::Conflict
@@ -49,8 +58,9 @@ impl World {
         if rules.compare && self.claims[at].is_some() != expects_one {
             return false;
         }
-        let gone = record.copies.is_empty();
-        self.claims[at] = (!gone).then(|| Sealed::new(without_notes(record)));
+        self.claims[at] = (!record.is_empty()).then(|| Sealed::new(without_notes(record)));
+        let transfers = self.transfers.iter_mut();
+        transfers.for_each(|transfers| transfers.wrote_claim(at));
         if rules.compare {
             self.outdate(at);
         }

@@ -202,6 +202,7 @@ impl World {
             && !request.by_force
         {
             self.doubled |= self.others_hold(*place, resource);
+            self.note_astray(*place, resource);
         }
         let request = &self.requests[at];
         if is_judged && (request.deletes() || request.kind == Kind::Unpark) {
@@ -352,6 +353,8 @@ fn sight_of(refusal: &Refusal) -> Sight {
         Refusal::AncestorDeleting { .. } => Sight::AncestorDeleting,
         Refusal::ForeignResourceId { .. } => Sight::Foreign,
         Refusal::PeersDepend { .. } | Refusal::WakesDelete { .. } => Sight::PeersDepend,
+        Refusal::ReservedElsewhere { .. } => Sight::InTransfer,
+        Refusal::TransferDepends { .. } => Sight::TransferDepends,
         _ => Sight::LiveElsewhere,
     }
 }

@@ -49,6 +49,20 @@ pub struct Rules {
     pub in_flight_before_objects: bool,
     /// What is let through against a refusal is claimed; else it ends with the refusal.
     pub claim_by_force: bool,
+    /// Whoever acquires or deletes heeds what the claim says of an open transfer.
+    pub heed_reservations: bool,
+    /// Whoever opens a transfer looks for deletes after the claims are reserved.
+    pub look_after_reserving: bool,
+    /// Whoever opens one asks after a claim was read whether it is still declared so.
+    pub declared_after_claim: bool,
+    /// Whoever tidies up asks after the claims were read whether the transfer is over.
+    pub over_after_claims: bool,
+    /// Whoever declares a transfer gives free first what one of its name has left.
+    pub start_gives_free: bool,
+    /// Somebody tidies up.
+    pub tidy: bool,
+    /// The claim of a parked copy says what ASO has under way in Azure.
+    pub tell_busy: bool,
 }
 
 impl Rules {
@@ -75,5 +89,12 @@ impl Rules {
         change_before_look: true,
         in_flight_before_objects: true,
         claim_by_force: true,
+        heed_reservations: true,
+        look_after_reserving: true,
+        declared_after_claim: true,
+        over_after_claims: true,
+        start_gives_free: true,
+        tidy: true,
+        tell_busy: true,
     };
 }

@@ -71,10 +71,26 @@ pub enum Sight {
     UnderChange,
     /// A change of a namespace woke a copy.
     Awakened,
+    /// Refused: an open transfer brings the resource elsewhere.
+    InTransfer,
+    /// A delete refused: an open transfer moves what it would take.
+    TransferDepends,
+    /// A claim was reserved for a transfer.
+    Reserved,
+    /// A claim was given free.
+    GivenFree,
+    /// Whoever opened a transfer was told of a delete that was admitted before.
+    Doomed,
+    /// A transfer was turned round, and opened the other way.
+    Turned,
+    /// Whoever was at a step of a transfer died over it.
+    Abandoned,
+    /// A parked copy's claim said that ASO has something under way in Azure.
+    Busy,
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Sight; 30] = [
+pub const ALL: [Sight; 38] = [
     Sight::LiveElsewhere,
     Sight::PeersDepend,
     Sight::ChildrenDepend,
@@ -105,16 +121,24 @@ pub const ALL: [Sight; 30] = [
     Sight::Doubted,
     Sight::UnderChange,
     Sight::Awakened,
+    Sight::InTransfer,
+    Sight::TransferDepends,
+    Sight::Reserved,
+    Sight::GivenFree,
+    Sight::Doomed,
+    Sight::Turned,
+    Sight::Abandoned,
+    Sight::Busy,
 ];
 
 /// What one step came across. No part of the state: two worlds are the same however
 /// they came about.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Noted(u32);
+pub struct Noted(u64);
 
 impl Noted {
     pub fn note(&mut self, sight: Sight) {
-        self.0 |= 1 << sight as u32;
+        self.0 |= 1 << sight as u64;
     }
 }
 
@@ -131,8 +155,14 @@ impl Hash for Noted {
 }
 
 /// How many steps came across what, in all of a check.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Tally(Arc<[AtomicU64; ALL.len()]>);
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self(Arc::new([const { AtomicU64::new(0) }; ALL.len()]))
+    }
+}
 
 impl Tally {
     pub fn add(&self, noted: Noted) {

@@ -9,7 +9,11 @@ use super::places::{ALL, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::{Noted, Sight};
+use super::transfers::{Task, Transfers};
 use super::world::{Kind, Object, Phase, Word, World};
+
+/// How many are at a step of a transfer together at most.
+const ERRANDS: usize = 2;
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +65,18 @@ pub enum Step {
     GoOn(usize, usize),
     /// The replica dies over its look.
     Crash(usize),
+    /// A step of a transfer's life begins.
+    Begin(Task),
+    /// It goes on with its next call.
+    GoOnWith(usize),
+    /// Whoever is at it dies.
+    Abandon(usize),
+    /// A transfer's record is deleted by hand.
+    Undeclare,
+    /// ASO begins an operation in Azure.
+    Operate(Place),
+    /// It is over.
+    Finish(Place),
 }
 
 impl World {
@@ -83,6 +99,7 @@ impl World {
             }
         }
         self.namespace_steps(steps);
+        self.transfer_steps(steps);
         self.guard_steps(steps);
         for (at, look) in self.looks.iter().enumerate() {
             if at > 0 && self.looks[at - 1] == *look {
@@ -139,6 +156,28 @@ impl World {
         }
     }
 
+    fn transfer_steps(&self, steps: &mut Vec<Step>) {
+        let Some(transfers) = &self.transfers else {
+            return;
+        };
+        if self.left.moves > 0 && transfers.errands.len() < ERRANDS {
+            let tasks = transfers.tasks(self.is_reserved()).into_iter();
+            steps.extend(tasks.map(Step::Begin));
+        }
+        if self.left.moves > 0 && transfers.is_declared() {
+            steps.push(Step::Undeclare);
+        }
+        for (at, errand) in transfers.errands.iter().enumerate() {
+            if at > 0 && transfers.errands[at - 1] == *errand {
+                continue;
+            }
+            steps.push(Step::GoOnWith(at));
+            if self.left.faults > 0 {
+                steps.push(Step::Abandon(at));
+            }
+        }
+    }
+
     /// Whether a replica may believe the namespace of a copy parked.
     fn may_be_parked(&self, place: Place) -> bool {
         let was_parked = self.namespace.as_ref().is_some_and(Namespace::was_parked);
@@ -179,6 +218,11 @@ impl World {
             Some(object) => {
                 if object.terminating {
                     steps.push(Step::Gone(place));
+                }
+                if object.busy {
+                    steps.push(Step::Finish(place));
+                } else if object.is_live() && self.left.operations > 0 {
+                    steps.push(Step::Operate(place));
                 }
                 if self.left.acts > 0 {
                     self.acts_on(rules, place, object, steps);
@@ -278,6 +322,24 @@ impl World {
                 world.note(Sight::Collected);
                 world.ask(rules, place, Kind::Delete);
             }
+            Step::Begin(task) => {
+                world.left.moves -= 1;
+                world.begin_errand(task);
+            }
+            Step::GoOnWith(at) => world.go_on_with_errand(rules, at),
+            Step::Abandon(at) => {
+                world.left.faults -= 1;
+                world.abandon_errand(at);
+            }
+            Step::Undeclare => {
+                world.left.moves -= 1;
+                world.transfers.iter_mut().for_each(Transfers::remove);
+            }
+            Step::Operate(place) => {
+                world.left.operations -= 1;
+                world.change(place, |object| object.busy = true);
+            }
+            Step::Finish(place) => world.change(place, |object| object.busy = false),
             Step::Park(place)
             | Step::ParkInVain(place)
             | Step::CreateParked(place)
@@ -335,7 +397,7 @@ impl World {
 
     /// Whether nothing is under way.
     pub fn is_quiet(&self) -> bool {
-        self.requests.is_empty() && self.looks.is_empty()
+        self.requests.is_empty() && self.looks.is_empty() && !self.has_errands()
     }
 
     /// How many copies of a resource are live.

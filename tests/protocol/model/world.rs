@@ -12,6 +12,7 @@ use super::rules::Rules;
 use super::sealed::Sealed;
 use super::sights::{Noted, Sight};
 use super::steps::Step;
+use super::transfers::Transfers;
 
 /// Everything there is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,8 @@ pub struct World {
     pub claims: [Option<Sealed<Record>>; RESOURCES],
     /// The namespace that copies inherit their policy from, if any do.
     pub namespace: Option<Namespace>,
+    /// What there is of transfers, where there are any.
+    pub transfers: Option<Transfers>,
     /// Requests between their asking and their end, in order of number.
     pub requests: Vec<Request>,
     /// What the observers' replicas are at, in some order: replicas are alike.
@@ -59,6 +62,8 @@ pub struct Object {
     /// Whether that is its namespace's.
     pub inherits: bool,
     pub terminating: bool,
+    /// Whether ASO has something under way for it in Azure.
+    pub busy: bool,
     /// Whether it has to count for others: not where the guard could not register it,
     /// and no observer has seen it.
     pub counts: bool,
@@ -95,6 +100,10 @@ pub struct Budget {
     pub adoptions: u16,
     /// Requests like the asks, but let through whatever they come to.
     pub forced: u16,
+    /// Steps of a transfer's life that are begun, and deletes of its record.
+    pub moves: u16,
+    /// Operations in Azure that ASO begins.
+    pub operations: u16,
 }
 
 impl Budget {
@@ -106,6 +115,8 @@ impl Budget {
         faults: 1000,
         adoptions: 1000,
         forced: 0,
+        moves: 1000,
+        operations: 0,
     };
 }
 
@@ -217,6 +228,7 @@ impl World {
             seen_uids: [0; PLACES],
             claims: [const { None }; RESOURCES],
             namespace: None,
+            transfers: None,
             requests: Vec::new(),
             looks: Vec::new(),
             left,
@@ -332,6 +344,7 @@ impl Object {
             policy,
             inherits: false,
             terminating: false,
+            busy: false,
             counts: true,
             word: Word::Kept,
             end: Word::Kept,
