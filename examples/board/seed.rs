@@ -485,6 +485,7 @@ fn request(call: &str, proof: Proof, deadline: Timestamp) -> InFlight {
         request: RequestUid::new(call),
         proof,
         deadline,
+        to: None,
     }
 }
 

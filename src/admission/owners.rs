@@ -35,13 +35,22 @@ impl Guard {
         touched: &mut WrittenClaims,
     ) -> Result<(), AdmissionError> {
         let copy = aim.copy().clone();
-        touched.extend(self.touch(case, &copy, resolution));
         let (mut stands_for, by_force) = (resolution.clone(), case.context.lets_through());
         let identities = resolution.identities().cloned().collect();
         let mut way: GoLive<RecordVersion> = GoLive::new(aim, identities, by_force);
         while let Some(call) = way.call() {
             let answer = match call {
-                GoLiveCall::Claims(call) => GoLiveAnswer::Claims(self.make(case, call).await?),
+                GoLiveCall::Claims(call) => {
+                    if let RegistryCall::Put(record, _) = &call
+                        && touched
+                            .iter()
+                            .all(|one| (&one.0, &one.1) != (&copy, &record.identity))
+                    {
+                        let written = Resolution::known(record.identity.clone(), false);
+                        touched.extend(self.touch(case, &copy, &written));
+                    }
+                    GoLiveAnswer::Claims(self.make(case, call).await?)
+                }
                 GoLiveCall::Owners => {
                     let (owners, mut now) = match object {
                         Some(object) => {
@@ -56,10 +65,7 @@ impl Guard {
                     {
                         now.assumed |= stands_for.assumed;
                     }
-                    if let Some(now) = now.as_ref().filter(|now| **now != stands_for) {
-                        touched.extend(self.touch(case, &copy, now));
-                        stands_for = now.clone();
-                    }
+                    stands_for = now.clone().unwrap_or(stands_for);
                     GoLiveAnswer::Owners(owners, now)
                 }
                 GoLiveCall::Wait => {

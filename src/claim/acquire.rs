@@ -94,6 +94,7 @@ pub fn acquire_by_force(record: Option<&Record>, identity: &Identity, ask: &Acqu
         request: ask.request.clone(),
         proof: ask.proof.clone(),
         deadline: ask.deadline,
+        to: None,
     };
     add_in_flight(&mut copy.acquiring, request);
     next

@@ -10,23 +10,25 @@ use super::record::{InFlight, MemberCopy, Record, add_in_flight};
 ///
 /// `ask` is the request that creates it; it ends as an acquire does.
 pub fn arrive(record: Option<&Record>, identity: &Identity, ask: &Acquire) -> Record {
-    add(record, identity, ask, |copy| &mut copy.arriving)
+    add(record, identity, ask, None, |copy| &mut copy.arriving)
 }
 
 /// Says that what has the copy as its owner is taken for something inside this resource until
-/// a request is stored, and for something elsewhere afterwards. Nobody is refused.
+/// a request is stored, and for something inside `to` afterwards. Nobody is refused.
 pub(super) fn announce_rename(
     record: Option<&Record>,
     identity: &Identity,
     ask: &Acquire,
+    to: Option<&Identity>,
 ) -> Record {
-    add(record, identity, ask, |copy| &mut copy.renaming)
+    add(record, identity, ask, to, |copy| &mut copy.renaming)
 }
 
 fn add(
     record: Option<&Record>,
     identity: &Identity,
     ask: &Acquire,
+    to: Option<&Identity>,
     list: impl Fn(&mut MemberCopy) -> &mut Vec<InFlight>,
 ) -> Record {
     let mut next = record.map_or_else(|| Record::new(identity.clone()), Record::clone);
@@ -38,6 +40,7 @@ fn add(
         request: ask.request.clone(),
         proof: ask.proof.clone(),
         deadline: ask.deadline,
+        to: to.cloned(),
     };
     add_in_flight(list(copy), request);
     next
@@ -119,10 +122,11 @@ mod tests {
     fn what_an_owner_says_of_those_below_it_is_no_copy() {
         let live = Story::default().found(&copy("a"), Manage);
         let ask = creating(&copy("b"), "r", "uid-1", 0);
-        let announced = announce_rename(live.0.as_ref(), &group(), &ask);
+        let announced = announce_rename(live.0.as_ref(), &group(), &ask, None);
         let delete = deleting(&copy("a"), "d", "1", 1);
         assert!(mark_deleting(Some(&announced), &group(), &delete).is_ok());
-        let inside = announce_rename(None, &account(), &creating(&account_copy("b"), "r", "u", 0));
+        let ask = creating(&account_copy("b"), "r", "u", 0);
+        let inside = announce_rename(None, &account(), &ask, None);
         assert!(dependents(&group(), &copy("a"), [&inside]).is_ok());
     }
 
@@ -131,7 +135,7 @@ mod tests {
         let mut record = story().record().clone();
         for number in 0..40 {
             let ask = creating(&copy("b"), &format!("n{number}"), "uid-1", 0);
-            record = announce_rename(Some(&record), &group(), &ask);
+            record = announce_rename(Some(&record), &group(), &ask, None);
         }
         let delete = deleting(&copy("a"), "d", "1", 1);
         assert!(mark_deleting(Some(&record), &group(), &delete).is_err());

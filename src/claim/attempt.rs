@@ -32,8 +32,9 @@ pub enum Intent {
     /// API server will not store what a webhook refused.
     TakeBack(CopyRef, RequestUid),
     /// Give what has the copy as its owner another name: said in the claims of what contains
-    /// it until then, and never refused. Then what is inside is looked for.
-    Rename(Acquire),
+    /// it until then, each with what they are in afterwards, and never refused. Then what is
+    /// inside is looked for.
+    Rename(Acquire, Vec<Identity>),
     /// Keep in mind what was done against the protocol's word.
     Remember(HistoryEntry),
 }
@@ -51,8 +52,18 @@ pub struct Attempt<V> {
     stage: AttemptStage<V>,
     refusal: Option<Refusal>,
     spent: Option<HistoryEntry>,
-    renaming: Vec<(CopyRef, InFlight)>,
+    renaming: Vec<Announced>,
     below: Vec<Record>,
+}
+
+/// A request that gives what is inside a resource another name, as the claim of that says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Announced {
+    /// What they are taken to be in until then.
+    pub(super) from: Identity,
+    /// The object that the request is on.
+    pub(super) owner: CopyRef,
+    pub(super) request: InFlight,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,7 +114,7 @@ impl Intent {
             | Self::Arrive(ask)
             | Self::Activate(ask)
             | Self::Wake(ask, _)
-            | Self::Rename(ask) => &ask.copy,
+            | Self::Rename(ask, _) => &ask.copy,
             Self::Delete(delete) => &delete.copy,
             Self::TakeBack(copy, _) => copy,
             Self::Remember(entry) => &entry.copy,
@@ -178,7 +189,7 @@ impl<V: Clone> Attempt<V> {
 
     /// Of a copy that goes live, at the end: the requests by others of its namespace, which
     /// contain it, that give what is inside them another name.
-    pub(super) fn renaming(&self) -> &[(CopyRef, InFlight)] {
+    pub(super) fn renaming(&self) -> &[Announced] {
         &self.renaming
     }
 
@@ -214,7 +225,7 @@ impl<V: Clone> Attempt<V> {
                 may_delete(record, identity, delete).and_then(|()| is_free(record, ask))
             }
             Intent::Delete(ask) => may_delete(record, identity, ask),
-            Intent::Arrive(_) | Intent::TakeBack(..) | Intent::Rename(_) | Intent::Remember(_) => {
+            Intent::Arrive(_) | Intent::TakeBack(..) | Intent::Rename(..) | Intent::Remember(_) => {
                 Ok(())
             }
         };
@@ -223,7 +234,9 @@ impl<V: Clone> Attempt<V> {
                 Some(acquire_by_force(record, identity, ask))
             }
             Intent::Arrive(ask) => Some(arrive(record, identity, ask)),
-            Intent::Rename(ask) => Some(announce_rename(record, identity, ask)),
+            Intent::Rename(ask, to) => {
+                Some(announce_rename(record, identity, ask, to.get(self.at)))
+            }
             Intent::Wake(ask, delete) => {
                 let marked = mark_by_force(record, identity, delete);
                 Some(acquire_by_force(Some(&marked), identity, ask))
@@ -258,7 +271,7 @@ impl<V: Clone> Attempt<V> {
     /// The claim is as it should be.
     fn written(&mut self) {
         match &self.aim {
-            Intent::Wake(..) | Intent::Delete(_) | Intent::Rename(_) => {
+            Intent::Wake(..) | Intent::Delete(_) | Intent::Rename(..) => {
                 self.stage = AttemptStage::LookBelow;
             }
             Intent::Create(_)
@@ -276,7 +289,7 @@ impl<V: Clone> Attempt<V> {
             Intent::Wake(_, ask) | Intent::Delete(ask) => {
                 dependents(&self.identities[self.at], &ask.copy, &claims)
             }
-            Intent::Rename(_) => {
+            Intent::Rename(..) => {
                 self.below.extend(claims);
                 Ok(())
             }
@@ -322,14 +335,22 @@ impl<V: Clone> Attempt<V> {
     fn looked_above(&mut self, claims: &[Record]) {
         self.stage = AttemptStage::Done;
         if let Some(ask) = self.acquires() {
-            let copies = claims.iter().flat_map(|claim| &claim.copies);
-            let near = copies.filter(|(copy, _)| copy.shares_namespace(&ask.copy));
-            let requests = near.flat_map(|(copy, held)| {
-                let renaming = held.renaming.iter();
-                renaming.map(|request| (copy.clone(), request.clone()))
+            let copies = claims.iter().flat_map(|claim| {
+                claim
+                    .copies
+                    .iter()
+                    .map(move |(copy, held)| (claim, copy, held))
+            });
+            let near = copies.filter(|(_, copy, _)| copy.shares_namespace(&ask.copy));
+            let requests = near.flat_map(|(claim, copy, held)| {
+                held.renaming.iter().map(|request| Announced {
+                    from: claim.identity.clone(),
+                    owner: copy.clone(),
+                    request: request.clone(),
+                })
             });
             self.renaming = requests
-                .filter(|(_, request)| request.request != ask.request)
+                .filter(|one| one.request.request != ask.request)
                 .collect();
         }
         if let Err(refusal) = acquire_below(&self.identities[0], claims) {

@@ -78,6 +78,7 @@ pub fn mark_by_force(record: Option<&Record>, identity: &Identity, ask: &Delete)
         request: ask.request.clone(),
         proof: ask.proof.clone(),
         deadline: ask.deadline,
+        to: None,
     };
     add_in_flight(&mut copy.deleting, request);
     next

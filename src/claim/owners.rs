@@ -5,9 +5,11 @@
 //! a copy goes live, as its owner is known, and one that creates the owner under another name
 //! in Azure, or gives it another one. So each **writes, then looks**: the first acquires, then
 //! looks for changes of what contains it, then reads its owners from the store ([`GoLive`]);
-//! the second says in the claim of what its children are taken to be in that it will rename
+//! the second says in the claim of what its children are taken to be in how it will rename
 //! them, then looks for claims inside, then reads the objects that hold them ([`Rename`]).
 //! Whichever writes last sees the other.
+
+mod rename;
 
 use std::sync::Arc;
 
@@ -15,21 +17,35 @@ use crate::arm::{Identity, Resolution};
 use crate::object::{ObjectFacts, ObjectKey};
 
 use super::acquire::Acquire;
-use super::attempt::{Attempt, Intent, RegistryAnswer, RegistryCall};
+use super::attempt::{Announced, Attempt, Intent, RegistryAnswer, RegistryCall};
+use super::delete::Delete;
 use super::names::CopyRef;
-use super::record::InFlight;
+use super::record::{InFlight, Proof};
 use super::refusal::Refusal;
+
+pub use rename::{Rename, RenameAnswer, RenameCall, Renamed};
 
 /// How often a copy that goes live waits for a change of its owner to be over.
 const MAX_WAITS: u32 = 10;
+/// How many names a copy acquires at most besides the one that it has.
+const MAX_NAMES: usize = 8;
 
 /// The way of a copy to being live: acquires what it stands for, looks above, then reads its
-/// owners. Where these say by now that it stands for something else, it begins anew.
+/// owners. Where these say by now that it stands for something else, it acquires that; and so
+/// it does with what a change of theirs that may yet be stored would make of it. It waits only
+/// where it may not have that name, or none is said.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GoLive<V> {
     aim: Intent,
     by_force: bool,
+    /// What it stands for, as far as is known.
     identities: Vec<Identity>,
+    /// What it has acquired besides.
+    besides: Vec<Identity>,
+    /// The requests on owners that were found on the way.
+    announced: Vec<Announced>,
+    /// The owner for whose change the attempt under way is.
+    for_change_of: Option<CopyRef>,
     attempt: Attempt<V>,
     stage: GoLiveStage,
     waits: u32,
@@ -79,6 +95,9 @@ impl<V: Clone> GoLive<V> {
             aim,
             by_force,
             identities,
+            besides: Vec::new(),
+            announced: Vec::new(),
+            for_change_of: None,
             stage: GoLiveStage::Claims,
             waits: 0,
             refusal: None,
@@ -110,7 +129,11 @@ impl<V: Clone> GoLive<V> {
             (GoLiveStage::Wait, GoLiveAnswer::Waited) => {
                 self.waits += 1;
                 self.stage = GoLiveStage::Claims;
+                self.attempt = attempt(&self.aim, &self.identities, self.by_force);
                 self.attempt.look_above_again();
+                let own = &self.identities;
+                let is_elsewhere = |one: &Announced| !own.iter().any(|own| own.is_below(&one.from));
+                self.announced.retain(is_elsewhere);
                 if self.attempt.call().is_none() {
                     self.claimed();
                 }
@@ -138,42 +161,48 @@ impl<V: Clone> GoLive<V> {
 
     /// The objects of which a request is under way that gives what is below them another name.
     pub fn announcing(&self) -> impl Iterator<Item = &ObjectKey> {
-        self.attempt
-            .renaming()
-            .iter()
-            .map(|(owner, _)| &owner.object)
+        self.announced.iter().map(|one| &one.owner.object)
     }
 
     fn claimed(&mut self) {
-        if let Err(refusal) = self.attempt.outcome() {
-            self.refusal.get_or_insert(refusal);
+        for one in self.attempt.renaming() {
+            if !self.announced.contains(one) {
+                self.announced.push(one.clone());
+            }
         }
-        self.stage = if self.refusal.is_some() && !self.by_force {
-            GoLiveStage::Done(None)
-        } else {
-            GoLiveStage::Owners
+        self.stage = match (self.for_change_of.take(), self.attempt.outcome()) {
+            // It may not have the name that it would get.
+            (Some(owner), Err(_)) if !self.by_force => {
+                self.besides.pop();
+                self.wait_for(owner)
+            }
+            (None, Err(refusal)) => {
+                self.refusal.get_or_insert(refusal);
+                if self.by_force {
+                    GoLiveStage::Owners
+                } else {
+                    GoLiveStage::Done(None)
+                }
+            }
+            _ => GoLiveStage::Owners,
         };
+    }
+
+    fn wait_for(&self, owner: CopyRef) -> GoLiveStage {
+        if self.waits < MAX_WAITS {
+            GoLiveStage::Wait
+        } else {
+            GoLiveStage::Done(Some(owner))
+        }
     }
 
     /// The owners were read after the claims: a change of one that is over by now shows in it.
     fn judge(&mut self, owners: &[StoredOwner], stands_for: Option<Resolution>) {
-        let may_change = |(owner, request): &&(CopyRef, InFlight)| {
-            let mut above = owners.iter().filter(|(key, _)| *key == owner.object);
-            above.any(|(_, stored)| request.may_land(stored.as_deref()))
-        };
-        let changing = self.attempt.renaming().iter().find(may_change);
-        if let Some((owner, _)) = changing {
-            self.stage = if self.waits < MAX_WAITS {
-                GoLiveStage::Wait
-            } else {
-                GoLiveStage::Done(Some(owner.clone()))
-            };
-            return;
-        }
-        self.stage = GoLiveStage::Done(None);
-        let Some(now) = stands_for else { return };
-        if now.identities().any(|one| !self.identities.contains(one)) {
+        if let Some(now) = stands_for
+            && now.identities().any(|one| !self.identities.contains(one))
+        {
             // What was acquired for nothing is released once the copy is seen.
+            self.besides.append(&mut self.identities);
             self.identities = now.identities().cloned().collect();
             if let Intent::Create(ask) | Intent::Activate(ask) | Intent::Wake(ask, _) =
                 &mut self.aim
@@ -182,7 +211,65 @@ impl<V: Clone> GoLive<V> {
             }
             self.attempt = attempt(&self.aim, &self.identities, self.by_force);
             self.stage = GoLiveStage::Claims;
+            return;
         }
+        let may_change = |one: &&Announced| {
+            let mut above = owners.iter().filter(|(key, _)| *key == one.owner.object);
+            above.any(|(_, stored)| one.request.may_land(stored.as_deref()))
+        };
+        let changing: Vec<_> = self.announced.iter().filter(may_change).cloned().collect();
+        let missing = changing.into_iter().find_map(|one| {
+            let Some(then) = self.then(&one) else {
+                return Some((one, None));
+            };
+            let new = then.into_iter().find(|then| !self.has(then))?;
+            Some((one, Some(new)))
+        });
+        self.stage = match missing {
+            None => GoLiveStage::Done(None),
+            Some((one, Some(new))) if self.besides.len() < MAX_NAMES => {
+                let aim = until_owner_is_seen(&self.aim, &one.request);
+                self.attempt = attempt(&aim, std::slice::from_ref(&new), self.by_force);
+                self.besides.push(new);
+                self.for_change_of = Some(one.owner);
+                GoLiveStage::Claims
+            }
+            Some((one, _)) => self.wait_for(one.owner),
+        };
+    }
+
+    fn has(&self, identity: &Identity) -> bool {
+        self.identities.contains(identity) || self.besides.contains(identity)
+    }
+
+    /// What the copy would stand for after a change of an owner; none where that is not said.
+    fn then(&self, one: &Announced) -> Option<Vec<Identity>> {
+        let to = one.request.to.as_ref()?;
+        let known = self.identities.iter().chain(&self.besides);
+        let then = known.filter_map(|known| known.moved(&one.from, to));
+        Some(then.collect())
+    }
+}
+
+/// The same for a name that a request on an owner would give: the copy may be stored, and seen
+/// under another name, long before that.
+fn until_owner_is_seen(aim: &Intent, request: &InFlight) -> Intent {
+    let lasting = |ask: &Acquire| Acquire {
+        proof: Proof::Owner,
+        deadline: ask.deadline.max(request.deadline),
+        ..ask.clone()
+    };
+    match aim {
+        Intent::Create(ask) | Intent::Activate(ask) => Intent::Activate(lasting(ask)),
+        Intent::Wake(ask, delete) => {
+            let delete = Delete {
+                proof: Proof::Owner,
+                deadline: delete.deadline.max(request.deadline),
+                ..delete.clone()
+            };
+            Intent::Wake(lasting(ask), delete)
+        }
+        other => other.clone(),
     }
 }
 
@@ -192,126 +279,6 @@ fn attempt<V: Clone>(aim: &Intent, identities: &[Identity], by_force: bool) -> A
         attempt.by_force()
     } else {
         attempt
-    }
-}
-
-/// The way of a request that gives what has an object as its owner another name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Rename<V> {
-    owner: CopyRef,
-    /// What the children are taken to be in until then, and what they are in afterwards.
-    moves: Vec<(Identity, Identity)>,
-    attempt: Attempt<V>,
-    /// The copies inside that are live or may become so, each with what a request under way
-    /// would make it.
-    inside: Vec<(CopyRef, Vec<(Identity, InFlight)>)>,
-    renamed: Option<Vec<Renamed>>,
-}
-
-/// A call that a [`Rename`] asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RenameCall<'a, V> {
-    /// A call on a claim.
-    Claims(RegistryCall<'a, V>),
-    /// Read these objects from the API server's store.
-    Objects(Vec<&'a ObjectKey>),
-}
-
-/// What came of a [`RenameCall`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RenameAnswer<V> {
-    /// Of a call on a claim.
-    Claims(RegistryAnswer<V>),
-    /// The objects, in the order asked for.
-    Objects(Vec<Option<Arc<ObjectFacts>>>),
-}
-
-/// A copy that is live, or may become so, and that may get another name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Renamed {
-    /// The copy.
-    pub copy: CopyRef,
-    /// The object, where it is stored: what it stands for afterwards is to be worked out.
-    pub object: Option<Arc<ObjectFacts>>,
-    /// What it stands for afterwards where requests on it that are under way are stored.
-    pub under_way: Vec<Identity>,
-}
-
-impl<V: Clone> Rename<V> {
-    /// `ask` is the request on the owner. `moves`: what its children are taken to be in until
-    /// it is stored, and what they are in afterwards; by the credentials that they may have.
-    pub fn new(ask: Acquire, moves: Vec<(Identity, Identity)>) -> Self {
-        let from = moves.iter().map(|(from, _)| from.clone()).collect();
-        Self {
-            owner: ask.copy.clone(),
-            moves,
-            attempt: Attempt::new(Intent::Rename(ask), from),
-            inside: Vec::new(),
-            renamed: None,
-        }
-    }
-
-    /// The call to make; `None` at the end.
-    pub fn call(&self) -> Option<RenameCall<'_, V>> {
-        if let Some(call) = self.attempt.call() {
-            return Some(RenameCall::Claims(call));
-        }
-        let objects = self.inside.iter().map(|(copy, _)| &copy.object);
-        (self.renamed.is_none() && !self.inside.is_empty())
-            .then(|| RenameCall::Objects(objects.collect()))
-    }
-
-    /// Takes what came of the call. An answer to another call changes nothing.
-    pub fn answer(&mut self, answer: RenameAnswer<V>) {
-        match answer {
-            RenameAnswer::Claims(answer) if self.attempt.call().is_some() => {
-                self.attempt.answer(answer);
-                if self.attempt.call().is_none() {
-                    self.look_inside();
-                }
-            }
-            RenameAnswer::Objects(objects) if self.attempt.call().is_none() => {
-                let inside = self.inside.iter().zip(objects);
-                let renamed = inside.map(|((copy, requests), object)| Renamed {
-                    copy: copy.clone(),
-                    under_way: requests
-                        .iter()
-                        .filter(|(_, request)| request.may_land(object.as_deref()))
-                        .map(|(then, _)| then.clone())
-                        .collect(),
-                    object,
-                });
-                self.renamed = Some(renamed.collect());
-            }
-            _ => {}
-        }
-    }
-
-    /// The copies that may get another name, once there is no call to make.
-    pub fn into_renamed(self) -> Vec<Renamed> {
-        self.renamed.unwrap_or_default()
-    }
-
-    fn look_inside(&mut self) {
-        for claim in self.attempt.below() {
-            let then = |(from, to)| claim.identity.moved(from, to);
-            let then = self
-                .moves
-                .iter()
-                .map(|(from, to)| (from, to))
-                .find_map(then);
-            for (copy, held) in &claim.copies {
-                if !copy.shares_namespace(&self.owner) || *copy == self.owner || !held.is_live() {
-                    continue;
-                }
-                let requests = held.acquiring.iter().cloned();
-                let requests = then.iter().cloned().cycle().zip(requests);
-                match self.inside.iter_mut().find(|(known, _)| known == copy) {
-                    Some((_, known)) => known.extend(requests),
-                    None => self.inside.push((copy.clone(), requests.collect())),
-                }
-            }
-        }
     }
 }
 

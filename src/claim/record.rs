@@ -84,6 +84,9 @@ pub struct InFlight {
     /// that admitted it. For people: an observer has its own clock's time in its place
     /// when it judges, so clocks are never compared.
     pub deadline: Timestamp,
+    /// Of a [renaming](MemberCopy::renaming) request: what those below are in afterwards, where
+    /// that is known.
+    pub to: Option<Identity>,
 }
 
 impl InFlight {
@@ -327,6 +330,7 @@ pub(super) fn add_in_flight(list: &mut Vec<InFlight>, new: InFlight) {
                 request: RequestUid::new(""),
                 proof: Proof::Deadline,
                 deadline: first.deadline.max(second.deadline),
+                to: None,
             },
         );
     }

@@ -173,6 +173,7 @@ mod tests {
             request: uid(request),
             proof: Proof::Deadline,
             deadline: second(*deadline),
+            to: None,
         });
         MemberCopy {
             stored: None,

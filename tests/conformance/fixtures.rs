@@ -99,6 +99,7 @@ pub fn request(uid: &str, proof: Proof) -> InFlight {
         request: RequestUid::new(uid),
         proof,
         deadline: at("2026-03-01T12:01:30.123456789Z"),
+        to: None,
     }
 }
 

@@ -59,7 +59,10 @@ fn eloquent(place: &Place) -> Record {
             stored: None,
             arriving: vec![request("r5", Proof::Uid("u5".into()))],
             renaming: vec![
-                request("r5", Proof::Uid("u5".into())),
+                InFlight {
+                    to: Some(place.group()),
+                    ..request("r5", Proof::Uid("u5".into()))
+                },
                 request("", Proof::Deadline),
             ],
             ..parked()

@@ -127,6 +127,7 @@ fn full(claim: &mut Value) {
     for list in ["acquiring", "arriving", "renaming", "deleting"] {
         copy[list] = json!([request]);
     }
+    copy["renaming"][0]["to"] = json!("/subscriptions/s/resourceGroups/rg");
     let entry = json!({
         "at": time, "by": "alice", "deed": "create", "why": "because", "against": "",
         "member": "b", "namespace": "x", "group": "resources.azure.com",

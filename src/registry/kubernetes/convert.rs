@@ -20,8 +20,9 @@ use crate::policy::Policy;
 use crate::registry::{ClaimScope, CopyFilter, MemberRecord, RecordVersion, Sample};
 
 use super::crd::{
-    Claim, ClaimCopy, ClaimEntry, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored, ClaimTransfer,
-    Condition, Member, MemberPolicyChange, MemberSample, MemberSpec, MemberState, MemberStatus,
+    Claim, ClaimCopy, ClaimEntry, ClaimRenaming, ClaimRequest, ClaimSpec, ClaimStatus, ClaimStored,
+    ClaimTransfer, Condition, Member, MemberPolicyChange, MemberSample, MemberSpec, MemberState,
+    MemberStatus,
 };
 
 pub(super) use transfer::{from_transfer, patch_transfer, to_transfer};
@@ -263,7 +264,7 @@ fn to_copy((copy, held): (&CopyRef, &MemberCopy)) -> ClaimCopy {
         }),
         acquiring: held.acquiring.iter().map(to_request).collect(),
         arriving: held.arriving.iter().map(to_request).collect(),
-        renaming: held.renaming.iter().map(to_request).collect(),
+        renaming: held.renaming.iter().map(to_renaming).collect(),
         deleting: held.deleting.iter().map(to_request).collect(),
     }
 }
@@ -280,6 +281,13 @@ fn to_request(request: &InFlight) -> ClaimRequest {
         resource_version,
         owner: request.proof == Proof::Owner,
         deadline: request.deadline,
+    }
+}
+
+fn to_renaming(request: &InFlight) -> ClaimRenaming {
+    ClaimRenaming {
+        to: request.to.as_ref().map(ToString::to_string),
+        request: to_request(request),
     }
 }
 
@@ -347,7 +355,7 @@ fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, MemberCopy), String> {
         stored,
         acquiring: copy.acquiring.iter().map(from_request).collect(),
         arriving: copy.arriving.iter().map(from_request).collect(),
-        renaming: copy.renaming.iter().map(from_request).collect(),
+        renaming: copy.renaming.iter().map(from_renaming).collect(),
         deleting: copy.deleting.iter().map(from_request).collect(),
         assumed: copy.assumed,
         newcomer: copy.newcomer,
@@ -378,6 +386,16 @@ fn from_request(request: &ClaimRequest) -> InFlight {
             _ => Proof::Deadline,
         },
         deadline: request.deadline,
+        to: None,
+    }
+}
+
+/// A name that cannot be read is none: whoever wants to know it waits for the deadline.
+fn from_renaming(renaming: &ClaimRenaming) -> InFlight {
+    let to = renaming.to.as_deref().and_then(|to| to.parse().ok());
+    InFlight {
+        to,
+        ..from_request(&renaming.request)
     }
 }
 

@@ -173,7 +173,7 @@ pub struct ClaimCopy {
     pub arriving: Vec<ClaimRequest>,
     /// Admitted requests on the object that make no copy of this resource: what has it as its owner is inside this resource until they are stored, and elsewhere afterwards.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub renaming: Vec<ClaimRequest>,
+    pub renaming: Vec<ClaimRenaming>,
     /// Admitted requests that may yet delete this copy and the resource with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deleting: Vec<ClaimRequest>,
@@ -219,6 +219,18 @@ pub struct ClaimRequest {
     /// The request is over by then, by the copy's own cluster's clock.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub deadline: Timestamp,
+}
+
+/// A request under way that gives what is below the copy another name, in a claim.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimRenaming {
+    /// The request.
+    #[serde(flatten)]
+    pub request: ClaimRequest,
+    /// What they are in afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// A cluster that runs aso-guard against this registry.

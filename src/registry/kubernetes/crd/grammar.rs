@@ -102,6 +102,7 @@ const CLAIM: &[(&str, FieldGrammar)] = &[
     ("status.copies.renaming.uid", ID),
     ("status.copies.renaming.resourceVersion", ID),
     ("status.copies.renaming.deadline", Time),
+    ("status.copies.renaming.to", Identity),
     ("status.copies.deleting", Short(MAX_IN_FLIGHT)),
     ("status.copies.deleting.request", ID),
     ("status.copies.deleting.uid", ID),
