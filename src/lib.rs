@@ -30,6 +30,8 @@
 //! | [`object`] | the facts of an object, and reading them | | all |
 //! | [`server`] | HTTPS, certificates, probes, the way out | | |
 
+#![warn(clippy::too_many_lines)]
+
 pub mod admission;
 pub mod arm;
 pub mod board;

@@ -15,8 +15,8 @@ use crate::object::text::quoted;
 use crate::registry::{ClaimScope, CopyFilter, policy_changes};
 use crate::resolve::{SETTINGS_SECRET, SecretLookup};
 
-use super::family::{AT_ONCE, Affected};
-use super::guard::{AdmissionError, Case, Guard};
+use super::family::Affected;
+use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::protocol::WrittenClaims;
 
 /// How many objects one change of a namespace's policy may wake: each costs some calls on

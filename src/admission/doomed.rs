@@ -11,8 +11,7 @@ use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{ClaimScope, RegistryError};
 
-use super::family::AT_ONCE;
-use super::guard::{AdmissionError, Case, Guard};
+use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::policies::NamespacePolicies;
 
 /// How many lists are read together.

@@ -17,7 +17,7 @@ use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::{Policy, PolicySource, effective};
 
-use super::guard::{AdmissionError, Case, Guard};
+use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::policies::NamespacePolicies;
 use super::protocol::{WrittenClaims, delete_for};
 
@@ -31,9 +31,6 @@ pub(super) struct Affected {
     /// Whether a delete of it is under way, and would then be one in Azure.
     pub(super) deletes: bool,
 }
-
-/// How many claims are read or written together.
-pub(super) const AT_ONCE: usize = 16;
 
 impl Guard {
     /// Acquires for the live objects below this one that the request gives other

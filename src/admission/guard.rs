@@ -29,6 +29,9 @@ const CRD_GROUP: &str = "apiextensions.k8s.io";
 /// mode, and registering a parked copy.
 pub(super) const PARTS: u32 = 5;
 
+/// How many claims are read or written together.
+pub(super) const AT_ONCE: usize = 16;
+
 /// Gives verdicts for one member.
 pub struct Guard {
     /// The member.

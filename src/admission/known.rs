@@ -9,8 +9,7 @@ use crate::cluster::resolve::{self, Freshness};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{ClaimScope, CopyFilter, RegistryError};
 
-use super::family::AT_ONCE;
-use super::guard::{AdmissionError, Guard};
+use super::guard::{AT_ONCE, AdmissionError, Guard};
 
 impl Guard {
     /// The resource that a stored object stands for. Where its identity cannot be worked out,

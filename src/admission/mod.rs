@@ -4,6 +4,7 @@ mod answers;
 mod awakening;
 mod context;
 mod doomed;
+mod enforcement;
 mod family;
 mod guard;
 mod inherited;

@@ -15,8 +15,7 @@ use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, not_empty};
 use crate::registry::{ClaimScope, RecordVersion, RegistryError};
 
-use super::family::AT_ONCE;
-use super::guard::{AdmissionError, Case, Guard};
+use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::protocol::{WrittenClaims, acquire_for, of_version};
 
 /// How long a copy that goes live waits for its owner before it looks again.

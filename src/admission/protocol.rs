@@ -17,8 +17,7 @@ use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{self, RecordVersion, RegistryError};
 
-use super::family::AT_ONCE;
-use super::guard::{AdmissionError, Case, Guard};
+use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 
 /// How long a parked create waits at most for the copy to be registered.
 const TO_REGISTER: Duration = Duration::from_secs(1);

@@ -15,8 +15,7 @@ use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
 use crate::registry::policy_changes;
 
 use super::context::RequestContext;
-use super::family::AT_ONCE;
-use super::guard::{Case, Guard};
+use super::guard::{AT_ONCE, Case, Guard};
 use super::policies::NamespacePolicies;
 use super::protocol::WrittenClaims;
 use super::review::AdmissionRequest;

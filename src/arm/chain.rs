@@ -2,11 +2,22 @@
 
 use std::sync::Arc;
 
-use super::kinds::{Kind, Kinds, Scope};
-use super::name::assumed_name;
-use super::resolve::{MAX_LINKS, OwnerLink};
+use super::kinds::{Kind, Kinds, Naming, Scope};
 use super::unresolved::Unresolved;
 use crate::object::{ObjectFacts, ObjectKey, not_empty};
+
+/// How many owners are followed upwards. ASO's deepest kind has five above it;
+/// extension resources on extension resources can make more.
+pub const MAX_LINKS: usize = 16;
+
+/// One link up the owner chain, as the caller found it.
+#[derive(Clone, Debug)]
+pub enum OwnerLink {
+    /// The owner is there.
+    Found(Arc<ObjectFacts>),
+    /// The owner is not there.
+    Missing(ObjectKey),
+}
 
 /// `spec.owner`, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +143,16 @@ fn assumed_link<'a>(
         object: None,
         owner: None,
     })
+}
+
+/// The name that an object will have in Azure if nothing but its Kubernetes
+/// name decides; `None` where more is needed.
+pub(super) fn assumed_name<'a>(kind: &'a Kind, key: &'a ObjectKey) -> Option<&'a str> {
+    match &kind.naming {
+        Naming::AzureName => Some(&key.name),
+        Naming::Fixed(name) => Some(name),
+        Naming::Uuid { .. } | Naming::Entra => None,
+    }
 }
 
 pub(super) fn kind_of<'a>(kinds: &'a Kinds, key: &ObjectKey) -> Result<&'a Kind, Unresolved> {

@@ -14,13 +14,11 @@ mod name;
 pub mod resolve;
 pub mod unresolved;
 
+pub use chain::{MAX_LINKS, OwnerLink};
 pub use fold::{fold, folded, same_name};
 pub use id::{ArmId, ArmIdError};
 pub use identity::Identity;
 pub use kinds::{Kind, Kinds, Naming, Scope};
 pub use learn::{CrdFacts, LearnError, learn};
-pub use resolve::{
-    IdentitySource, MAX_LINKS, NextOwner, OwnerLink, Resolution, needs_subscription, next_owner,
-    resolve,
-};
+pub use resolve::{IdentitySource, NextOwner, Resolution, needs_subscription, next_owner, resolve};
 pub use unresolved::Unresolved;

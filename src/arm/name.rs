@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::chain::{ChainLink, Owner};
+use super::chain::{ChainLink, Owner, assumed_name};
 use super::id::{check_name, check_segment, shown};
 use super::kinds::{Kind, Naming, Scope};
 
@@ -32,16 +32,6 @@ pub(super) fn azure_name<'a>(link: &ChainLink<'a>) -> Result<Cow<'a, str>, Unres
             name: shown(&name),
             why,
         }),
-    }
-}
-
-/// The name that an object will have in Azure if nothing but its Kubernetes
-/// name decides; `None` where more is needed.
-pub(super) fn assumed_name<'a>(kind: &'a Kind, key: &'a ObjectKey) -> Option<&'a str> {
-    match &kind.naming {
-        Naming::AzureName => Some(&key.name),
-        Naming::Fixed(name) => Some(name),
-        Naming::Uuid { .. } | Naming::Entra => None,
     }
 }
 

@@ -4,9 +4,7 @@
 //! the I/O: it asks [`next_owner`] which object to look up, until that says
 //! root, then hands what it found to [`resolve`].
 
-use std::sync::Arc;
-
-use super::chain::{ChainLink, Owner, chain, kind_of, no_owner, owner_of};
+use super::chain::{ChainLink, Owner, OwnerLink, chain, kind_of, no_owner, owner_of};
 use super::id::{ArmId, ArmIdError, check_segment};
 use super::identity::Identity;
 use super::kinds::{Kinds, Naming, Scope};
@@ -14,21 +12,8 @@ use super::name::{azure_name, other_name};
 use super::unresolved::Unresolved;
 use crate::object::{ObjectFacts, ObjectKey, not_empty};
 
-/// How many owners are followed upwards. ASO's deepest kind has five above it;
-/// extension resources on extension resources can make more.
-pub const MAX_LINKS: usize = 16;
-
 /// The type of a resource group, and of the resource IDs that own [`Scope::ResourceGroup`].
 const RESOURCE_GROUPS: &str = "Microsoft.Resources/resourceGroups";
-
-/// One link up the owner chain, as the caller found it.
-#[derive(Clone, Debug)]
-pub enum OwnerLink {
-    /// The owner is there.
-    Found(Arc<ObjectFacts>),
-    /// The owner is not there.
-    Missing(ObjectKey),
-}
 
 /// What is above an object.
 #[derive(Clone, Debug, PartialEq, Eq)]

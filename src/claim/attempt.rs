@@ -9,7 +9,7 @@ use crate::arm::Identity;
 use super::acquire::{Acquire, acquire_below, acquire_by_force, is_free, withdraw};
 use super::arrive::{announce_rename, arrive};
 use super::delete::{Delete, dependents, mark_by_force, may_delete};
-use super::history::HistoryEntry;
+use super::history_entry::HistoryEntry;
 use super::names::{CopyRef, RequestUid};
 use super::record::{InFlight, Record};
 use super::refusal::Refusal;

@@ -15,6 +15,7 @@ mod arrive;
 mod attempt;
 mod delete;
 mod history;
+mod history_entry;
 mod inherited;
 mod look;
 mod names;
@@ -33,22 +34,25 @@ pub use acquire::{Acquire, acquire, acquire_below, acquire_by_force, withdraw};
 pub use arrive::arrive;
 pub use attempt::{Attempt, Intent, RegistryAnswer, RegistryCall};
 pub use delete::{Delete, dependents, mark_by_force, mark_deleting, others_depend};
-pub use history::{HistoryAction, HistoryEntry, Justification, MAX_HISTORY, MAX_REASON};
+pub use history::MAX_HISTORY;
+pub use history_entry::{HistoryAction, HistoryEntry, Justification, MAX_REASON};
 pub use inherited::{
     Arrival, ArrivalAnswer, ArrivalCall, Arrived, Awakening, AwakeningAnswer, AwakeningCall,
     Inherited, PolicyChange, Relies, Woken,
 };
 pub use look::{Look, LookAnswer, LookCall, Looked, ObservedResolution};
-pub use names::{CopyRef, MemberName, MemberNameError, RequestUid};
+pub use names::{
+    CopyRef, MemberName, MemberNameError, NamespaceRef, NamespaceRefError, RequestUid,
+    TransferName, TransferNameError,
+};
 pub use observe::{Observation, Observed, ObservedHold, ObservedObject, observe};
 pub use owners::{
     GoLive, GoLiveAnswer, GoLiveCall, Rename, RenameAnswer, RenameCall, Renamed, StoredOwner,
 };
-pub use record::{ClaimState, InFlight, MAX_IN_FLIGHT, MemberCopy, Proof, Record, StoredCopy};
-pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
-pub use reserve::{
-    NamespaceRef, NamespaceRefError, Reservation, TransferName, TransferNameError, reserve,
-    unreserve,
+pub use record::{
+    ClaimState, InFlight, MAX_IN_FLIGHT, MemberCopy, Proof, Record, Reservation, StoredCopy,
 };
+pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
+pub use reserve::{reserve, unreserve};
 pub use together::{DeleteLookups, DeleteSet};
 pub use wording::{Action, Heartbeats, LastHeard, NAMED, RefusalMessage, RefusedRequest};

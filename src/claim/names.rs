@@ -116,6 +116,86 @@ impl RequestUid {
     }
 }
 
+/// The name of a transfer: a DNS label (RFC 1123), for it becomes a label's value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferName(Arc<str>);
+
+/// Why a transfer name was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a transfer's name: use 1 to 63 lower-case letters, digits and dashes, \
+     beginning and ending with a letter or digit"
+)]
+pub struct TransferNameError(String);
+
+impl TransferName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TransferName {
+    type Err = TransferNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if is_dns_label(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(TransferNameError(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for TransferName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A namespace of a member cluster, written `member/namespace`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespaceRef {
+    /// The cluster.
+    pub member: MemberName,
+    /// The namespace in it.
+    pub namespace: Arc<str>,
+}
+
+/// Why a text names no place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no place: write <cluster>/<namespace>, such as west/team-a")]
+pub struct NamespaceRefError(String);
+
+impl NamespaceRef {
+    /// Whether a copy is in this place.
+    pub fn has(&self, copy: &CopyRef) -> bool {
+        copy.member == self.member && copy.object.namespace == self.namespace
+    }
+}
+
+impl FromStr for NamespaceRef {
+    type Err = NamespaceRefError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || NamespaceRefError(text.to_owned());
+        let (member, namespace) = text.split_once('/').ok_or_else(wrong)?;
+        if !is_dns_label(namespace) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            member: member.parse().map_err(|_| wrong())?,
+            namespace: namespace.into(),
+        })
+    }
+}
+
+impl fmt::Display for NamespaceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.member, self.namespace)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +213,22 @@ mod tests {
     #[case(&"a".repeat(64), false)]
     fn member_names_are_dns_labels(#[case] text: &str, #[case] taken: bool) {
         assert_eq!(text.parse::<MemberName>().is_ok(), taken);
+    }
+
+    #[rstest]
+    #[case("a/team", true)]
+    #[case("a", false)]
+    #[case("a/", false)]
+    #[case("/team", false)]
+    #[case("A/team", false)]
+    #[case("a/team/x", false)]
+    fn places_are_a_cluster_and_a_namespace(#[case] text: &str, #[case] taken: bool) {
+        let place = text.parse::<NamespaceRef>();
+        assert_eq!(place.is_ok(), taken);
+        assert!(place.is_ok_and(|place| place.to_string() == text) == taken);
+        assert_eq!(
+            text.replace('/', "-").parse::<TransferName>().is_ok(),
+            text != "/team" && text != "a/" && text != "A/team"
+        );
     }
 }

@@ -9,9 +9,8 @@ use crate::arm::Identity;
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 
-use super::history::HistoryEntry;
-use super::names::{CopyRef, RequestUid};
-use super::reserve::Reservation;
+use super::history_entry::HistoryEntry;
+use super::names::{CopyRef, NamespaceRef, RequestUid, TransferName};
 
 /// How many requests of one kind a copy keeps apart. Beyond it, the oldest are
 /// folded into one that only its deadline ends, so that a client that retries in
@@ -29,6 +28,17 @@ pub struct Record {
     pub reserved: Option<Reservation>,
     /// What was done against the protocol's word, the latest last.
     pub history: Vec<HistoryEntry>,
+}
+
+/// What a claim says of the open transfer that moves its resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reservation {
+    /// The transfer.
+    pub transfer: TransferName,
+    /// From where the resource is moved.
+    pub from: NamespaceRef,
+    /// To where: only there may it go live.
+    pub to: NamespaceRef,
 }
 
 /// One copy, as far as the registry knows it.

@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use crate::arm::Identity;
 
 use super::names::CopyRef;
-use super::record::{InFlight, MemberCopy};
-use super::reserve::Reservation;
+use super::record::{InFlight, MemberCopy, Reservation};
 
 /// A refusal of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -5,105 +5,8 @@
 //! reservation, and it costs no call. Whoever reserves writes first and looks after
 //! for deletes that were admitted before, as an acquire does.
 
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
-
-use crate::object::text::is_dns_label;
-
-use super::names::{CopyRef, MemberName};
-use super::record::Record;
-
-/// The name of a transfer: a DNS label (RFC 1123), for it becomes a label's value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransferName(Arc<str>);
-
-/// Why a transfer name was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a transfer's name: use 1 to 63 lower-case letters, digits and dashes, \
-     beginning and ending with a letter or digit"
-)]
-pub struct TransferNameError(String);
-
-impl TransferName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for TransferName {
-    type Err = TransferNameError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if is_dns_label(text) {
-            Ok(Self(text.into()))
-        } else {
-            Err(TransferNameError(text.to_owned()))
-        }
-    }
-}
-
-impl fmt::Display for TransferName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A namespace of a member cluster, written `member/namespace`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NamespaceRef {
-    /// The cluster.
-    pub member: MemberName,
-    /// The namespace in it.
-    pub namespace: Arc<str>,
-}
-
-/// Why a text names no place.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no place: write <cluster>/<namespace>, such as west/team-a")]
-pub struct NamespaceRefError(String);
-
-impl NamespaceRef {
-    /// Whether a copy is in this place.
-    pub fn has(&self, copy: &CopyRef) -> bool {
-        copy.member == self.member && copy.object.namespace == self.namespace
-    }
-}
-
-impl FromStr for NamespaceRef {
-    type Err = NamespaceRefError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || NamespaceRefError(text.to_owned());
-        let (member, namespace) = text.split_once('/').ok_or_else(wrong)?;
-        if !is_dns_label(namespace) {
-            return Err(wrong());
-        }
-        Ok(Self {
-            member: member.parse().map_err(|_| wrong())?,
-            namespace: namespace.into(),
-        })
-    }
-}
-
-impl fmt::Display for NamespaceRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.member, self.namespace)
-    }
-}
-
-/// What a claim says of the open transfer that moves its resource.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Reservation {
-    /// The transfer.
-    pub transfer: TransferName,
-    /// From where the resource is moved.
-    pub from: NamespaceRef,
-    /// To where: only there may it go live.
-    pub to: NamespaceRef,
-}
+use super::names::TransferName;
+use super::record::{Record, Reservation};
 
 /// The record reserved for a transfer, or turned to another direction by the same
 /// one; `None` where it says that already.
@@ -251,22 +154,5 @@ mod tests {
         let turned = reserve(story.record(), &back).unwrap().unwrap();
         assert_eq!(turned.reserved, Some(back));
         assert_eq!(unreserve(&turned, &other.transfer), None);
-    }
-
-    #[rstest]
-    #[case("a/team", true)]
-    #[case("a", false)]
-    #[case("a/", false)]
-    #[case("/team", false)]
-    #[case("A/team", false)]
-    #[case("a/team/x", false)]
-    fn places_are_a_cluster_and_a_namespace(#[case] text: &str, #[case] taken: bool) {
-        let place = text.parse::<NamespaceRef>();
-        assert_eq!(place.is_ok(), taken);
-        assert!(place.is_ok_and(|place| place.to_string() == text) == taken);
-        assert_eq!(
-            text.replace('/', "-").parse::<TransferName>().is_ok(),
-            text != "/team" && text != "a/" && text != "A/team"
-        );
     }
 }

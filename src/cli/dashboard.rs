@@ -14,6 +14,7 @@ use crate::server::{bind, ops};
 
 use super::Outcome;
 use super::registry::{CommandError, RegistryArgs};
+use crate::cli::problems::Problems;
 
 /// Where to show what.
 #[derive(Args)]
@@ -75,16 +76,16 @@ impl DashboardArgs {
     /// # Errors
     /// All that is wrong with them.
     fn check(&self) -> Result<(SocketAddr, HostCheck), CommandError> {
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let listen = self.listen.parse::<SocketAddr>().ok();
         if listen.is_none() {
-            problems.push(format!(
+            problems.add(format!(
                 "--listen: {:?} is no address with a port, such as 127.0.0.1:8090 or [::1]:8090",
                 self.listen
             ));
         }
         if listen.is_some_and(|listen| !listen.ip().is_loopback()) && !self.allow_remote {
-            problems.push(format!(
+            problems.add(format!(
                 "--listen: {} can be reached from other machines, and the board has no login: \
                  whoever reaches it sees all claims. Listen on 127.0.0.1, and come from elsewhere \
                  by ssh -L or kubectl port-forward; if it is meant, add --allow-remote",
@@ -92,10 +93,9 @@ impl DashboardArgs {
             ));
         }
         if !self.host.is_empty() && !self.allow_remote {
-            problems.push(
+            problems.add(
                 "--host: only with --allow-remote; otherwise the board answers to localhost and \
-                 loopback addresses alone"
-                    .to_owned(),
+                 loopback addresses alone",
             );
         }
         let strange = |name: &&String| {
@@ -103,7 +103,7 @@ impl DashboardArgs {
             name.is_empty() || !name.chars().all(plain)
         };
         for name in self.host.iter().filter(strange) {
-            problems.push(format!(
+            problems.add(format!(
                 "--host: {name:?} is no host name; give it without http:// and without a port"
             ));
         }
@@ -114,7 +114,7 @@ impl DashboardArgs {
         };
         match listen {
             Some(listen) if problems.is_empty() => Ok((listen, host_check)),
-            _ => Err(CommandError::Usage(problems.join("\n  "))),
+            _ => Err(problems.into()),
         }
     }
 }

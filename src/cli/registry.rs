@@ -13,7 +13,7 @@ use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::{Registry, RegistryError, RegistryUrl, UnreadableRecord};
 
 use super::Outcome;
-use super::config::{client_config, server};
+use super::client::{client_config, server};
 
 /// Where the registry is.
 #[derive(Args)]

@@ -1,15 +1,19 @@
 //! `aso-guard serve`: the webhook and the observer of one cluster.
 
 mod args;
+mod config;
 mod member;
+mod tls;
 mod token;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use kube::Client;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -35,13 +39,15 @@ use crate::telemetry::logs::{self};
 use crate::telemetry::traces::Traces;
 
 use super::Outcome;
-use super::config::{Config, OnConflict, server};
+use super::client::server;
 use super::metrics::ProcessMetrics;
 use super::webhook_server::{CertificateOrigin, WebhookServer};
+use config::{Config, OnConflict};
 use member::UnregisteredMember;
 use token::HubToken;
 
 pub(super) use args::ServeArgs;
+pub(super) use tls::read_path_file;
 
 /// Runs until a signal comes.
 pub(super) async fn run(args: ServeArgs) -> Outcome {
@@ -92,57 +98,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let readiness = Readiness::new();
     let known = readiness.wait_for("this cluster's objects are known");
     let joined = readiness.wait_for("this cluster is in the registry");
-
-    let (ops_listener, _) = server::bind(config.ops_listen).await?;
-
     let metrics = ProcessMetrics::default();
-    let own = server(&config.cluster);
-    let client = Client::try_from(config.cluster).context("--kubeconfig")?;
-    let hub_token = HubToken::of(config.hub.as_ref());
-    let hub = (config.hub, &*config.hub_context);
-    let registry = open(&config.registry, hub, (&client, own))?;
-    let registry: Arc<dyn Registry> =
-        Arc::new(MeteredRegistry::new(registry, metrics.registry.clone()));
-    let cluster = Arc::new(KubeCluster::new(client.clone(), config.credentials));
-    let (events, publisher) = tell(client.clone(), &cluster, &config.member, &metrics);
-    let observer = Observer::new(
-        config.member.clone(),
-        registry.clone(),
-        cluster.clone(),
-        config.settings.claim_deadline,
-    );
-    let parking = (config.on_conflict == OnConflict::Park).then(|| cluster.clone() as _);
-    let observer = Arc::new(observer.reporting(Reporting {
-        notices: events.clone(),
-        metrics: metrics.cluster.clone(),
-        parking,
-        orphaned_after: config.orphaned_after,
-    }));
-    let guard = Arc::new(Guard {
-        member: config.member.clone(),
-        registry: registry.clone(),
-        cluster: cluster.clone(),
-        follow_up: observer.clone(),
-        settings: config.settings,
-        notices: events,
-        metrics: metrics.admission.clone(),
-        privileges: config.privileges,
-    });
-
-    // The ops port outlives the others: it says why the pod is not ready.
     let served = ServedCertificate::default();
     let exposition = Arc::new(metrics.exposition(served.clone()));
-    let ops_router = ops::router(readiness.clone(), exposition);
-    let ops_stop = CancellationToken::new();
-    let ops = tokio::spawn(ops::run_ops(ops_listener, ops_router, ops_stop.clone()));
+    let ops = OpsPort::open(config.ops_listen, readiness.clone(), exposition).await?;
+    let replica = Replica::new(&config, &metrics)?;
     let paths = Paths::plain(registration::PATH);
     let kept = (
         paths.clone(),
         readiness.wait_for("the path of API servers' calls"),
     );
-    let (keeper, first) = Keeper::new(client, config.tls.keeper, cluster.groups(), kept);
+    let groups = replica.cluster.groups();
+    let (keeper, first) = Keeper::new(replica.client, config.tls.keeper, groups, kept);
     let webhook = WebhookServer {
-        router: paths.before(admission::router(guard), metrics.server.clone()),
+        router: paths.before(admission::router(replica.guard), metrics.server.clone()),
         config: ServerConfig {
             notice: config.notice,
             body_size: admission::BODY_LIMIT,
@@ -159,42 +128,111 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let candidate = UnregisteredMember {
         name: config.member,
         mode: config.settings.mode,
-        registry,
-        cluster,
-        observer,
-        hub_token,
+        registry: replica.registry,
+        cluster: replica.cluster,
+        observer: replica.observer,
+        hub_token: HubToken::of(config.hub.as_ref()),
         metrics: metrics.cluster,
     };
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let stop = || shutdown.clone();
-    tasks.spawn(in_time(
-        "the keeper",
-        stop(),
-        to_the_end(keeper.run(stop())),
-    ));
-    tasks.spawn(in_time(
-        "the events",
-        stop(),
-        to_the_end(publisher.run(stop())),
-    ));
+    let mut spawn = |what, work| tasks.spawn(in_time(what, stop(), work));
+    spawn("the keeper", to_the_end(keeper.run(stop())).boxed());
+    let publishing = to_the_end(replica.publisher.run(stop()));
+    spawn("the events", publishing.boxed());
+    spawn("the observer", candidate.run(joined, known, stop()).boxed());
     // It has its own time: for the notice, and for calls in flight.
     tasks.spawn(webhook.serve(certificate, stop()));
-    let taking_part = candidate.run(joined, known, stop());
-    tasks.spawn(in_time("the observer", stop(), taking_part));
-
     let outcome = tokio::select! {
         _impatient = signals.watch(shutdown.clone()) => {
             anyhow::bail!("a second signal: stopped at once, calls in flight are cut off")
         }
         outcome = supervise(&mut tasks, &shutdown) => outcome,
     };
-    ops_stop.cancel();
-    ops.await.context("the operations port")?;
+    ops.close().await?;
     outcome
 }
 
+/// Probes and metrics. The port outlives the others: it says why the pod is not ready.
+struct OpsPort {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl OpsPort {
+    async fn open(
+        listen: SocketAddr,
+        readiness: Readiness,
+        exposition: Arc<prometheus_client::registry::Registry>,
+    ) -> anyhow::Result<Self> {
+        let (listener, _) = server::bind(listen).await?;
+        let stop = CancellationToken::new();
+        let router = ops::router(readiness, exposition);
+        let task = tokio::spawn(ops::run_ops(listener, router, stop.clone()));
+        Ok(Self { stop, task })
+    }
+
+    async fn close(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.task.await.context("the operations port")
+    }
+}
+
+/// What judges and what observes, put together.
+struct Replica {
+    client: Client,
+    registry: Arc<dyn Registry>,
+    cluster: Arc<KubeCluster>,
+    observer: Arc<Observer>,
+    guard: Arc<Guard>,
+    publisher: Publisher,
+}
+
+impl Replica {
+    fn new(config: &Config, metrics: &ProcessMetrics) -> anyhow::Result<Self> {
+        let client = Client::try_from(config.cluster.clone()).context("--kubeconfig")?;
+        let registry = open(config, &client)?;
+        let registry: Arc<dyn Registry> =
+            Arc::new(MeteredRegistry::new(registry, metrics.registry.clone()));
+        let credentials = config.credentials.clone();
+        let cluster = Arc::new(KubeCluster::new(client.clone(), credentials));
+        let (notices, publisher) = notices(client.clone(), &cluster, &config.member, metrics);
+        let observer = Observer::new(
+            config.member.clone(),
+            registry.clone(),
+            cluster.clone(),
+            config.settings.claim_deadline,
+        );
+        let parking = (config.on_conflict == OnConflict::Park).then(|| cluster.clone() as _);
+        let observer = Arc::new(observer.reporting(Reporting {
+            notices: notices.clone(),
+            metrics: metrics.cluster.clone(),
+            parking,
+            orphaned_after: config.orphaned_after,
+        }));
+        let guard = Arc::new(Guard {
+            member: config.member.clone(),
+            registry: registry.clone(),
+            cluster: cluster.clone(),
+            follow_up: observer.clone(),
+            settings: config.settings,
+            notices,
+            metrics: metrics.admission.clone(),
+            privileges: config.privileges.clone(),
+        });
+        Ok(Self {
+            client,
+            registry,
+            cluster,
+            observer,
+            guard,
+            publisher,
+        })
+    }
+}
+
 /// Where notices go: to Events, in the name of this replica.
-fn tell(
+fn notices(
     client: Client,
     cluster: &Arc<KubeCluster>,
     member: &MemberName,
@@ -220,7 +258,7 @@ async fn to_the_end(work: impl Future<Output = ()>) -> anyhow::Result<()> {
 /// A task that is cut off where it has not ended a while after the signal, such as for want of an
 /// answer. What it leaves behind is what a crash leaves behind, which the claims allow for.
 async fn in_time(
-    what: &str,
+    what: &'static str,
     shutdown: CancellationToken,
     work: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
@@ -259,30 +297,24 @@ async fn supervise(
     outcome
 }
 
-/// The registry: on a hub, or in the cluster itself, at this address.
-fn open(
-    url: &RegistryUrl,
-    (hub, context): (Option<kube::Config>, &str),
-    (client, address): (&Client, String),
-) -> anyhow::Result<Arc<dyn Registry>> {
-    let (client, address) = match hub {
-        Some(hub) => {
-            let address = server(&hub);
-            (Client::try_from(hub).context("--registry")?, address)
-        }
-        None => (client.clone(), address),
-    };
-    Ok(match url {
+/// The registry: on a hub, or in the cluster itself.
+fn open(config: &Config, client: &Client) -> anyhow::Result<Arc<dyn Registry>> {
+    Ok(match &config.registry {
         RegistryUrl::Memory => {
             warn!(
                 "claims are kept in memory: no other cluster sees them, and they end with this process"
             );
             Arc::new(MemoryRegistry::new())
         }
-        RegistryUrl::Kubernetes { .. } => {
-            let name = format!("{url} at {address}");
-            let flags = format!(" --context {}", quoted(context));
-            Arc::new(KubernetesRegistry::new(client, &name).reached_by(&flags, &flags))
+        url @ RegistryUrl::Kubernetes { .. } => {
+            let address = server(config.hub.as_ref().unwrap_or(&config.cluster));
+            let client = match config.hub.clone() {
+                Some(hub) => Client::try_from(hub).context("--registry")?,
+                None => client.clone(),
+            };
+            let registry = KubernetesRegistry::new(client, &format!("{url} at {address}"));
+            let flags = format!(" --context {}", quoted(&config.hub_context));
+            Arc::new(registry.reached_by(&flags, &flags))
         }
     })
 }

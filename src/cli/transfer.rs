@@ -5,6 +5,7 @@ mod finish;
 mod list;
 mod moved;
 mod obstacles;
+mod pace;
 mod plan;
 mod run;
 mod show;

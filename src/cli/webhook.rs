@@ -17,10 +17,10 @@ use crate::admission::registration::{FailurePolicy, PATH, Registration, WebhookT
 use crate::arm::Kinds;
 
 use super::Outcome;
-use super::config::ExemptArgs;
+use super::exempt::ExemptArgs;
 use super::output::yaml;
 use super::registry::CommandError;
-use super::tls::read_path_file;
+use super::serve::read_path_file;
 use registered::WebhookConfigArgs;
 
 /// Where the webhook is, and what to do when it does not answer.

@@ -74,6 +74,26 @@ impl ObserverMetrics {
             Unit::Seconds,
             self.hub_tokens.clone(),
         );
+        self.register_gauges(registry);
+        registry.register_with_unit(
+            "observer_lag",
+            "For how long some object has been waiting to be looked at; none waited longer",
+            Unit::Seconds,
+            self.lag.clone(),
+        );
+        registry.register(
+            "newcomers_parked",
+            "Copies that were parked because they came on top of a live one (--on-conflict park)",
+            self.parked.clone(),
+        );
+        registry.register(
+            "observer_failures",
+            "Looks at an object that failed, and are made again",
+            self.failures.clone(),
+        );
+    }
+
+    fn register_gauges(&self, registry: &mut Registry) {
         for (name, help, gauge) in [
             (
                 "conflicts",
@@ -113,22 +133,6 @@ impl ObserverMetrics {
         ] {
             registry.register(name, help, gauge.clone());
         }
-        registry.register_with_unit(
-            "observer_lag",
-            "For how long some object has been waiting to be looked at; none waited longer",
-            Unit::Seconds,
-            self.lag.clone(),
-        );
-        registry.register(
-            "newcomers_parked",
-            "Copies that were parked because they came on top of a live one (--on-conflict park)",
-            self.parked.clone(),
-        );
-        registry.register(
-            "observer_failures",
-            "Looks at an object that failed, and are made again",
-            self.failures.clone(),
-        );
     }
 
     /// Says how many claims there are in each state.

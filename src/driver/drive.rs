@@ -20,7 +20,6 @@ use super::progress::{ProgressCounts, ProgressSink};
 use super::state::TransferState;
 use super::steps::{CopyState, StepResult, act, look_at};
 use super::stored::StoredObject;
-use super::troubles::awaited;
 
 /// How long to wait before claims are read again, at first and at most.
 const POLL: [Duration; 2] = [Duration::from_millis(150), Duration::from_secs(1)];
@@ -122,7 +121,7 @@ impl TransferDriver<'_> {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let what = awaited(item, self.state.step(item));
+        let what = item.awaited(self.state.step(item));
         self.view
             .say(&format!("{kind}/{name}{more}: waiting for {what}"));
     }

@@ -6,6 +6,7 @@
 mod call;
 mod drive;
 mod endpoint;
+mod item;
 mod obstacles;
 mod preflight;
 mod progress;
@@ -21,11 +22,12 @@ mod troubles;
 pub use call::CallError;
 pub use drive::{DriveOutcome, TransferDriver};
 pub use endpoint::Endpoint;
+pub use item::TransferItem;
 pub use obstacles::{Obstacle, ObstacleKind, ObstacleSeverity, Obstacles};
 pub use preflight::look;
 pub use progress::{ProgressCounts, ProgressSink};
 pub use reserve::reserve;
-pub use state::{TransferItem, TransferState};
+pub use state::TransferState;
 pub use troubles::troubles;
 
 use crate::registry::RegistryError;

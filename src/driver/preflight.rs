@@ -11,9 +11,10 @@ use crate::transfer::{StuckReason, Transfer, TransferStage, TransferStep, stage}
 
 use super::LookError;
 use super::endpoint::Endpoint;
+use super::item::TransferItem;
 use super::obstacles::{Obstacle, ObstacleKind, ObstacleSeverity, Obstacles};
 use super::rehearsal::rehearse;
-use super::state::{NewCopy, TransferItem, TransferState};
+use super::state::{NewCopy, TransferState};
 
 /// Looks at both ends and the registry, and finds what stands in the way beside what was found
 /// already; changes nothing.

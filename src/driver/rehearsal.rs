@@ -11,8 +11,9 @@ use crate::object::{ObjectKey, POLICY_ANNOTATION};
 use crate::transfer::TransferStep;
 
 use super::call::CallError;
+use super::item::TransferItem;
 use super::obstacles::{ObstacleKind, Obstacles};
-use super::state::{NewCopy, TransferItem, TransferState};
+use super::state::{NewCopy, TransferState};
 
 /// How many are tried at once.
 const AT_ONCE: usize = 4;

@@ -15,7 +15,7 @@ use crate::transfer::{Transfer, stage};
 use super::LookError;
 use super::call::CallError;
 use super::endpoint::Endpoint;
-use super::state::TransferItem;
+use super::item::TransferItem;
 use super::stored::StoredObjects;
 
 /// How many claims are read at once.

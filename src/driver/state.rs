@@ -18,34 +18,9 @@ use crate::transfer::{ObservedCopy, Ready, Transfer, TransferStep, next};
 use super::LookError;
 use super::call::CallError;
 use super::endpoint::{Endpoint, ReferenceNames};
+use super::item::TransferItem;
 use super::selection::{TransferSelection, all_kinds, wanted_there};
 use super::stored::{StoredObject, StoredObjects};
-
-/// One resource of a transfer, with its copies.
-#[derive(Clone, Debug)]
-pub struct TransferItem {
-    /// Which it is.
-    pub identity: Identity,
-    /// The name of its copy at the source.
-    pub source_key: ObjectKey,
-    /// The name of its copy at the target.
-    pub target_key: ObjectKey,
-    pub(super) source: Option<StoredObject>,
-    pub(super) target: Option<StoredObject>,
-    /// Which resource the object at the target stands for.
-    pub(super) target_identity: Option<Result<Identity, String>>,
-    pub(super) claim: Option<Record>,
-    /// Its owner among the items.
-    pub(super) owner: Option<usize>,
-    /// Its owner's name, where that is an object.
-    pub(super) owner_key: Option<ObjectKey>,
-    /// An object at the source that belongs to it and is not moved.
-    pub(super) child_left: Option<ObjectKey>,
-    /// What went wrong in this run.
-    pub(super) failed: Option<String>,
-    /// How often it was parked in this run.
-    pub(super) parked: u32,
-}
 
 /// A transfer, as it is found.
 pub struct TransferState {

@@ -9,7 +9,8 @@ use crate::transfer::copy::POLICY_BEFORE_ANNOTATION;
 
 use super::call::CallError;
 use super::endpoint::Endpoint;
-use super::state::{TransferItem, TransferState};
+use super::item::TransferItem;
+use super::state::TransferState;
 use super::stored::StoredObject;
 
 /// How often a change is tried on an object that others change as well.

@@ -1,8 +1,9 @@
-//! Why a registry did not do what was asked.
+//! Why a registry did not do what was asked, and records that nobody can read: each is its own
+//! trouble, and no other record's.
 
 use thiserror::Error;
 
-use super::UnreadableRecord;
+use crate::arm::Identity;
 
 /// Why a registry did not do what was asked.
 #[derive(Debug, Error)]
@@ -27,4 +28,20 @@ pub enum RegistryError {
     /// It holds a record that cannot be read, and the answer rests on it.
     #[error(transparent)]
     Corrupt(#[from] UnreadableRecord),
+}
+
+/// A record that cannot be read. Nothing is decided on it, and nothing overwrites it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the registry {registry} holds a record that cannot be read, {kind} {name}: {why}")]
+pub struct UnreadableRecord {
+    /// Which registry, as a person would name it.
+    pub registry: String,
+    /// What kind of record it is: claim, member or transfer.
+    pub kind: &'static str,
+    /// The record's name there.
+    pub name: String,
+    /// What it says that it is about, where it is a claim and that much can be read.
+    pub identity: Option<Identity>,
+    /// What is wrong with it.
+    pub why: String,
 }

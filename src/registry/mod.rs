@@ -9,17 +9,15 @@ pub mod policy_changes;
 mod read_only;
 mod record;
 pub mod transfers;
-mod unreadable;
 mod url;
 
 pub use calls::make;
-pub use error::RegistryError;
+pub use error::{RegistryError, UnreadableRecord};
 pub use read_only::ReadOnlyRegistry;
 pub use record::{
     ClaimPage, ClaimScope, CopyFilter, Cursor, MemberRecord, MemberStanding, PutOutcome,
-    RecordVersion, Sample, Versioned,
+    RecordList, RecordVersion, Sample, Versioned,
 };
-pub use unreadable::{RecordList, UnreadableRecord};
 pub use url::{RegistryUrl, RegistryUrlError};
 
 use async_trait::async_trait;

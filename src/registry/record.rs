@@ -1,5 +1,6 @@
 //! What goes into a registry and comes out of it, besides the claims' own records.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::arm::Identity;
 use crate::claim::{MemberName, PolicyChange, Record, TransferName};
 
-use super::UnreadableRecord;
+use super::error::{RegistryError, UnreadableRecord};
 
 /// The version of a stored record: opaque, and never used twice for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,5 +196,47 @@ impl MemberRecord {
         } else {
             MemberStanding::Ready
         }
+    }
+}
+
+/// What a list found: what can be read, and what cannot.
+#[derive(Clone, Debug)]
+pub struct RecordList<T> {
+    /// The records, in no order.
+    pub records: Vec<Versioned<T>>,
+    /// What else is there.
+    pub unreadable: Vec<UnreadableRecord>,
+}
+
+impl<T> RecordList<T> {
+    /// The records, for an answer that rests on all of them.
+    ///
+    /// # Errors
+    /// [`RegistryError::Corrupt`] where one of them cannot be read.
+    pub fn whole(self) -> Result<Vec<Versioned<T>>, RegistryError> {
+        match self.unreadable.into_iter().next() {
+            Some(unreadable) => Err(unreadable.into()),
+            None => Ok(self.records),
+        }
+    }
+}
+
+impl<T> FromIterator<Versioned<T>> for RecordList<T> {
+    /// A list of which all can be read.
+    fn from_iter<I: IntoIterator<Item = Versioned<T>>>(records: I) -> Self {
+        Self {
+            records: records.into_iter().collect(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+impl RecordList<MemberRecord> {
+    /// Who is a member: a record that cannot be read is one all the same.
+    pub fn names(&self) -> BTreeSet<MemberName> {
+        let read = self.records.iter().map(|known| known.record.name.clone());
+        let unreadable = self.unreadable.iter();
+        read.chain(unreadable.filter_map(|one| one.name.parse().ok()))
+            .collect()
     }
 }

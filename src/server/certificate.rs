@@ -14,7 +14,11 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::certificate_error::{CertificateError, CertificateFile};
-use super::tls::{ALPN_HTTP1, ALPN_HTTP2};
+
+/// HTTP/2's name in TLS' protocol negotiation.
+pub(super) const ALPN_HTTP2: &[u8] = b"h2";
+/// HTTP/1.1's name in TLS' protocol negotiation.
+const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// What a certificate says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::HttpVersion;
+use super::certificate::ALPN_HTTP2;
 use super::rate_limit::RateLimit;
-use super::tls::ALPN_HTTP2;
 
 /// Clients try again and again; one line a minute tells enough.
 static COMPLAINTS: RateLimit = RateLimit::every(Duration::from_mins(1));

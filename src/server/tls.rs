@@ -21,11 +21,6 @@ pub use super::certificate_error::{CertificateError, CertificateFile};
 use logged::LoggedState;
 use source::{CertificateContents, CertificateSource, IN_MEMORY, NamedPart, PemPair};
 
-/// HTTP/2's name in TLS' protocol negotiation.
-pub(super) const ALPN_HTTP2: &[u8] = b"h2";
-/// HTTP/1.1's name in TLS' protocol negotiation.
-pub(super) const ALPN_HTTP1: &[u8] = b"http/1.1";
-
 /// Makes ring the process's default for cryptography. To be called before the
 /// first use of TLS; later calls change nothing.
 pub fn install_crypto_provider() {

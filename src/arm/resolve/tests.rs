@@ -3,6 +3,9 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
+use std::sync::Arc;
+
+use super::super::chain::MAX_LINKS;
 use super::*;
 use crate::object::OwnerRef;
 

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use crate::board::counter::{CountStatus, HeldCopies};
 use crate::board::query::link;
 use crate::board::view::{Badge, TimeView, count};
-use crate::claim::MemberName;
 use crate::registry::{MemberRecord, MemberStanding, RecordList, Sample, UnreadableRecord};
 
 use super::{PageLayout, PageRequest, PageResult, Section};
@@ -99,71 +98,67 @@ pub(super) fn rows(
     tally: &CountStatus,
     now: Timestamp,
 ) -> Vec<MemberView> {
-    let counted = tally.last.as_ref().map(|(_, counted)| counted);
-    let holds = |held: HeldCopies| (count(held.live), count(held.parked));
-    let mut rows: Vec<MemberView> = members
-        .records
-        .iter()
-        .map(|known| {
-            let member = &known.record;
-            let held = counted.map(|counted| counted.members.get(&member.name).copied());
-            let standing = member.standing(now);
-            MemberView {
-                name: member.name.to_string(),
-                standing: standing.into(),
-                silent: standing == MemberStanding::Silent,
-                heard: Some(TimeView::new(member.heard, now)),
-                version: member.version.to_string(),
-                cluster: member.cluster.to_string(),
-                holds: held.map(|held| holds(held.unwrap_or_default())),
-                claims: link("/claims", &[("member", member.name.as_str())]),
-                mode: member.mode.to_string(),
-                token: member
-                    .hub_token_expires
-                    .map(|end| (TimeView::new(end, now), member.hub_token_ends_soon(now))),
-                unresolved: Unseen::of(&member.unresolved, now),
-                unwatched: Unseen::of(&member.unwatched, now),
-            }
-        })
-        .collect();
-    let names = members.names();
-    let known = |name: &MemberName| names.contains(name);
-    let forgotten = counted.into_iter().flat_map(|counted| &counted.members);
-    let forgotten = forgotten.filter(|(name, _)| !known(name));
+    let counted = tally.last.as_ref().map(|(_, counted)| &counted.members);
+    let known = members.records.iter().map(|known| {
+        let held = counted.map(|counted| counted.get(&known.record.name));
+        let held = held.map(|held| held.copied().unwrap_or_default());
+        MemberView::known(&known.record, held, now)
+    });
     let unreadable = members.unreadable.iter();
-    rows.extend(unreadable.map(|one| MemberView {
-        name: one.name.clone(),
-        standing: Badge {
-            word: "Unreadable",
-            icon: "conflict",
-        },
-        silent: false,
-        heard: None,
-        version: String::new(),
-        cluster: String::new(),
-        holds: None,
-        claims: link("/claims", &[("member", &one.name)]),
-        mode: String::new(),
-        token: None,
-        unresolved: None,
-        unwatched: None,
-    }));
-    rows.extend(forgotten.map(|(name, held)| MemberView {
-        name: name.to_string(),
-        standing: Badge {
-            word: "No member",
-            icon: "silent",
-        },
+    let unreadable = unreadable.map(|one| MemberView::bare(&one.name, "Unreadable", "conflict"));
+    let names = members.names();
+    let forgotten = counted.into_iter().flatten();
+    let forgotten = forgotten.filter(|(name, _)| !names.contains(name));
+    let forgotten = forgotten.map(|(name, held)| MemberView {
         silent: true,
-        heard: None,
-        version: String::new(),
-        cluster: String::new(),
-        holds: Some(holds(*held)),
-        claims: link("/claims", &[("member", name.as_str())]),
-        mode: String::new(),
-        token: None,
-        unresolved: None,
-        unwatched: None,
-    }));
-    rows
+        holds: Some(words_of(*held)),
+        ..MemberView::bare(name.as_str(), "No member", "silent")
+    });
+    known.chain(unreadable).chain(forgotten).collect()
+}
+
+/// How many live copies, and how many parked ones.
+fn words_of(held: HeldCopies) -> (String, String) {
+    (count(held.live), count(held.parked))
+}
+
+impl MemberView {
+    /// `held`: the copies it holds, where they were counted.
+    fn known(member: &MemberRecord, held: Option<HeldCopies>, now: Timestamp) -> Self {
+        let standing = member.standing(now);
+        Self {
+            name: member.name.to_string(),
+            standing: standing.into(),
+            silent: standing == MemberStanding::Silent,
+            heard: Some(TimeView::new(member.heard, now)),
+            version: member.version.to_string(),
+            cluster: member.cluster.to_string(),
+            holds: held.map(words_of),
+            claims: link("/claims", &[("member", member.name.as_str())]),
+            mode: member.mode.to_string(),
+            token: member
+                .hub_token_expires
+                .map(|end| (TimeView::new(end, now), member.hub_token_ends_soon(now))),
+            unresolved: Unseen::of(&member.unresolved, now),
+            unwatched: Unseen::of(&member.unwatched, now),
+        }
+    }
+
+    /// A name of which no more is known.
+    fn bare(name: &str, word: &'static str, icon: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            standing: Badge { word, icon },
+            silent: false,
+            heard: None,
+            version: String::new(),
+            cluster: String::new(),
+            holds: None,
+            claims: link("/claims", &[("member", name)]),
+            mode: String::new(),
+            token: None,
+            unresolved: None,
+            unwatched: None,
+        }
+    }
 }

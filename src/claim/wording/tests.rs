@@ -370,6 +370,7 @@ fn silence_in_words(#[case] seconds: i64, #[case] words: &str) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of refusals")]
 fn every_refusal_has_a_token_and_names_who_stands_in_the_way() {
     let (identity, first) = (group(), holder("b", Hold::Live));
     let peers = vec![first.clone(), holder("c", Hold::Live)];

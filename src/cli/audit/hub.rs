@@ -64,17 +64,7 @@ fn differences<'s>(
     records: &[Record],
     registry: &str,
 ) -> Vec<Finding> {
-    let mut claimed: BTreeMap<&ObjectKey, Vec<(&Identity, bool)>> = BTreeMap::new();
-    for record in records {
-        let own = record
-            .copies
-            .iter()
-            .filter(|(copy, _)| copy.member == *member);
-        for (copy, held) in own {
-            let claims = claimed.entry(&copy.object).or_default();
-            claims.push((&record.identity, held.is_live()));
-        }
-    }
+    let claimed = claims_of(member, records);
     let (mut found, mut there) = (Vec::new(), BTreeSet::new());
     for seen in objects {
         there.insert(&seen.copy.object);
@@ -127,6 +117,25 @@ fn differences<'s>(
         }
     }
     found
+}
+
+/// What a member's objects are claimed to be, and whether they are claimed to be live.
+fn claims_of<'r>(
+    member: &MemberName,
+    records: &'r [Record],
+) -> BTreeMap<&'r ObjectKey, Vec<(&'r Identity, bool)>> {
+    let mut claimed: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for record in records {
+        let own = record
+            .copies
+            .iter()
+            .filter(|(copy, _)| copy.member == *member);
+        for (copy, held) in own {
+            let claims = claimed.entry(&copy.object).or_default();
+            claims.push((&record.identity, held.is_live()));
+        }
+    }
+    claimed
 }
 
 fn differs(message: String, identity: &Identity) -> Finding {

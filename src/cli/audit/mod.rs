@@ -18,6 +18,7 @@ use crate::claim::MemberName;
 use super::Outcome;
 use super::registry::CommandError;
 use super::report::{FailOn, Report, ReportFormat};
+use crate::cli::problems::Problems;
 use contexts::ClusterContext;
 use progress::SurveyProgress;
 use survey::Surveyed;
@@ -73,20 +74,16 @@ pub(super) struct AuditArgs {
 
 /// Looks, and writes what was found to standard output.
 pub(super) async fn run(args: &AuditArgs) -> Outcome {
-    let mut problems = Vec::new();
-    let mut ignore = Vec::new();
-    for name in &args.ignore {
-        match name.parse::<Rule>() {
-            Ok(rule) => ignore.push(rule),
-            Err(error) => problems.push(format!("--ignore: {error}")),
-        }
-    }
-    let contexts = contexts::choose(args.kubeconfig.as_deref(), &args.contexts);
-    let contexts = match contexts {
+    let mut problems = Problems::default();
+    let ignore = args.ignore.iter();
+    let ignore: Vec<Rule> = ignore
+        .filter_map(|name| problems.parse("--ignore", name))
+        .collect();
+    let contexts = match contexts::choose(args.kubeconfig.as_deref(), &args.contexts) {
         Ok(contexts) if problems.is_empty() => contexts,
         chosen => {
-            problems.extend(chosen.err());
-            eprintln!("aso-guard: cannot audit:\n  {}", problems.join("\n  "));
+            chosen.err().into_iter().for_each(|one| problems.add(one));
+            eprint!("aso-guard: cannot audit:\n{problems}");
             return Outcome::Usage;
         }
     };
@@ -95,26 +92,7 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
         .iter()
         .filter_map(ClusterContext::renamed)
         .collect();
-    let progress = SurveyProgress::new();
-    let looks = contexts.iter().map(|context| {
-        let progress = progress.of(&context.name);
-        survey::look(context, args.subscription.as_deref(), progress)
-    });
-    let looked = join_all(looks).await;
-    progress.end();
-
-    let (mut clusters, mut known) = (Vec::new(), Vec::new());
-    for (context, looked) in contexts.iter().zip(looked) {
-        match looked {
-            Ok(surveyed) => take(context, surveyed, &mut report, &mut clusters, &mut known),
-            Err(error) => {
-                report.complete = false;
-                report
-                    .remarks
-                    .push(format!("context {}: {error}", context.name));
-            }
-        }
-    }
+    let (mut clusters, known) = survey_all(args, &contexts, &mut report).await;
     let checked = check::check(&mut clusters);
     if let Some(url) = &args.hub {
         let looked_at: Vec<(MemberName, String)> = clusters
@@ -122,25 +100,61 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
             .zip(&known)
             .map(|(cluster, (uid, _))| (cluster.name().clone(), uid.clone()))
             .collect();
-        match hub::compare(url, &looked_at, &checked.objects).await {
-            Ok(compared) => {
-                report.findings.extend(compared.findings);
-                report.remarks.extend(compared.remarks);
-                report.complete &= compared.complete;
-            }
-            Err(CommandError::Unreachable(why)) => {
-                report.complete = false;
-                report
-                    .remarks
-                    .push(format!("the hub {url} did not answer: {why}"));
-            }
-            Err(stop) => return stop.tell(),
+        let compared = hub::compare(url, &looked_at, &checked.objects).await;
+        if let Err(stop) = take_hub(url, compared, &mut report) {
+            return stop.tell();
         }
     }
     report.add(checked);
     report.sort();
     report.ignore(&ignore);
     finish(&mut report, args.output)
+}
+
+/// Looks at all clusters at once. Gives those that answered, each with its UID and context.
+async fn survey_all(
+    args: &AuditArgs,
+    contexts: &[ClusterContext],
+    report: &mut Report,
+) -> (Vec<check::CheckedCluster>, Vec<(String, String)>) {
+    let progress = SurveyProgress::new();
+    let looks = contexts.iter().map(|context| {
+        let progress = progress.of(&context.name);
+        survey::look(context, args.subscription.as_deref(), progress)
+    });
+    let looked = join_all(looks).await;
+    progress.end();
+    let (mut clusters, mut known) = (Vec::new(), Vec::new());
+    for (context, looked) in contexts.iter().zip(looked) {
+        match looked {
+            Ok(surveyed) => take(context, surveyed, report, &mut clusters, &mut known),
+            Err(error) => report.miss(format!("context {}: {error}", context.name)),
+        }
+    }
+    (clusters, known)
+}
+
+/// Adds what the hub's claims say, or that it did not answer.
+///
+/// # Errors
+/// What was asked of it makes no sense.
+fn take_hub(
+    url: &str,
+    compared: Result<hub::HubComparison, CommandError>,
+    report: &mut Report,
+) -> Result<(), CommandError> {
+    match compared {
+        Ok(compared) => {
+            report.findings.extend(compared.findings);
+            report.remarks.extend(compared.remarks);
+            report.complete &= compared.complete;
+        }
+        Err(CommandError::Unreachable(why)) => {
+            report.miss(format!("the hub {url} did not answer: {why}"));
+        }
+        Err(stop) => return Err(stop),
+    }
+    Ok(())
 }
 
 /// Adds a cluster to those that are compared, unless another context led to the same one.

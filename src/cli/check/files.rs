@@ -10,8 +10,6 @@ use crate::check::yaml::{YamlNode, documents};
 use crate::check::{Finding, Level, Location, Position, Rule};
 use crate::object::text::{printable, quoted};
 
-use super::render::{Output, Rendered, substitute};
-
 /// How deep directories are searched.
 const DEPTH: usize = 64;
 /// What files of manifests end with.
@@ -33,42 +31,8 @@ pub(in crate::cli) struct SourceFiles {
 }
 
 impl SourceFiles {
-    /// Hands every file at a path to `each`, in the order of their names, or what a tool renders
-    /// there. `namespace`: of a chart's objects that do not say.
-    ///
-    /// # Errors
-    /// There is nothing at the path, or it cannot be read; with the path, for a person.
-    pub(super) fn read(
-        &mut self,
-        path: &Path,
-        namespace: &str,
-        mut each: impl FnMut(&Arc<str>, &str),
-    ) -> Result<(), String> {
-        let Some(rendered) = Rendered::of(path) else {
-            return match self.read_plain(path, each)? {
-                0 => Err(format!(
-                    "{}: there is no .yaml, .yml or .json file in it; what a tool renders is given \
-                     as kustomize:DIR, flux:DIR or helm:CHART",
-                    path.display()
-                )),
-                _ => Ok(()),
-            };
-        };
-        for output in rendered.render(namespace)? {
-            match output {
-                Output::Text(name, text) => each(&printable(&name, usize::MAX).into(), &text),
-                Output::Remark(remark) => self.remarks.push(printable(&remark, usize::MAX)),
-                Output::Directory(directory, variables) => {
-                    self.read_plain(&directory, |file, text| {
-                        each(file, &substitute(text, &variables));
-                    })?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The same, without rendering anything: how many files there are.
+    /// Hands every file at a path to `each`, in the order of their names, without rendering
+    /// anything: how many files there are.
     pub(super) fn read_plain(
         &mut self,
         path: &Path,
@@ -101,19 +65,6 @@ impl SourceFiles {
             self.text(&file, bytes, &mut each);
         }
         Ok(files)
-    }
-
-    /// Whether there is something at a path, where that can be told without a tool.
-    ///
-    /// # Errors
-    /// There is nothing; with the path, for a person.
-    pub(super) fn find(path: &Path) -> Result<(), String> {
-        if path == Path::new("-") || Rendered::of(path).is_some() {
-            return Ok(());
-        }
-        fs::metadata(path)
-            .map(drop)
-            .map_err(|error| failed(path, &error))
     }
 
     fn text(&mut self, file: &Path, bytes: Vec<u8>, each: &mut impl FnMut(&Arc<str>, &str)) {
@@ -197,7 +148,7 @@ impl SourceFiles {
     }
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> String {
+pub(super) fn failed(path: &Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 

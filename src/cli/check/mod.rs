@@ -13,10 +13,10 @@ use jiff::Timestamp;
 use crate::check::{self, CheckedCluster, manifest};
 
 use super::Outcome;
+use super::problems::Problems;
 use super::report::{FailOn, Report, ReportFormat};
 pub(super) use files::SourceFiles;
 use replay::ClaimSnapshotCheck;
-use settings::Problems;
 pub(super) use settings::{CheckPlan, PlannedCluster};
 
 /// Which manifests, and what is known of their clusters.

@@ -4,14 +4,20 @@ mod flux;
 mod substitute;
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
-pub(super) use substitute::substitute;
+use crate::object::text::printable;
+
+use super::files::{SourceFiles, failed};
+
+use substitute::substitute;
 
 /// A path with a word before it that says how it is rendered.
-pub(super) enum Rendered {
+enum Rendered {
     /// `kustomize:DIRECTORY`.
     Kustomize(PathBuf),
     /// `helm:CHART[:VALUES…]`.
@@ -21,7 +27,7 @@ pub(super) enum Rendered {
 }
 
 /// A text that was rendered, or a directory that is read as it stands.
-pub(super) enum Output {
+enum Output {
     /// Under this name.
     Text(String, String),
     /// With variables filled in.
@@ -30,9 +36,59 @@ pub(super) enum Output {
     Remark(String),
 }
 
+impl SourceFiles {
+    /// Hands every file at a path to `each`, in the order of their names, or what a tool renders
+    /// there. `namespace`: of a chart's objects that do not say.
+    ///
+    /// # Errors
+    /// There is nothing at the path, or it cannot be read; with the path, for a person.
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        namespace: &str,
+        mut each: impl FnMut(&Arc<str>, &str),
+    ) -> Result<(), String> {
+        let Some(rendered) = Rendered::of(path) else {
+            return match self.read_plain(path, each)? {
+                0 => Err(format!(
+                    "{}: there is no .yaml, .yml or .json file in it; what a tool renders is given \
+                     as kustomize:DIR, flux:DIR or helm:CHART",
+                    path.display()
+                )),
+                _ => Ok(()),
+            };
+        };
+        for output in rendered.render(namespace)? {
+            match output {
+                Output::Text(name, text) => each(&printable(&name, usize::MAX).into(), &text),
+                Output::Remark(remark) => self.remarks.push(printable(&remark, usize::MAX)),
+                Output::Directory(directory, variables) => {
+                    self.read_plain(&directory, |file, text| {
+                        each(file, &substitute(text, &variables));
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is something at a path, where that can be told without a tool.
+    ///
+    /// # Errors
+    /// There is nothing; with the path, for a person.
+    pub(super) fn find(path: &Path) -> Result<(), String> {
+        if path == Path::new("-") || Rendered::of(path).is_some() {
+            return Ok(());
+        }
+        fs::metadata(path)
+            .map(drop)
+            .map_err(|error| failed(path, &error))
+    }
+}
+
 impl Rendered {
     /// What a path says of it, if anything.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    fn of(path: &Path) -> Option<Self> {
         let (tool, rest) = path.to_str()?.split_once(':')?;
         match tool {
             "kustomize" => Some(Self::Kustomize(rest.into())),
@@ -49,7 +105,7 @@ impl Rendered {
     ///
     /// # Errors
     /// A tool is not there, or complains; for a person.
-    pub(super) fn render(&self, namespace: &str) -> Result<Vec<Output>, String> {
+    fn render(&self, namespace: &str) -> Result<Vec<Output>, String> {
         match self {
             Self::Kustomize(directory) => {
                 let name = format!("kustomize:{}", directory.display());
@@ -120,7 +176,7 @@ fn run(mut command: Command, program: &str) -> Result<Option<String>, String> {
     let complaint = String::from_utf8_lossy(&output.stderr);
     let complaint = complaint.lines().filter(|line| !line.trim().is_empty());
     for line in complaint.take(3) {
-        let line = crate::object::text::printable(line.trim(), 300);
+        let line = printable(line.trim(), 300);
         // Writing to a String cannot fail.
         let _ = write!(told, "; {line}");
     }

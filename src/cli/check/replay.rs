@@ -15,8 +15,8 @@ use crate::registry::Registry as _;
 use crate::registry::kubernetes::snapshot;
 use crate::registry::memory::MemoryRegistry;
 
-use super::super::replay::member::SimulatedMember;
-use super::settings::Problems;
+use crate::cli::problems::Problems;
+use crate::cli::simulated_member::SimulatedMember;
 
 /// What to replay against what.
 #[derive(Args)]

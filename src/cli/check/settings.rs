@@ -1,7 +1,6 @@
 //! What a check was told: flags and the file, checked as a whole.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use crate::claim::MemberName;
 use crate::policy::Policy;
 
 use super::{ClusterArgs, SourceFiles};
+use crate::cli::problems::Problems;
 
 /// The file that is read where no other is named.
 const DEFAULT_FILE: &str = "aso-guard.yaml";
@@ -37,24 +37,6 @@ impl PlannedCluster {
             paths,
             default_namespace: "default".to_owned(),
         }
-    }
-}
-
-/// What is wrong with what was told, a line each.
-#[derive(Default)]
-pub(in crate::cli) struct Problems(Vec<String>);
-
-impl Problems {
-    pub(super) fn add(&mut self, problem: impl Into<String>) {
-        self.0.push(problem.into());
-    }
-}
-
-impl Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|problem| writeln!(f, "  {problem}"))
     }
 }
 
@@ -151,13 +133,13 @@ impl CheckPlan {
                 }
             }
         }
-        if clusters.is_empty() && problems.0.is_empty() {
+        if clusters.is_empty() && problems.is_empty() {
             problems.add(
                 "nothing to check: name each cluster and its manifests, \
                  --cluster a=clusters/a --cluster b=clusters/b, or write them into aso-guard.yaml",
             );
         }
-        if problems.0.is_empty() {
+        if problems.is_empty() {
             Ok(Self { clusters, ignore })
         } else {
             Err(problems)

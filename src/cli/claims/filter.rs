@@ -6,6 +6,7 @@ use crate::arm::{Identity, same_name};
 use crate::claim::{ClaimState, CopyRef, MemberName, Record};
 use crate::registry::{ClaimScope, CopyFilter, RecordList, Registry, RegistryError};
 
+use crate::cli::problems::Problems;
 use crate::cli::registry::CommandError;
 
 /// Which claims to show; all that is said has to hold.
@@ -45,28 +46,21 @@ impl ClaimFilterArgs {
     /// # Errors
     /// All that is wrong.
     pub(super) fn check(&self) -> Result<ClaimFilter, CommandError> {
-        let mut problems = Vec::new();
-        let mut take = |flag: &str, error: &dyn std::fmt::Display| {
-            problems.push(format!("{flag}: {error}"));
-        };
-        let member = self.member.as_deref().map(str::parse::<MemberName>);
-        let below = self.below.as_deref().map(str::parse::<Identity>);
-        if let Some(Err(error)) = &member {
-            take("--member", error);
-        }
-        if let Some(Err(error)) = &below {
-            take("--below", error);
-        }
+        let mut problems = Problems::default();
+        let member = self.member.as_deref();
+        let member = member.and_then(|member| problems.parse("--member", member));
+        let below = self.below.as_deref();
+        let below = below.and_then(|below| problems.parse("--below", below));
         if !problems.is_empty() {
-            return Err(CommandError::Usage(problems.join("\n  ")));
+            return Err(problems.into());
         }
         Ok(ClaimFilter {
-            member: member.and_then(Result::ok),
+            member,
             namespace: self.namespace.clone(),
             subscription: self.subscription.clone(),
             resource_group: self.resource_group.clone(),
             state: self.state.clone(),
-            below: below.and_then(Result::ok),
+            below,
         })
     }
 }

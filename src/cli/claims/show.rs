@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::claim::{Holder, LastHeard, MemberName, Record};
+use crate::claim::{CopyRef, Holder, LastHeard, MemberCopy, MemberName, Record};
 use crate::registry::{Registry, Versioned};
 
 use crate::cli::output::{OutputArgs, OutputFormat, yaml};
@@ -75,53 +75,13 @@ pub(super) fn words(
         );
     }
     if !record.copies.is_empty() {
-        words += &format!("\n{}\n", style.paint(Emphasis::Bold, "Copies"));
-        let rows = record.copies.iter().map(|(copy, held)| {
-            let holder = Holder::of(copy, held);
-            let policy = held
-                .stored
-                .as_ref()
-                .map_or("not stored", |s| s.policy.as_str());
-            let last = heard.get(&copy.member);
-            let mut notes = Vec::new();
-            if held
-                .stored
-                .as_ref()
-                .is_some_and(|stored| stored.terminating)
-            {
-                notes.push("terminating".to_owned());
-            }
-            if held.stored.as_ref().is_some_and(|stored| stored.busy) {
-                notes.push("busy in Azure".to_owned());
-            }
-            if held.assumed {
-                notes.push("owner assumed".to_owned());
-            }
-            if let Some(deadline) = held.next_deadline() {
-                notes.push(format!("request under way until {deadline:.0}"));
-            }
-            vec![
-                view::hold_word(holder.hold).to_owned(),
-                copy.to_string(),
-                policy.to_owned(),
-                format!("{:.0}", held.since),
-                if held.by.is_empty() {
-                    "-".to_owned()
-                } else {
-                    held.by.to_string()
-                },
-                last.map_or_else(
-                    || "member not registered".to_owned(),
-                    |last| LastHeard::since(*last, now).words(),
-                ),
-                notes.join(", "),
-            ]
-        });
+        let rows = record.copies.iter();
+        let rows = rows.map(|(copy, held)| copy_row(copy, held, heard.get(&copy.member), now));
         let columns = ["HOLD", "COPY", "POLICY", "SINCE", "BY", "MEMBER", "NOTES"];
+        words += &format!("\n{}\n", style.paint(Emphasis::Bold, "Copies"));
         words += &style.table(&columns, rows.collect(), |_| None);
     }
     if !record.history.is_empty() {
-        words += &format!("\n{}\n", style.paint(Emphasis::Bold, "History"));
         let rows = record.history.iter().map(|entry| {
             vec![
                 format!("{:.0}", entry.at),
@@ -131,8 +91,52 @@ pub(super) fn words(
                 entry.why.as_str().to_owned(),
             ]
         });
-        let columns = ["AT", "DEED", "COPY", "BY", "WHY"];
+        let columns = ["AT", "ACTION", "COPY", "BY", "WHY"];
+        words += &format!("\n{}\n", style.paint(Emphasis::Bold, "History"));
         words += &style.table(&columns, rows.collect(), |_| None);
     }
     words
+}
+
+/// A copy's row. `heard`: when its member was last heard from, where it is one.
+fn copy_row(
+    copy: &CopyRef,
+    held: &MemberCopy,
+    heard: Option<&Timestamp>,
+    now: Timestamp,
+) -> Vec<String> {
+    let policy = held.stored.as_ref();
+    let policy = policy.map_or("not stored", |stored| stored.policy.as_str());
+    let by = if held.by.is_empty() { "-" } else { &held.by };
+    let member = heard.map_or_else(
+        || "member not registered".to_owned(),
+        |heard| LastHeard::since(*heard, now).words(),
+    );
+    vec![
+        view::hold_word(Holder::of(copy, held).hold).to_owned(),
+        copy.to_string(),
+        policy.to_owned(),
+        format!("{:.0}", held.since),
+        by.to_owned(),
+        member,
+        notes(held),
+    ]
+}
+
+/// What else there is to say of a copy.
+fn notes(held: &MemberCopy) -> String {
+    let stored = held.stored.as_ref();
+    let facts = [
+        (
+            stored.is_some_and(|stored| stored.terminating),
+            "terminating",
+        ),
+        (stored.is_some_and(|stored| stored.busy), "busy in Azure"),
+        (held.assumed, "owner assumed"),
+    ];
+    let facts = facts.into_iter().filter(|(holds, _)| *holds);
+    let facts = facts.map(|(_, words)| words.to_owned());
+    let deadline = held.next_deadline();
+    let deadline = deadline.map(|deadline| format!("request under way until {deadline:.0}"));
+    facts.chain(deadline).collect::<Vec<_>>().join(", ")
 }

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::authentication::v1::{
+    BoundObjectReference, TokenRequest, TokenRequestSpec, TokenRequestStatus,
+};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -106,14 +108,32 @@ async fn make(args: &AddArgs, hub: &Path, file: &Path, out: &mut impl Write) -> 
     let config = kube::Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await?;
     let on_hub = kubectl_flags(Some(hub), args.context.as_deref());
     let server = server_of(&kubeconfig, args.context.as_deref())?;
-    let client = Client::try_from(config)?;
+    let issued = issue(args, Client::try_from(config)?, &on_hub).await?;
+    write(file, &member_kubeconfig(name, &server, &issued.token))?;
+    writeln!(
+        out,
+        "Wrote {}: member {name}, until {}.\n\n\
+         Next, in cluster {name}:\n\
+         \x20 aso-guard serve --cluster {name} --registry kubernetes:{} …\n\
+         To take the credential back:\n\
+         \x20 kubectl{on_hub} -n {NAMESPACE} delete secret {}",
+        file.display(),
+        issued.expiration_timestamp.0,
+        quoted(&file.display().to_string()),
+        token_name(name)
+    )?;
+    Ok(())
+}
 
+/// Makes the member's account on the hub, and has a token issued for it that ends with its Secret.
+/// `on_hub`: the flags by which kubectl reaches the hub.
+async fn issue(args: &AddArgs, client: Client, on_hub: &str) -> anyhow::Result<TokenRequestStatus> {
+    let name = &args.name;
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), NAMESPACE);
     let secrets: Api<Secret> = Api::namespaced(client, NAMESPACE);
     let params = PatchParams::apply("aso-guard").force();
-    let named = name.as_str();
     accounts
-        .patch(named, &params, &Patch::Apply(&account(name)))
+        .patch(name.as_str(), &params, &Patch::Apply(&account(name)))
         .await
         .with_context(|| {
             format!(
@@ -147,24 +167,10 @@ async fn make(args: &AddArgs, hub: &Path, file: &Path, out: &mut impl Write) -> 
         ..TokenRequest::default()
     };
     let issued = accounts
-        .create_token_request(named, &PostParams::default(), &request)
+        .create_token_request(name.as_str(), &PostParams::default(), &request)
         .await
         .context("cannot get a token")?;
-    let issued = issued.status.context("the hub gave no token")?;
-    write(file, &member_kubeconfig(name, &server, &issued.token))?;
-    writeln!(
-        out,
-        "Wrote {}: member {name}, until {}.\n\n\
-         Next, in cluster {name}:\n\
-         \x20 aso-guard serve --cluster {name} --registry kubernetes:{} …\n\
-         To take the credential back:\n\
-         \x20 kubectl{on_hub} -n {NAMESPACE} delete secret {}",
-        file.display(),
-        issued.expiration_timestamp.0,
-        quoted(&file.display().to_string()),
-        token_name(name)
-    )?;
-    Ok(())
+    issued.status.context("the hub gave no token")
 }
 
 /// Where the hub is, and by whose certificate it is known: of the hub's kubeconfig, what is

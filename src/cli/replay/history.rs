@@ -20,7 +20,7 @@ use crate::registry::Registry as _;
 use crate::registry::memory::MemoryRegistry;
 
 use super::events::AuditEvent;
-use super::member::SimulatedMember;
+use crate::cli::simulated_member::SimulatedMember;
 
 /// The clusters and their registry, as far as the logs have been read.
 pub(super) struct ReplayedHistory {

@@ -2,7 +2,6 @@
 
 mod events;
 mod history;
-pub(super) mod member;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,9 +17,9 @@ use crate::registry::memory::MemoryRegistry;
 use super::Outcome;
 use super::check::{CheckPlan, ClusterArgs, PlannedCluster, SourceFiles, read};
 use super::report::Report;
+use super::simulated_member::SimulatedMember;
 use events::{AuditEvent, SkippedEntry};
 use history::{ReplayedHistory, ReplayedMember};
-use member::SimulatedMember;
 
 /// What stands for a subscription that nothing tells: one for all.
 const SOME_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";

@@ -97,6 +97,12 @@ impl Report {
         self.compared = checked.compared;
     }
 
+    /// Something that was to be looked at could not be.
+    pub(super) fn miss(&mut self, remark: String) {
+        self.complete = false;
+        self.remarks.push(remark);
+    }
+
     /// Without the findings of these rules.
     pub(super) fn ignore(&mut self, rules: &[Rule]) {
         self.findings

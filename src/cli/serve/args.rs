@@ -6,16 +6,17 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::admission::MODE_GROUP;
-use crate::cli::config::ExemptArgs;
-use crate::cli::tls::TlsArgs;
+use crate::cli::exempt::ExemptArgs;
 use crate::telemetry::logs::LogFormat;
+
+use super::tls::TlsArgs;
 
 /// What `serve` needs to know.
 #[derive(Args)]
 pub(in crate::cli) struct ServeArgs {
     /// This cluster's name in the registry
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLUSTER")]
-    pub(in crate::cli) cluster: String,
+    pub(super) cluster: String,
     /// Where claims are kept: kubernetes: (this cluster), kubernetes:<kubeconfig>[#context] (a hub) or memory:
     #[arg(
         long,
@@ -23,19 +24,19 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "kubernetes:",
         env = "ASO_GUARD_REGISTRY"
     )]
-    pub(in crate::cli) registry: String,
+    pub(super) registry: String,
     /// What people's kubeconfigs call the cluster of the registry, for the commands in messages
     /// [default: the context in --registry, else hub; this cluster's name where the registry is
     /// here]
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_HUB_CONTEXT")]
-    pub(in crate::cli) hub_context: Option<String>,
+    pub(super) hub_context: Option<String>,
     /// How to reach this cluster's API server [default: as a pod of it would]
     ///
     /// A kubeconfig, this one and the registry's, is read at the start: restart after replacing
     /// one. A token in a file of its own (tokenFile, and in a pod always) is read again every
     /// minute.
     #[arg(long, value_name = "PATH", env = "ASO_GUARD_KUBECONFIG")]
-    pub(in crate::cli) kubeconfig: Option<PathBuf>,
+    pub(super) kubeconfig: Option<PathBuf>,
     /// enforce refuses what is unsafe; audit only warns
     #[arg(
         long,
@@ -43,7 +44,7 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "enforce",
         env = "ASO_GUARD_MODE"
     )]
-    pub(in crate::cli) mode: String,
+    pub(super) mode: String,
     /// Whether the annotation asoguard.io/override lets a refused request through
     #[arg(
         long = "override",
@@ -51,7 +52,7 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "on",
         env = "ASO_GUARD_OVERRIDE"
     )]
-    pub(in crate::cli) overrides: String,
+    pub(super) overrides: String,
     /// The groups whose members may override a refusal [default: everybody who may write]
     #[arg(
         long,
@@ -59,7 +60,7 @@ pub(in crate::cli) struct ServeArgs {
         value_delimiter = ',',
         env = "ASO_GUARD_OVERRIDE_GROUPS"
     )]
-    pub(in crate::cli) override_groups: Vec<String>,
+    pub(super) override_groups: Vec<String>,
     /// The groups whose members may loosen the mode of a namespace, by its label asoguard.io/mode
     #[arg(
         long,
@@ -68,9 +69,9 @@ pub(in crate::cli) struct ServeArgs {
         default_value = MODE_GROUP,
         env = "ASO_GUARD_MODE_GROUPS"
     )]
-    pub(in crate::cli) mode_groups: Vec<String>,
+    pub(super) mode_groups: Vec<String>,
     #[command(flatten)]
-    pub(in crate::cli) exempt: ExemptArgs,
+    pub(super) exempt: ExemptArgs,
     /// Where the API server calls the webhook, over HTTPS: /validate
     #[arg(
         long,
@@ -78,7 +79,7 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "0.0.0.0:8443",
         env = "ASO_GUARD_LISTEN"
     )]
-    pub(in crate::cli) listen: String,
+    pub(super) listen: String,
     /// Where probes and metrics are answered, over HTTP: /healthz /readyz /metrics
     #[arg(
         long,
@@ -86,9 +87,9 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "0.0.0.0:8080",
         env = "ASO_GUARD_OPS_LISTEN"
     )]
-    pub(in crate::cli) ops_listen: String,
+    pub(super) ops_listen: String,
     #[command(flatten)]
-    pub(in crate::cli) tls: TlsArgs,
+    pub(super) tls: TlsArgs,
     /// How long an admitted request may be under way: longer than the API server's --request-timeout
     #[arg(
         long,
@@ -96,7 +97,7 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "90s",
         env = "ASO_GUARD_CLAIM_DEADLINE"
     )]
-    pub(in crate::cli) claim_deadline: String,
+    pub(super) claim_deadline: String,
     /// The namespace ASO runs in; may be repeated, for a cluster with several
     #[arg(
         long,
@@ -105,10 +106,10 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "azureserviceoperator-system",
         env = "ASO_GUARD_ASO_NAMESPACE"
     )]
-    pub(in crate::cli) aso_namespace: Vec<Arc<str>>,
+    pub(super) aso_namespace: Vec<Arc<str>>,
     /// The subscription of every object, where the guard is not to read secrets
     #[arg(long, value_name = "ID", env = "ASO_GUARD_SUBSCRIPTION")]
-    pub(in crate::cli) subscription: Option<String>,
+    pub(super) subscription: Option<String>,
     /// What to do with an object whose Azure resource cannot be worked out
     #[arg(
         long,
@@ -116,7 +117,7 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "warn",
         env = "ASO_GUARD_ON_UNRESOLVED"
     )]
-    pub(in crate::cli) on_unresolved: String,
+    pub(super) on_unresolved: String,
     /// What to do when two copies of a resource are live: tell, or also park the one that came on
     /// top of the other
     #[arg(
@@ -125,7 +126,7 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "show",
         env = "ASO_GUARD_ON_CONFLICT"
     )]
-    pub(in crate::cli) on_conflict: String,
+    pub(super) on_conflict: String,
     /// How long all copies of a resource may be parked before that is told: longer than a move
     #[arg(
         long,
@@ -133,7 +134,7 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "10m",
         env = "ASO_GUARD_ORPHANED_AFTER"
     )]
-    pub(in crate::cli) orphaned_after: String,
+    pub(super) orphaned_after: String,
     /// How long to go on serving after readiness turned off, until endpoints noticed
     #[arg(
         long,
@@ -141,10 +142,10 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "10s",
         env = "ASO_GUARD_SHUTDOWN_NOTICE"
     )]
-    pub(in crate::cli) shutdown_notice: String,
+    pub(super) shutdown_notice: String,
     /// How logs are written
     #[arg(long, value_enum, default_value = "text", env = "ASO_GUARD_LOG_FORMAT")]
-    pub(in crate::cli) log_format: LogFormat,
+    pub(super) log_format: LogFormat,
     /// What is logged: error, warn, info, debug, or a filter such as info,aso_guard=debug
     #[arg(
         long,
@@ -152,8 +153,8 @@ pub(in crate::cli) struct ServeArgs {
         default_value = "info",
         env = "ASO_GUARD_LOG"
     )]
-    pub(in crate::cli) log: String,
+    pub(super) log: String,
     /// Send traces of admissions to this OpenTelemetry collector, over HTTP: http://collector:4318
     #[arg(long, value_name = "URL", env = "ASO_GUARD_OTLP_ENDPOINT")]
-    pub(in crate::cli) otlp_endpoint: Option<String>,
+    pub(super) otlp_endpoint: Option<String>,
 }

@@ -9,7 +9,7 @@ use kube::Client;
 use kube::config::Kubeconfig;
 
 use crate::claim::{MemberName, NamespaceRef};
-use crate::cli::config::client_config;
+use crate::cli::client::client_config;
 use crate::cli::registry::{CommandError, kubectl_flags};
 use crate::cluster::kube::CredentialSettings;
 use crate::driver::Endpoint;

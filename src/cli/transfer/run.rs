@@ -3,7 +3,6 @@
 use clap::Args;
 
 use crate::cli::Outcome;
-use crate::cli::claims::actor;
 use crate::cli::question::agree;
 use crate::cli::registry::CommandError;
 use crate::cli::terminal::Style;
@@ -13,6 +12,7 @@ use crate::transfer::{Transfer, TransferAction, TransferPhase};
 
 use super::moved::MovedArgs;
 use super::obstacles::{blocking, write_obstacles};
+use super::pace::PaceArgs;
 use super::summary::{self, RerunFlags};
 use super::{named, plan};
 
@@ -28,39 +28,6 @@ pub(super) struct RunArgs {
     yes: bool,
     #[command(flatten)]
     pace: PaceArgs,
-}
-
-/// How it is driven.
-#[derive(Args, Clone)]
-pub(super) struct PaceArgs {
-    /// How many objects are changed at once
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "8",
-        value_parser = clap::value_parser!(u16).range(1..=64),
-        env = "ASO_GUARD_PARALLEL"
-    )]
-    pub(super) parallel: u16,
-    /// How many minutes to wait for an acknowledgement while nothing else happens
-    #[arg(
-        long,
-        value_name = "MINUTES",
-        default_value = "10",
-        value_parser = clap::value_parser!(u16).range(1..),
-        env = "ASO_GUARD_PATIENCE"
-    )]
-    pub(super) patience: u16,
-    /// Who you are; kept with the transfer [default: this machine's user]
-    #[arg(long, value_name = "NAME", env = "ASO_GUARD_ACTOR")]
-    actor: Option<String>,
-}
-
-impl PaceArgs {
-    /// Who does it, as well as is known here.
-    pub(super) fn actor(&self) -> String {
-        actor(self.actor.as_deref())
-    }
 }
 
 /// Moves, and says how it ended.

@@ -8,7 +8,7 @@ use crate::driver::{TransferDriver, TransferState, troubles};
 use crate::registry::{Registry, RegistryError, transfers};
 use crate::transfer::TransferAction;
 
-use super::run::PaceArgs;
+use super::pace::PaceArgs;
 use super::show::ProgressDisplay;
 
 /// How many resources are named that did not arrive.

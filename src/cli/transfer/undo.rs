@@ -15,7 +15,7 @@ use crate::transfer::{TransferAction, TransferPhase};
 
 use super::endpoints::EndpointArgs;
 use super::named;
-use super::run::PaceArgs;
+use super::pace::PaceArgs;
 use super::summary::{self, RerunFlags};
 
 /// What to undo.

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::arm::Identity;
 use crate::claim::{Justification, NamespaceRef, TransferName};
+use crate::cli::problems::Problems;
 use crate::cli::registry::CommandError;
 use crate::registry::Registry;
 use crate::transfer::{Selection, Transfer};
@@ -80,34 +81,22 @@ impl WantedArgs {
 
     /// The transfer that is described here; all problems at once.
     pub(super) fn described(&self, name: &TransferName) -> Result<Transfer, CommandError> {
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let mut place = |flag: &str, text: &Option<String>| match text {
-            None => {
-                problems.push(format!("{flag}: say which, as CLUSTER/NAMESPACE"));
-                None
-            }
-            Some(text) => match text.parse::<NamespaceRef>() {
-                Ok(place) => Some(place),
-                Err(error) => {
-                    problems.push(format!("{flag}: {error}"));
-                    None
-                }
-            },
+            None => problems.take(flag, Err("say which, as CLUSTER/NAMESPACE")),
+            Some(text) => problems.parse::<NamespaceRef>(flag, text),
         };
         let (from, to) = (place("--from", &self.from), place("--to", &self.to));
         if from.is_some() && from == to {
-            problems.push("--to: this is where they are already".to_owned());
+            problems.add("--to: this is where they are already");
         }
-        let mut below = Vec::new();
-        for text in &self.below {
-            match text.parse::<Identity>() {
-                Ok(identity) => below.push(identity),
-                Err(error) => problems.push(format!("--below: {error}")),
-            }
-        }
+        let below = self.below.iter();
+        let below: Vec<Identity> = below
+            .filter_map(|text| problems.parse("--below", text))
+            .collect();
         let why = self.reason.as_deref().map(Justification::new);
         if why == Some(None) {
-            problems.push("--reason: it says nothing".to_owned());
+            problems.add("--reason: it says nothing");
         }
         match (from, to) {
             (Some(from), Some(to)) if problems.is_empty() => {
@@ -123,8 +112,8 @@ impl WantedArgs {
                 Ok(transfer)
             }
             _ => Err(CommandError::Usage(format!(
-                "cannot tell what to move:\n  {}",
-                problems.join("\n  ")
+                "cannot tell what to move:\n{}",
+                problems.to_string().trim_end()
             ))),
         }
     }

@@ -8,7 +8,7 @@ use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::{Api, Client};
 
 use crate::admission::registration::NAME;
-use crate::cli::config::{client_config, server};
+use crate::cli::client::{client_config, server};
 use crate::cli::registry::CommandError;
 
 /// Which registration, and in which cluster.

@@ -12,7 +12,9 @@ use tokio::task::AbortHandle;
 use tracing::warn;
 
 use crate::arm::Kinds;
+use crate::cluster::kube::KubeCluster;
 use crate::cluster::kube::watched::WatchedObject;
+use crate::object::ObjectKey;
 
 use super::synced::SyncedWatch;
 use super::{KindWatches, PAGE};
@@ -26,72 +28,99 @@ pub(super) struct WatchedKind {
 
 impl KindWatches {
     pub(super) fn watch_kind(&mut self, resource: ApiResource) -> WatchedKind {
-        let cluster = self.cluster.clone();
         let synced = Arc::new(SyncedWatch::default());
-        let (done, watched) = (synced.clone(), resource.clone());
-        let task = self.tasks.spawn(async move {
-            let api: Api<WatchedObject> = Api::all_with(cluster.client.clone(), &resource);
-            let config = watcher::Config::default().page_size(PAGE);
-            let mut events = watcher(api, config).default_backoff().boxed();
-            let mut stale = HashSet::new();
-            let facts = |object: WatchedObject| object.into_facts(&resource.group, &resource.kind);
-            while let Some(event) = events.next().await {
-                if matches!(event, Ok(Event::InitDone | Event::Apply(_))) {
-                    cluster.set_watched(&resource, true);
-                }
-                match event {
-                    Ok(Event::Init) => {
-                        stale = cluster.store.keys_of(&resource.group, &resource.kind);
-                    }
-                    Ok(Event::InitApply(object)) => {
-                        let object = facts(object);
-                        stale.remove(&object.key);
-                        cluster.stored(object, true);
-                    }
-                    Ok(Event::InitDone) => {
-                        for key in stale.drain() {
-                            cluster.gone(&key);
-                        }
-                        done.set();
-                    }
-                    Ok(Event::Apply(object)) => cluster.stored(facts(object), false),
-                    Ok(Event::Delete(object)) => cluster.gone(&facts(object).key),
-                    // A group that came after the roles were written must not keep the guard
-                    // from all the others.
-                    Err(error) if is_forbidden(&error) && is_new(&resource.group) => {
-                        if cluster.set_watched(&resource, false) {
-                            warn!(
-                                kind = %resource.kind, group = %resource.group,
-                                "may not read this kind, so what becomes of its objects goes \
-                                 unseen: grant get, list and watch on its group (the chart's \
-                                 rbac.moreApiGroups)"
-                            );
-                        }
-                        done.set();
-                    }
-                    // Some objects are stored in another version than the kind's now, and ASO, which
-                    // converts them, is gone.
-                    Err(error) if is_unconverted(&error) => {
-                        if cluster.set_watched(&resource, false) {
-                            warn!(
-                                kind = %resource.kind, group = %resource.group, %error,
-                                "the API server does not give this kind's objects, so what becomes \
-                                 of them goes unseen: start ASO, which converts them"
-                            );
-                        }
-                        done.set();
-                    }
-                    Err(error) => warn!(
-                        kind = %resource.kind, group = %resource.group, %error,
-                        "the watch broke off; trying again"
-                    ),
-                }
-            }
-        });
+        let watch = KindWatch {
+            cluster: self.cluster.clone(),
+            resource: resource.clone(),
+            stale: HashSet::new(),
+            synced: synced.clone(),
+        };
         WatchedKind {
-            resource: watched,
-            task,
+            resource,
+            task: self.tasks.spawn(watch.run()),
             synced,
+        }
+    }
+}
+
+/// One watch, as it goes on.
+struct KindWatch {
+    cluster: Arc<KubeCluster>,
+    resource: ApiResource,
+    /// What was known before a list, and was not in it yet.
+    stale: HashSet<ObjectKey>,
+    synced: Arc<SyncedWatch>,
+}
+
+impl KindWatch {
+    async fn run(mut self) {
+        let client = self.cluster.client.clone();
+        let api: Api<WatchedObject> = Api::all_with(client, &self.resource);
+        let config = watcher::Config::default().page_size(PAGE);
+        let mut events = watcher(api, config).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => self.take(event),
+                Err(error) => self.failed(&error),
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event<WatchedObject>) {
+        let Self {
+            cluster, resource, ..
+        } = self;
+        let facts = |object: WatchedObject| object.into_facts(&resource.group, &resource.kind);
+        if matches!(event, Event::InitDone | Event::Apply(_)) {
+            cluster.set_watched(resource, true);
+        }
+        match event {
+            Event::Init => self.stale = cluster.store.keys_of(&resource.group, &resource.kind),
+            Event::InitApply(object) => {
+                let object = facts(object);
+                self.stale.remove(&object.key);
+                cluster.stored(object, true);
+            }
+            Event::InitDone => {
+                for key in self.stale.drain() {
+                    cluster.gone(&key);
+                }
+                self.synced.set();
+            }
+            Event::Apply(object) => cluster.stored(facts(object), false),
+            Event::Delete(object) => cluster.gone(&facts(object).key),
+        }
+    }
+
+    fn failed(&self, error: &watcher::Error) {
+        let resource = &self.resource;
+        // A group that came after the roles were written must not keep the guard from all the
+        // others.
+        if is_forbidden(error) && is_new(&resource.group) {
+            if self.cluster.set_watched(resource, false) {
+                warn!(
+                    kind = %resource.kind, group = %resource.group,
+                    "may not read this kind, so what becomes of its objects goes unseen: grant \
+                     get, list and watch on its group (the chart's rbac.moreApiGroups)"
+                );
+            }
+            self.synced.set();
+        } else if is_unconverted(error) {
+            // Some objects are stored in another version than the kind's now, and ASO, which
+            // converts them, is gone.
+            if self.cluster.set_watched(resource, false) {
+                warn!(
+                    kind = %resource.kind, group = %resource.group, %error,
+                    "the API server does not give this kind's objects, so what becomes of them \
+                     goes unseen: start ASO, which converts them"
+                );
+            }
+            self.synced.set();
+        } else {
+            warn!(
+                kind = %resource.kind, group = %resource.group, %error,
+                "the watch broke off; trying again"
+            );
         }
     }
 }

@@ -1,20 +1,18 @@
 //! What `serve` was told, checked as a whole: every problem is told at once.
 
-use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use clap::ValueEnum;
 
-use crate::admission::{Exempt, GuardSettings, Mode, OnUnresolved, Overrides, Privileges};
+use crate::admission::{GuardSettings, Mode, OnUnresolved, Overrides, Privileges};
 use crate::claim::MemberName;
+use crate::cli::client::client_config;
+use crate::cli::problems::Problems;
 use crate::cluster::kube::CredentialSettings;
 use crate::registry::RegistryUrl;
 
-use super::serve::ServeArgs;
+use super::args::ServeArgs;
 use super::tls::Tls;
 
 /// A checked configuration of `serve`.
@@ -45,55 +43,6 @@ pub(super) enum OnConflict {
     Show,
     /// Park the one that came on top of the other, too.
     Park,
-}
-
-/// What is wrong with a configuration, a line each.
-#[derive(Default)]
-pub(super) struct Problems(Vec<String>);
-
-impl Problems {
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub(super) fn take<T, E: Display>(&mut self, flag: &str, value: Result<T, E>) -> Option<T> {
-        value
-            .map_err(|error| self.0.push(format!("{flag}: {error}")))
-            .ok()
-    }
-
-    fn parse<T: FromStr<Err: Display>>(&mut self, flag: &str, text: &str) -> Option<T> {
-        self.take(flag, text.parse())
-    }
-
-    fn choose<T: ValueEnum>(&mut self, flag: &str, text: &str) -> Option<T> {
-        let value = T::from_str(text, true).map_err(|_| {
-            let values = T::value_variants()
-                .iter()
-                .filter_map(ValueEnum::to_possible_value);
-            let names: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
-            format!("{text:?} is none of {}", names.join(", "))
-        });
-        self.take(flag, value)
-    }
-
-    pub(super) fn duration(&mut self, flag: &str, text: &str) -> Option<Duration> {
-        let parsed = text.parse::<jiff::SignedDuration>();
-        let duration = parsed
-            .map_err(|_| ())
-            .and_then(|duration| Duration::try_from(duration).map_err(|_| ()))
-            .map_err(|()| format!("{text:?} is no length of time; write it like 90s or 2m"));
-        self.take(flag, duration)
-    }
-}
-
-/// Every problem, each on a line of its own.
-impl Display for Problems {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0
-            .iter()
-            .try_for_each(|problem| writeln!(f, "  {problem}"))
-    }
 }
 
 impl Config {
@@ -215,88 +164,6 @@ fn address(problems: &mut Problems, flag: &str, text: &str) -> Option<SocketAddr
         .map_err(|_| format!("{text:?} is no address; write it like 0.0.0.0:8443"));
     problems.take(flag, parsed)
 }
-
-/// How to reach an API server: from a file, else the way kubectl or a pod would.
-/// No call is repeated by the client itself: a call has one deadline, and every
-/// failure a name.
-pub(super) async fn client_config(
-    path: Option<&Path>,
-    context: Option<&str>,
-) -> Result<kube::Config, String> {
-    let options = KubeConfigOptions {
-        context: context.map(str::to_owned),
-        ..KubeConfigOptions::default()
-    };
-    let read = match path {
-        Some(path) => {
-            let named = |error: &dyn Display| format!("{}: {error}", path.display());
-            let file = Kubeconfig::read_from(path).map_err(|error| named(&error))?;
-            kube::Config::from_custom_kubeconfig(file, &options)
-                .await
-                .map_err(|error| named(&error))
-        }
-        None if context.is_some() => kube::Config::from_kubeconfig(&options)
-            .await
-            .map_err(|error| error.to_string()),
-        None => kube::Config::infer().await.map_err(|error| {
-            format!("not given, and this is neither a pod nor has it a kubeconfig: {error}")
-        }),
-    };
-    let mut config = read?;
-    config.default_retry = false;
-    Ok(config)
-}
-
-/// The address of a cluster's API server, for messages.
-pub(super) fn server(config: &kube::Config) -> String {
-    config
-        .cluster_url
-        .to_string()
-        .trim_end_matches('/')
-        .to_owned()
-}
-
-/// What the guard leaves alone: the same for `serve` and for `webhook`.
-#[derive(Args, Clone, Default)]
-pub(super) struct ExemptArgs {
-    /// A namespace that is not judged, besides kube-system; may be repeated
-    #[arg(
-        long = "exempt-namespace",
-        value_name = "NAME",
-        env = "ASO_GUARD_EXEMPT_NAMESPACE",
-        value_delimiter = ','
-    )]
-    pub(super) namespaces: Vec<String>,
-    /// A user whose requests are not judged; may be repeated
-    #[arg(
-        long = "exempt-user",
-        value_name = "NAME",
-        env = "ASO_GUARD_EXEMPT_USER",
-        value_delimiter = ','
-    )]
-    pub(super) users: Vec<String>,
-    /// A group of such users; may be repeated
-    #[arg(
-        long = "exempt-group",
-        value_name = "NAME",
-        env = "ASO_GUARD_EXEMPT_GROUP",
-        value_delimiter = ','
-    )]
-    pub(super) groups: Vec<String>,
-}
-
-impl ExemptArgs {
-    pub(super) fn exempt(&self) -> Exempt {
-        let (users, groups) = (self.users.clone(), self.groups.clone());
-        Exempt::new(&self.namespaces, users, groups)
-    }
-}
-
-/// Where a file of the development certificates is by default.
-pub(super) fn default_certificate(name: &str) -> PathBuf {
-    Path::new("certs").join(name)
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;

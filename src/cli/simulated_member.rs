@@ -11,7 +11,7 @@ use crate::admission::{
     AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges, Verdict,
 };
 use crate::check::{CheckedCluster, Finding, Level, Location, Rule};
-use crate::claim::{CopyRef, Record};
+use crate::claim::{CopyRef, MemberName, Record};
 use crate::cluster::Cluster as _;
 use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::memory::{MemoryCluster, credential};
@@ -30,13 +30,32 @@ const CLAIM_DEADLINE: Duration = Duration::from_secs(90);
 /// A member in memory.
 pub(in crate::cli) struct SimulatedMember {
     guard: Guard,
-    pub(super) cluster: Arc<MemoryCluster>,
-    pub(super) observer: Arc<Observer>,
+    pub(in crate::cli) cluster: Arc<MemoryCluster>,
+    pub(in crate::cli) observer: Arc<Observer>,
     /// What is stated, or among the manifests.
     own: CheckedCluster,
     /// The subscriptions that claims tell of: of objects, and of namespaces.
     of_objects: BTreeMap<ObjectKey, String>,
     of_namespaces: BTreeMap<Arc<str>, String>,
+}
+
+/// The subscriptions that a member's claims tell of: of its objects, and of its namespaces.
+fn subscriptions_of(
+    member: &MemberName,
+    records: &[Record],
+) -> (BTreeMap<ObjectKey, String>, BTreeMap<Arc<str>, String>) {
+    let (mut of_objects, mut of_namespaces) = (BTreeMap::new(), BTreeMap::new());
+    for record in records {
+        let Some(subscription) = record.identity.subscription() else {
+            continue;
+        };
+        for copy in record.copies.keys().filter(|copy| copy.member == *member) {
+            let namespace = copy.object.namespace.clone();
+            of_objects.insert(copy.object.clone(), subscription.to_owned());
+            of_namespaces.insert(namespace, subscription.to_owned());
+        }
+    }
+    (of_objects, of_namespaces)
 }
 
 impl SimulatedMember {
@@ -59,16 +78,7 @@ impl SimulatedMember {
         membership
             .write(&*registry, &MemberReport::default())
             .await?;
-        let (mut of_objects, mut of_namespaces) = (BTreeMap::new(), BTreeMap::new());
-        for record in records {
-            for copy in record.copies.keys().filter(|copy| copy.member == member) {
-                if let Some(subscription) = record.identity.subscription() {
-                    let namespace = copy.object.namespace.clone();
-                    of_objects.insert(copy.object.clone(), subscription.to_owned());
-                    of_namespaces.insert(namespace, subscription.to_owned());
-                }
-            }
-        }
+        let (of_objects, of_namespaces) = subscriptions_of(&member, records);
         // A namespace of which nothing is known has the global credential, most likely.
         let global = of_namespaces.values().next().map_or("", String::as_str);
         let cluster = Arc::new(MemoryCluster::new(global));
@@ -95,7 +105,7 @@ impl SimulatedMember {
             metrics: AdmissionMetrics::default(),
             privileges: Privileges::default(),
         };
-        let stage = Self {
+        let member = Self {
             guard,
             cluster,
             observer,
@@ -103,21 +113,27 @@ impl SimulatedMember {
             of_objects,
             of_namespaces,
         };
-        let default = stage.own.default_policies();
+        member.enrol().await?;
+        Ok(member)
+    }
+
+    /// Stores the objects, and looks at each as an observer does that starts.
+    async fn enrol(&self) -> anyhow::Result<()> {
+        let default = self.own.default_policies();
         let default = default.first().map(|(policy, _)| *policy);
-        stage.cluster.set_operator_policy(default);
+        self.cluster.set_operator_policy(default);
         let objects: Vec<Arc<ObjectFacts>> =
-            stage.own.objects().map(|one| one.facts.clone()).collect();
+            self.own.objects().map(|one| one.facts.clone()).collect();
         for object in &objects {
-            stage.know_credential(object);
-            stage.cluster.store(ObjectFacts::clone(object));
+            self.know_credential(object);
+            self.cluster.store(ObjectFacts::clone(object));
         }
         for object in &objects {
-            stage.observer.look(&object.key).await?;
+            self.observer.look(&object.key).await?;
         }
         // From here on it knows which claims list an object.
-        stage.observer.compare().await?;
-        Ok(stage)
+        self.observer.compare().await?;
+        Ok(())
     }
 
     /// What the guard says to a request. What the request says was there is there.
@@ -153,7 +169,7 @@ impl SimulatedMember {
 
     /// Has the cluster know the credential of an object: as it is stated or written; else as the
     /// claims tell.
-    pub(super) fn know_credential(&self, object: &ObjectFacts) {
+    pub(in crate::cli) fn know_credential(&self, object: &ObjectFacts) {
         let key = &object.key;
         let named = object.annotations.credential_from.as_deref();
         let named = named.filter(|name| !name.is_empty());
@@ -213,7 +229,7 @@ impl SimulatedMember {
 
     /// The objects that a change of this one may make something else of: itself and all below
     /// it, or what is in it.
-    pub(super) fn concerned(&self, key: &ObjectKey) -> Vec<ObjectKey> {
+    pub(in crate::cli) fn concerned(&self, key: &ObjectKey) -> Vec<ObjectKey> {
         if &*key.kind == "Namespace" && key.group.is_empty() {
             let inside = self.cluster.in_namespace(&key.name);
             return inside.iter().map(|object| object.key.clone()).collect();

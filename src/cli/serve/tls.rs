@@ -14,14 +14,14 @@ use crate::keeper::{KeeperSettings, PathSource, SelfSigned};
 use crate::server::path::{NoPathSecret, PathSecret};
 use crate::server::tls::{CertificateFiles, ReloadingCertificate, check_client_ca};
 
-use super::config::{Problems, default_certificate};
+use crate::cli::problems::Problems;
 
 /// Shorter than this, replicas would do little else than renew.
 const SHORTEST: Duration = Duration::from_secs(10);
 
 /// Where the serving certificate comes from.
 #[derive(Args)]
-pub(super) struct TlsArgs {
+pub(in crate::cli) struct TlsArgs {
     /// The serving certificate, in PEM; taken up again when it changes [default: certs/tls.pem]
     #[arg(long, value_name = "FILE", env = "ASO_GUARD_TLS_CERT")]
     tls_cert: Option<PathBuf>,
@@ -201,8 +201,13 @@ impl TlsArgs {
     }
 }
 
+/// Where a file of the development certificates is by default.
+fn default_certificate(name: &str) -> PathBuf {
+    Path::new("certs").join(name)
+}
+
 /// Reads the secret part of a path.
-pub(super) fn read_path_file(path: &Path) -> Result<PathSecret, String> {
+pub(in crate::cli) fn read_path_file(path: &Path) -> Result<PathSecret, String> {
     let named = |error: &dyn Display| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
     text.trim()
