@@ -6,6 +6,7 @@
 //! admitted before shows its mark then, and one that comes later sees the reservation.
 
 mod claims;
+mod error;
 
 use std::collections::BTreeSet;
 
@@ -22,59 +23,9 @@ use super::{
     ClaimScope, CopyFilter, PutOutcome, Registry, RegistryError, UnreadableRecord, Versioned,
 };
 
+pub use error::TransferError;
+
 use claims::{doomed, give_free, reserve_in, reserved, reserved_alike};
-
-/// Why a step was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum TransferError {
-    /// The registry did not do its part. What was done stays, and the step can be taken
-    /// again.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// There is no such transfer.
-    #[error("there is no transfer {name}; see: aso-guard transfer list{flags}")]
-    Missing {
-        /// The name.
-        name: TransferName,
-        /// The flags by which people's `aso-guard` reaches the registry.
-        flags: String,
-    },
-    /// There is one of that name, declared otherwise.
-    #[error(
-        "there is a transfer {name} already, and it is another one: {} of {from} to {to}, {state}",
-        selection
-    )]
-    Differs {
-        /// The name.
-        name: TransferName,
-        /// Which resources it moves, in words.
-        selection: String,
-        /// From where.
-        from: String,
-        /// To where.
-        to: String,
-        /// Its state, in a word.
-        state: &'static str,
-    },
-    /// It is over, or about to be.
-    #[error("transfer {name} is {state}; what it moved is free")]
-    Over {
-        /// The name.
-        name: TransferName,
-        /// Its state, in a word.
-        state: &'static str,
-    },
-}
-
-impl TransferError {
-    /// There is none of that name in this registry.
-    pub fn missing(name: &TransferName, registry: &dyn Registry) -> Self {
-        Self::Missing {
-            name: name.clone(),
-            flags: registry.flags().to_owned(),
-        }
-    }
-}
 
 /// What opening a transfer came to.
 #[derive(Clone, Debug)]
