@@ -1,16 +1,20 @@
 //! What is away for a while, or takes its time.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 
 use crate::lab::story::Story;
 use crate::lab::verdict::Verdict;
-use crate::lab::wait::eventually;
+use crate::lab::wait::{PATIENCE, eventually};
 use crate::team;
-use crate::transfers::BOUND;
+use crate::transfers::{BOUND, Move, planned, run};
 use crate::world::{SYNC, guarded, guarded_alone};
 
 /// By which ASO knows its operation in Azure.
 const TOKEN: &str = "serviceoperator.azure.com/poller-resume-token";
+/// How much longer Azure takes for an answer where it is slow.
+const SLOW: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 #[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
@@ -136,6 +140,46 @@ async fn an_operation_that_aso_never_heard_of_is_left_alone_by_a_parked_copy() {
     let conflicts = diary.calls().filter(|call| call.status == 409);
     assert_eq!(conflicts.count(), 2, "{diary}");
     team::deleted(&story.a, &resources).await;
+    world.ends_well(&story, &[]).await;
+    assert_eq!(world.written_by(&story, "aso-b"), resources.len());
+}
+
+#[tokio::test]
+#[ignore = "tests/aso/run builds ASO for it, which takes twenty minutes"]
+async fn while_azure_refuses_forgets_and_is_slow_a_transfer_deletes_nothing() {
+    let world = guarded().await;
+    let story = Story::begin(&world.lab, "moody").await;
+    let resources = team::resources(&story);
+    team::applied(&story.a, &resources).await;
+    let transfer = planned(Move::to_b(&story)).await;
+    let [account, network, subnet] = [1, 2, 3].map(|at| {
+        let name = resources[at].text("/spec/azureName");
+        format!("/{name}").to_lowercase()
+    });
+    // Once each: ASO waits longer after each time, for minutes soon.
+    for (path, status) in [(&account, 429), (&subnet, 404), (&network, 409)] {
+        world.azure.refuses("aso-b", "PUT", path, status, 1);
+        // And to a, whose copies are parked, it says that there is nothing.
+        world.azure.refuses("aso-a", "GET", path, 404, 3);
+    }
+    let group = story.resource_group_id("rg").to_lowercase();
+    world.azure.is_slow("PUT", &group, SLOW);
+    world.azure.takeover(&group);
+    let (code, said) = run(&transfer.arguments("run")).await;
+    assert_eq!(code, Some(0), "{said}");
+    let diary = world.diary(&story);
+    for status in [429, 404, 409] {
+        let by_b = diary
+            .of("PUT")
+            .into_iter()
+            .filter(|call| call.who == "aso-b");
+        let refused = by_b.filter(|call| call.status == status);
+        assert_eq!(refused.count(), 1, "{status}:\n{diary}");
+    }
+    for one in &resources {
+        team::ready(&story.b, one).await;
+        story.a.gone(one, PATIENCE).await.unwrap();
+    }
     world.ends_well(&story, &[]).await;
     assert_eq!(world.written_by(&story, "aso-b"), resources.len());
 }
