@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::GUARD;
@@ -102,6 +104,30 @@ impl Cluster {
         };
         process.ready(READY, answers).await.unwrap();
         process
+    }
+
+    /// In the place of the kubelet: what the Secret with the certificate holds comes into the
+    /// files that the pods have of it.
+    pub fn mount(&self, secret: &Object) {
+        let files = [
+            ("/data/tls.crt", &self.certificate.certificate),
+            ("/data/tls.key", &self.certificate.key),
+        ];
+        for (field, file) in files {
+            fs::write(file, STANDARD.decode(secret.text(field)).unwrap()).unwrap();
+        }
+    }
+
+    /// What the guard serves its operators, such as `/metrics`.
+    pub async fn ops(&self, path: &str) -> String {
+        let (status, body) = http::get(self.ops, path).await.unwrap();
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Where its operators find the guard.
+    pub fn ops_address(&self) -> String {
+        format!("127.0.0.1:{}", self.ops)
     }
 
     /// In the place of kube-proxy and the cluster's DNS: the Service leads to this machine. The

@@ -20,6 +20,7 @@ mod hub;
 mod image;
 mod installed;
 mod least;
+mod neighbours;
 mod refusals;
 mod release;
 mod rendered;

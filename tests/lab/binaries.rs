@@ -18,6 +18,7 @@ const CONTROL_PLANE: Module = Module {
     makes: &[],
     // What the API server says its version is; the module pins the same.
     ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4",
+    tags: "",
     takes: "about five minutes",
 };
 
@@ -34,6 +35,7 @@ const HELM: Module = Module {
         -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=34 \
         -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 \
         -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=34",
+    tags: "",
     takes: "about a minute and a half",
 };
 
@@ -62,6 +64,7 @@ const GITOPS: Module = Module {
     ],
     makes: &[],
     ldflags: "-s -w",
+    tags: "",
     takes: "about four minutes",
 };
 
@@ -74,6 +77,7 @@ const ARGOCD_SYNC: Module = Module {
     copies: &[],
     makes: &[],
     ldflags: "-s -w",
+    tags: "",
     takes: "about three minutes",
 };
 
@@ -96,7 +100,52 @@ const ASO: Module = Module {
         ],
     )],
     ldflags: "-s -w",
+    tags: "",
     takes: "about twenty minutes",
+};
+
+/// What of cert-manager issues and renews certificates, and puts their CA into webhook
+/// configurations, with its CRDs.
+const CERT_MANAGER: Module = Module {
+    name: "cert-manager",
+    packages: &["."],
+    programs: &["cert-manager"],
+    sources: &["main.go"],
+    copies: &[
+        (
+            "github.com/cert-manager/cert-manager",
+            "deploy/crds/cert-manager.io_certificaterequests.yaml",
+        ),
+        (
+            "github.com/cert-manager/cert-manager",
+            "deploy/crds/cert-manager.io_certificates.yaml",
+        ),
+        (
+            "github.com/cert-manager/cert-manager",
+            "deploy/crds/cert-manager.io_clusterissuers.yaml",
+        ),
+        (
+            "github.com/cert-manager/cert-manager",
+            "deploy/crds/cert-manager.io_issuers.yaml",
+        ),
+    ],
+    makes: &[],
+    ldflags: "-s -w",
+    tags: "",
+    takes: "about two minutes",
+};
+
+/// Prometheus, without what finds its targets in clouds.
+const PROMETHEUS: Module = Module {
+    name: "prometheus",
+    packages: &["github.com/prometheus/prometheus/cmd/prometheus"],
+    programs: &["prometheus"],
+    sources: &[],
+    copies: &[],
+    makes: &[],
+    ldflags: "-s -w",
+    tags: "remove_all_sd",
+    takes: "about two minutes",
 };
 
 /// The directory with the three programs of a control plane.
@@ -131,4 +180,14 @@ pub async fn argocd_sync() -> anyhow::Result<PathBuf> {
 /// The directory with ASO's `controller`, and its CRDs in `crds`, a file each.
 pub async fn aso() -> anyhow::Result<PathBuf> {
     ASO.built().await
+}
+
+/// The directory with `cert-manager` and its CRDs.
+pub async fn cert_manager() -> anyhow::Result<PathBuf> {
+    CERT_MANAGER.built().await
+}
+
+/// Prometheus itself.
+pub async fn prometheus() -> anyhow::Result<PathBuf> {
+    Ok(PROMETHEUS.built().await?.join("prometheus"))
 }

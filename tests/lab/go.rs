@@ -41,6 +41,8 @@ pub struct Module {
     pub makes: &'static [(&'static str, &'static [&'static str])],
     /// What the linker is told, such as a version.
     pub ldflags: &'static str,
+    /// Build tags, separated by commas.
+    pub tags: &'static str,
     /// About how long it takes, in words.
     pub takes: &'static str,
 }
@@ -94,6 +96,7 @@ impl Module {
         let mut hash = Sha256::new();
         hash.update(go_version(Path::new("go"), self.programs).await?);
         hash.update(self.ldflags);
+        hash.update(self.tags);
         for (source, file) in self.copies {
             hash.update(source);
             hash.update(file);
@@ -133,7 +136,7 @@ impl Module {
         let go = Process::new("go-build", Path::new("go"), &unfinished)
             .env("CGO_ENABLED", "0")
             .args(["build", "-trimpath", "-buildvcs=false"])
-            .args(["-ldflags", self.ldflags])
+            .args(["-ldflags", self.ldflags, "-tags", self.tags])
             .args([OsStr::new("-o"), unfinished.as_os_str()])
             .args(self.packages);
         succeeds(
@@ -229,6 +232,7 @@ mod tests {
         copies: &[],
         makes: &[],
         ldflags: "",
+        tags: "",
         takes: "no time",
     };
 
