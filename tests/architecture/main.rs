@@ -1,5 +1,5 @@
 //! The layout of the house, checked: layers use only what is below them, the pure
-//! ones do no I/O, and no file is forgotten.
+//! ones do no I/O, neighbours use each other in no circle, and no file is forgotten.
 
 #![allow(
     clippy::panic,
@@ -7,6 +7,7 @@
     reason = "a source that cannot be read fails the test"
 )]
 
+mod circles;
 mod map;
 mod rules;
 mod source;
@@ -49,6 +50,15 @@ fn every_module_uses_only_what_is_below_it_and_pure_ones_stay_pure() {
         rows, tops,
         "the map of src/lib.rs has a row for each module"
     );
+}
+
+#[test]
+fn no_modules_beside_each_other_use_each_other_in_a_circle() {
+    let modules = source::modules(&package());
+    let library = modules.iter();
+    let library = library.filter(|module| module.file.starts_with("src") && !module.for_tests);
+    let circles = circles::circles(&library.collect::<Vec<_>>());
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
 }
 
 /// How many lines a file of the library has at most: one concept a file.

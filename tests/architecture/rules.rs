@@ -102,8 +102,19 @@ fn impurities(paths: &[Vec<String>], tokens: &[Token]) -> Vec<String> {
         .collect()
 }
 
+/// What is brought in by `use`, one path each.
+pub fn uses(tokens: &[Token]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        if token.is("use") {
+            path(&tokens[at + 1..], &[], &mut found);
+        }
+    }
+    found
+}
+
 /// Every path in a file, those of `use a::{b, c::d};` one by one.
-fn paths(tokens: &[Token]) -> Vec<Vec<String>> {
+pub fn paths(tokens: &[Token]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     let mut rest = tokens;
     while let Some(token) = rest.first() {
