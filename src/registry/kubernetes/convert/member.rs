@@ -1,0 +1,231 @@
+//! Between a member's record and the object that holds it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::api::ObjectMeta;
+
+use crate::claim::{PolicyChange, RequestUid};
+use crate::object::text::printable;
+use crate::registry::kubernetes::crd::{
+    Condition, Member, MemberPolicyChange, MemberSample, MemberSpec, MemberState, MemberStatus,
+};
+use crate::registry::{MemberRecord, RecordVersion, Sample};
+
+use super::{NAME, status};
+
+/// The object that holds a member's record.
+pub(in crate::registry::kubernetes) fn to_member(
+    member: &MemberRecord,
+    version: Option<&RecordVersion>,
+) -> Member {
+    Member {
+        metadata: ObjectMeta {
+            name: Some(member.name.to_string()),
+            resource_version: version.map(|version| version.as_str().to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: MemberSpec {
+            cluster: member.cluster.to_string(),
+            state: if member.enrolling {
+                MemberState::Enrolling
+            } else {
+                MemberState::Ready
+            },
+            last_heard: member.heard,
+            version: member.version.to_string(),
+            unresolved: Some(to_sample(&member.unresolved)),
+            unwatched: Some(to_sample(&member.unwatched)),
+            hub_token_expires: member.hub_token_expires,
+            mode: Some(member.mode.to_string()).filter(|mode| !mode.is_empty()),
+            policy_changes: member.policy_changes.iter().map(to_change).collect(),
+        },
+        status: Some(MemberStatus {
+            conditions: [unresolved(&member.unresolved), unwatched(&member.unwatched)]
+                .into_iter()
+                .chain(hub_token_expires(member))
+                .collect(),
+        }),
+    }
+}
+
+/// What nobody can place has no claim: its member's record shows it.
+fn unresolved(found: &Sample) -> Condition {
+    let (reason, message) = match found.count {
+        0 => ("AllResolved", String::new()),
+        _ => (
+            "SomeUnresolved",
+            format!(
+                "nobody can tell which Azure resources these are, so nobody guards them: {}",
+                named(found)
+            ),
+        ),
+    };
+    shows("Unresolved", found, reason, message)
+}
+
+/// What becomes of the objects of these kinds, no claim shows.
+fn unwatched(found: &Sample) -> Condition {
+    let (reason, message) = match found.count {
+        0 => ("AllWatched", String::new()),
+        _ => (
+            "SomeUnwatched",
+            format!(
+                "the guard may not read these kinds, so what becomes of their objects goes unseen: \
+                 {}. Grant it get, list and watch on their groups (the chart's rbac.moreApiGroups); \
+                 where it has that, start ASO, which converts their objects",
+                named(found)
+            ),
+        ),
+    };
+    shows("Unwatched", found, reason, message)
+}
+
+/// A member whose token is refused is silent, and refuses what it cannot ask about.
+fn hub_token_expires(member: &MemberRecord) -> Option<Condition> {
+    let (end, soon) = (
+        member.hub_token_expires?,
+        member.hub_token_ends_soon_from()?,
+    );
+    (member.heard >= soon).then(|| Condition {
+        kind: "HubTokenExpires".to_owned(),
+        status: status(true).to_owned(),
+        reason: "Soon".to_owned(),
+        message: format!(
+            "the token by which this member's guard asks the hub expires at {end}; after that it \
+             refuses what it cannot ask about. Make it another one: aso-guard members add"
+        ),
+        last_transition_time: soon,
+    })
+}
+
+fn shows(kind: &str, found: &Sample, reason: &str, message: String) -> Condition {
+    Condition {
+        kind: kind.to_owned(),
+        status: status(found.count > 0).to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: found.since,
+    }
+}
+
+fn named(found: &Sample) -> String {
+    let named = u32::try_from(found.some.len()).unwrap_or(u32::MAX);
+    let more = match found.count.saturating_sub(named) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", found.some.join(", "))
+}
+
+fn to_sample(found: &Sample) -> MemberSample {
+    MemberSample {
+        count: found.count,
+        some: found.some.clone(),
+        since: found.since,
+    }
+}
+
+/// A record of before there was such a thing says nothing of it.
+fn from_sample(found: Option<&MemberSample>, heard: Timestamp) -> Sample {
+    found.map_or_else(
+        || Sample {
+            since: heard,
+            ..Sample::default()
+        },
+        |found| Sample {
+            count: found.count,
+            some: found
+                .some
+                .iter()
+                .map(|one| printable(one, 2 * NAME))
+                .collect(),
+            since: found.since,
+        },
+    )
+}
+
+/// The member's record that an object holds.
+pub(in crate::registry::kubernetes) fn from_member(
+    member: &Member,
+) -> Result<MemberRecord, String> {
+    let name = member.metadata.name.as_deref().unwrap_or_default();
+    Ok(MemberRecord {
+        name: name.parse().map_err(|error| format!("{error}"))?,
+        cluster: member.spec.cluster.as_str().into(),
+        version: printable(&member.spec.version, NAME).into(),
+        enrolling: member.spec.state == MemberState::Enrolling,
+        heard: member.spec.last_heard,
+        mode: printable(member.spec.mode.as_deref().unwrap_or_default(), NAME).into(),
+        unresolved: from_sample(member.spec.unresolved.as_ref(), member.spec.last_heard),
+        unwatched: from_sample(member.spec.unwatched.as_ref(), member.spec.last_heard),
+        hub_token_expires: member.spec.hub_token_expires,
+        policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
+    })
+}
+
+fn to_change(change: &PolicyChange) -> MemberPolicyChange {
+    MemberPolicyChange {
+        namespace: change.namespace.to_string(),
+        resource_version: change.resource_version.to_string(),
+        request: change.request.as_str().to_owned(),
+        policy: change.policy.as_deref().map(str::to_owned),
+    }
+}
+
+fn from_change(change: &MemberPolicyChange) -> PolicyChange {
+    PolicyChange {
+        namespace: change.namespace.as_str().into(),
+        resource_version: change.resource_version.as_str().into(),
+        request: RequestUid::new(&change.request),
+        policy: change.policy.as_deref().map(Arc::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::far(Some("2026-03-09T12:00:00Z"), false)]
+    #[case::within_a_week(Some("2026-03-08T11:59:59Z"), true)]
+    #[case::past(Some("2026-02-01T12:00:00Z"), true)]
+    #[case::never_or_unknown(None, false)]
+    fn a_hub_token_is_a_condition_from_a_week_before_its_end(
+        #[case] expires: Option<&str>,
+        #[case] shown: bool,
+    ) {
+        let member = MemberRecord {
+            name: "west".parse().unwrap(),
+            cluster: "uid".into(),
+            version: "0".into(),
+            enrolling: false,
+            heard: "2026-03-01T12:00:00Z".parse().unwrap(),
+            mode: "enforce".into(),
+            unresolved: Sample::default(),
+            unwatched: Sample::default(),
+            hub_token_expires: expires.map(|at| at.parse().unwrap()),
+            policy_changes: Vec::new(),
+        };
+        let stored = to_member(&member, None);
+        assert_eq!(from_member(&stored).unwrap(), member);
+        let conditions = stored.status.unwrap().conditions;
+        let mut conditions = conditions.iter();
+        let found = conditions.find(|one| one.kind == "HubTokenExpires");
+        assert_eq!(found.map(|one| &*one.status), shown.then_some("True"));
+    }
+
+    /// As guards wrote it that knew nothing of tokens.
+    #[test]
+    fn a_member_without_a_token_can_be_read() {
+        let old = serde_json::json!({
+            "apiVersion": "asoguard.io/v1alpha1", "kind": "Member", "metadata": {"name": "west"},
+            "spec": {"cluster": "uid", "state": "Ready", "lastHeard": "2026-03-01T12:00:00Z",
+                "version": "0"},
+        });
+        let old: Member = serde_json::from_value(old).unwrap();
+        assert_eq!(from_member(&old).unwrap().hub_token_expires, None);
+    }
+}
