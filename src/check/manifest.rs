@@ -19,7 +19,7 @@ use super::finding::{Finding, Level, Rule};
 use super::place::{Location, Position};
 use super::yaml::{YamlNode, documents};
 
-use object::ObjectError;
+use object::ManifestError;
 pub use secret::{SecretManifest, is_subscription};
 
 /// The end of every API group of ASO's.
@@ -294,7 +294,7 @@ impl<'a> DocumentReader<'a> {
         self.contents.findings.push(finding);
     }
 
-    fn unread(&mut self, node: &YamlNode<'_>, group: &str, kind: &str, wrong: ObjectError) {
+    fn unread(&mut self, node: &YamlNode<'_>, group: &str, kind: &str, wrong: ManifestError) {
         let namespace = self.namespace_of(node);
         let name = node.find(&["metadata", "name"]).and_then(YamlNode::text);
         let key = name.map(|name| ObjectKey::new(group, kind, namespace, name));

@@ -29,14 +29,14 @@ const READ: [&[&str]; 3] = [
 ];
 
 /// Why an object cannot be read.
-pub(super) struct ObjectError {
+pub(super) struct ManifestError {
     pub(super) at: Position,
     pub(super) what: String,
     /// How to render it, where that is all that is wrong.
     pub(super) render: Option<String>,
 }
 
-impl ObjectError {
+impl ManifestError {
     fn new(at: Position, what: impl Into<String>) -> Self {
         Self {
             at,
@@ -52,7 +52,7 @@ impl DocumentReader<'_> {
         node: &YamlNode<'_>,
         group: &str,
         kind: &str,
-    ) -> Result<Manifest, ObjectError> {
+    ) -> Result<Manifest, ManifestError> {
         for (path, is_good, what) in TEXTS {
             let node = match (self.holder, path) {
                 (Some(holder), NAMESPACE) => holder,
@@ -65,12 +65,12 @@ impl DocumentReader<'_> {
             _ if node.find(&["metadata", "generateName"]).is_some() => {
                 let what =
                     "it has generateName instead of a name, so each apply makes another copy";
-                return Err(ObjectError::new(node.at, what));
+                return Err(ManifestError::new(node.at, what));
             }
-            _ => return Err(ObjectError::new(node.at, "it has no metadata.name")),
+            _ => return Err(ManifestError::new(node.at, "it has no metadata.name")),
         };
         let object = WireObject::deserialize(pruned(node));
-        let object = object.map_err(|error| ObjectError::new(node.at, error.to_string()))?;
+        let object = object.map_err(|error| ManifestError::new(node.at, error.to_string()))?;
         let namespace = self.namespace_of(node);
         let annotation = |key| {
             let annotations = node.find(&["metadata", "annotations"]);
@@ -100,7 +100,7 @@ impl DocumentReader<'_> {
         path: &[&str],
         is_good: fn(&str) -> bool,
         what: &str,
-    ) -> Result<(), ObjectError> {
+    ) -> Result<(), ManifestError> {
         let Some(found) = node.find(path) else {
             return Ok(());
         };
@@ -113,11 +113,11 @@ impl DocumentReader<'_> {
             YamlValue::Text(text) => text,
             _ => {
                 let what = format!("{field} has to be a text; put it in quotes");
-                return Err(ObjectError::new(found.at, what));
+                return Err(ManifestError::new(found.at, what));
             }
         };
         if let Some(placeholder) = unrendered::find(text) {
-            return Err(ObjectError {
+            return Err(ManifestError {
                 at: found.at,
                 what: format!(
                     "{field} is {text:?}, and {} {:?} before it is applied",
@@ -130,7 +130,7 @@ impl DocumentReader<'_> {
         if is_good(text) || text.is_empty() && path != NAME {
             return Ok(());
         }
-        Err(ObjectError::new(
+        Err(ManifestError::new(
             found.at,
             format!("{field} is {text:?}, which is no {what} that Kubernetes takes"),
         ))
