@@ -43,17 +43,12 @@ impl ClaimSnapshotCheck {
     /// What is asked for, if anything is.
     pub(super) fn of(args: &ClaimSnapshotArgs, problems: &mut Problems) -> Option<Self> {
         let (reviews, claims) = (args.replay.clone()?, args.claims.clone()?);
-        match args.member.as_deref()?.parse() {
-            Ok(member) => Some(Self {
-                reviews,
-                claims,
-                member,
-            }),
-            Err(error) => {
-                problems.add(format!("--as: {error}"));
-                None
-            }
-        }
+        let member = problems.parse("--as", args.member.as_deref()?)?;
+        Some(Self {
+            reviews,
+            claims,
+            member,
+        })
     }
 }
 

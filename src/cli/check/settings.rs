@@ -108,9 +108,7 @@ impl CheckPlan {
         }
         for flag in &args.default_policies {
             let (_, policy) = split(flag);
-            if let Err(error) = policy.parse::<Policy>() {
-                problems.add(format!("--default-policy: {error}"));
-            }
+            problems.parse::<Policy>("--default-policy", policy);
             for planned in chosen("--default-policy", flag, &mut clusters, &mut problems) {
                 planned.settings.default_policy = Some(policy.into());
             }
@@ -118,7 +116,7 @@ impl CheckPlan {
         let ignore = args.ignore.iter().map(|name| ("--ignore", name));
         let ignore = ignore.chain(file.ignore.iter().map(|name| ("ignore", name)));
         let ignore = ignore
-            .filter_map(|(flag, name)| rule(flag, name, &mut problems))
+            .filter_map(|(flag, name)| problems.parse(flag, name))
             .collect();
         for planned in &clusters {
             if planned.paths.is_empty() && members.is_empty() {
@@ -268,9 +266,8 @@ fn cluster_flag(
         ));
         return;
     };
-    let name: MemberName = match name.parse() {
-        Ok(name) => name,
-        Err(error) => return problems.add(format!("--cluster: {error}")),
+    let Some(name) = problems.parse::<MemberName>("--cluster", name) else {
+        return;
     };
     let paths: Vec<PathBuf> = paths
         .split(',')
@@ -343,10 +340,4 @@ fn chosen<'c>(
         problems.add(format!("{flag}: there is no cluster {name}"));
     }
     chosen
-}
-
-fn rule(flag: &str, name: &str, problems: &mut Problems) -> Option<Rule> {
-    let rule = name.parse();
-    rule.map_err(|error| problems.add(format!("{flag}: {error}")))
-        .ok()
 }

@@ -113,7 +113,7 @@ impl Config {
 }
 
 /// What people's kubeconfigs call the registry's cluster, as far as that can be told from here.
-fn hub_context(told: Option<&str>, registry: &RegistryUrl, member: &MemberName) -> String {
+fn hub_context(stated: Option<&str>, registry: &RegistryUrl, member: &MemberName) -> String {
     let known = match registry {
         RegistryUrl::Kubernetes {
             context: Some(context),
@@ -125,7 +125,7 @@ fn hub_context(told: Option<&str>, registry: &RegistryUrl, member: &MemberName) 
         } => "hub",
         RegistryUrl::Kubernetes { .. } | RegistryUrl::Memory => member.as_str(),
     };
-    told.unwrap_or(known).to_owned()
+    stated.unwrap_or(known).to_owned()
 }
 
 fn privileges(problems: &mut Problems, args: &ServeArgs) -> Option<Privileges> {
@@ -148,7 +148,7 @@ fn privileges(problems: &mut Problems, args: &ServeArgs) -> Option<Privileges> {
         ("--exempt-group", &args.exempt.groups),
     ] {
         if texts.iter().any(|text| text.trim().is_empty()) {
-            problems.take::<(), _>(flag, Err("one of them is empty"));
+            problems.add(format!("{flag}: one of them is empty"));
         }
     }
     Some(Privileges {
@@ -177,7 +177,7 @@ mod tests {
     #[case::of_a_context_alone(None, "kubernetes:#prod-hub", "prod-hub")]
     #[case::a_kubeconfig_alone(None, "kubernetes:hub.yaml", "hub")]
     #[case::the_cluster_itself(None, "kubernetes:", "west")]
-    #[case::nowhere_else(None, "memory:", "west")]
+    #[case::in_memory(None, "memory:", "west")]
     fn the_hub_has_a_name_for_people(
         #[case] said: Option<&str>,
         #[case] url: &str,

@@ -131,9 +131,10 @@ impl TlsArgs {
         };
         if self.tls_self_signed {
             if self.path_secret.is_some() || self.path_file.is_some() {
-                let twice: Result<(), _> =
-                    Err("with --tls-self-signed, it is kept in --tls-secret");
-                problems.take("--path-secret, --path-file", twice);
+                problems.add(
+                    "--path-secret, --path-file: with --tls-self-signed, it is kept in \
+                     --tls-secret",
+                );
             }
             return in_secret("--tls-secret", &self.tls_secret, problems);
         }
@@ -153,9 +154,10 @@ impl TlsArgs {
 
     fn self_signed(&self, problems: &mut Problems) -> Option<SelfSigned> {
         if self.tls_cert.is_some() || self.tls_key.is_some() {
-            let both: Result<(), _> =
-                Err("the certificate is either made or read: omit one of the two");
-            problems.take("--tls-self-signed, --tls-cert", both);
+            problems.add(
+                "--tls-self-signed, --tls-cert: the certificate is either made or read: omit one \
+                 of the two",
+            );
         }
         let client_ca = self.client_ca.as_deref().map_or(Ok(()), check_client_ca);
         problems.take("--client-ca", client_ca);
@@ -191,11 +193,10 @@ impl TlsArgs {
                     .flatten(),
             );
         } else if self.tls_name.is_empty() {
-            let none: Result<(), _> = Err(
-                "nobody says by which name the API server calls: give --service NAMESPACE/NAME, \
-                 or --tls-name",
+            problems.add(
+                "--tls-self-signed: nobody says by which name the API server calls: give \
+                 --service NAMESPACE/NAME, or --tls-name",
             );
-            problems.take("--tls-self-signed", none);
         }
         (!names.is_empty()).then_some(names)
     }
