@@ -26,13 +26,9 @@ impl ClaimColumn {
         }
     }
 
-    fn word(self) -> &'static str {
-        match self {
-            Self::State => "state",
-            Self::Resource => "resource",
-            Self::Copies => "copies",
-            Self::Since => "since",
-        }
+    /// The column in an address.
+    fn word(self) -> String {
+        self.title().to_ascii_lowercase()
     }
 }
 
@@ -50,8 +46,8 @@ impl ClaimOrder {
             Some(word) => (true, word),
             None => (false, text),
         };
-        let column = ClaimColumn::ALL.into_iter();
-        let column = column.into_iter().find(|column| column.word() == word)?;
+        let mut columns = ClaimColumn::ALL.into_iter();
+        let column = columns.find(|column| column.word() == word)?;
         Some(Self { column, descending })
     }
 
