@@ -264,11 +264,11 @@ fn brief(message: &str) -> String {
         .last()
         .unwrap_or_default();
     let line = line.lines().next().unwrap_or_default().replace('|', "/");
-    let told: String = line.chars().take(140).collect();
-    if told == line {
-        told
+    let begin: String = line.chars().take(140).collect();
+    if begin == line {
+        begin
     } else {
-        format!("{told} …")
+        format!("{begin} …")
     }
 }
 
@@ -284,16 +284,20 @@ fn is_agreed(row: &str) -> bool {
     row.ends_with(&format!("| {AGREED} |"))
 }
 
-/// The kinds that agree by the committed table.
-fn agreed_before() -> BTreeSet<String> {
+/// The rows of the committed table whose kinds agree.
+fn agreed_rows() -> Vec<String> {
     let committed = fs::read_to_string(path()).unwrap_or_default();
     let agreed = committed.lines().filter(|row| is_agreed(row));
-    agreed
-        .filter_map(|row| {
-            let mut cells = row.split('|').skip(1).map(str::trim);
-            Some(format!("{}/{}", cells.next()?, cells.next()?))
-        })
-        .collect()
+    agreed.map(str::to_owned).collect()
+}
+
+/// The kinds that agree by the committed table.
+fn agreed_before() -> BTreeSet<String> {
+    let title = |row: &String| {
+        let mut cells = row.split('|').skip(1).map(str::trim);
+        Some(format!("{}/{}", cells.next()?, cells.next()?))
+    };
+    agreed_rows().iter().filter_map(title).collect()
 }
 
 /// Whether the kinds that agreed by the committed table do so still.
@@ -301,14 +305,10 @@ fn compare(rows: &[String]) {
     if is_made_anew() {
         fs::write(path(), table(rows)).unwrap();
     }
-    let committed = fs::read_to_string(path()).unwrap_or_default();
-    let agreed = committed.lines().filter(|row| is_agreed(row));
-    let agreed: Vec<&str> = agreed.collect();
+    let agreed = agreed_rows();
     assert!(agreed.len() > 200, "{} agree in the table", agreed.len());
-    let lost = agreed
-        .iter()
-        .filter(|row| !rows.iter().any(|now| now == *row));
-    assert_eq!(lost.collect::<Vec<_>>(), Vec::<&&str>::new(), "{rows:#?}");
+    let lost = agreed.iter().filter(|row| !rows.contains(row));
+    assert_eq!(lost.collect::<Vec<_>>(), Vec::<&String>::new(), "{rows:#?}");
 }
 
 fn table(rows: &[String]) -> String {

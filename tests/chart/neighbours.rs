@@ -18,8 +18,8 @@ use crate::lab::process::Process;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::{eventually, until};
 
-/// A conflict is to last for a minute before it is told.
-const TOLD: Duration = Duration::from_mins(3);
+/// A conflict is to last for a minute before an alert fires.
+const FIRES: Duration = Duration::from_mins(3);
 
 /// Installs the chart in mode audit, with more settings.
 async fn installed(cluster: &Cluster, more: &[&str]) {
@@ -198,12 +198,12 @@ async fn prometheus_scrapes_the_guard_and_tells_of_a_conflict_and_of_nothing_els
     .await;
     assert_eq!(firing(port).await.unwrap(), Vec::<String>::new());
     two_live_copies(&cluster).await;
-    let told = until("Prometheus to tell of the conflict", TOLD, async || {
+    let alerts = until("Prometheus to tell of the conflict", FIRES, async || {
         let firing = firing(port).await?;
-        anyhow::ensure!(!firing.is_empty(), "nothing is told");
+        anyhow::ensure!(!firing.is_empty(), "nothing fires");
         Ok(firing)
     });
-    assert_eq!(told.await.unwrap(), ["AsoGuardConflict"]);
+    assert_eq!(alerts.await.unwrap(), ["AsoGuardConflict"]);
     let rules = ask(port, "rules").await.unwrap();
     let rules = rules["groups"][0]["rules"].as_array().unwrap().clone();
     assert!(rules.len() > 10, "{rules:?}");

@@ -391,6 +391,25 @@ fn only_a_change_of_its_own_owner_that_may_yet_be_stored_is_waited_for() {
     }
 }
 
+/// Goes the way to its end. `waits`: what happens while it waits.
+fn go_live(create: &mut GoLive<u32>, world: &mut World, mut waits: impl FnMut(&mut World)) {
+    while let Some(call) = create.call() {
+        let answer = match call {
+            GoLiveCall::Claims(call) => GoLiveAnswer::Claims(world.call(&call)),
+            GoLiveCall::Owners => {
+                let owner = (copy("a").object, world.owner());
+                let now = Resolution::known(world.child_is(), false);
+                GoLiveAnswer::Owners(vec![owner], Some(now))
+            }
+            GoLiveCall::Wait => {
+                waits(world);
+                GoLiveAnswer::Waited
+            }
+        };
+        create.answer(answer);
+    }
+}
+
 #[test]
 fn a_child_that_waits_goes_on_once_its_owners_change_is_over() {
     let aim = Intent::Create(creating(&child(), "create", "child", 0));
@@ -402,21 +421,7 @@ fn a_child_that_waits_goes_on_once_its_owners_change_is_over() {
     let request = activating(&copy("a"), "rename", of_version("1"), 0);
     let said = super::super::arrive::announce_rename(None, &group("old"), &request, None);
     world.put(&said);
-    while let Some(call) = create.call() {
-        let answer = match call {
-            GoLiveCall::Claims(call) => GoLiveAnswer::Claims(world.call(&call)),
-            GoLiveCall::Owners => {
-                let owner = (copy("a").object, world.owner());
-                let now = Resolution::known(world.child_is(), false);
-                GoLiveAnswer::Owners(vec![owner], Some(now))
-            }
-            GoLiveCall::Wait => {
-                world.renamed = true;
-                GoLiveAnswer::Waited
-            }
-        };
-        create.answer(answer);
-    }
+    go_live(&mut create, &mut world, |world| world.renamed = true);
     assert_eq!((create.outcome(), create.unsettled_owner()), (Ok(()), None));
     let held = world.record(&account_in("new")).unwrap();
     assert!(held.copies[&child()].is_live());
@@ -444,21 +449,7 @@ fn a_child_has_both_names_while_its_owners_change_may_yet_be_stored(#[case] take
     let aim = Intent::Create(creating(&child(), "create", "child", 0));
     let mut create = GoLive::<u32>::new(aim, vec![account_in("old")], false);
     let mut waits = 0;
-    while let Some(call) = create.call() {
-        let answer = match call {
-            GoLiveCall::Claims(call) => GoLiveAnswer::Claims(world.call(&call)),
-            GoLiveCall::Owners => {
-                let owner = (copy("a").object, world.owner());
-                let now = Resolution::known(world.child_is(), false);
-                GoLiveAnswer::Owners(vec![owner], Some(now))
-            }
-            GoLiveCall::Wait => {
-                waits += 1;
-                GoLiveAnswer::Waited
-            }
-        };
-        create.answer(answer);
-    }
+    go_live(&mut create, &mut world, |_| waits += 1);
     let unsettled = create.unsettled_owner().is_some();
     assert_eq!((unsettled, waits > 0), (taken, taken));
     let holder = world.record(&account_in("new")).unwrap();
