@@ -63,7 +63,7 @@ fn said(output: &Output) -> String {
 /// Nothing of how Rust writes its own values.
 fn is_plain(words: &str) {
     for debug in [
-        "Some(", "Error {", "Err(", "Kind(", "Custom {", "Os {", "::",
+        "Some(", "Error {", "Err(", "Kind(", "Custom {", "Os {", "::", "'\"",
     ] {
         assert!(!words.contains(debug), "{debug} in {words}");
     }
@@ -109,8 +109,13 @@ fn a_hub_that_does_not_answer_makes_no_member() {
 #[rstest]
 #[case::file(&["members", "add", "a", "--hub", "missing", "--out", "x"], "missing")]
 #[case::kubeconfig(&["claims", "list", "--kubeconfig", "missing"], "missing")]
-#[case::directory(&["claims", "list", "--kubeconfig", "."], ".: ")]
-#[case::context(&["claims", "list", "--kubeconfig", "kubeconfig", "--context", "two"], "two")]
+#[case::directory(&["claims", "list", "--kubeconfig", "."], "cannot read the kubeconfig .: ")]
+#[case::context(&["claims", "list", "--kubeconfig", "kubeconfig", "--context", "two"], "no context two; it has one")]
+#[case::no_context(&["claims", "list", "--registry", "kubernetes:empty"], "empty has no current context")]
+#[case::no_yaml(&["claims", "list", "--registry", "kubernetes:broken"], "broken is no kubeconfig: line 1 column 4")]
+#[case::no_ca_there(&["claims", "list", "--registry", "kubernetes:without-ca"], "without-ca names nowhere/ca.pem, which cannot be read")]
+#[case::nothing(&["claims", "list"], "name a kubeconfig with --kubeconfig")]
+#[case::audit(&["audit"], "cannot read the kubeconfig ")]
 #[case::contexts(&["claims", "list", "--registry", "kubernetes:kubeconfig#one", "--context", "one"], "names a context already")]
 #[case::of_test(&["webhook", "test", "--kubeconfig", "kubeconfig", "--context", "two"], "two")]
 #[case::insecure(&["webhook", "--url", "http://guard/validate", "--without-ca"], "https only")]
@@ -120,7 +125,16 @@ fn a_hub_that_does_not_answer_makes_no_member() {
 #[case::color(&["claims", "list", "--color", "red"], "never")]
 fn a_wrong_flag_or_file_is_named_and_ends_with_2(#[case] args: &[&str], #[case] named: &str) {
     let directory = tempfile::tempdir().unwrap();
-    kubeconfig(directory.path(), "https://127.0.0.1:1");
+    let path = kubeconfig(directory.path(), "https://127.0.0.1:1");
+    let sound = fs::read_to_string(path).unwrap();
+    let without_ca = sound.replace("server:", "certificate-authority: nowhere/ca.pem, server:");
+    for (name, text) in [
+        ("empty", "{}"),
+        ("broken", "a: ["),
+        ("without-ca", &without_ca),
+    ] {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
     let output = run_in(directory.path(), args);
     let words = said(&output);
     assert_eq!(output.status.code(), Some(2), "{words}");

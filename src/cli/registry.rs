@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use kube::Client;
-use kube::config::KubeconfigError;
 use tokio::time::error::Elapsed;
 
 use crate::object::text::{causes, quoted};
@@ -129,9 +128,6 @@ impl From<anyhow::Error> for CommandError {
             }
             if cause.is::<kube::Error>() || cause.is::<hyper::Error>() || cause.is::<Elapsed>() {
                 return Self::Unreachable(words);
-            }
-            if cause.is::<KubeconfigError>() {
-                return Self::Usage(words);
             }
             match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
                 None => {}

@@ -5,6 +5,7 @@ use std::path::Path;
 use kube::config::Kubeconfig;
 
 use crate::claim::MemberName;
+use crate::cli::client::{context_names, read_kubeconfig};
 
 /// A context, and what its cluster is called here.
 pub(super) struct ClusterContext {
@@ -26,11 +27,7 @@ impl ClusterContext {
 /// # Errors
 /// There is no kubeconfig, or a context is not in it; for a person, a line each.
 pub(super) fn choose(path: Option<&Path>, named: &[String]) -> Result<Vec<ClusterContext>, String> {
-    let kubeconfig = match path {
-        Some(path) => Kubeconfig::read_from(path)
-            .map_err(|error| format!("--kubeconfig: {}: {error}", path.display()))?,
-        None => Kubeconfig::read().map_err(|error| format!("no kubeconfig: {error}"))?,
-    };
+    let kubeconfig = read_kubeconfig(path)?;
     let all: Vec<String> = kubeconfig
         .contexts
         .iter()
@@ -45,7 +42,7 @@ pub(super) fn choose(path: Option<&Path>, named: &[String]) -> Result<Vec<Cluste
         return Err(format!(
             "{}; the kubeconfig has {}",
             lines.join("\n  "),
-            all.join(", ")
+            context_names(&kubeconfig)
         ));
     }
     let mut wanted = if named.is_empty() {

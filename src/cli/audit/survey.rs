@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use kube::Client;
-use kube::config::KubeConfigOptions;
 
 use crate::check::{
     CheckedCluster, ClusterSettings, Document, FieldLocations, Manifest, SecretManifest,
 };
+use crate::cli::client::config_of;
 use crate::cluster::ClusterError;
 use crate::cluster::kube::survey::{ClusterSurvey, SurveyedSecret};
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
@@ -93,12 +93,7 @@ pub(super) async fn look(
 }
 
 async fn client(context: &ClusterContext) -> Result<Client, String> {
-    let options = KubeConfigOptions {
-        context: Some(context.name.clone()),
-        ..KubeConfigOptions::default()
-    };
-    let config = kube::Config::from_custom_kubeconfig(context.kubeconfig.clone(), &options).await;
-    let mut config = config.map_err(|error| error.to_string())?;
+    let mut config = config_of(&context.kubeconfig, None, Some(&context.name)).await?;
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Client::try_from(config).map_err(|error| error.to_string())

@@ -15,11 +15,12 @@ use k8s_openapi::api::authentication::v1::{
 };
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::Kubeconfig;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::claim::MemberName;
+use crate::cli::client::{config_of, read_kubeconfig};
 use crate::cli::registry::{CommandError, kubectl_flags};
 use crate::object::text::quoted;
 
@@ -48,7 +49,12 @@ pub(super) struct AddArgs {
 
 pub(super) async fn run(args: &AddArgs, out: &mut impl Write) -> Result<(), CommandError> {
     match (&args.hub, &args.out) {
-        (Some(hub), Some(file)) => make(args, hub, file, out).await?,
+        (Some(hub), Some(file)) => {
+            let kubeconfig = read_kubeconfig(Some(hub)).map_err(CommandError::Usage)?;
+            let config = config_of(&kubeconfig, Some(hub), args.context.as_deref()).await;
+            let config = config.map_err(CommandError::Usage)?;
+            make(args, hub, &kubeconfig, config, file, out).await?;
+        }
         _ => print(args, out)?,
     }
     Ok(())
@@ -98,16 +104,18 @@ fn print(args: &AddArgs, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn make(args: &AddArgs, hub: &Path, file: &Path, out: &mut impl Write) -> anyhow::Result<()> {
+/// `hub`: the file of the hub's kubeconfig; `config` is what it says of the hub.
+async fn make(
+    args: &AddArgs,
+    hub: &Path,
+    kubeconfig: &Kubeconfig,
+    config: kube::Config,
+    file: &Path,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let name = &args.name;
-    let kubeconfig = Kubeconfig::read_from(hub).with_context(|| hub.display().to_string())?;
-    let options = KubeConfigOptions {
-        context: args.context.clone(),
-        ..KubeConfigOptions::default()
-    };
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await?;
     let on_hub = kubectl_flags(Some(hub), args.context.as_deref());
-    let server = server_of(&kubeconfig, args.context.as_deref())?;
+    let server = server_of(kubeconfig, args.context.as_deref())?;
     let issued = issue(args, Client::try_from(config)?, &on_hub).await?;
     write(file, &member_kubeconfig(name, &server, &issued.token))?;
     writeln!(

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use jiff::Timestamp;
 use kube::Client;
-use kube::config::Kubeconfig;
 
 use crate::claim::{MemberName, NamespaceRef};
-use crate::cli::client::client_config;
+use crate::cli::client::{client_config, context_names, read_kubeconfig};
 use crate::cli::registry::{CommandError, kubectl_flags};
 use crate::cluster::kube::CredentialSettings;
 use crate::driver::Endpoint;
@@ -139,24 +138,19 @@ async fn open(
 
 /// The context that is called as a member is.
 fn context_of(member: &MemberName, side: &str) -> Result<String, CommandError> {
-    let kubeconfig = Kubeconfig::read().map_err(|error| {
+    let kubeconfig = read_kubeconfig(None).map_err(|error| {
         CommandError::Usage(format!(
-            "no kubeconfig ({error}); say where cluster {member} is: --{side}-kubeconfig PATH"
+            "{error}; say where cluster {member} is: --{side}-kubeconfig PATH"
         ))
     })?;
     let mut contexts = kubeconfig.contexts.iter().map(|context| &context.name);
     if contexts.any(|name| name == member.as_str()) {
         return Ok(member.to_string());
     }
-    let names: Vec<String> = kubeconfig
-        .contexts
-        .into_iter()
-        .map(|one| one.name)
-        .collect();
     Err(CommandError::Usage(format!(
         "the kubeconfig has no context called {member}; say which one leads there: \
          --{side}-context NAME, one of {}",
-        names.join(", ")
+        context_names(&kubeconfig)
     )))
 }
 
