@@ -326,10 +326,10 @@ fn transfers(now: Timestamp) -> Vec<Transfer> {
         let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
         Transfer::new(name.parse().unwrap(), from, to, selection)
     };
-    let entry = |minutes, deed| TransferEntry {
+    let entry = |minutes, action| TransferEntry {
         at: now - SignedDuration::from_mins(minutes),
         by: "anna@contoso.example".into(),
-        deed,
+        action,
         why: None,
         unfinished: 0,
     };
@@ -453,13 +453,13 @@ fn troubles(now: Timestamp) -> Vec<(String, Change)> {
                 if let Some(stored) = &mut held.stored {
                     stored.busy = true;
                 }
-                let entry = |minutes, deed, why, against: &str| HistoryEntry {
+                let entry = |minutes, action, why, refusal: &str| HistoryEntry {
                     at: ago(minutes),
                     by: "anna@contoso.example".into(),
                     copy: copy.clone(),
-                    deed,
+                    action,
                     why: Justification::new(why).unwrap(),
-                    against: against.into(),
+                    refusal: refusal.into(),
                 };
                 record.history = vec![
                     entry(

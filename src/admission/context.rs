@@ -45,7 +45,7 @@ pub(super) struct Override {
     /// Who asks.
     pub(super) by: Arc<str>,
     /// What is done, where that is not plain from the request itself.
-    pub(super) deed: Option<HistoryAction>,
+    pub(super) action: Option<HistoryAction>,
     /// Whether it counts only where the claim shows that the reason was not used up
     /// before: in a delete, which finds the annotation on what is stored.
     pub(super) to_be_proven: bool,
@@ -162,7 +162,7 @@ fn refuse(violation: &Violation, hint: Option<String>) -> Verdict {
 pub(super) fn refuse_spent(violation: &Violation, spent: &crate::claim::HistoryEntry) -> Verdict {
     let hint = format!(
         "The reason in {OVERRIDE_ANNOTATION} was used already, to {} it ({}): write another one",
-        spent.deed.as_str(),
+        spent.action.as_str(),
         spent.at.strftime("%Y-%m-%d %H:%M:%SZ"),
     );
     refuse(violation, Some(hint))

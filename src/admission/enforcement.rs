@@ -145,7 +145,7 @@ impl Guard {
             return Enforcement::Override(Override {
                 why,
                 by,
-                deed: Some(HistoryAction::DeleteWithNamespace),
+                action: Some(HistoryAction::DeleteWithNamespace),
                 to_be_proven: false,
             });
         }
@@ -161,7 +161,7 @@ impl Guard {
             Some(Some(why)) => Enforcement::Override(Override {
                 why,
                 by,
-                deed: None,
+                action: None,
                 // Nothing remembers what was done to a namespace or a CRD.
                 to_be_proven: *request.operation == *"DELETE"
                     && !request.is_about_namespace()

@@ -87,10 +87,10 @@ pub(super) struct Case<'a> {
 
 impl Case<'_> {
     /// What is to be remembered of this copy, where a person overrides a refusal.
-    /// `against`: the refusal, if there was one.
-    pub(super) fn entry(&self, copy: &CopyRef, against: Option<Reason>) -> Option<HistoryEntry> {
+    /// `refusal`: what is overridden; none where nothing was refused.
+    pub(super) fn entry(&self, copy: &CopyRef, refusal: Option<Reason>) -> Option<HistoryEntry> {
         let overriding = self.context.overriding()?;
-        let deed = overriding.deed.unwrap_or(match self.action {
+        let action = overriding.action.unwrap_or(match self.action {
             Action::Create => HistoryAction::Create,
             Action::Activate | Action::MoveAway | Action::Rename | Action::NamespacePolicy => {
                 HistoryAction::Update
@@ -101,9 +101,9 @@ impl Case<'_> {
             at: self.at,
             by: overriding.by.clone(),
             copy: copy.clone(),
-            deed,
+            action,
             why: overriding.why.clone(),
-            against: against.map_or("", Reason::as_str).into(),
+            refusal: refusal.map_or("", Reason::as_str).into(),
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
 
 use super::guard::Guard;
 use super::review::AdmissionRequest;
-use super::surroundings::{against, some_of};
+use super::surroundings::{some_of, violation};
 use super::verdict::{Mode, Verdict, Violation};
 
 impl Guard {
@@ -68,7 +68,7 @@ impl Guard {
             next,
             ..RefusalMessage::default()
         };
-        Some(against(Reason::ModeGuarded, words))
+        Some(violation(Reason::ModeGuarded, words))
     }
 
     /// An override on a namespace counts for all that is deleted with it, whoever
@@ -81,6 +81,6 @@ impl Guard {
             summary: format!("{OVERRIDE_ANNOTATION} on a namespace allows every delete in it"),
             ..RefusalMessage::default()
         };
-        Some(against(Reason::NamespaceGuarded, words))
+        Some(violation(Reason::NamespaceGuarded, words))
     }
 }

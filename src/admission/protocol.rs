@@ -293,7 +293,7 @@ impl Guard {
             let mut attempt = Attempt::new(aim, vec![identity.clone()]);
             if let Err(error) = self.carry_out(case, &mut attempt).await {
                 warn!(%identity, %copy, %error, "an override is not in the claim's history yet");
-                if matches!(entry.deed, HistoryAction::Create | HistoryAction::Update)
+                if matches!(entry.action, HistoryAction::Create | HistoryAction::Update)
                     && !case.dry_run
                 {
                     self.follow_up.remember(entry);
@@ -313,10 +313,10 @@ impl Case<'_> {
     fn entries(
         &self,
         written: &WrittenClaims,
-        against: Option<Reason>,
+        refusal: Option<Reason>,
     ) -> Vec<(HistoryEntry, Identity)> {
         let entry = |(copy, identity): &(CopyRef, Identity)| {
-            let entry = self.entry(copy, against)?;
+            let entry = self.entry(copy, refusal)?;
             Some((entry, identity.clone()))
         };
         written.iter().filter_map(entry).collect()

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::object::json::{from_json, from_slice, object, optional_object};
+use crate::object::json::{JsonError, from_json, from_slice, object, optional_object};
 use crate::object::wire::WireObject;
 use crate::object::{OVERRIDE_ANNOTATION, ObjectFacts, ObjectKey};
 
@@ -211,9 +211,7 @@ impl AdmissionRequest<'_> {
     ///
     /// # Errors
     /// A field that the guard reads has a type it cannot have.
-    pub fn both<'s, T: Deserialize<'s>>(
-        &'s self,
-    ) -> Result<(Option<T>, Option<T>), serde_json::Error> {
+    pub fn both<'s, T: Deserialize<'s>>(&'s self) -> Result<(Option<T>, Option<T>), JsonError> {
         let read = |raw: Option<&'s RawValue>| raw.map(|raw| from_json(raw.get())).transpose();
         Ok((read(self.old_object)?, read(self.object)?))
     }
@@ -301,7 +299,7 @@ impl AdmissionRequest<'_> {
 pub enum ObjectError {
     /// A field that the guard reads has a type it cannot have.
     #[error(transparent)]
-    Malformed(#[from] serde_json::Error),
+    Malformed(#[from] JsonError),
     /// A name that no object has: it would be kept in claims, and stand in commands
     /// that people are to paste.
     #[error("{field} is no name that Kubernetes takes")]

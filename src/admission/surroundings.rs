@@ -168,7 +168,7 @@ impl Guard {
             &request.name,
         ));
         let case = self.case(request, context, &facts, Action::Delete);
-        let verdict = context.on(&against(Reason::KindInUse, words));
+        let verdict = context.on(&violation(Reason::KindInUse, words));
         let remembering = self.remember_kind(&case, &live);
         match timeout(TO_REMEMBER, remembering).await {
             Ok(()) => verdict,
@@ -187,7 +187,7 @@ impl Guard {
                 return;
             };
             let entry = HistoryEntry {
-                deed: HistoryAction::DeleteWithKind,
+                action: HistoryAction::DeleteWithKind,
                 ..entry
             };
             if let Ok(Ok(resolution)) =
@@ -226,7 +226,7 @@ impl Guard {
 }
 
 /// An objection to what would be done to many objects at once.
-pub(super) fn against(reason: Reason, words: RefusalMessage) -> Violation {
+pub(super) fn violation(reason: Reason, words: RefusalMessage) -> Violation {
     Violation {
         reason,
         code: 403,
@@ -284,7 +284,7 @@ impl Guard {
             next,
             ..RefusalMessage::default()
         };
-        context.on(&against(Reason::NamespaceGuarded, words))
+        context.on(&violation(Reason::NamespaceGuarded, words))
     }
 
     /// How to see all of a namespace's copies, where not all are named.

@@ -18,7 +18,7 @@ pub(super) struct TimelineView {
     pub(super) by: String,
     /// Why, and against which refusal; empty for what nobody had to say anything of.
     pub(super) why: String,
-    pub(super) against: String,
+    pub(super) refusal: String,
 }
 
 impl TimelineView {
@@ -37,7 +37,7 @@ impl TimelineView {
                 copy: CopyLocation::of(copy),
                 by: held.by.to_string(),
                 why: String::new(),
-                against: String::new(),
+                refusal: String::new(),
             };
             (held.since, since)
         });
@@ -49,12 +49,12 @@ impl TimelineView {
     fn said(entry: &HistoryEntry, now: Timestamp) -> Self {
         Self {
             at: TimeView::new(entry.at, now),
-            what: entry.deed.as_str(),
+            what: entry.action.as_str(),
             hold: None,
             copy: CopyLocation::of(&entry.copy),
             by: entry.by.to_string(),
             why: entry.why.as_str().to_owned(),
-            against: entry.against.to_string(),
+            refusal: entry.refusal.to_string(),
         }
     }
 }

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::claim::{ClaimState, CopyRef, Hold, Holder, InFlight, MemberCopy, Proof, Record};
 use crate::claim::{MemberName, TransferName};
-use crate::object::text::quoted;
 use crate::registry::{MemberRecord, MemberStanding};
 use crate::transfer::{Transfer, TransferStage};
 
@@ -287,7 +286,7 @@ impl CopyView {
                 .collect(),
             newcomer: in_conflict && record.is_to_step_back(copy),
             park: in_conflict.then(|| copy.park_command()).flatten(),
-            release: is_gone.then(|| release_command(record, copy, registry)),
+            release: is_gone.then(|| copy.release_command(&record.identity, registry)),
             absent,
         }
     }
@@ -302,15 +301,6 @@ fn absent(member: Option<&Option<MemberRecord>>, now: Timestamp) -> Option<Strin
     };
     let silent = member.standing(now) == MemberStanding::Silent;
     silent.then(|| format!("silent, heard {}", TimeView::new(member.heard, now).ago))
-}
-
-/// The command that takes a copy out of a claim; it asks before it does so.
-fn release_command(record: &Record, copy: &CopyRef, registry: &str) -> String {
-    format!(
-        "aso-guard claims release {} --copy {} --reason \"…\"{registry}",
-        quoted(record.identity.as_str()),
-        quoted(&copy.to_string())
-    )
 }
 
 /// A request under way.

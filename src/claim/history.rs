@@ -36,7 +36,7 @@ impl Record {
     pub fn with_parked_newcomer(&self, copy: &CopyRef, at: Timestamp) -> Self {
         let since = self.copies.get(copy).map(|held| held.since);
         let said = self.history.iter().any(|entry| {
-            entry.copy == *copy && entry.deed == HistoryAction::Park && Some(entry.at) >= since
+            entry.copy == *copy && entry.action == HistoryAction::Park && Some(entry.at) >= since
         });
         let why = format!(
             "--on-conflict park: it came on top of another; {}",
@@ -46,9 +46,9 @@ impl Record {
             at,
             by: "aso-guard".into(),
             copy: copy.clone(),
-            deed: HistoryAction::Park,
+            action: HistoryAction::Park,
             why,
-            against: "".into(),
+            refusal: "".into(),
         });
         let with = entry.filter(|_| !said);
         with.and_then(|entry| self.with_entry(&entry).ok())
@@ -62,9 +62,9 @@ impl Record {
         let before = |entry: &&HistoryEntry| {
             entry.copy == delete.copy
                 && entry.why == delete.why
-                && matches!(entry.deed, HistoryAction::Create | HistoryAction::Update)
+                && matches!(entry.action, HistoryAction::Create | HistoryAction::Update)
         };
-        let of_delete = delete.deed == HistoryAction::Delete;
+        let of_delete = delete.action == HistoryAction::Delete;
         of_delete.then(|| self.history.iter().rev().find(before))?
     }
 }
@@ -76,14 +76,14 @@ mod tests {
     use super::super::testing::{at, copy, group};
     use super::*;
 
-    fn entry(place: &str, deed: HistoryAction, why: &str, second: i64) -> HistoryEntry {
+    fn entry(place: &str, action: HistoryAction, why: &str, second: i64) -> HistoryEntry {
         HistoryEntry {
             at: at(second),
             by: "alice".into(),
             copy: copy(place),
-            deed,
+            action,
             why: Justification::new(why).unwrap(),
-            against: "LiveElsewhere".into(),
+            refusal: "LiveElsewhere".into(),
         }
     }
 
@@ -110,7 +110,7 @@ mod tests {
         let again = record.with_entry(&entry("a", HistoryAction::Delete, "move", 9));
         assert_eq!(again.is_ok(), deletes);
         assert!(again.err().is_none_or(|spent| spent == used));
-        // Another reason, another copy, or another deed: nothing is left over.
+        // Another reason, another copy, or another action: nothing is left over.
         for other in [
             entry("a", HistoryAction::Delete, "another", 9),
             entry("b", HistoryAction::Delete, "move", 9),

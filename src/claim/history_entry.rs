@@ -11,7 +11,7 @@ use super::names::CopyRef;
 /// The longest reason, in characters; what is beyond is cut off.
 pub const MAX_REASON: usize = 200;
 
-/// Why a person goes against a refusal: never empty, and not too long.
+/// Why a person overrides a refusal: never empty, and not too long.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Justification(Arc<str>);
 
@@ -74,9 +74,9 @@ impl HistoryAction {
         }
     }
 
-    /// The deed that a word is for.
+    /// The action that a word is for.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|deed| deed.as_str() == word)
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
     }
 }
 
@@ -90,12 +90,12 @@ pub struct HistoryEntry {
     /// To which copy.
     pub copy: CopyRef,
     /// What.
-    pub deed: HistoryAction,
+    pub action: HistoryAction,
     /// Why, in the person's own words.
     pub why: Justification,
-    /// The reason token of the refusal that this went against; empty where there was
-    /// none, and the person had only thought that there would be.
-    pub against: Arc<str>,
+    /// The reason token of the refusal that this overrode; empty where there was none, and
+    /// the person had only thought that there would be.
+    pub refusal: Arc<str>,
 }
 
 #[cfg(test)]

@@ -364,9 +364,9 @@ mod tests {
             at: super::super::testing::at(0),
             by: "alice".into(),
             copy: copy("a"),
-            deed: super::super::HistoryAction::Delete,
+            action: super::super::HistoryAction::Delete,
             why: super::super::Justification::new("hub is gone").unwrap(),
-            against: "PeersDepend".into(),
+            refusal: "PeersDepend".into(),
         });
         assert!(!record.is_empty());
     }

@@ -8,13 +8,45 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_path_to_error::Track;
+
+use super::text::printable;
+
+/// The longest name of a field in an error, in characters.
+const FIELD: usize = 256;
+
+/// What is wrong with a JSON text, for a person: the field and what it has to be, or where the
+/// text is no JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct JsonError(String);
 
 /// Reads a text that is one JSON object.
 ///
 /// # Errors
 /// It is no JSON, something else, or not a `T`.
-pub fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> serde_json::Result<T> {
+pub fn from_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, JsonError> {
     whole(serde_json::Deserializer::from_str(json))
+        .map_err(|error| JsonError::of::<T>(json, &error))
+}
+
+impl JsonError {
+    /// The text is read once more: few are wrong, and the field is not known without.
+    fn of<'a, T: Deserialize<'a>>(json: &'a str, error: &serde_json::Error) -> Self {
+        let (mut reader, mut track) = (serde_json::Deserializer::from_str(json), Track::new());
+        let again = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+        let _: Result<T, _> = object(again);
+        let field = printable(&track.path().to_string(), FIELD);
+        let (why, place) = (
+            error.to_string(),
+            format!(" at line {} column {}", error.line(), error.column()),
+        );
+        Self(match why.strip_suffix(&place) {
+            Some(why) if error.is_data() && field == "." => why.to_owned(),
+            Some(why) if error.is_data() => format!("{field}: {why}"),
+            _ => why,
+        })
+    }
 }
 
 /// Reads bytes that are one JSON object.
@@ -122,6 +154,19 @@ mod tests {
         let one = Inner { text: "a" };
         let read: Outer<'_> = serde_json::from_str(json).unwrap();
         assert_eq!(read, Outer { one, other });
+    }
+
+    #[rstest]
+    #[case::a_field(
+        r#"{"one": {"text": 7}}"#,
+        "one.text: invalid type: integer `7`, expected a borrowed string"
+    )]
+    #[case::a_field_that_is_missing("{}", "missing field `one`")]
+    #[case::no_object("[]", "invalid type: sequence, expected an object")]
+    #[case::no_json(r#"{"one": "#, "EOF while parsing a value at line 1 column 8")]
+    fn an_error_says_the_field(#[case] json: &str, #[case] expected: &str) {
+        let error = super::from_json::<Outer<'_>>(json).unwrap_err();
+        assert_eq!(error.to_string(), expected);
     }
 
     #[rstest]

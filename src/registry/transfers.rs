@@ -296,14 +296,14 @@ pub async fn tidy(registry: &dyn Registry, member: &MemberName) -> Result<usize,
 
 /// An entry of the history, made now.
 pub fn entry(
-    deed: TransferAction,
+    action: TransferAction,
     by: &str,
     why: Option<crate::claim::Justification>,
 ) -> TransferHistoryEntry {
     TransferHistoryEntry {
         at: Timestamp::now(),
         by: by.into(),
-        deed,
+        action,
         why,
         unfinished: 0,
     }

@@ -134,8 +134,8 @@ impl Resolver<'_> {
         if let SecretLookup::Found(SecretFacts { outrun: true, .. }) = settings {
             return Ok(Err(format!(
                 "ASO in namespace {operator} started before its secret {SETTINGS_SECRET} was last \
-                 written, so it may use another subscription; restart it: kubectl -n {operator} \
-                 rollout restart deployment azureserviceoperator-controller-manager"
+                 written, so it may use another subscription; restart its deployment, \
+                 azureserviceoperator-controller-manager in that namespace"
             )));
         }
         Ok(subscription_of(

@@ -32,9 +32,9 @@ impl TransferAction {
         }
     }
 
-    /// The deed that a word is for.
+    /// The action that a word is for.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|deed| deed.as_str() == word)
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
     }
 }
 
@@ -46,7 +46,7 @@ pub struct TransferHistoryEntry {
     /// Who did it; empty where nobody knows.
     pub by: Arc<str>,
     /// What.
-    pub deed: TransferAction,
+    pub action: TransferAction,
     /// Why, in the person's own words, where they said.
     pub why: Option<Justification>,
     /// How many resources were not through then: 0 but for a transfer that was ended
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn each_deed_has_a_word_of_its_own() {
-        for deed in TransferAction::ALL {
-            assert_eq!(TransferAction::from_word(deed.as_str()), Some(deed));
+        for action in TransferAction::ALL {
+            assert_eq!(TransferAction::from_word(action.as_str()), Some(action));
         }
         assert_eq!(TransferAction::from_word("delete"), None);
     }

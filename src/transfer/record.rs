@@ -174,8 +174,11 @@ impl Transfer {
         self.last(TransferAction::Finish)
     }
 
-    fn last(&self, deed: TransferAction) -> Option<&TransferHistoryEntry> {
-        self.history.iter().rev().find(|entry| entry.deed == deed)
+    fn last(&self, action: TransferAction) -> Option<&TransferHistoryEntry> {
+        self.history
+            .iter()
+            .rev()
+            .find(|entry| entry.action == action)
     }
 }
 
@@ -258,7 +261,7 @@ mod tests {
             let entry = TransferHistoryEntry {
                 at: Timestamp::from_second(second).unwrap(),
                 by: "alice".into(),
-                deed: TransferAction::Start,
+                action: TransferAction::Start,
                 why: None,
                 unfinished: 0,
             };

@@ -32,9 +32,9 @@ async fn hostile() -> World<MemoryRegistry> {
             at: Timestamp::now(),
             by: MARKUP.into(),
             copy: copy.clone(),
-            deed: HistoryAction::Create,
+            action: HistoryAction::Create,
             why: Justification::new(MARKUP).unwrap(),
-            against: MARKUP.into(),
+            refusal: MARKUP.into(),
         });
         record.copies.insert(copy, held);
     }

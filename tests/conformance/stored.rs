@@ -84,13 +84,13 @@ fn eloquent(place: &Place) -> Record {
         let member = place.member(if number % 2 == 0 { "a" } else { "b" });
         record.copies.insert(CopyRef { member, object }, copy);
     }
-    record.history = deeds(&record);
+    record.history = actions(&record);
     record
 }
 
 /// One entry for each thing that may have been done.
-fn deeds(record: &Record) -> Vec<HistoryEntry> {
-    let deeds = [
+fn actions(record: &Record) -> Vec<HistoryEntry> {
+    let actions = [
         HistoryAction::Create,
         HistoryAction::Update,
         HistoryAction::Delete,
@@ -98,20 +98,20 @@ fn deeds(record: &Record) -> Vec<HistoryEntry> {
         HistoryAction::Release,
     ];
     let copies = record.copies.keys().cycle();
-    let entry = |(deed, copy): (HistoryAction, &CopyRef)| HistoryEntry {
+    let entry = |(action, copy): (HistoryAction, &CopyRef)| HistoryEntry {
         at: at("2026-03-01T12:00:00.123456789Z"),
         by: "jürgen \"the\" admin\\@example.com".into(),
         copy: copy.clone(),
-        deed,
+        action,
         why: Justification::new("hub is gone: \"INC-7\", said ops").unwrap(),
-        against: if deed == HistoryAction::Release {
+        refusal: if action == HistoryAction::Release {
             ""
         } else {
             "PeersDepend"
         }
         .into(),
     };
-    deeds.into_iter().zip(copies).map(entry).collect()
+    actions.into_iter().zip(copies).map(entry).collect()
 }
 
 pub async fn a_claim_comes_back_whole(registry: Arc<dyn Registry>) {

@@ -29,16 +29,16 @@ fn eloquent(place: &Place) -> Transfer {
         labels: Some("app=shop,tier in (web, data)".into()),
     };
     transfer.why = Justification::new("the old cluster is \"too old\" \\ äöü");
-    let deeds = [
+    let actions = [
         TransferAction::Start,
         TransferAction::Undo,
         TransferAction::Finish,
     ];
-    for (unfinished, deed) in deeds.into_iter().enumerate() {
+    for (unfinished, action) in actions.into_iter().enumerate() {
         transfer.remember(TransferHistoryEntry {
             at: at("2026-03-01T12:00:00.123456789Z"),
             by: if unfinished == 0 { "" } else { "jürgen" }.into(),
-            deed,
+            action,
             why: (unfinished == 2).then(|| Justification::new("INC-7").unwrap()),
             unfinished,
         });
@@ -200,7 +200,7 @@ pub async fn opening_and_closing_at_once_leaves_nothing_reserved(registry: Arc<d
         records.push(record);
     }
     let wanted = transfer(&place, "t");
-    let said = |deed| transfers::entry(deed, "alice", None);
+    let said = |action| transfers::entry(action, "alice", None);
     transfers::start(&*registry, &wanted, &said(TransferAction::Start))
         .await
         .unwrap();

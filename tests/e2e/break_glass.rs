@@ -79,9 +79,9 @@ async fn a_create_a_delete_and_what_is_left_over() {
     let entry = &held.0["status"]["history"][0];
     for (field, value) in [
         ("by", "admin"),
-        ("deed", "create"),
+        ("action", "create"),
         ("why", "INC-7: we know"),
-        ("against", "LiveElsewhere"),
+        ("refusal", "LiveElsewhere"),
         ("member", "b"),
     ] {
         assert_eq!(entry[field], value, "{entry}");
@@ -189,7 +189,7 @@ async fn a_namespace_goes_with_all_that_is_in_it() {
     story.a.gone(&namespace, GONE).await.unwrap();
     let claim = claim(&story.hub, "rg-glass-ns").await.unwrap();
     let entry = &claim.0["status"]["history"][0];
-    assert_eq!(entry["deed"], "delete-with-namespace", "{entry}");
+    assert_eq!(entry["action"], "delete-with-namespace", "{entry}");
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ async fn a_release_needs_the_record_that_was_seen() {
     let said = run(&story, &["claims", "show", &identity, "-o", "json"]).await;
     let claim: Value = serde_json::from_str(&said.out).unwrap();
     let entry = &claim["history"][0];
-    assert_eq!(entry["deed"], "release", "{claim:#}");
+    assert_eq!(entry["action"], "release", "{claim:#}");
     assert_eq!(
         (&entry["by"], &entry["why"]),
         (&json!("carol"), &json!("a test"))

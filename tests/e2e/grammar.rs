@@ -71,7 +71,7 @@ fn texts() -> Vec<Value> {
 }
 
 fn words() -> Vec<Value> {
-    ["manage", "Manage", "skip ", "create", "misdeed", ""]
+    ["manage", "Manage", "skip ", "create", "misuse", ""]
         .map(Value::from)
         .into()
 }
@@ -129,7 +129,8 @@ fn full(claim: &mut Value) {
     }
     copy["renaming"][0]["to"] = json!("/subscriptions/s/resourceGroups/rg");
     let entry = json!({
-        "at": time, "by": "alice", "deed": "create", "why": "because", "against": "",
+        "at": time, "by": "alice", "action": "create", "deed": "create", "why": "because",
+        "refusal": "", "against": "",
         "member": "b", "namespace": "x", "group": "resources.azure.com",
         "kind": "ResourceGroup", "name": "rg",
     });
@@ -172,11 +173,16 @@ fn cases() -> Vec<(&'static str, Value)> {
                 "/status/history/0/name",
                 "/status/history/0/by",
                 "/status/history/0/why",
+                "/status/history/0/against",
             ],
             texts(),
         ),
         (
-            &["/status/copies/0/stored/policy", "/status/history/0/deed"],
+            &[
+                "/status/copies/0/stored/policy",
+                "/status/history/0/action",
+                "/status/history/0/deed",
+            ],
             words(),
         ),
         (&["/status/copies/0/newcomer"], numbers()),
@@ -365,7 +371,7 @@ async fn transfers(story: &Story<'_>, registry: &KubernetesRegistry) {
         let status = json!({
             "state": "Finished", "phase": "Finished", "from": "", "to": "", "selection": "all",
             "covered": 0, "counted": time, "counts": {},
-            "history": [{"at": time, "by": "alice", "deed": "start"}],
+            "history": [{"at": time, "by": "alice", "action": "start"}],
         });
         declare(ends.clone(), Some(status)).await;
     }

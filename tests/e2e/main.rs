@@ -22,6 +22,7 @@ mod control_plane;
 mod conversion;
 mod credentials;
 mod deletes;
+mod deprecated_fields;
 mod driven;
 mod family;
 mod grammar;

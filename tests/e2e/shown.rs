@@ -321,7 +321,7 @@ async fn newcomers_are_parked_where_that_is_wanted() {
         assert_eq!(history.len(), 1, "{claim}");
         let entry = &history[0];
         assert_eq!(
-            (&entry["deed"], &entry["member"]),
+            (&entry["action"], &entry["member"]),
             (&json!("park"), &json!(member))
         );
         let all = events(person, group).await.unwrap();

@@ -96,9 +96,9 @@ pub fn copy_of<'a>(claim: &'a mut Value, member: &str) -> &'a mut Value {
 }
 
 /// An entry of a claim's history.
-fn deed(member: &str, deed: &str) -> Value {
+fn entry(member: &str, action: &str) -> Value {
     json!({
-        "at": "2026-01-01T00:00:00Z", "by": "alice", "deed": deed, "why": "because",
+        "at": "2026-01-01T00:00:00Z", "by": "alice", "action": action, "why": "because",
         "member": member, "namespace": "x", "group": "resources.azure.com",
         "kind": "ResourceGroup", "name": "rg",
     })
@@ -168,7 +168,7 @@ impl Thief {
                 claim["metadata"]["annotations"] = json!({"argocd.argoproj.io/tracking-id": "x"});
             }),
             ("say that the peer released it", |claim| {
-                claim["status"]["history"] = json!([deed("a", "release")]);
+                claim["status"]["history"] = json!([entry("a", "release")]);
             }),
             ("have it collected as garbage", |claim| {
                 claim["metadata"]["ownerReferences"] = json!([{
@@ -276,11 +276,14 @@ impl Thief {
             ("a claim under a member name that is none", |claim| {
                 claim["status"]["copies"][0]["member"] = json!("b ");
             }),
-            ("a claim with a deed of a peer's in its history", |claim| {
-                claim["status"]["history"] = json!([deed("a", "release")]);
-            }),
-            ("a claim with a deed that no member can read", |claim| {
-                claim["status"]["history"] = json!([deed("b", "misdeed")]);
+            (
+                "a claim with an entry of a peer's in its history",
+                |claim| {
+                    claim["status"]["history"] = json!([entry("a", "release")]);
+                },
+            ),
+            ("a claim with an action that no member can read", |claim| {
+                claim["status"]["history"] = json!([entry("b", "misuse")]);
             }),
             ("a claim that is not found by its resource group", |claim| {
                 let labels = claim["metadata"]["labels"].as_object_mut().unwrap();

@@ -65,9 +65,9 @@ async fn a_create_is_let_through_claimed_and_remembered() {
     let [entry] = &record.history[..] else {
         panic!("{record:#?}");
     };
-    assert_eq!((&*entry.by, entry.deed), ("alice", HistoryAction::Create));
+    assert_eq!((&*entry.by, entry.action), ("alice", HistoryAction::Create));
     assert_eq!(entry.why.as_str(), "INC-7: b is gone");
-    assert_eq!(&*entry.against, "LiveElsewhere");
+    assert_eq!(&*entry.refusal, "LiveElsewhere");
     assert_eq!(entry.copy.member.as_str(), "a");
 }
 
@@ -87,7 +87,10 @@ async fn an_update_must_set_it_itself() {
     awake = awake.annotated(OVERRIDE, "for this");
     let answer = world.a.ask(&parked.update(&awake)).await;
     answer.overridden("LiveElsewhere", "for this");
-    assert_eq!(record(&world).await.history[0].deed, HistoryAction::Update);
+    assert_eq!(
+        record(&world).await.history[0].action,
+        HistoryAction::Update
+    );
 }
 
 #[tokio::test]
@@ -108,7 +111,7 @@ async fn a_delete_finds_it_on_what_is_stored() {
     let answer = world.a.ask(&armed.delete()).await;
     answer.overridden("PeersDepend", "b is a leftover");
     let record = record(&world).await;
-    assert_eq!(record.history[0].deed, HistoryAction::Delete);
+    assert_eq!(record.history[0].action, HistoryAction::Delete);
     assert_eq!(record.state().as_str(), "Deleting");
 }
 
@@ -299,7 +302,7 @@ async fn what_a_create_used_up_without_the_registry_deletes_nothing_later(
         panic!("{:#?}", record(&world).await);
     };
     assert_eq!(
-        (entry.deed, &*entry.against),
+        (entry.action, &*entry.refusal),
         (HistoryAction::Create, "RegistryUnavailable")
     );
     let words = world.a.ask(&stored.delete()).await;
@@ -436,7 +439,7 @@ async fn a_namespace_takes_along_what_is_in_it() {
         .await
         .overridden("PeersDepend", "team is gone");
     assert_eq!(
-        record(&world).await.history[0].deed,
+        record(&world).await.history[0].action,
         HistoryAction::DeleteWithNamespace
     );
 }
@@ -474,7 +477,7 @@ async fn a_namespaces_policy_and_a_crd_can_be_overridden() {
     assert!(words.contains("take it off again"), "{words}");
     let record = record(&world).await;
     assert_eq!(record.live().count(), 2);
-    assert_eq!(record.history[0].deed, HistoryAction::Update);
+    assert_eq!(record.history[0].action, HistoryAction::Update);
 
     let crd = Object(json!({
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -495,10 +498,10 @@ async fn a_namespaces_policy_and_a_crd_can_be_overridden() {
         panic!("{record:#?}");
     };
     assert_eq!(
-        (&*entry.by, entry.deed),
+        (&*entry.by, entry.action),
         ("alice", HistoryAction::DeleteWithKind)
     );
-    assert_eq!(&*entry.against, "KindInUse");
+    assert_eq!(&*entry.refusal, "KindInUse");
     assert_eq!(entry.copy.member.as_str(), "a");
     // What is tried only is not remembered.
     world

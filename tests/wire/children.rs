@@ -174,7 +174,7 @@ async fn a_reason_lets_them_go_and_their_claims_remember_it() {
             panic!("{record:#?}");
         };
         assert_eq!(
-            (entry.deed, &*entry.against),
+            (entry.action, &*entry.refusal),
             (HistoryAction::Delete, "TakesLiveChildren")
         );
     }

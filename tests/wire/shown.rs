@@ -142,7 +142,10 @@ async fn only_the_newcomer_is_parked() {
         let [entry] = &record.history[..] else {
             panic!("{record:#?}")
         };
-        assert_eq!((&*entry.by, entry.deed), ("aso-guard", HistoryAction::Park));
+        assert_eq!(
+            (&*entry.by, entry.action),
+            ("aso-guard", HistoryAction::Park)
+        );
         assert!(record.parked().any(|(copy, _)| *copy == entry.copy));
         let why = entry.why.as_str();
         assert!(why.contains("--on-conflict park"), "{why}");

@@ -201,7 +201,7 @@ async fn an_override_goes_through_and_is_remembered() {
     answer.overridden("TransferDepends", "INC-7: it has to go");
     let record = world.record(RG).await.unwrap();
     assert!(record.being_deleted().is_some());
-    assert_eq!(&*record.history[0].against, "TransferDepends");
+    assert_eq!(&*record.history[0].refusal, "TransferDepends");
     assert_eq!(stage(&world).await, TransferStage::Deleting);
 }
 

@@ -29,7 +29,7 @@ struct TransferItemView {
 struct TransferHistoryView {
     at: TimeView,
     by: String,
-    deed: &'static str,
+    action: &'static str,
     why: String,
     unfinished: Option<String>,
 }
@@ -133,7 +133,7 @@ impl TransferHistoryView {
         Self {
             at: TimeView::new(entry.at, look.now),
             by: entry.by.to_string(),
-            deed: entry.deed.as_str(),
+            action: entry.action.as_str(),
             why: entry.why.as_ref().map_or("", |why| why.as_str()).to_owned(),
             unfinished: (entry.unfinished > 0).then(|| count(entry.unfinished)),
         }

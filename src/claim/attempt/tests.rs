@@ -327,9 +327,9 @@ fn what_is_remembered_is_written_once_whatever_comes_in_between() {
         at: at(0),
         by: "alice".into(),
         copy: copy("a"),
-        deed: HistoryAction::Delete,
+        action: HistoryAction::Delete,
         why: Justification::new("hub is gone").unwrap(),
-        against: "PeersDepend".into(),
+        refusal: "PeersDepend".into(),
     };
     let mut shelf = Shelf {
         conflicts: 2,

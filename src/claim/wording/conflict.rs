@@ -2,7 +2,7 @@
 
 use crate::claim::{CopyRef, Holder, Record};
 
-use super::phrases::{NAMED, named, park, place, release, short, show};
+use super::phrases::{NAMED, named, park, place, short, show};
 use super::{Action, Heartbeats, RefusedRequest};
 
 impl CopyRef {
@@ -76,7 +76,7 @@ impl Record {
             "its live copy {holder} belongs to a cluster that is not in the registry any more: \
              nobody reconciles it, and nobody else may. If that cluster is gone for good, release \
              what it held: {}",
-            release(&self.identity, holder, registry)
+            holder.release_command(&self.identity, registry)
         )
     }
 

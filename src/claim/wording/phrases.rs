@@ -124,7 +124,7 @@ pub(super) fn release_first(
             "Cluster {} was {silence}. If {gone}, release what it held, then try again:",
             copy.member
         ),
-        format!("  {}", release(identity, copy, to.registry)),
+        format!("  {}", copy.release_command(identity, to.registry)),
     ]
 }
 
@@ -138,13 +138,16 @@ pub(super) fn silence(to: &RefusedRequest<'_>, copy: &CopyRef) -> Option<String>
     heard.map(LastHeard::words)
 }
 
-/// The command that takes a copy of a cluster that is gone out of its claim.
-pub(super) fn release(identity: &Identity, copy: &CopyRef, registry: &str) -> String {
-    format!(
-        "aso-guard claims release {} --copy {} --reason '<why>'{registry}",
-        quoted(identity.as_str()),
-        quoted(&copy.to_string())
-    )
+impl CopyRef {
+    /// The command that takes this copy, of a cluster that is gone, out of the claim of a
+    /// resource; it asks before it does so. `registry`: the flags by which it is reached.
+    pub fn release_command(&self, identity: &Identity, registry: &str) -> String {
+        format!(
+            "aso-guard claims release {} --copy {} --reason '<why>'{registry}",
+            quoted(identity.as_str()),
+            quoted(&self.to_string())
+        )
+    }
 }
 
 pub(super) fn is_forgotten(to: &RefusedRequest<'_>, copy: &CopyRef) -> bool {

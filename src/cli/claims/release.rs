@@ -65,9 +65,9 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
         at: Timestamp::now(),
         by: actor(args.actor.as_deref()).into(),
         copy: copy.clone(),
-        deed: HistoryAction::Release,
+        action: HistoryAction::Release,
         why,
-        against: "".into(),
+        refusal: "".into(),
     };
     let next = known
         .record

@@ -85,7 +85,7 @@ pub(super) fn words(
         let rows = record.history.iter().map(|entry| {
             vec![
                 format!("{:.0}", entry.at),
-                entry.deed.as_str().to_owned(),
+                entry.action.as_str().to_owned(),
                 entry.copy.to_string(),
                 entry.by.to_string(),
                 entry.why.as_str().to_owned(),

@@ -62,9 +62,9 @@ fn entry_json(entry: &HistoryEntry) -> Value {
     let mut shown = object_json(&entry.copy);
     shown["at"] = entry.at.to_string().into();
     shown["by"] = (&*entry.by).into();
-    shown["deed"] = entry.deed.as_str().into();
+    shown["action"] = entry.action.as_str().into();
     shown["why"] = entry.why.as_str().into();
-    shown["against"] = (&*entry.against).into();
+    shown["refusal"] = (&*entry.refusal).into();
     shown
 }
 

@@ -52,7 +52,7 @@ fn entry_json(entry: &TransferHistoryEntry) -> Value {
     json!({
         "at": entry.at.to_string(),
         "by": &*entry.by,
-        "deed": entry.deed.as_str(),
+        "action": entry.action.as_str(),
         "why": entry.why.as_ref().map(crate::claim::Justification::as_str),
         "unfinished": entry.unfinished,
     })

@@ -89,9 +89,11 @@ fn to_entry(entry: &HistoryEntry) -> ClaimEntry {
     ClaimEntry {
         at: entry.at,
         by: entry.by.to_string(),
-        deed: entry.deed.as_str().to_owned(),
+        action: Some(entry.action.as_str().to_owned()),
+        deed: None,
         why: entry.why.as_str().to_owned(),
-        against: entry.against.to_string(),
+        refusal: (!entry.refusal.is_empty()).then(|| entry.refusal.to_string()),
+        against: None,
         member: entry.copy.member.to_string(),
         namespace: object.namespace.to_string(),
         group: object.group.to_string(),
@@ -215,15 +217,26 @@ fn from_reservation(held: &ClaimTransfer) -> Result<Reservation, String> {
 fn from_entry(entry: &ClaimEntry) -> Result<HistoryEntry, String> {
     let (member, namespace) = (&entry.member, &entry.namespace);
     let copy = CopyRef::read(member, namespace, &entry.group, &entry.kind, &entry.name);
+    let refusal = entry.refusal.as_ref().or(entry.against.as_ref());
     Ok(HistoryEntry {
         at: entry.at,
         by: person(&entry.by),
         copy: copy.map_err(|why| format!("status.history: {why}"))?,
-        deed: HistoryAction::from_word(&entry.deed)
-            .ok_or_else(|| format!("status.history.deed: {:?} is none", entry.deed))?,
+        action: action(&entry.action, &entry.deed, HistoryAction::from_word)?,
         why: Justification::new(&entry.why).ok_or("status.history.why is empty")?,
-        against: printable(&entry.against, NAME).into(),
+        refusal: printable(refusal.map_or("", String::as_str), NAME).into(),
     })
+}
+
+/// What an entry of a history says was done, under the field's name or the deprecated one.
+fn action<T>(
+    action: &Option<String>,
+    deed: &Option<String>,
+    from_word: impl Fn(&str) -> Option<T>,
+) -> Result<T, String> {
+    let word = action.as_ref().or(deed.as_ref());
+    let word = word.ok_or("status.history.action is missing")?;
+    from_word(word).ok_or_else(|| format!("status.history.action: {word:?} is none"))
 }
 
 fn from_copy(copy: &ClaimCopy) -> Result<(CopyRef, MemberCopy), String> {

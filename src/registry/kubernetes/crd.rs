@@ -72,7 +72,7 @@ pub struct ClaimStatus {
     /// The open transfer that moves the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<ClaimTransfer>,
-    /// What people did against aso-guard's word, and what it did on its own, the latest last.
+    /// What people did although aso-guard had refused it, and what it did on its own, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<ClaimEntry>,
 }
@@ -89,9 +89,12 @@ pub struct ClaimTransfer {
     pub to: TransferPlace,
 }
 
-/// One thing that was done against aso-guard's word, or by it.
+/// One thing that was done although aso-guard had refused it, or by aso-guard itself.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "has(self.action) || has(self.deed)", "message": "action is missing: what was done"}
+]))]
 pub struct ClaimEntry {
     /// When, by the clock of the copy's own cluster.
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -100,12 +103,23 @@ pub struct ClaimEntry {
     pub by: String,
     /// What was done to the copy: create, update, delete, delete-with-namespace,
     /// delete-with-kind, release, or park (by aso-guard itself).
-    pub deed: String,
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Deprecated: the name that `action` had before 0.1.0. It is read, and no longer written.
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deed: Option<String>,
     /// Why, in the person's own words.
     pub why: String,
-    /// The reason of the refusal that this went against; none where there was no refusal.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub against: String,
+    /// The reason of the refusal that was overridden; none where nothing was refused.
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// Deprecated: the name that `refusal` had before 0.1.0. It is read, and no longer written.
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<String>,
     /// The copy's cluster.
     pub member: String,
     /// The copy's namespace.

@@ -4,6 +4,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::object::json::from_json;
+
 /// An object, or why it is none of its kind.
 #[derive(Clone, Debug)]
 pub(super) struct LenientObject<K> {
@@ -38,7 +40,7 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for LenientObject<K> {
         Ok(Self {
             name: outline.metadata.name,
             identity: identity.and_then(|text| text.as_str().map(str::to_owned)),
-            object: serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
+            object: from_json(raw.get()).map_err(|error| error.to_string()),
         })
     }
 }
@@ -69,6 +71,7 @@ mod tests {
         let heard = a.object.as_ref().unwrap().heard;
         assert_eq!((&*a.name, heard.as_second()), ("a", 1_767_225_600));
         assert_eq!((&*b.name, b.identity.as_deref()), ("b", Some("/x")));
-        b.object.as_ref().unwrap_err();
+        let why = b.object.as_ref().unwrap_err();
+        assert!(why.starts_with("heard: "), "{why}");
     }
 }

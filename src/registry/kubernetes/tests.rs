@@ -2,8 +2,11 @@ use std::convert::Infallible;
 
 use http::{Request, Response};
 use kube::client::Body;
+use rstest::rstest;
+use schemars::schema_for;
 use tower::service_fn;
 
+use super::crd::ClaimEntry;
 use super::*;
 
 #[tokio::test]
@@ -91,4 +94,63 @@ async fn a_hub_that_never_answers_is_given_up_on() {
     gives_up_after(registry.claim(&identity).await.unwrap_err(), CALL_TIMEOUT);
     let listed = registry.claims(&ClaimScope::All).await;
     gives_up_after(listed.unwrap_err(), PAGE_TIMEOUT);
+}
+
+/// A claim with one entry in its history, which is written with these fields.
+fn with_entry(fields: &str) -> Claim {
+    let claim = stored("/subscriptions/s/resourceGroups/rg", "2026-01-01T00:00:00Z");
+    let mut claim: serde_json::Value = serde_json::from_str(&claim).unwrap();
+    let mut entry: serde_json::Value = serde_json::from_str(fields).unwrap();
+    for (field, value) in [
+        ("at", "2026-01-01T00:00:00Z"),
+        ("by", "alice"),
+        ("why", "because"),
+        ("member", "a"),
+        ("namespace", "x"),
+        ("group", "resources.azure.com"),
+        ("kind", "ResourceGroup"),
+        ("name", "rg"),
+    ] {
+        entry[field] = value.into();
+    }
+    claim["status"]["history"] = serde_json::json!([entry]);
+    serde_json::from_value(claim).unwrap()
+}
+
+#[rstest]
+#[case::deprecated(r#"{"deed": "delete", "against": "PeersDepend"}"#)]
+#[case::mixed(r#"{"action": "delete", "against": "PeersDepend"}"#)]
+#[case::both(r#"{"action": "delete", "deed": "create", "refusal": "PeersDepend", "against": ""}"#)]
+fn deprecated_fields_of_a_history_are_read_and_written_no_more(#[case] fields: &str) {
+    let record = convert::from_claim(&with_entry(fields)).unwrap();
+    let written = convert::to_claim(&record, None, Timestamp::now());
+    let expected = with_entry(r#"{"action": "delete", "refusal": "PeersDepend"}"#);
+    assert_eq!(
+        written.status.unwrap().history,
+        expected.status.unwrap().history
+    );
+}
+
+#[rstest]
+#[case::nothing("{}", "status.history.action is missing")]
+#[case::unknown(r#"{"deed": "misuse"}"#, "status.history.action: \"misuse\" is none")]
+fn an_entry_says_what_was_done(#[case] fields: &str, #[case] why: &str) {
+    let read = convert::from_claim(&with_entry(fields));
+    assert_eq!(read.unwrap_err(), why);
+}
+
+#[test]
+fn the_hub_compares_all_that_an_entry_says() {
+    let policies = [
+        include_str!("../../../deploy/hub/claims.yaml"),
+        include_str!("../../../deploy/hub/transfers.yaml"),
+    ];
+    let entries = [schema_for!(ClaimEntry), schema_for!(crd::TransferEntry)];
+    for (policy, schema) in policies.into_iter().zip(entries) {
+        let fields = schema.get("properties").unwrap().as_object().unwrap();
+        for field in fields.keys() {
+            let read = [format!("entry.{field}"), format!("entry.?{field}.")];
+            assert!(read.iter().any(|read| policy.contains(read)), "{field}");
+        }
+    }
 }

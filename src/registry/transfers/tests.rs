@@ -74,8 +74,8 @@ pub(super) fn wanted(name: &str) -> Transfer {
     )
 }
 
-fn said(deed: TransferAction) -> TransferHistoryEntry {
-    entry(deed, "alice", None)
+fn said(action: TransferAction) -> TransferHistoryEntry {
+    entry(action, "alice", None)
 }
 
 /// Starts a transfer and opens it.
@@ -226,7 +226,7 @@ async fn ended_it_leaves_its_claims_as_they_were() {
     let finishes = known
         .history
         .iter()
-        .filter(|one| one.deed == TransferAction::Finish);
+        .filter(|one| one.action == TransferAction::Finish);
     assert_eq!(
         (known.phase, finishes.count()),
         (TransferPhase::Finished, 1)

@@ -20,7 +20,7 @@ fn open(name: &str, from: &str, to: &str) -> Object {
     });
     let status = json!({
         "state": "Open", "phase": "Open", "from": "", "to": "", "selection": "all", "covered": 1,
-        "history": [{"at": "2026-01-01T00:00:00Z", "by": "alice", "deed": "start"}],
+        "history": [{"at": "2026-01-01T00:00:00Z", "by": "alice", "action": "start"}],
     });
     transfer(name).with("/spec", ends).with("/status", status)
 }
@@ -58,7 +58,7 @@ fn unnamed(outcome: Outcome, name: &str) -> Outcome {
 
 impl Thief {
     /// The shared claim with something changed, by this person.
-    async fn written_by(&self, who: &Kubectl, change: impl Fn(&mut Value)) -> Outcome {
+    pub async fn written_by(&self, who: &Kubectl, change: impl Fn(&mut Value)) -> Outcome {
         loop {
             let mut claim = self.claim(&self.shared).await.unwrap();
             change(&mut claim.0);

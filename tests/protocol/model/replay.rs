@@ -71,10 +71,10 @@ pub fn replay(task: Task, answers: &[Answer]) -> Result<Option<OpenedTransfer>, 
 
 async fn run(task: Task, registry: &dyn Registry) -> Option<OpenedTransfer> {
     let name: TransferName = Declared::name();
-    let entry = |deed| TransferHistoryEntry {
+    let entry = |action| TransferHistoryEntry {
         at: Timestamp::UNIX_EPOCH,
         by: "".into(),
-        deed,
+        action,
         why: None,
         unfinished: 0,
     };

@@ -134,7 +134,8 @@ fn to_entry(entry: &TransferHistoryEntry) -> crd::TransferEntry {
     crd::TransferEntry {
         at: entry.at,
         by: entry.by.to_string(),
-        deed: entry.deed.as_str().to_owned(),
+        action: Some(entry.action.as_str().to_owned()),
+        deed: None,
         why: entry.why.as_ref().map(|why| why.as_str().to_owned()),
         unfinished: number(entry.unfinished),
     }
@@ -201,8 +202,7 @@ fn from_entry(entry: &crd::TransferEntry) -> Result<TransferHistoryEntry, String
     Ok(TransferHistoryEntry {
         at: entry.at,
         by: super::person(&entry.by),
-        deed: TransferAction::from_word(&entry.deed)
-            .ok_or_else(|| format!("status.history.deed: {:?} is none", entry.deed))?,
+        action: super::action(&entry.action, &entry.deed, TransferAction::from_word)?,
         why: entry.why.as_deref().and_then(Justification::new),
         unfinished: count(entry.unfinished),
     })

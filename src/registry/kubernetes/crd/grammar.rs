@@ -15,6 +15,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use crate::arm::id::MAX_LEN;
 use crate::claim::{MAX_HISTORY, MAX_IN_FLIGHT, MAX_REASON};
 use crate::object::text::UNPRINTABLE;
+use crate::transfer;
 
 /// What a field may hold.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,16 @@ const PROSE: FieldGrammar = Text(1_000_000);
 const NAME: FieldGrammar = Text(256);
 const ID: FieldGrammar = Text(128);
 const REASON: usize = MAX_REASON + 1;
+const CLAIM_ACTION: FieldGrammar = Word(&[
+    "create",
+    "update",
+    "delete",
+    "delete-with-namespace",
+    "delete-with-kind",
+    "release",
+    "park",
+]);
+const TRANSFER_ACTION: FieldGrammar = Word(&["start", "undo", "finish"]);
 
 /// All three have conditions.
 const CONDITIONS: &[(&str, FieldGrammar)] = &[
@@ -117,19 +128,10 @@ const CLAIM: &[(&str, FieldGrammar)] = &[
     ("status.history", Short(MAX_HISTORY)),
     ("status.history.at", Time),
     ("status.history.by", NAME),
-    (
-        "status.history.deed",
-        Word(&[
-            "create",
-            "update",
-            "delete",
-            "delete-with-namespace",
-            "delete-with-kind",
-            "release",
-            "park",
-        ]),
-    ),
+    ("status.history.action", CLAIM_ACTION),
+    ("status.history.deed", CLAIM_ACTION),
     ("status.history.why", Said(REASON)),
+    ("status.history.refusal", ID),
     ("status.history.against", ID),
     ("status.history.member", Label),
     ("status.history.namespace", Label),
@@ -191,9 +193,11 @@ const TRANSFER: &[(&str, FieldGrammar)] = &[
         ]),
     ),
     ("status.counted", Time),
+    ("status.history", Short(transfer::MAX_HISTORY)),
     ("status.history.at", Time),
     ("status.history.by", NAME),
-    ("status.history.deed", Word(&["start", "undo", "finish"])),
+    ("status.history.action", TRANSFER_ACTION),
+    ("status.history.deed", TRANSFER_ACTION),
     ("status.history.why", Text(REASON)),
     ("status.history.unfinished", Count),
 ];

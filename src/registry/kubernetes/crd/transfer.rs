@@ -131,6 +131,9 @@ pub struct TransferStatus {
 /// One thing that a person did to a transfer.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "has(self.action) || has(self.deed)", "message": "action is missing: what was done"}
+]))]
 pub struct TransferEntry {
     /// When.
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -139,7 +142,13 @@ pub struct TransferEntry {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
     /// What was done: start, undo or finish.
-    pub deed: String,
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Deprecated: the name that `action` had before 0.1.0. It is read, and no longer written.
+    #[schemars(with = "String")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deed: Option<String>,
     /// Why, in the person's own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
