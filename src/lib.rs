@@ -13,26 +13,28 @@
 //!
 //! | module | what it is | may use | pure |
 //! | --- | --- | --- | --- |
-//! | [`cli`] | the command line: one file or folder per subcommand | keeper.. board.. check.. driver.. | |
+//! | [`cli`] | the command line: one file or folder per subcommand | webhook_controller.. board.. check.. driver.. | |
 //! | [`driver`] | moving resources between places, by the four steps | cluster.. | |
 //! | [`board`] | the registry as pages for a browser, read-only | registry.. | view |
-//! | [`keeper`] | the certificates of the guard's own, and the webhook configuration kept in step | admission server | plan |
+//! | [`webhook_controller`] | keeps this cluster's webhook configuration in step, and the guard's own certificates | admission server object api_server | plan |
 //! | [`admission`] | `AdmissionReview` in, verdict out; the webhook's registration | cluster.. | |
 //! | [`cluster`] | what is known of this cluster; the observer | registry.. resolve.. | |
-//! | [`registry`] | where claims are kept: `memory:`, `kubernetes:`, and the CRDs; the steps of a transfer on any of them | transfer.. telemetry | |
+//! | [`registry`] | where claims are kept: `memory:`, `kubernetes:`, and the CRDs; the steps of a transfer on any of them | transfer.. telemetry api_server | |
 //! | [`transfer`] | the record of a declared move, how far it is by the claims, and what is next for each resource | claim arm policy object | all |
 //! | [`check`] | several clusters against each other, by their manifests | claim.. | all |
 //! | [`claim`] | the claim protocol and its words | resolve.. | all |
 //! | [`resolve`] | from an object to its resource and effective policy: what to look up next, and how fresh it has to be | arm policy object | all |
 //! | [`arm`] | from an object to the ARM ID it stands for | object | all |
 //! | [`policy`] | the effective reconcile policy | | all |
-//! | [`telemetry`] | logs; what is counted of calls; notices and the Events made of them | object | |
+//! | [`telemetry`] | logs; what is counted of calls; notices and the Events made of them | object api_server | |
 //! | [`object`] | the facts of an object, and reading them | | all |
+//! | [`api_server`] | calls of an API server: each within its time, lists page by page, the kinds it serves | | |
 //! | [`server`] | HTTPS, certificates, probes, the way out | | |
 
 #![warn(clippy::too_many_lines)]
 
 pub mod admission;
+pub mod api_server;
 pub mod arm;
 pub mod board;
 pub mod check;
@@ -40,7 +42,6 @@ pub mod claim;
 pub mod cli;
 pub mod cluster;
 pub mod driver;
-pub mod keeper;
 pub mod object;
 pub mod policy;
 pub mod registry;
@@ -48,3 +49,4 @@ pub mod resolve;
 pub mod server;
 pub mod telemetry;
 pub mod transfer;
+pub mod webhook_controller;

@@ -101,10 +101,10 @@ async fn beat(stage: &Stage) {
 }
 
 async fn obey(stage: &Stage) {
-    let (told, mut lines) = mpsc::unbounded_channel();
+    let (sender, mut lines) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
-            let _ = told.send(line);
+            let _ = sender.send(line);
         }
     });
     loop {

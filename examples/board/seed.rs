@@ -392,9 +392,9 @@ fn troubles(now: Timestamp) -> Vec<(String, Change)> {
         (
             inside("checkout", "Microsoft.KeyVault/vaults/kv-checkout"),
             Box::new(move |record| {
-                let (twin, mut held) = copy("north", &vault, Policy::Manage, ago(9), "");
+                let (peer, mut held) = copy("north", &vault, Policy::Manage, ago(9), "");
                 held.newcomer = 1;
-                record.copies.insert(twin, held);
+                record.copies.insert(peer, held);
             }),
         ),
         // A move that nobody finished.

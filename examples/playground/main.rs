@@ -111,8 +111,8 @@ fn aso_guard() -> anyhow::Result<PathBuf> {
     // without the example itself its dependencies would be built again, with fewer features.
     let of_this_run = std::env::vars_os().filter_map(|(name, _)| {
         let text = name.to_str()?;
-        let told = text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_");
-        told.then_some(name)
+        let is_cargos = text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_");
+        is_cargos.then_some(name)
     });
     let mut command = Command::new(cargo);
     for name in of_this_run {

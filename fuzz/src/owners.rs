@@ -72,6 +72,7 @@ fn identity(cluster: &MemoryCluster, object: &ObjectFacts) -> Result<Resolution,
     found
         .expect("memory does not wait")
         .expect("memory answers")
+        .into_result()
 }
 
 /// A child is found below its owner, and never above itself.

@@ -67,6 +67,7 @@ impl Guard {
             AdmissionError::Cluster(error) => {
                 case.context.cannot_know(&error.to_string(), "Try again.")
             }
+            AdmissionError::Unresolved(why) => self.unresolved(case.context, &why),
             AdmissionError::Unknown(why, next) => case.context.cannot_know(&why, &next),
         }
     }

@@ -146,11 +146,11 @@ impl Guard {
             }
         }
         for (child, deletes) in live {
-            let Ok(mut then) = after.identity(&child).await? else {
+            let Some(mut then) = after.identity(&child).await?.known() else {
                 continue;
             };
-            let now = now.identity(&child).await?;
-            if !now.is_ok_and(|now| now.identities().eq(then.identities())) {
+            let now = now.identity(&child).await?.known();
+            if !now.is_some_and(|now| now.identities().eq(then.identities())) {
                 // It is assumed, until the owner was seen in place.
                 then.assumed |= before.is_none();
                 renamed.push(Affected {
@@ -273,7 +273,7 @@ impl Guard {
 
     /// The claims that have an object as a copy, if its resource can be worked out.
     async fn known_claims(&self, object: &ObjectFacts) -> Result<WrittenClaims, AdmissionError> {
-        let known = self.identity(object).await?;
+        let known = self.identity(object).await?.known();
         let identities = known.iter().flat_map(Resolution::identities);
         let copy = self.copy_of(object);
         Ok(identities.map(|one| (copy.clone(), one.clone())).collect())

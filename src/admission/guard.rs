@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::arm::Unresolved;
 use crate::claim::{
     Action, CopyRef, HistoryAction, HistoryEntry, MemberName, PolicyChange, Reason, Refusal,
     RequestUid,
@@ -118,6 +119,8 @@ pub(super) enum AdmissionError {
     Unproven(Refusal),
     Registry(RegistryError),
     Cluster(ClusterError),
+    /// Nobody can tell which resource it is about.
+    Unresolved(Unresolved),
     /// It cannot be known, for this reason; and what to do next.
     Unknown(String, String),
 }

@@ -6,7 +6,7 @@ use crate::claim::{
     Arrival, ArrivalAnswer, ArrivalCall, Attempt, CopyRef, Inherited, Intent, PolicyChange, Relies,
 };
 use crate::cluster::ClusterError;
-use crate::cluster::resolve::{self, Freshness};
+use crate::cluster::resolve::{self, Freshness, IdentityOutcome};
 use crate::object::{ObjectFacts, POLICY_ANNOTATION};
 use crate::policy::EffectivePolicy;
 use crate::registry::{RecordVersion, RegistryError, policy_changes};
@@ -34,7 +34,7 @@ impl Guard {
             None => resolve::identity(&*self.cluster, case.object, Freshness::Known).await?,
         };
         let registering = match resolved {
-            Ok(resolution) if !case.dry_run => {
+            IdentityOutcome::Known(resolution) if !case.dry_run => {
                 written = self.touch(case, &case.copy, &resolution);
                 Some(registering(case, &resolution, old))
             }
@@ -73,14 +73,12 @@ impl Guard {
         if old.annotations.policy != case.object.annotations.policy {
             return Ok(false);
         }
-        let before = self.identity(old).await?;
-        let now = self.identity(case.object).await?;
-        Ok(match (before, now) {
-            (Ok(before), Ok(now)) => now
-                .identities()
-                .all(|one| before.identities().any(|held| held == one)),
-            _ => false,
-        })
+        let before = self.identity(old).await?.known();
+        let now = self.identity(case.object).await?.known();
+        Ok(before.zip(now).is_some_and(|(before, now)| {
+            let mut held = now.identities();
+            held.all(|one| before.identities().any(|held| held == one))
+        }))
     }
 
     /// Makes the calls that an arrival asks for, to its end.

@@ -3,9 +3,9 @@
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::arm::{Identity, IdentitySource, Resolution, Unresolved};
+use crate::arm::{Identity, IdentitySource, Resolution};
 use crate::claim::{CopyRef, MemberCopy};
-use crate::cluster::resolve::{self, Freshness};
+use crate::cluster::resolve::{self, Freshness, IdentityOutcome};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{ClaimScope, CopyFilter, RegistryError};
 
@@ -17,16 +17,18 @@ impl Guard {
     /// since, ASO may act on what it acted on before.
     ///
     /// # Errors
-    /// The cluster or the registry did not answer. The inner error says why nothing at all is
-    /// known of it.
+    /// The cluster or the registry did not answer.
     pub(super) async fn identity(
         &self,
         object: &ObjectFacts,
-    ) -> Result<Result<Resolution, Unresolved>, AdmissionError> {
-        let found = resolve::identity(&*self.cluster, object, Freshness::Known).await?;
-        let Err(why) = found else { return Ok(found) };
-        let claimed = self.claimed(&object.key).await?;
-        Ok(Resolution::by(IdentitySource::Claims, claimed, why))
+    ) -> Result<IdentityOutcome, AdmissionError> {
+        match resolve::identity(&*self.cluster, object, Freshness::Known).await? {
+            IdentityOutcome::Unresolved(why) => {
+                let claimed = self.claimed(&object.key).await?;
+                Ok(Resolution::by(IdentitySource::Claims, claimed, why).into())
+            }
+            known @ IdentityOutcome::Known(_) => Ok(known),
+        }
     }
 
     /// The identities whose claims list an object as a copy.

@@ -1,9 +1,8 @@
 //! The webhook: AdmissionReview in, verdict out.
 
 mod answers;
-mod awakening;
 mod context;
-mod doomed;
+mod deletes;
 mod enforcement;
 mod family;
 mod guard;
@@ -14,6 +13,7 @@ mod metrics;
 mod owners;
 mod plain;
 mod policies;
+mod policy_change;
 mod privileges;
 mod progress;
 mod protocol;

@@ -189,7 +189,7 @@ async fn prefix(
     }
     let mut object = object.clone();
     object.annotations.credential_from = credential.map(Into::into);
-    let found = view.identity(&object).await?.ok();
+    let found = view.identity(&object).await?.known();
     let computed = found.filter(|found| found.witness.is_none());
     Ok(computed.map(|found| found.identity))
 }

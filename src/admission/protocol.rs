@@ -12,7 +12,7 @@ use crate::claim::{
     Acquire, Action, Attempt, CopyRef, Delete, HistoryAction, HistoryEntry, Intent, Proof, Reason,
     Refusal, RegistryAnswer, RegistryCall, StoredCopy,
 };
-use crate::cluster::resolve::{self, ClusterOverlay, Freshness};
+use crate::cluster::resolve::{self, ClusterOverlay, Freshness, IdentityOutcome};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{self, RecordVersion, RegistryError};
@@ -121,7 +121,7 @@ impl Guard {
         case: &Case<'_>,
         written: &mut WrittenClaims,
     ) -> Result<(), AdmissionError> {
-        if let Ok(resolution) =
+        if let IdentityOutcome::Known(resolution) =
             resolve::identity(&*self.cluster, case.object, Freshness::Known).await?
         {
             written.extend(self.touch(case, &case.copy, &resolution));
@@ -160,7 +160,8 @@ impl Guard {
         if case.context.lets_through() {
             attempt = attempt.by_force();
         }
-        Ok(self.carry_out(case, &mut attempt).await??)
+        self.carry_out(case, &mut attempt).await?;
+        Ok(attempt.outcome()?)
     }
 
     /// Makes the calls that an attempt asks for, to its end.
@@ -168,12 +169,12 @@ impl Guard {
         &self,
         case: &Case<'_>,
         attempt: &mut Attempt<RecordVersion>,
-    ) -> Result<Result<(), Refusal>, RegistryError> {
+    ) -> Result<(), RegistryError> {
         while let Some(call) = attempt.call() {
             let answer = self.make(case, call).await?;
             attempt.answer(answer);
         }
-        Ok(attempt.outcome())
+        Ok(())
     }
 
     pub(super) async fn make(

@@ -49,7 +49,7 @@ impl Guard {
         let silent =
             request.dry_run == Some(true) || verdict.allowed && reason == Reason::Unresolved;
         if let (Some(object), false) = (object, silent) {
-            self.notices.tell(Notice {
+            self.notices.report(Notice {
                 // What is not stored yet may never be, and a retry has another uid.
                 uid: (*request.operation != *"CREATE").then(|| (&*object.uid).into()),
                 object: object.key,

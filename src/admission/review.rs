@@ -281,8 +281,8 @@ impl AdmissionRequest<'_> {
         let finalizers: Vec<String> = finalizers
             .and_then(|raw| serde_json::from_str(raw.get()).ok())
             .unwrap_or_default();
-        let mut told = finalizers.iter().map(String::as_str);
-        told.find(|one| matches!(*one, "orphan" | "foregroundDeletion")) == Some("orphan")
+        let mut deciding = finalizers.iter().map(String::as_str);
+        deciding.find(|one| matches!(*one, "orphan" | "foregroundDeletion")) == Some("orphan")
     }
 
     fn facts(&self, raw: Option<&RawValue>) -> Result<Option<ObjectFacts>, ObjectError> {

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use crate::claim::{Action, HistoryAction, HistoryEntry, PolicyChange, Reason, RefusalMessage};
-use crate::cluster::resolve::{self, Freshness};
+use crate::cluster::resolve::{self, Freshness, IdentityOutcome};
 use crate::cluster::{ClusterError, ObjectScope};
 use crate::object::text::quoted;
 use crate::object::wire::{WireCrd, WireCrdSpec, WireNamespace};
@@ -190,7 +190,7 @@ impl Guard {
                 action: HistoryAction::DeleteWithKind,
                 ..entry
             };
-            if let Ok(Ok(resolution)) =
+            if let Ok(IdentityOutcome::Known(resolution)) =
                 resolve::identity(&*self.cluster, object, Freshness::Known).await
             {
                 let identities = resolution.identities();

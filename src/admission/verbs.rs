@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::arm::{Identity, Resolution, Unresolved};
+use crate::arm::{Identity, Resolution};
 use crate::claim::{Action, Relies};
-use crate::cluster::resolve::{self, Freshness, ResolvedObject};
+use crate::cluster::resolve::{self, Freshness, IdentityOutcome, ResolvedObject};
 use crate::object::{OPERATOR_NAMESPACE_ANNOTATION, ObjectFacts};
 use crate::policy::{EffectivePolicy, Policy, PolicySource};
 
@@ -52,11 +52,11 @@ impl Guard {
         match resolve::identity(&*self.cluster, case.object, Freshness::Known).await {
             Err(error) => self.stopped(case, AdmissionError::Cluster(error)).await,
             // What its children are may be known all the same.
-            Ok(Err(why)) => match self.name_children(case, None).await {
+            Ok(IdentityOutcome::Unresolved(why)) => match self.name_children(case, None).await {
                 Ok(()) => self.unresolved(case.context, &why),
                 Err(stop) => self.stopped(case, stop).await,
             },
-            Ok(Ok(resolution)) => {
+            Ok(IdentityOutcome::Known(resolution)) => {
                 let outcome = self.go_live(case, &resolution, None).await;
                 let verdict = self.conclude(case, outcome).await;
                 match unsure(&resolution) {
@@ -89,21 +89,17 @@ impl Guard {
             let outcome = self.name_children(&case, Some(old)).await;
             return self.conclude(&case, outcome).await;
         }
-        match self.change(&mut case, old, now).await {
-            Ok(Err(why)) => self.unresolved(case.context, &why),
-            Ok(Ok(())) => Verdict::allow(),
-            Err(stop) => self.stopped(&case, stop).await,
-        }
+        let outcome = self.change(&mut case, old, now).await;
+        self.conclude(&case, outcome).await
     }
 
-    /// An UPDATE after which the object is live. The inner error says why its
-    /// identity cannot be worked out.
+    /// An UPDATE after which the object is live.
     async fn change(
         &self,
         case: &mut Case<'_>,
         old: &ObjectFacts,
         now: &EffectivePolicy,
-    ) -> Result<Result<(), Unresolved>, AdmissionError> {
+    ) -> Result<(), AdmissionError> {
         let before = resolve::resolve(&*self.cluster, old, Freshness::Known).await?;
         let was_live = self.was_live(&before, old, case.object).await?;
         // What is being deleted, or is deleted next, takes along what it stands for after this.
@@ -114,11 +110,14 @@ impl Guard {
         // The claim may be given up before a change of the namespace makes the copy live.
         let is_covered = was_live && case.change.is_none();
         if is_covered && !wakes_delete && same_names(old, case.object) {
-            return Ok(Ok(()));
+            return Ok(());
         }
         let resolution = match self.identity(case.object).await? {
-            Ok(resolution) => resolution,
-            Err(why) => return self.name_children(case, Some(old)).await.map(|()| Err(why)),
+            IdentityOutcome::Known(resolution) => resolution,
+            IdentityOutcome::Unresolved(why) => {
+                self.name_children(case, Some(old)).await?;
+                return Err(AdmissionError::Unresolved(why));
+            }
         };
         let held: Vec<Identity> = match (is_covered, before.identity) {
             (true, Ok(old)) => old.identities().cloned().collect(),
@@ -127,7 +126,7 @@ impl Guard {
         let is_new = resolution.identities().any(|id| !held.contains(id));
         // A copy that was let in unresolved has no claim: it goes live by this change.
         if !is_new && !wakes_delete && self.is_claimed(&case.copy, &resolution).await? {
-            return self.name_children(case, Some(old)).await.map(Ok);
+            return self.name_children(case, Some(old)).await;
         }
         if was_live && is_new && !wakes_delete {
             case.action = Action::Rename;
@@ -136,11 +135,10 @@ impl Guard {
             case.action = Action::MoveAway;
         }
         if deletes {
-            self.wake(case, &resolution, old).await?;
+            self.wake(case, &resolution, old).await
         } else {
-            self.go_live(case, &resolution, Some(old)).await?;
+            self.go_live(case, &resolution, Some(old)).await
         }
-        Ok(Ok(()))
     }
 
     /// Whether a copy was live before an UPDATE. One that was so by what it inherits, and is
@@ -180,8 +178,8 @@ impl Guard {
         }
         match self.identity(case.object).await {
             Err(stop) => self.stopped(case, stop).await,
-            Ok(Err(why)) => self.unresolved(case.context, &why),
-            Ok(Ok(resolution)) => {
+            Ok(IdentityOutcome::Unresolved(why)) => self.unresolved(case.context, &why),
+            Ok(IdentityOutcome::Known(resolution)) => {
                 let outcome = self.delete_resource(case, &resolution).await;
                 self.conclude(case, outcome).await
             }

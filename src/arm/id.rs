@@ -230,27 +230,27 @@ pub(super) fn check(text: &str) -> Result<(), ArmIdError> {
     }
     check_length(text)?;
     let Some(path) = text.strip_prefix('/') else {
-        return Err(ArmIdError::NotAbsolute(shown(text)));
+        return Err(ArmIdError::NotAbsolute(excerpt(text)));
     };
     let mut level = ArmLevel::Start;
     let mut segments = path.split('/');
     while let Some(word) = segments.next() {
         let in_segment = |problem| ArmIdError::Segment {
-            id: shown(text),
+            id: excerpt(text),
             problem,
         };
         check_segment(word).map_err(in_segment)?;
         level = level.next(word).ok_or_else(|| ArmIdError::Unexpected {
-            id: shown(text),
-            word: shown(word),
+            id: excerpt(text),
+            word: excerpt(word),
         })?;
         let value = segments
             .next()
-            .ok_or_else(|| ArmIdError::Incomplete(shown(text)))?;
+            .ok_or_else(|| ArmIdError::Incomplete(excerpt(text)))?;
         check_segment(value).map_err(in_segment)?;
     }
     if matches!(level, ArmLevel::Provider | ArmLevel::Tenant) {
-        return Err(ArmIdError::Incomplete(shown(text)));
+        return Err(ArmIdError::Incomplete(excerpt(text)));
     }
     Ok(())
 }
@@ -306,7 +306,7 @@ pub(super) fn value_at(id: &str, level: ArmLevel) -> Option<&str> {
 }
 
 /// A text of unknown origin for a message: escaped, quoted, and not too long.
-pub(super) fn shown(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut kept: String = text.chars().take(LONGEST).collect();
     if kept.len() < text.len() {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fold::{folded, folded_cmp, folded_hash, rest_after, same_name};
 use super::id::{
-    ArmId, ArmIdError, ArmLevel, IdPairs, check, check_length, check_name, shown, value_at,
+    ArmId, ArmIdError, ArmLevel, IdPairs, check, check_length, check_name, excerpt, value_at,
     without_last_slash,
 };
 
@@ -135,15 +135,15 @@ impl Identity {
 fn check_inside(text: &str, inside: &str) -> Result<(), ArmIdError> {
     let (kind, name) = inside
         .split_once('/')
-        .ok_or_else(|| ArmIdError::Incomplete(shown(text)))?;
+        .ok_or_else(|| ArmIdError::Incomplete(excerpt(text)))?;
     if kind.is_empty() || !kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Err(ArmIdError::Unexpected {
-            id: shown(text),
-            word: shown(kind),
+            id: excerpt(text),
+            word: excerpt(kind),
         });
     }
     check_name(name).map_err(|problem| ArmIdError::Segment {
-        id: shown(text),
+        id: excerpt(text),
         problem,
     })?;
     check_length(text)

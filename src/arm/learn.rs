@@ -78,9 +78,9 @@ pub fn learn(crd: &CrdFacts) -> Result<Kind, LearnError> {
     for other in lessons {
         let other = other?;
         if !agree(&first, &other) {
-            let told =
+            let described =
                 |kind: &Kind| format!("{} ({:?}, {:?})", kind.arm_type, kind.scope, kind.naming);
-            return Err(LearnError::Disagree(told(&first), told(&other)));
+            return Err(LearnError::Disagree(described(&first), described(&other)));
         }
     }
     Ok(first)

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 use super::chain::{ChainLink, Owner, assumed_name};
-use super::id::{check_name, check_segment, shown};
+use super::id::{check_name, check_segment, excerpt};
 use super::kinds::{Kind, Naming, Scope};
 
 use super::unresolved::Unresolved;
@@ -29,7 +29,7 @@ pub(super) fn azure_name<'a>(link: &ChainLink<'a>) -> Result<Cow<'a, str>, Unres
         Ok(()) => Ok(name),
         Err(why) => Err(Unresolved::BadName {
             object: Box::new(link.key.clone()),
-            name: shown(&name),
+            name: excerpt(&name),
             why,
         }),
     }
@@ -103,7 +103,7 @@ fn made_up<'a>(
     if !convention.eq_ignore_ascii_case("stable") {
         return Err(Unresolved::NamingConvention {
             object: Box::new(object.key.clone()),
-            convention: shown(convention),
+            convention: excerpt(convention),
         });
     }
     if is_uuid(&object.key.name) {

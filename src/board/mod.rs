@@ -64,7 +64,7 @@ impl Board {
         self.counter.count().await;
     }
 
-    /// The pages, behind the shield.
+    /// The pages, behind the check of the host.
     pub fn router(self, host_check: HostCheck) -> Router {
         let look = |section| {
             move |board: Board, uri: Uri| PageRequest {

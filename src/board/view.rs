@@ -132,14 +132,14 @@ fn span(span: SignedDuration) -> String {
 /// `1,234,567`
 pub(super) fn count(number: usize) -> String {
     let digits = number.to_string();
-    let mut shown = String::new();
+    let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            shown.push(',');
+            grouped.push(',');
         }
-        shown.push(digit);
+        grouped.push(digit);
     }
-    shown
+    grouped
 }
 
 /// A word for one, or for another number of things.

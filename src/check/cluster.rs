@@ -12,7 +12,7 @@ use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::EffectivePolicy;
 use crate::resolve::{
     self, Freshness, Lookup, LookupAnswer, LookupRequest, NAMESPACE_SECRET, Resolver,
-    SETTINGS_SECRET, SecretFacts,
+    SETTINGS_SECRET, SecretFacts, SubscriptionOutcome,
 };
 
 use super::manifest::{Document, Manifest, SecretManifest};
@@ -125,7 +125,7 @@ impl CheckedCluster {
             };
             let annotation = &mut Arc::make_mut(&mut manifest.facts).annotations;
             let annotation = &mut annotation.azure_name_from_config;
-            if annotation.as_deref().is_some_and(|told| !told.is_empty()) {
+            if annotation.as_deref().is_some_and(|name| !name.is_empty()) {
                 continue;
             }
             let from = [Box::from(&*key.namespace), name.clone(), entry.clone()];
@@ -218,12 +218,13 @@ impl CheckedCluster {
     /// # Errors
     /// It is not known.
     pub fn subscription(&self, object: &ObjectFacts) -> Result<Arc<str>, Unknown> {
-        let found = self.find(object, |one| one.subscription());
-        let found = found.map_err(|why| Unknown::new(UnknownSource::Nowhere, why))?;
-        match self.unknown_by(&found) {
-            Some(unknown) => Err(unknown),
-            None => Ok(found),
-        }
+        let found = match self.find(object, |one| one.subscription()) {
+            SubscriptionOutcome::Known(found) => found,
+            SubscriptionOutcome::Unknown(why) => {
+                return Err(Unknown::new(UnknownSource::Nowhere, why));
+            }
+        };
+        self.unknown_by(&found).map_or(Ok(found), Err)
     }
 
     /// The effective policy of an object.

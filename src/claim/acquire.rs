@@ -150,8 +150,8 @@ mod tests {
     use super::super::record::MAX_IN_FLIGHT;
     use super::super::refusal::Hold;
     use super::super::testing::{
-        GIVEN, Story, account, activating, at, copy, creating, deleting, group, look, of_version,
-        sighting,
+        GIVEN, Story, account, activating, at, copy, creating, deleting, group, look, observed,
+        of_version,
     };
     use super::*;
     use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
@@ -311,7 +311,7 @@ mod tests {
         let deleted = Story::default().deletes(&deleting(&copy("b"), "r1", "1", 0));
         let gone_soon = crate::claim::ObservedObject {
             terminating: true,
-            ..sighting(Manage)
+            ..observed(Manage)
         };
         let terminating = Story::default().sees(&look(&copy("b"), Some(gone_soon), 0));
         for story in [deleted, terminating] {
@@ -333,7 +333,7 @@ mod tests {
     fn inside_of_what_stays(#[case] terminating: bool, #[case] policy: crate::policy::Policy) {
         let object = crate::claim::ObservedObject {
             terminating,
-            ..sighting(policy)
+            ..observed(policy)
         };
         let story = Story::default().sees(&look(&copy("b"), Some(object), 0));
         assert_eq!(acquire_below(&account(), [story.record()]), Ok(()));

@@ -54,7 +54,7 @@ mod tests {
     use super::super::record::ClaimState;
     use super::super::refusal::{Hold, Refusal};
     use super::super::testing::{
-        GIVEN, Story, account, account_copy, at, copy, creating, deleting, group, look, sighting,
+        GIVEN, Story, account, account_copy, at, copy, creating, deleting, group, look, observed,
     };
     use super::*;
     use crate::policy::Policy::{Manage, Skip};
@@ -103,7 +103,7 @@ mod tests {
         let early = story.clone().sees(&look(&b, None, GIVEN));
         assert_eq!(early.held(&b).arriving.len(), 1);
 
-        let seen = story.clone().sees(&look(&b, Some(sighting(Skip)), 1));
+        let seen = story.clone().sees(&look(&b, Some(observed(Skip)), 1));
         assert!(seen.held(&b).arriving.is_empty() && seen.held(&b).stored.is_some());
         let late = story.clone().sees(&look(&b, None, GIVEN + 1));
         assert!(!late.record().copies.contains_key(&b));

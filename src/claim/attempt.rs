@@ -35,7 +35,7 @@ pub enum Intent {
     /// it until then, each with what they are in afterwards, and never refused. Then what is
     /// inside is looked for.
     Rename(Acquire, Vec<Identity>),
-    /// Keep in mind what was done against the protocol's word.
+    /// Write into the history what was done although it was refused.
     Remember(HistoryEntry),
 }
 
@@ -182,7 +182,7 @@ impl<V: Clone> Attempt<V> {
         self.refusal.clone().map_or(Ok(()), Err)
     }
 
-    /// The entry that had spent what was to be [remembered](Aim::Remember), if so.
+    /// The entry that had spent what was to be [remembered](Intent::Remember), if so.
     pub fn spent(&self) -> Option<&HistoryEntry> {
         self.spent.as_ref()
     }
@@ -193,7 +193,7 @@ impl<V: Clone> Attempt<V> {
         &self.renaming
     }
 
-    /// Of a [rename](Aim::Rename), at the end: the claims of what is inside.
+    /// Of a [rename](Intent::Rename), at the end: the claims of what is inside.
     pub(super) fn below(&self) -> &[Record] {
         &self.below
     }

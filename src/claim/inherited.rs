@@ -6,10 +6,10 @@
 //! leaves the copy parked as the namespace stands, and one that changes the namespace.
 //! So each **writes, then looks**: the first registers the copy in its claim and then
 //! looks for changes of its namespace ([`Arrival`]); the second registers the change in
-//! its member's record and then looks for copies ([`Awakening`]). Whichever writes last
+//! its member's record and then looks for copies ([`PolicyScan`]). Whichever writes last
 //! sees the other.
 
-mod awakening;
+mod policy_scan;
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::policy::{self, EffectivePolicy, Policy, PolicySource};
 use super::attempt::{Attempt, RegistryAnswer, RegistryCall};
 use super::names::RequestUid;
 
-pub use awakening::{Awakening, AwakeningAnswer, AwakeningCall, Woken};
+pub use policy_scan::{ActivatedCopy, PolicyScan, PolicyScanAnswer, PolicyScanCall};
 
 /// A change of a namespace's policy that was admitted, and that the API server may yet
 /// store. It stands in its member's record.

@@ -185,20 +185,20 @@ impl<V: Clone, O> Look<V, O> {
                 })
             }
             (LookStage::Uids(known), LookAnswer::Uids(uids)) => LookStage::Object(known, uids),
-            (LookStage::Object(known, uids), LookAnswer::Object(Some((sighting, object)))) => {
-                LookStage::Resolve(known, uids, sighting, object, Freshness::Known)
+            (LookStage::Object(known, uids), LookAnswer::Object(Some((observed, object)))) => {
+                LookStage::Resolve(known, uids, observed, object, Freshness::Known)
             }
             (LookStage::Object(known, uids), LookAnswer::Object(None)) => {
                 self.conclude(known, &uids, None, Vec::new())
             }
             (
-                LookStage::Resolve(known, uids, sighting, object, Freshness::Known),
+                LookStage::Resolve(known, uids, observed, object, Freshness::Known),
                 LookAnswer::Resolved(resolved),
             ) if self.is_doubtful(&known, &resolved) => {
-                LookStage::Resolve(known, uids, sighting, object, Freshness::Store)
+                LookStage::Resolve(known, uids, observed, object, Freshness::Store)
             }
-            (LookStage::Resolve(known, uids, sighting, ..), LookAnswer::Resolved(resolved)) => {
-                let seen = self.seen(&known, sighting, &resolved);
+            (LookStage::Resolve(known, uids, observed, ..), LookAnswer::Resolved(resolved)) => {
+                let seen = self.seen(&known, observed, &resolved);
                 let stands_for = resolved.identities;
                 self.conclude(known, &uids, Some(seen), stands_for)
             }

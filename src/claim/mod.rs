@@ -37,8 +37,8 @@ pub use delete::{Delete, dependents, mark_by_force, mark_deleting, others_depend
 pub use history::MAX_HISTORY;
 pub use history_entry::{HistoryAction, HistoryEntry, Justification, MAX_REASON};
 pub use inherited::{
-    Arrival, ArrivalAnswer, ArrivalCall, Arrived, Awakening, AwakeningAnswer, AwakeningCall,
-    Inherited, PolicyChange, Relies, Woken,
+    ActivatedCopy, Arrival, ArrivalAnswer, ArrivalCall, Arrived, Inherited, PolicyChange,
+    PolicyScan, PolicyScanAnswer, PolicyScanCall, Relies,
 };
 pub use look::{Look, LookAnswer, LookCall, Looked, ObservedResolution};
 pub use names::{

@@ -52,7 +52,7 @@ impl Record {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Story, copy, creating, look, sighting};
+    use super::super::testing::{Story, copy, creating, look, observed};
     use crate::policy::Policy::{self, Manage, Skip};
 
     fn to_step_back(story: &Story) -> Vec<String> {
@@ -153,7 +153,7 @@ mod tests {
                 prop_assert!(going < live.max(1), "{going} of {live}");
                 prop_assert_eq!(going, live.saturating_sub(1));
             }
-            let _ = sighting(Manage);
+            let _ = observed(Manage);
         }
     }
 }

@@ -117,7 +117,7 @@ pub fn observe(record: Option<&Record>, identity: &Identity, seen: &Observation<
 }
 
 /// Ends the requests that the observation shows to be over. Nothing else ends
-/// them: a CREATE that the API server still holds can land after its twin was
+/// them: a CREATE that the API server still holds can land after a copy of its name was
 /// parked and deleted.
 fn settle(copy: &mut MemberCopy, seen: &Observation<'_>) {
     for list in copy.in_flight_lists() {

@@ -46,7 +46,7 @@ mod tests {
     use super::super::delete::{dependents, mark_deleting, others_depend};
     use super::super::refusal::{Reason, Refusal};
     use super::super::testing::{
-        Story, account, account_copy, copy, creating, deleting, group, look, reservation, sighting,
+        Story, account, account_copy, copy, creating, deleting, group, look, observed, reservation,
     };
     use super::*;
     use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
@@ -118,7 +118,7 @@ mod tests {
         let story = moving(&Story::default().found(&copy("a"), Manage))
             .found(&copy("a"), Skip)
             .acquires(&creating(&copy("b"), "r", "uid-1", 1))
-            .sees(&look(&copy("b"), Some(sighting(DetachOnDelete)), 2))
+            .sees(&look(&copy("b"), Some(observed(DetachOnDelete)), 2))
             .sees(&look(&copy("a"), None, 3));
         assert_eq!(story.record().reserved, Some(reservation()));
         let story = story.sees(&look(&copy("b"), None, 4));

@@ -105,7 +105,7 @@ pub(super) fn stored(policy: Policy) -> StoredCopy {
 }
 
 /// An object `uid-1` at resourceVersion 1.
-pub(crate) fn sighting(policy: Policy) -> ObservedObject {
+pub(crate) fn observed(policy: Policy) -> ObservedObject {
     ObservedObject {
         uid: "uid-1".into(),
         resource_version: "1".into(),
@@ -160,7 +160,7 @@ impl Story {
 
     /// A copy that its observer found, with this policy.
     pub(super) fn found(self, copy: &CopyRef, policy: Policy) -> Self {
-        self.sees(&look(copy, Some(sighting(policy)), 0))
+        self.sees(&look(copy, Some(observed(policy)), 0))
     }
 
     pub(super) fn sees(self, seen: &Observation<'_>) -> Self {

@@ -22,7 +22,7 @@ const LISTS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct DeleteSet {
     /// Each copy of each resource, in the order in which they were given.
-    doomed: Vec<(CopyRef, Identity)>,
+    deletes: Vec<(CopyRef, Identity)>,
     /// Where a resource is in the list above.
     known: HashMap<Identity, Vec<usize>>,
     /// The resources that are inside no other one of them.
@@ -44,9 +44,9 @@ pub struct DeleteLookups {
 
 impl DeleteSet {
     /// Copies that would be deleted, each with a resource of its.
-    pub fn new(doomed: Vec<(CopyRef, Identity)>) -> Self {
+    pub fn new(deletes: Vec<(CopyRef, Identity)>) -> Self {
         let mut known: HashMap<Identity, Vec<usize>> = HashMap::new();
-        for (at, (_, identity)) in doomed.iter().enumerate() {
+        for (at, (_, identity)) in deletes.iter().enumerate() {
             known.entry(identity.clone()).or_default().push(at);
         }
         let is_inside = |one: &Identity| one.ancestors().iter().any(|a| known.contains_key(a));
@@ -54,7 +54,7 @@ impl DeleteSet {
         let outermost = outermost.filter_map(|(one, at)| Some((one.clone(), *at.first()?)));
         Self {
             outermost: outermost.collect(),
-            doomed,
+            deletes,
             known,
             refused: None,
             inside: HashMap::new(),
@@ -95,7 +95,7 @@ impl DeleteSet {
     /// Takes a claim that was read or listed; each may come any number of times.
     pub fn take(&mut self, record: Record) {
         for &at in self.known.get(&record.identity).into_iter().flatten() {
-            let (copy, identity) = &self.doomed[at];
+            let (copy, identity) = &self.deletes[at];
             let is_first = self.refused.as_ref().is_none_or(|(first, _)| at < *first);
             if is_first && let Err(refusal) = others_depend(Some(&record), identity, copy) {
                 self.refused = Some((at, refusal));
@@ -105,7 +105,7 @@ impl DeleteSet {
             let Some(&at) = self.outermost.get(&outer) else {
                 continue;
             };
-            let copy = &self.doomed[at].0;
+            let copy = &self.deletes[at].0;
             if dependents(&outer, copy, [&record]).is_err() {
                 let inside = self.inside.entry(at).or_default();
                 inside.retain(|known| known.identity != record.identity);
@@ -125,11 +125,11 @@ impl DeleteSet {
             refusal: Box::new(refusal),
         };
         if let Some((at, refusal)) = self.refused {
-            return Err(of_child(&self.doomed[at].0, refusal));
+            return Err(of_child(&self.deletes[at].0, refusal));
         }
         let inside: BTreeSet<usize> = self.inside.keys().copied().collect();
         for at in inside {
-            let (copy, identity) = &self.doomed[at];
+            let (copy, identity) = &self.deletes[at];
             dependents(identity, copy, &self.inside[&at])
                 .map_err(|refusal| of_child(copy, refusal))?;
         }
@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn a_subscription_with_many_groups_is_listed_once() {
         let of = |count: usize| {
-            let doomed = (0..count).map(|number| (copy("a"), nth(number)));
-            DeleteSet::new(doomed.collect()).lookups()
+            let deletes = (0..count).map(|number| (copy("a"), nth(number)));
+            DeleteSet::new(deletes.collect()).lookups()
         };
         let few = of(LISTS);
         assert_eq!((few.claims.len(), few.below.len()), (LISTS, LISTS));
@@ -182,9 +182,9 @@ mod tests {
 
     #[test]
     fn the_first_that_a_peer_depends_on_is_named() {
-        let doomed: Vec<(CopyRef, Identity)> =
+        let deletes: Vec<(CopyRef, Identity)> =
             (0..3).map(|number| (copy("a"), nth(number))).collect();
-        let mut together = DeleteSet::new(doomed);
+        let mut together = DeleteSet::new(deletes);
         for number in [2, 1] {
             let peer = creating(&copy("b"), "r", "u", 0);
             together.take(acquire(None, &nth(number), &peer).unwrap());

@@ -125,24 +125,24 @@ mod tests {
     #[test]
     fn it_says_what_it_made_and_what_to_do_next() {
         let dir = tempfile::tempdir().unwrap();
-        let told = |flags: &[&str]| {
+        let printed = |flags: &[&str]| {
             let mut all = vec![dir.path().to_str().unwrap()];
             all.extend(flags);
             let mut out = Vec::new();
             run(&parse(&all).unwrap(), &mut out).unwrap();
-            let told = String::from_utf8(out).unwrap();
-            told.replace(dir.path().to_str().unwrap(), "certs")
+            let printed = String::from_utf8(out).unwrap();
+            printed.replace(dir.path().to_str().unwrap(), "certs")
         };
-        insta::assert_snapshot!(told(&[]));
+        insta::assert_snapshot!(printed(&[]));
         let ca = fs::read(dir.path().join(CA_FILE)).unwrap();
-        let again = told(&["--dns", "guard.svc", "--days", "7"]);
+        let again = printed(&["--dns", "guard.svc", "--days", "7"]);
         assert!(
             again.starts_with("Used the development CA that is there, certs/ca.pem.\n"),
             "{again}"
         );
         assert!(again.contains("for guard.svc, valid for 7 days"), "{again}");
         assert_eq!(fs::read(dir.path().join(CA_FILE)).unwrap(), ca);
-        assert!(told(&["--force"]).starts_with("Made a new development CA"));
+        assert!(printed(&["--force"]).starts_with("Made a new development CA"));
         assert_ne!(fs::read(dir.path().join(CA_FILE)).unwrap(), ca);
     }
 }

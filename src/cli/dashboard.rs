@@ -45,7 +45,7 @@ pub(super) struct DashboardArgs {
 /// Runs it until it is told to end.
 pub(super) async fn run(args: &DashboardArgs) -> Outcome {
     let done = show(args).await;
-    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::report, |()| Outcome::Fine)
 }
 
 async fn show(args: &DashboardArgs) -> Result<(), CommandError> {
@@ -160,10 +160,10 @@ mod tests {
     #[case(&["--listen", "localhost"], &["no address"])]
     #[case(&["--host", "board.example"], &["--allow-remote"])]
     #[case(&["--listen", "0.0.0.0:80", "--host", "http://b:80"], &["sees all claims", "only with", "without http"])]
-    fn beyond_this_machine_only_if_that_is_meant(#[case] line: &[&str], #[case] told: &[&str]) {
+    fn beyond_this_machine_only_if_that_is_meant(#[case] line: &[&str], #[case] expected: &[&str]) {
         let words = checked(line).unwrap_err();
-        for told in told {
-            assert!(words.contains(told), "{words}");
+        for expected in expected {
+            assert!(words.contains(expected), "{words}");
         }
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn run(args: &MembersArgs) -> Outcome {
         MembersCommand::List(args) => list(args, out).await,
         MembersCommand::Forget(args) => forget(args, out).await,
     };
-    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::report, |()| Outcome::Fine)
 }
 
 async fn list(args: &ListMembersArgs, out: &mut impl Write) -> Result<(), CommandError> {

@@ -172,7 +172,7 @@ impl Cli {
             Command::Webhook(args) => return webhook::run(&args, out).await,
             Command::Explain(args) => {
                 let done = explain::run(&args, out);
-                return done.map_or_else(registry::CommandError::tell, |()| Outcome::Fine);
+                return done.map_or_else(registry::CommandError::report, |()| Outcome::Fine);
             }
             Command::Version => write_version(out),
             Command::Crds => crds::run(out),

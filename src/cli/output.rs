@@ -98,12 +98,12 @@ impl ListOutputArgs {
         find: impl AsyncFn() -> Result<ListOutput, CommandError>,
         out: &mut impl Write,
     ) -> Result<(), CommandError> {
-        let mut shown: Option<Vec<Value>> = None;
+        let mut written: Option<Vec<Value>> = None;
         loop {
             let list = find().await?;
             let all: Vec<Value> = list.entries.iter().map(|one| one.json.clone()).collect();
-            if shown.as_ref() != Some(&all) {
-                if shown.is_some() && io::stdout().is_terminal() {
+            if written.as_ref() != Some(&all) {
+                if written.is_some() && io::stdout().is_terminal() {
                     // To the top left, and what was there is gone.
                     write!(out, "\x1b[H\x1b[2J")?;
                 }
@@ -113,7 +113,7 @@ impl ListOutputArgs {
             if !self.watch {
                 return all_were_read(&list.unreadable, &list.kubectl_flags);
             }
-            shown = Some(all);
+            written = Some(all);
             tokio::time::sleep(LOOK).await;
         }
     }

@@ -11,7 +11,7 @@ use rstest::rstest;
 use super::Cli;
 use super::generate::{CompletionsArgs, ManArgs, completions, man};
 
-fn shown(command: &Command) -> impl Iterator<Item = &Command> {
+fn visible(command: &Command) -> impl Iterator<Item = &Command> {
     let below = command.get_subcommands();
     below.filter(|below| !below.is_hide_set() && below.get_name() != "help")
 }
@@ -36,7 +36,7 @@ fn section(text: &mut String, command: &Command, above: &str) {
     }
     let flags: Vec<&clap::Arg> = command
         .get_arguments()
-        .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version"))
+        .filter(|arg| !arg.is_hide_set() && arg.get_id() != "help")
         .collect();
     if !flags.is_empty() {
         *text += "\n| flag | environment | default | what it says |\n| --- | --- | --- | --- |\n";
@@ -44,7 +44,7 @@ fn section(text: &mut String, command: &Command, above: &str) {
     for flag in flags {
         *text += &row(flag);
     }
-    for below in shown(command) {
+    for below in visible(command) {
         section(text, below, &format!("{name} "));
     }
 }
@@ -120,7 +120,7 @@ fn the_reference_says_what_the_program_says() {
 
 #[test]
 fn every_flag_of_the_long_run_has_an_environment_variable() {
-    for command in shown(&Cli::command()).filter(|one| one.get_name() == "serve") {
+    for command in visible(&Cli::command()).filter(|one| one.get_name() == "serve") {
         for flag in command
             .get_arguments()
             .filter(|flag| flag.get_id() != "help")
@@ -141,7 +141,7 @@ fn shells_complete_every_command(#[case] shell: Shell) {
     let mut out = Vec::new();
     completions(&CompletionsArgs { shell }, Cli::command(), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    for command in shown(&Cli::command()) {
+    for command in visible(&Cli::command()) {
         assert!(text.contains(command.get_name()), "{}", command.get_name());
     }
 }

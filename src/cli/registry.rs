@@ -48,7 +48,7 @@ pub(super) enum CommandError {
 
 impl CommandError {
     /// Tells a person, and gives how the command ended.
-    pub(super) fn tell(self) -> Outcome {
+    pub(super) fn report(self) -> Outcome {
         let (words, outcome) = match self {
             Self::Usage(words) => (words, Outcome::Usage),
             Self::Unreachable(words) => (words, Outcome::Unreachable),

@@ -22,7 +22,6 @@ use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::JoinError;
 use crate::cluster::observer::{Observer, Reporting};
-use crate::keeper::Keeper;
 use crate::object::text::quoted;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
@@ -37,6 +36,7 @@ use crate::telemetry::Notices;
 use crate::telemetry::events::{Events, Publisher};
 use crate::telemetry::logs::{self};
 use crate::telemetry::traces::Traces;
+use crate::webhook_controller::WebhookController;
 
 use super::Outcome;
 use super::client::server;
@@ -108,8 +108,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         paths.clone(),
         readiness.wait_for("the path of API servers' calls"),
     );
-    let groups = replica.cluster.groups();
-    let (keeper, first) = Keeper::new(replica.client, config.tls.keeper, groups, kept);
+    let (groups, wanted) = (replica.cluster.groups(), config.tls.controller);
+    let (controller, first) = WebhookController::new(replica.client, wanted, groups, kept);
     let webhook = WebhookServer {
         router: paths.before(admission::router(replica.guard), metrics.server.clone()),
         config: ServerConfig {
@@ -137,7 +137,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let stop = || shutdown.clone();
     let mut spawn = |what, work| tasks.spawn(in_time(what, stop(), work));
-    spawn("the keeper", to_the_end(keeper.run(stop())).boxed());
+    let controlling = to_the_end(controller.run(stop()));
+    spawn("the webhook controller", controlling.boxed());
     let publishing = to_the_end(replica.publisher.run(stop()));
     spawn("the events", publishing.boxed());
     spawn("the observer", candidate.run(joined, known, stop()).boxed());

@@ -62,7 +62,7 @@ pub(super) async fn run(args: &TransferArgs) -> Outcome {
         TransferCommand::Finish(args) => finish::run(args, out).await.map(fine),
         TransferCommand::List(args) => list::run(args, out).await.map(fine),
     };
-    done.unwrap_or_else(CommandError::tell)
+    done.unwrap_or_else(CommandError::report)
 }
 
 fn fine((): ()) -> Outcome {

@@ -104,7 +104,7 @@ pub(super) async fn run(args: &WebhookArgs, out: &mut impl Write) -> Outcome {
         Some(WebhookCommand::Delete(registered)) => delete::run(registered, out).await,
         Some(WebhookCommand::Test(args)) => test::run(args, out).await,
     };
-    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::report, |()| Outcome::Fine)
 }
 
 /// Prints the configuration, to be piped into `kubectl apply -f -`.
@@ -144,10 +144,10 @@ fn print(args: &WebhookArgs, out: &mut impl Write) -> Result<(), CommandError> {
 
 /// The certificates in a file, in PEM.
 fn certificates(file: &Path) -> Result<Vec<u8>, String> {
-    let shown = file.display();
+    let path = file.display();
     let pem = std::fs::read(file).map_err(|error| {
         format!(
-            "cannot read the CA {shown}: {error}; make one with: aso-guard certs; or leave it to \
+            "cannot read the CA {path}: {error}; make one with: aso-guard certs; or leave it to \
              `serve --tls-self-signed`, with --without-ca"
         )
     })?;
@@ -155,7 +155,7 @@ fn certificates(file: &Path) -> Result<Vec<u8>, String> {
     match found {
         Ok(found) if !found.is_empty() => Ok(pem),
         _ => Err(format!(
-            "--ca-file: {shown} is no certificate in PEM (-----BEGIN CERTIFICATE-----)"
+            "--ca-file: {path} is no certificate in PEM (-----BEGIN CERTIFICATE-----)"
         )),
     }
 }

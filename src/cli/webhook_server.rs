@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
-use crate::keeper::FirstCertificate;
 use crate::server::expiry::ServedCertificate;
 use crate::server::metrics::ServerMetrics;
 use crate::server::readiness::Readiness;
 use crate::server::tls::ReloadingCertificate;
 use crate::server::{HttpsServer, ServerConfig};
+use crate::webhook_controller::FirstCertificate;
 
 /// How often certificate files are looked at.
 const CERTIFICATE_PERIOD: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ impl WebhookServer {
             (Some(files), _) => Arc::new(files),
             (None, Some(first)) => match shutdown.run_until_cancelled(first).await {
                 Some(Ok(certificate)) => certificate,
-                // The keeper ends with the process only.
+                // The webhook controller ends with the process only.
                 _ => return Ok(()),
             },
             (None, None) => anyhow::bail!("there is no serving certificate"),

@@ -128,15 +128,15 @@ impl DeadlineTracker {
 
 impl WrittenDeadlines {
     /// When a deadline that is shown is over.
-    pub fn moment(&self, shown: Timestamp) -> Instant {
-        let ahead = Duration::try_from(shown.duration_since(self.now));
+    pub fn moment(&self, stated: Timestamp) -> Instant {
+        let ahead = Duration::try_from(stated.duration_since(self.now));
         self.this_moment + ahead.unwrap_or_default()
     }
 
     /// Puts the deadlines that are written back in their places.
     pub fn restore(&self, copy: &mut MemberCopy) {
         for request in copy.in_flight_mut() {
-            let known = self.deadlines.iter().find(|(shown, _)| shown == request);
+            let known = self.deadlines.iter().find(|(stated, _)| stated == request);
             if let Some((_, written)) = known {
                 request.deadline = *written;
             }
@@ -212,8 +212,8 @@ mod tests {
         tokio::time::advance(Duration::from_secs(100)).await;
         let mut read = copy(&[("old", 7), ("new", 7)]);
         tracker.show(&key(), &mut read, second(1_000));
-        let shown: Vec<Timestamp> = read.acquiring.iter().map(|one| one.deadline).collect();
-        assert_eq!(shown, [second(990), second(1_090)]);
+        let stated: Vec<Timestamp> = read.acquiring.iter().map(|one| one.deadline).collect();
+        assert_eq!(stated, [second(990), second(1_090)]);
         assert_eq!(tracker.note(&key(), &uid("old"), second(7)), noted);
         // Folded with a later one it has another deadline, and is waited for again.
         assert!(tracker.note(&key(), &uid("old"), second(8)) > noted);
@@ -223,14 +223,14 @@ mod tests {
     fn what_is_written_is_put_back() {
         let tracker = DeadlineTracker::new(LIMIT);
         let read = copy(&[("a", 1), ("b", 2), ("c", 3)]);
-        let mut shown = read.clone();
-        let written = tracker.show(&key(), &mut shown, second(50));
-        assert_ne!(shown, read);
-        shown.acquiring.remove(1);
-        written.restore(&mut shown);
-        assert_eq!(shown.acquiring[0], read.acquiring[0]);
-        assert_eq!(shown.acquiring[1], read.acquiring[2]);
-        assert_eq!(shown.deleting, read.deleting);
+        let mut stated = read.clone();
+        let written = tracker.show(&key(), &mut stated, second(50));
+        assert_ne!(stated, read);
+        stated.acquiring.remove(1);
+        written.restore(&mut stated);
+        assert_eq!(stated.acquiring[0], read.acquiring[0]);
+        assert_eq!(stated.acquiring[1], read.acquiring[2]);
+        assert_eq!(stated.deleting, read.deleting);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::claim::MemberName;
-use crate::registry::{MemberRecord, PutOutcome, Registry, RegistryError, Sample};
+use crate::registry::{MemberRecord, Registry, RegistryError, Sample, edit};
 
 /// How often a member writes that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -86,9 +86,8 @@ impl Membership {
         registry: &dyn Registry,
         report: &MemberReport,
     ) -> Result<(), JoinError> {
-        loop {
-            let known = registry.member(&self.name).await?;
-            if let Some(other) = known.as_ref().map(|known| &known.record)
+        edit::member(registry, &self.name, |before| {
+            if let Some(other) = before
                 && other.cluster != self.cluster
             {
                 return Err(JoinError::NameTaken {
@@ -100,7 +99,6 @@ impl Membership {
                 });
             }
             let now = Timestamp::now();
-            let before = known.as_ref().map(|known| &known.record);
             let unresolved = Sample {
                 count: report.unresolved,
                 some: report.some.clone(),
@@ -116,7 +114,7 @@ impl Membership {
                 some: report.unwatched.iter().take(NAMED).cloned().collect(),
                 since: since(before.map(|before| &before.unwatched), unread, now),
             };
-            let record = MemberRecord {
+            Ok(Some(MemberRecord {
                 name: self.name.clone(),
                 cluster: self.cluster.clone(),
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -128,12 +126,9 @@ impl Membership {
                 hub_token_expires: report.hub_token_expires,
                 policy_changes: before
                     .map_or_else(Vec::new, |before| before.policy_changes.clone()),
-            };
-            let version = known.as_ref().map(|known| &known.version);
-            if registry.put_member(&record, version).await? != PutOutcome::Conflict {
-                return Ok(());
-            }
-        }
+            }))
+        })
+        .await
     }
 
     /// Writes until the registry answers.

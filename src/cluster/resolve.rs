@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use crate::arm::{OwnerLink, Resolution, Unresolved};
+use crate::arm::{OwnerLink, Resolution};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::EffectivePolicy;
 use crate::resolve::{Lookup, LookupAnswer, LookupRequest, Resolver, SETTINGS_SECRET};
 
 use super::{Cluster, ClusterError};
 
-pub use crate::resolve::{Freshness, ResolvedObject};
+pub use crate::resolve::{Freshness, IdentityOutcome, ResolvedObject};
 
 /// A cluster as it would be, with some answers in place of its own.
 pub struct ClusterOverlay<'a> {
@@ -58,15 +58,11 @@ impl<'a> ClusterOverlay<'a> {
         self.find(object, |one| one.policy()).await
     }
 
-    /// What an object's identity is in this view; the inner error says why it cannot
-    /// be known.
+    /// What an object's identity is in this view.
     ///
     /// # Errors
     /// The cluster did not answer.
-    pub async fn identity(
-        &self,
-        object: &ObjectFacts,
-    ) -> Result<Result<Resolution, Unresolved>, ClusterError> {
+    pub async fn identity(&self, object: &ObjectFacts) -> Result<IdentityOutcome, ClusterError> {
         self.find(object, |one| one.identity()).await
     }
 
@@ -87,7 +83,7 @@ impl<'a> ClusterOverlay<'a> {
         }
         let by = self.trust;
         let identity = look_up(cluster, object, by, &mut known, |one| one.identity()).await?;
-        Ok((owners, identity.ok()))
+        Ok((owners, identity.known()))
     }
 
     async fn find<T>(
@@ -170,13 +166,12 @@ pub async fn effective_policy(
 /// Works out an object's identity.
 ///
 /// # Errors
-/// The cluster did not answer. That the identity cannot be known is no error: it
-/// is the inner result.
+/// The cluster did not answer.
 pub async fn identity(
     cluster: &dyn Cluster,
     object: &ObjectFacts,
     trust: Freshness,
-) -> Result<Result<Resolution, Unresolved>, ClusterError> {
+) -> Result<IdentityOutcome, ClusterError> {
     ClusterOverlay::of(cluster, trust).identity(object).await
 }
 

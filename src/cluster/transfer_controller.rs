@@ -120,7 +120,7 @@ impl TransferController {
                     transfer = %transfer.name,
                     covered = opened.transfer.covered,
                     taken = opened.taken.len(),
-                    doomed = opened.doomed.len(),
+                    deleting = opened.deleting.len(),
                     unreadable = opened.unreadable.len(),
                     "opened a transfer"
                 );

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::api_server::{PATIENT_TIMEOUT, within};
+use crate::object::text::causes;
+
 /// How often a call is tried that brought no answer.
 const ATTEMPTS: u32 = 6;
-/// How long one call may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait after the first failed attempt; twice as long after each further one.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -60,17 +61,14 @@ pub async fn patiently<T>(
 /// # Errors
 /// It was refused, or there was no answer.
 pub async fn once<T>(what: &str, call: impl AsyncFn() -> kube::Result<T>) -> Result<T, CallError> {
-    match tokio::time::timeout(TIMEOUT, call()).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(kube::Error::Api(status))) => Err(CallError {
+    let answer = within(PATIENT_TIMEOUT, call()).await;
+    answer.map_err(|error| match error {
+        kube::Error::Api(status) => CallError {
             code: Some(status.code),
             words: status.message.clone(),
-        }),
-        Ok(Err(error)) => Err(CallError::new(format!("{what}: {error}"))),
-        Err(_) => Err(CallError::new(format!(
-            "{what}: no answer within {TIMEOUT:?}"
-        ))),
-    }
+        },
+        error => CallError::new(format!("{what}: {}", causes(&error))),
+    })
 }
 
 /// Whether another attempt may go better.

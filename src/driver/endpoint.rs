@@ -177,6 +177,7 @@ impl Endpoint {
         find: impl Fn(&ObjectKey) -> Option<Arc<ObjectFacts>>,
     ) -> Result<Identity, String> {
         self.resolve(object, find, |one| one.identity())
+            .into_result()
             .map(|resolution| resolution.identity)
             .map_err(|why| why.to_string())
     }

@@ -197,12 +197,12 @@ mod tests {
         }
         found.add(ObstacleKind::Kind, Some(&key("c")), "other".to_owned());
         let list = found.list();
-        let told: Vec<(ObstacleSeverity, usize)> = list
+        let counts: Vec<(ObstacleSeverity, usize)> = list
             .iter()
             .map(|one| (one.weight, one.objects.len()))
             .collect();
         assert_eq!(
-            told,
+            counts,
             [(ObstacleSeverity::Blocks, 1), (ObstacleSeverity::Warns, 2)]
         );
     }

@@ -44,7 +44,7 @@ pub async fn rehearse(state: &TransferState, found: &mut Obstacles) {
         .buffer_unordered(AT_ONCE);
     let trials: Vec<(&ObjectKey, Result<DefaultedName, CallError>)> = trials.collect().await;
     for (key, said) in trials {
-        tell(state, key, said, found);
+        report(state, key, said, found);
     }
 }
 
@@ -69,7 +69,7 @@ async fn trial(state: &TransferState, made: NewCopy) -> Result<DefaultedName, Ca
     })
 }
 
-fn tell(
+fn report(
     state: &TransferState,
     key: &ObjectKey,
     said: Result<DefaultedName, CallError>,

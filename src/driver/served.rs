@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use kube::Client;
 use kube::api::ApiResource;
 
-/// The end of every API group of ASO's.
-const GROUP_SUFFIX: &str = ".azure.com";
+use crate::api_server::{ServedVersion, is_storage, served_versions};
 
 /// The kinds that a cluster serves.
 #[derive(Clone, Debug, Default)]
@@ -26,34 +25,17 @@ impl ServedKinds {
     /// It did not answer.
     pub async fn discover(client: &Client) -> kube::Result<Self> {
         let mut served = Self::default();
-        for group in client.list_api_groups_aggregated().await?.items {
-            let name = group.metadata.and_then(|meta| meta.name);
-            let Some(name) = name.filter(|name| name.ends_with(GROUP_SUFFIX)) else {
-                continue;
-            };
-            for version in group.versions {
-                let Some(of) = version.version else { continue };
-                for resource in version.resources {
-                    let kind = resource.response_kind.and_then(|kind| kind.kind);
-                    if let (Some(kind), Some(plural)) = (kind, resource.resource)
-                        && resource.scope.as_deref() == Some("Namespaced")
-                    {
-                        served.add(&name, &kind, &plural, &of);
-                    }
-                }
-            }
+        for one in served_versions(client).await? {
+            served.add(one);
         }
         Ok(served)
     }
 
-    fn add(&mut self, group: &str, kind: &str, plural: &str, version: &str) {
-        let known = self.0.entry((group.to_owned(), kind.to_owned()));
-        let known = known.or_default();
-        plural.clone_into(&mut known.plural);
-        known.versions.push(version.to_owned());
-        known
-            .versions
-            .sort_by_key(|version| version.ends_with("storage"));
+    fn add(&mut self, one: ServedVersion) {
+        let known = self.0.entry((one.group, one.kind)).or_default();
+        known.plural = one.plural;
+        known.versions.push(one.version);
+        known.versions.sort_by_key(|version| is_storage(version));
     }
 
     /// How a kind is asked for in its preferred version.
@@ -107,7 +89,12 @@ pub mod tests {
         let mut served = ServedKinds::default();
         for (group, kind, versions) in kinds {
             for version in *versions {
-                served.add(group, kind, &format!("{}s", kind.to_lowercase()), version);
+                served.add(ServedVersion {
+                    group: (*group).to_owned(),
+                    kind: (*kind).to_owned(),
+                    plural: format!("{}s", kind.to_lowercase()),
+                    version: (*version).to_owned(),
+                });
             }
         }
         served

@@ -1,6 +1,7 @@
 //! Where the claims of all members are kept: records changed by compare-and-set.
 
 mod calls;
+pub mod edit;
 mod error;
 pub mod kubernetes;
 pub mod memory;

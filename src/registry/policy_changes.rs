@@ -2,7 +2,7 @@
 
 use crate::claim::{MemberName, PolicyChange, RequestUid};
 
-use super::{MemberRecord, PutOutcome, Registry, RegistryError};
+use super::{Registry, RegistryError, edit};
 
 /// The changes of a member's namespaces that are under way, as far as is known. A member
 /// without a record has none.
@@ -27,12 +27,10 @@ pub async fn add(
     member: &MemberName,
     change: &PolicyChange,
 ) -> Result<bool, RegistryError> {
-    edit(registry, member, |record| {
-        let is_new = !record.policy_changes.contains(change);
-        if is_new {
-            record.policy_changes.push(change.clone());
+    change_all(registry, member, |changes| {
+        if !changes.contains(change) {
+            changes.push(change.clone());
         }
-        is_new
     })
     .await?;
     Ok(of(registry, member).await?.contains(change))
@@ -47,30 +45,24 @@ pub async fn remove(
     member: &MemberName,
     requests: &[RequestUid],
 ) -> Result<(), RegistryError> {
-    edit(registry, member, |record| {
-        let before = record.policy_changes.len();
-        record
-            .policy_changes
-            .retain(|change| !requests.contains(&change.request));
-        record.policy_changes.len() != before
+    change_all(registry, member, |changes| {
+        changes.retain(|change| !requests.contains(&change.request));
     })
     .await
 }
 
-/// Changes a member's record, where there is one and `change` says that it did.
-async fn edit(
+/// Changes the changes in a member's record, where there is one.
+async fn change_all(
     registry: &dyn Registry,
     member: &MemberName,
-    change: impl Fn(&mut MemberRecord) -> bool,
+    change: impl Fn(&mut Vec<PolicyChange>),
 ) -> Result<(), RegistryError> {
-    while let Some(mut known) = registry.member(member).await? {
-        if !change(&mut known.record) {
-            break;
+    edit::member(registry, member, |known| {
+        let mut next = known.cloned();
+        if let Some(next) = &mut next {
+            change(&mut next.policy_changes);
         }
-        let put = registry.put_member(&known.record, Some(&known.version));
-        if put.await? != PutOutcome::Conflict {
-            break;
-        }
-    }
-    Ok(())
+        Ok(next)
+    })
+    .await
 }

@@ -20,12 +20,12 @@ use crate::transfer::{
 };
 
 use super::{
-    ClaimScope, CopyFilter, PutOutcome, Registry, RegistryError, UnreadableRecord, Versioned,
+    ClaimScope, CopyFilter, PutOutcome, Registry, RegistryError, UnreadableRecord, Versioned, edit,
 };
 
 pub use error::TransferError;
 
-use claims::{doomed, give_free, reserve_in, reserved, reserved_alike};
+use claims::{being_deleted, give_free, reserve_in, reserved, reserved_alike};
 
 /// What opening a transfer came to.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct OpenedTransfer {
     pub taken: Vec<(Identity, TransferName)>,
     /// What is being deleted by a request that was admitted before, or is inside of what
     /// is: this is too late for it.
-    pub doomed: Vec<Identity>,
+    pub deleting: Vec<Identity>,
     /// Claims that may be meant and cannot be read: they are not reserved. Nobody deletes
     /// their resources meanwhile, for nothing is decided on such a claim.
     pub unreadable: Vec<UnreadableRecord>,
@@ -151,7 +151,7 @@ pub async fn open(
             unreadable = listed.unreadable;
         }
         let claims = listed.records;
-        let doomed = doomed(registry, &claims).await?;
+        let deleting = being_deleted(registry, &claims).await?;
         let claims = claims.iter().map(|known| &known.record);
         let progress = progress(&transfer.reservation(), claims);
         let opened = Transfer {
@@ -169,7 +169,7 @@ pub async fn open(
                 transfer: opened,
                 progress,
                 taken,
-                doomed,
+                deleting,
                 unreadable,
             });
         }
@@ -229,8 +229,8 @@ pub async fn close(
     })
     .await;
     match finished {
-        Ok(_) | Err(TransferError::Missing { .. }) => Ok(()),
-        Err(error) => Err(error),
+        Err(TransferError::Missing { .. }) => Ok(()),
+        finished => finished,
     }
 }
 
@@ -329,21 +329,17 @@ async fn existing(
     known.ok_or_else(|| TransferError::missing(name, registry))
 }
 
-/// Changes a transfer's record by compare-and-set; what would not change is not written.
+/// Changes the record of a transfer that is there.
 async fn change(
     registry: &dyn Registry,
     name: &TransferName,
     next: impl Fn(&Transfer) -> Result<Transfer, TransferError>,
-) -> Result<Transfer, TransferError> {
-    loop {
-        let known = existing(registry, name).await?;
-        let next = next(&known.record)?;
-        if next == known.record
-            || registry.put_transfer(&next, Some(&known.version)).await? != PutOutcome::Conflict
-        {
-            return Ok(next);
-        }
-    }
+) -> Result<(), TransferError> {
+    edit::transfer(registry, name, |known| {
+        let known = known.ok_or_else(|| TransferError::missing(name, registry))?;
+        next(known).map(Some)
+    })
+    .await
 }
 
 #[cfg(test)]

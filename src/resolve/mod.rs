@@ -111,6 +111,48 @@ pub struct ResolvedObject {
     pub policy: EffectivePolicy,
 }
 
+/// Which resource an object stands for.
+#[derive(Clone, Debug)]
+pub enum IdentityOutcome {
+    /// This one.
+    Known(Resolution),
+    /// That cannot be said.
+    Unresolved(Unresolved),
+}
+
+impl IdentityOutcome {
+    /// The resource, where it is known.
+    pub fn known(self) -> Option<Resolution> {
+        self.into_result().ok()
+    }
+
+    /// The resource.
+    ///
+    /// # Errors
+    /// Why it cannot be said which.
+    pub fn into_result(self) -> Result<Resolution, Unresolved> {
+        match self {
+            Self::Known(resolution) => Ok(resolution),
+            Self::Unresolved(why) => Err(why),
+        }
+    }
+}
+
+impl From<Result<Resolution, Unresolved>> for IdentityOutcome {
+    fn from(found: Result<Resolution, Unresolved>) -> Self {
+        found.map_or_else(Self::Unresolved, Self::Known)
+    }
+}
+
+/// Which subscription the credential is of that ASO uses for an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubscriptionOutcome {
+    /// This one.
+    Known(Arc<str>),
+    /// That is not known; why, for a person.
+    Unknown(String),
+}
+
 /// One object on the way to what it is.
 ///
 /// Each outcome is a function of what was answered so far, and is either there or the
@@ -179,7 +221,7 @@ impl<'a> Resolver<'a> {
     pub fn resolved(&self) -> Result<ResolvedObject, LookupRequest> {
         Ok(ResolvedObject {
             policy: self.policy()?,
-            identity: self.identity()?,
+            identity: self.identity()?.into_result(),
         })
     }
 
@@ -217,28 +259,29 @@ impl<'a> Resolver<'a> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn identity(&self) -> Result<Result<Resolution, Unresolved>, LookupRequest> {
+    pub fn identity(&self) -> Result<IdentityOutcome, LookupRequest> {
         let owners = self.owners()?;
-        let needed = arm::needs_subscription(self.kinds, self.object, &owners);
-        let subscription = needed.then(|| self.subscription()).transpose()?;
-        let known = subscription
-            .as_ref()
-            .and_then(|known| known.as_deref().ok());
-        let found = arm::resolve(self.kinds, self.object, &owners, known);
-        let Some(Err(without)) = subscription else {
-            return Ok(found);
+        let resolve = |subscription: Option<&str>| {
+            arm::resolve(self.kinds, self.object, &owners, subscription)
         };
-        let told = |unresolved| match unresolved {
-            Unresolved::NoSubscription { .. } => Unresolved::NoCredential { why: without },
+        if !arm::needs_subscription(self.kinds, self.object, &owners) {
+            return Ok(resolve(None).into());
+        }
+        let without = match self.subscription()? {
+            SubscriptionOutcome::Known(known) => return Ok(resolve(Some(&*known)).into()),
+            SubscriptionOutcome::Unknown(why) => why,
+        };
+        let explained = |unresolved| match unresolved {
+            Unresolved::NoSubscription { .. } => Unresolved::NoCredential {
+                why: without.clone(),
+            },
             unresolved => unresolved,
         };
-        Ok(match found {
-            Err(unresolved) => Err(told(unresolved)),
-            Ok(mut found) => {
-                found.witness = found.witness.map(|(by, unresolved)| (by, told(unresolved)));
-                Ok(found)
-            }
-        })
+        let found = resolve(None).map_err(explained).map(|mut found| {
+            found.witness = found.witness.map(|(by, why)| (by, explained(why)));
+            found
+        });
+        Ok(found.into())
     }
 
     /// The owners of the object, nearest first: up to its root, to the first one that is

@@ -10,7 +10,7 @@ use crate::object::{CREDENTIAL_FROM_ANNOTATION, not_empty};
 
 use super::{
     Freshness, Lookup, LookupRequest, NAMESPACE_SECRET, Resolver, SETTINGS_SECRET, SecretFacts,
-    SecretLookup,
+    SecretLookup, SubscriptionOutcome,
 };
 
 impl Resolver<'_> {
@@ -91,7 +91,7 @@ impl Resolver<'_> {
     ///
     /// # Errors
     /// What has to be looked up next.
-    pub fn subscription(&self) -> Result<Result<Arc<str>, String>, LookupRequest> {
+    pub fn subscription(&self) -> Result<SubscriptionOutcome, LookupRequest> {
         let namespace = &self.object.key.namespace;
         let credential = |name: &str| {
             let need = Lookup::Credential {
@@ -119,7 +119,7 @@ impl Resolver<'_> {
             ));
         }
         let Some(operator) = self.operator(self.trust)? else {
-            return Ok(Err(format!(
+            return Ok(SubscriptionOutcome::Unknown(format!(
                 "there is no credential: no secret {NAMESPACE_SECRET} in namespace {namespace}, \
                  and no ASO is known"
             )));
@@ -132,7 +132,7 @@ impl Resolver<'_> {
         };
         let settings = self.settings_of(&operator, self.trust)?;
         if let SecretLookup::Found(SecretFacts { outrun: true, .. }) = settings {
-            return Ok(Err(format!(
+            return Ok(SubscriptionOutcome::Unknown(format!(
                 "ASO in namespace {operator} started before its secret {SETTINGS_SECRET} was last \
                  written, so it may use another subscription; restart its deployment, \
                  azureserviceoperator-controller-manager in that namespace"
@@ -157,12 +157,16 @@ fn subscription_of(
     namespace: &str,
     name: &str,
     missing: impl FnOnce() -> String,
-) -> Result<Arc<str>, String> {
-    match secret {
-        SecretLookup::Missing => Err(missing()),
-        SecretLookup::Unreadable(why) => Err(why.clone()),
-        SecretLookup::Found(facts) => facts.subscription.clone().ok_or_else(|| {
+) -> SubscriptionOutcome {
+    SubscriptionOutcome::Unknown(match secret {
+        SecretLookup::Found(SecretFacts {
+            subscription: Some(known),
+            ..
+        }) => return SubscriptionOutcome::Known(known.clone()),
+        SecretLookup::Found(_) => {
             format!("the secret {name} in namespace {namespace} has no key AZURE_SUBSCRIPTION_ID")
-        }),
-    }
+        }
+        SecretLookup::Missing => missing(),
+        SecretLookup::Unreadable(why) => why.clone(),
+    })
 }

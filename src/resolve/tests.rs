@@ -56,7 +56,10 @@ impl Known {
         let (found, _) = self.ask(operators, object, Freshness::Known, |one| {
             one.subscription()
         });
-        found.map(|found| found.to_string())
+        match found {
+            SubscriptionOutcome::Known(found) => Ok(found.to_string()),
+            SubscriptionOutcome::Unknown(why) => Err(why),
+        }
     }
 
     fn policy(&self, object: &ObjectFacts, trust: Freshness) -> (Policy, Vec<LookupRequest>) {
@@ -269,7 +272,7 @@ fn a_credential_is_not_blamed_for_what_is_wrong_with_an_owner() {
     let mut object = account();
     object.owner.as_mut().unwrap().arm_id = Some("/subscriptions/s".into());
     let (found, _) = Known::default().ask(&[], &object, Freshness::Known, |one| one.identity());
-    let why = found.unwrap_err();
+    let why = found.into_result().unwrap_err();
     assert_eq!(why.reason(), "bad-owner", "{why}");
 }
 
@@ -332,5 +335,5 @@ fn settings_that_aso_has_not_read_park_nothing_and_tell_no_subscription() {
     let (policy, _) = known.policy(&group(), Freshness::Store);
     assert_eq!(policy, Manage);
     let why = known.subscription(&[ASO], &group()).unwrap_err();
-    assert!(why.contains("rollout restart"), "{why}");
+    assert!(why.contains("restart its deployment"), "{why}");
 }

@@ -196,8 +196,8 @@ mod tests {
     impl Call {
         fn admit(budget: &Arc<MemoryBudget>, bytes: usize) -> Result<Self, BudgetExceeded> {
             let gone = Arc::new(AtomicBool::new(false));
-            let told = gone.clone();
-            let share = budget.admit(bytes, move || told.store(true, Ordering::Relaxed))?;
+            let flag = gone.clone();
+            let share = budget.admit(bytes, move || flag.store(true, Ordering::Relaxed))?;
             Ok(Self { share, gone })
         }
 

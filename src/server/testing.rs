@@ -172,7 +172,7 @@ pub(super) fn client_config(
 }
 
 /// The certificate that `stream`'s server showed.
-pub(super) fn shown(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
+pub(super) fn presented(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
     stream.get_ref().1.peer_certificates().unwrap()[0].clone()
 }
 

@@ -25,7 +25,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::api_server::{CALL_TIMEOUT, within};
 use crate::object::ObjectKey;
+use crate::object::text::causes;
 
 use super::{Notice, Notices, Severity};
 
@@ -40,8 +42,6 @@ const FOLD: Duration = Duration::from_mins(1);
 /// How many Events are published at once, and how long it takes to earn one more.
 const BURST: u32 = 50;
 const REFILL: Duration = Duration::from_millis(200);
-/// How long one call may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest note that API servers take, in bytes.
 const NOTE: usize = 1024;
 
@@ -88,7 +88,7 @@ impl EventMetrics {
         }
         registry.register(
             "events",
-            "Kubernetes Events, by what became of them: published, folded into one told shortly before or by another replica, \
+            "Kubernetes Events, by what became of them: published, folded into one published shortly before or by another replica, \
              dropped because there were too many, failed",
             self.events.clone(),
         );
@@ -121,7 +121,7 @@ struct PublishedNotice {
 
 struct EventTask {
     notice: Notice,
-    told: PublishedNotice,
+    published: PublishedNotice,
 }
 
 impl Events {
@@ -156,22 +156,22 @@ impl Events {
 }
 
 impl Notices for Events {
-    fn tell(&self, mut notice: Notice) {
+    fn report(&self, mut notice: Notice) {
         let words: Vec<&str> = notice.message.split_whitespace().collect();
         notice.message = clip(&words.join(" "), NOTE);
         let key = NoticeKey::of(&notice);
         let now = Instant::now();
         let mut memory = self.memory();
-        if let Some(told) = memory.get_mut(&key) {
-            told.count = told.count.saturating_add(1);
-            if now.duration_since(told.last) < FOLD {
+        if let Some(published) = memory.get_mut(&key) {
+            published.count = published.count.saturating_add(1);
+            if now.duration_since(published.last) < FOLD {
                 self.metrics.count(FOLDED);
                 return;
             }
-            told.last = now;
+            published.last = now;
         } else {
             if memory.len() >= REMEMBERED {
-                memory.retain(|_, told| now.duration_since(told.last) < FOLD);
+                memory.retain(|_, published| now.duration_since(published.last) < FOLD);
             }
             if memory.len() >= REMEMBERED {
                 self.metrics.count(DROPPED);
@@ -179,10 +179,14 @@ impl Notices for Events {
             }
             memory.insert(key.clone(), PublishedNotice::first(&notice, &key, now));
         }
-        let Some(told) = memory.get(&key).cloned() else {
+        let Some(published) = memory.get(&key).cloned() else {
             return;
         };
-        if self.queue.try_send(EventTask { notice, told }).is_err() {
+        if self
+            .queue
+            .try_send(EventTask { notice, published })
+            .is_err()
+        {
             // Not told, so the next one is no repeat.
             memory.remove(&key);
             self.metrics.count(DROPPED);
@@ -242,17 +246,14 @@ impl Publisher {
             {
                 return;
             }
-            let published = tokio::time::timeout(CALL_TIMEOUT, self.publish(&post)).await;
-            let problem = match published {
-                Ok(Ok(outcome)) => {
-                    self.metrics.count(outcome);
-                    continue;
+            match within(CALL_TIMEOUT, self.publish(&post)).await {
+                Ok(outcome) => self.metrics.count(outcome),
+                Err(error) => {
+                    self.metrics.count(FAILED);
+                    let (object, reason) = (&post.notice.object, post.notice.reason);
+                    warn!(%object, reason, error = causes(&error), "could not publish an Event");
                 }
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => format!("no answer within {CALL_TIMEOUT:?}"),
-            };
-            self.metrics.count(FAILED);
-            warn!(object = %post.notice.object, reason = post.notice.reason, error = %problem, "could not publish an Event");
+            }
         }
     }
 
@@ -261,9 +262,9 @@ impl Publisher {
         let event = self.event(post);
         let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        if post.told.count > 1 {
+        if post.published.count > 1 {
             let series = json!({"series": {
-                "count": post.told.count,
+                "count": post.published.count,
                 "lastObservedTime": MicroTime(Timestamp::now()),
             }});
             let params = PatchParams::default();
@@ -282,7 +283,7 @@ impl Publisher {
         }
     }
 
-    fn event(&self, EventTask { notice, told }: &EventTask) -> Event {
+    fn event(&self, EventTask { notice, published }: &EventTask) -> Event {
         let object = &notice.object;
         let own = (!object.namespace.is_empty()).then(|| object.namespace.to_string());
         let severity = match notice.severity {
@@ -291,11 +292,11 @@ impl Publisher {
         };
         Event {
             metadata: ObjectMeta {
-                name: Some(told.name.clone()),
+                name: Some(published.name.clone()),
                 namespace: Some(own.clone().unwrap_or_else(|| "default".to_owned())),
                 ..ObjectMeta::default()
             },
-            event_time: Some(MicroTime(told.first)),
+            event_time: Some(MicroTime(published.first)),
             reporting_controller: Some(CONTROLLER.to_owned()),
             reporting_instance: Some(self.instance.clone()),
             action: Some(notice.action.to_owned()),

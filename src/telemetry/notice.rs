@@ -43,7 +43,7 @@ pub enum Severity {
 /// a while.
 pub trait Notices: Send + Sync {
     /// Tells it, some time soon; or not, where there is too much to tell.
-    fn tell(&self, notice: Notice);
+    fn report(&self, notice: Notice);
 }
 
 /// Tells nobody: for the demo, tests and benchmarks.
@@ -51,5 +51,5 @@ pub trait Notices: Send + Sync {
 pub struct NoNotices;
 
 impl Notices for NoNotices {
-    fn tell(&self, _: Notice) {}
+    fn report(&self, _: Notice) {}
 }

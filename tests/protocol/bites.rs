@@ -230,7 +230,7 @@ fn where_nobody_tidies_up_what_was_reserved_stays_so() {
 #[test]
 fn where_a_claim_does_not_tell_what_is_under_way_in_azure_nobody_knows() {
     let rules = Rules {
-        tell_busy: false,
+        report_busy: false,
         ..Rules::ALL
     };
     let left = with_operations(budget(0, 1, 0, 0, 0), 1);

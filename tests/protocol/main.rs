@@ -24,14 +24,14 @@ use model::bounds::{
     with_operations,
 };
 use model::checked::PROPERTIES;
+use model::coverage::Coverage::{
+    self, Activated, Adopted, AncestorDeleting, AnswerLost, Arrived, ChildrenDepend, Collected,
+    Expired, GivenUp, GuardDied, HandedOver, LandedLate, LetThrough, LiveElsewhere, Outdated,
+    Outrun, PeersDepend, Proven, Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas,
+    Unheard,
+};
 use model::places::Place::{ChildA, ParentA};
 use model::rules::Rules;
-use model::sights::Sight::{
-    self, Adopted, AncestorDeleting, AnswerLost, Arrived, ChildrenDepend, Collected, Expired,
-    GivenUp, GuardDied, HandedOver, LandedLate, LetThrough, LiveElsewhere, Outdated, Outrun,
-    PeersDepend, Proven, Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas,
-    Unheard, Woken,
-};
 use model::steps::Step::{Ask, Call, Store};
 use model::world::Kind;
 use rstest::rstest;
@@ -43,10 +43,10 @@ const PATIENCE: Duration = Duration::from_hours(1);
 /// A check, and what it must have come across to mean anything.
 struct Case {
     bounds: Bounds,
-    sees: &'static [Sight],
+    sees: &'static [Coverage],
 }
 
-const fn case(bounds: Bounds, sees: &'static [Sight]) -> Case {
+const fn case(bounds: Bounds, sees: &'static [Coverage]) -> Case {
     Case { bounds, sees }
 }
 
@@ -75,7 +75,7 @@ const TWO_REPLICAS: Case = case(
         TwoReplicas,
         ReplicaDied,
         HandedOver,
-        Woken,
+        Activated,
     ],
 );
 const FAULTS: Case = case(
@@ -123,7 +123,7 @@ const FAULTS_AND_PARKING: Case = case(
         Arrived,
         LetThrough,
         Adopted,
-        Woken,
+        Activated,
     ],
 );
 const LATE: Case = case(
@@ -192,7 +192,7 @@ const EVERYBODY: Case = case(
         GivenUp,
         Released,
         Expired,
-        Woken,
+        Activated,
     ],
 );
 const GARBAGE: Case = case(
@@ -211,7 +211,7 @@ const GARBAGE: Case = case(
         AncestorDeleting,
         TakenBack,
         Collected,
-        Woken,
+        Activated,
     ],
 );
 const BY_FORCE: Case = case(
@@ -222,7 +222,7 @@ const BY_FORCE: Case = case(
         ..TWO_REPLICAS.bounds
     },
     &[
-        Sight::Forced,
+        Coverage::Forced,
         Unheard,
         LiveElsewhere,
         PeersDepend,
@@ -231,7 +231,7 @@ const BY_FORCE: Case = case(
         Released,
         Proven,
         HandedOver,
-        Woken,
+        Activated,
     ],
 );
 const FAMILY_BY_FORCE: Case = case(
@@ -243,7 +243,7 @@ const FAMILY_BY_FORCE: Case = case(
         ..TWO_REPLICAS.bounds
     },
     &[
-        Sight::Forced,
+        Coverage::Forced,
         ChildrenDepend,
         AncestorDeleting,
         TakenBack,
@@ -261,7 +261,7 @@ const INHERITED: Case = case(
         ..TWO_REPLICAS.bounds
     },
     &[
-        Sight::Doubted,
+        Coverage::Doubted,
         LiveElsewhere,
         PeersDepend,
         Outrun,
@@ -283,7 +283,12 @@ const WAKING: Case = case(
         left: budget(2, 0, 1, 0, 0),
         ..TWO_REPLICAS.bounds
     },
-    &[Sight::UnderChange, Sight::Awakened, Arrived, Proven],
+    &[
+        Coverage::UnderChange,
+        Coverage::ActivatedByNamespace,
+        Arrived,
+        Proven,
+    ],
 );
 /// The same, and a copy that the namespace parks is being deleted.
 const SPARED: Case = case(
@@ -296,7 +301,11 @@ const SPARED: Case = case(
         left: budget(1, 1, 1, 0, 0),
         ..TWO_REPLICAS.bounds
     },
-    &[Sight::UnderChange, Sight::Awakened, Expired],
+    &[
+        Coverage::UnderChange,
+        Coverage::ActivatedByNamespace,
+        Expired,
+    ],
 );
 /// An object that names another one's resource besides its own.
 const PASTE: Case = case(
@@ -307,7 +316,13 @@ const PASTE: Case = case(
         left: budget(1, 1, 1, 0, 0),
         ..TWO_REPLICAS.bounds
     },
-    &[Sight::Foreign, PeersDepend, Released, Expired, HandedOver],
+    &[
+        Coverage::Foreign,
+        PeersDepend,
+        Released,
+        Expired,
+        HandedOver,
+    ],
 );
 /// A resource is moved by a transfer, while it is asked for and deleted.
 const TRANSFER: Case = case(
@@ -319,10 +334,10 @@ const TRANSFER: Case = case(
         ..TWO_REPLICAS.bounds
     },
     &[
-        Sight::InTransfer,
-        Sight::TransferDepends,
-        Sight::Reserved,
-        Sight::Doomed,
+        Coverage::InTransfer,
+        Coverage::TransferDepends,
+        Coverage::Reserved,
+        Coverage::DeletedBefore,
         LiveElsewhere,
         Outrun,
     ],
@@ -337,7 +352,12 @@ const TRANSFERS: Case = case(
         left: with_moves(budget(0, 0, 0, 0, 0), 3),
         ..TWO_REPLICAS.bounds
     },
-    &[Sight::Reserved, Sight::GivenFree, Sight::Turned, Outrun],
+    &[
+        Coverage::Reserved,
+        Coverage::GivenFree,
+        Coverage::Turned,
+        Outrun,
+    ],
 );
 /// Whoever is at a step of a transfer may die over it.
 const ABANDONED: Case = case(
@@ -346,7 +366,7 @@ const ABANDONED: Case = case(
         left: with_moves(budget(0, 0, 0, 1, 0), 2),
         ..TRANSFERS.bounds
     },
-    &[Sight::Abandoned],
+    &[Coverage::Abandoned],
 );
 /// ASO has something under way in Azure for what is parked.
 const OPERATIONS: Case = case(
@@ -356,7 +376,7 @@ const OPERATIONS: Case = case(
         left: with_operations(budget(1, 2, 0, 0, 0), 1),
         ..TWO_REPLICAS.bounds
     },
-    &[Sight::Busy, LiveElsewhere, Released, HandedOver],
+    &[Coverage::Busy, LiveElsewhere, Released, HandedOver],
 );
 const CASES: [&Case; 17] = [
     &TWO_REPLICAS,
@@ -407,7 +427,7 @@ fn the_protocol_holds(#[case] case: &Case) {
         assert_eq!(violation, None, "{property}: not so");
     }
     let missed = tally.missing();
-    let missed: Vec<&Sight> = case
+    let missed: Vec<&Coverage> = case
         .sees
         .iter()
         .filter(|one| missed.contains(one))
@@ -417,10 +437,10 @@ fn the_protocol_holds(#[case] case: &Case) {
 
 #[test]
 fn everything_worth_seeing_is_asked_of_some_check() {
-    let asked: Vec<&Sight> = CASES.iter().flat_map(|case| case.sees).collect();
-    let unasked: Vec<Sight> = model::sights::ALL
+    let asked: Vec<&Coverage> = CASES.iter().flat_map(|case| case.sees).collect();
+    let unasked: Vec<Coverage> = model::coverage::ALL
         .into_iter()
-        .filter(|sight| !asked.contains(&sight))
+        .filter(|coverage| !asked.contains(&coverage))
         .collect();
     assert!(unasked.is_empty(), "{unasked:?}");
 }

@@ -6,9 +6,9 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::model::bounds::{Bounds, with_force};
 use super::model::checked::{CONFLICT, COVER, HARM, Protocol, REST};
+use super::model::coverage::{Coverage, Tally};
 use super::model::places;
 use super::model::rules::Rules;
-use super::model::sights::{Sight, Tally};
 use super::model::steps::Step;
 use super::model::world::{Budget, Phase, World};
 
@@ -206,13 +206,17 @@ fn the_protocol_holds_in_long_random_schedules() {
     assert_eq!(outcome, Ok(()));
     let mut missing = tally.missing();
     // Two steps in a row that chance seldom takes.
-    missing.retain(|sight| *sight != Sight::Woken);
+    missing.retain(|coverage| *coverage != Coverage::Activated);
     // No namespace is parked here.
-    let elsewhere = [Sight::Doubted, Sight::UnderChange, Sight::Awakened];
-    missing.retain(|sight| !elsewhere.contains(sight));
+    let elsewhere = [
+        Coverage::Doubted,
+        Coverage::UnderChange,
+        Coverage::ActivatedByNamespace,
+    ];
+    missing.retain(|coverage| !elsewhere.contains(coverage));
     // No transfer is declared, and ASO has nothing under way in Azure.
-    missing.retain(|sight| (*sight as u8) < Sight::InTransfer as u8);
-    assert_eq!(missing, [Sight::Forced, Sight::Unheard]);
+    missing.retain(|coverage| (*coverage as u8) < Coverage::InTransfer as u8);
+    assert_eq!(missing, [Coverage::Forced, Coverage::Unheard]);
 }
 
 #[test]
@@ -224,7 +228,7 @@ fn the_protocol_holds_where_some_is_let_through_by_force() {
     let (outcome, tally) = run(bounds, Rules::ALL, 200, 2_000);
     println!("{tally:?}");
     assert_eq!(outcome, Ok(()));
-    assert!(tally.count(Sight::Forced) > 0 && tally.count(Sight::Unheard) > 0);
+    assert!(tally.count(Coverage::Forced) > 0 && tally.count(Coverage::Unheard) > 0);
 }
 
 /// Random schedules bite too, without being led: all but those rules that it takes some

@@ -13,7 +13,7 @@ use super::world::World;
 pub struct RecordedNotices(Mutex<Vec<Notice>>);
 
 impl Notices for RecordedNotices {
-    fn tell(&self, notice: Notice) {
+    fn report(&self, notice: Notice) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -6,7 +6,7 @@ use aso_guard::arm::{Identity, Resolution};
 use aso_guard::claim::{ClaimState, CopyRef, MemberCopy, RequestUid};
 use aso_guard::cluster::Cluster as _;
 use aso_guard::cluster::family::descendants;
-use aso_guard::cluster::resolve::{self, Freshness};
+use aso_guard::cluster::resolve::{self, Freshness, IdentityOutcome};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::policy::Policy;
 use aso_guard::registry::Registry as _;
@@ -49,7 +49,7 @@ impl Story {
                 continue;
             };
             let live = all.iter().filter(|other| other.policy.is_live());
-            let twins: Vec<_> = live
+            let in_conflict: Vec<_> = live
                 .filter(|other| {
                     other
                         .identity
@@ -58,7 +58,11 @@ impl Story {
                 })
                 .map(|other| (other.member, &other.object.key))
                 .collect();
-            assert_eq!(twins.len(), 1, "{identity} has two live copies: {twins:?}");
+            assert_eq!(
+                in_conflict.len(),
+                1,
+                "{identity} has two live copies: {in_conflict:?}"
+            );
         }
         for record in claims(&self.registry).await {
             assert_ne!(record.state(), ClaimState::Conflict, "{record:#?}");
@@ -95,9 +99,10 @@ impl Story {
         if policy != Policy::Manage || object.terminating {
             return;
         }
-        let Ok(found) = resolve::identity(&*self.members[member].cluster, object, Freshness::Store)
-            .await
-            .unwrap()
+        let IdentityOutcome::Known(found) =
+            resolve::identity(&*self.members[member].cluster, object, Freshness::Store)
+                .await
+                .unwrap()
         else {
             return;
         };
@@ -164,7 +169,7 @@ impl Story {
                     member: number,
                     policy: self.policy(number, &object).await,
                     object,
-                    identity: found.ok(),
+                    identity: found.known(),
                 });
             }
         }

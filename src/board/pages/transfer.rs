@@ -96,8 +96,8 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
             .to_owned(),
         parts: parts.collect(),
         rows: resources.map(|all| {
-            let shown = all.iter().filter(meant).take(SHOWN);
-            shown.map(TransferItemView::of).collect()
+            let first = all.iter().filter(meant).take(SHOWN);
+            first.map(TransferItemView::of).collect()
         }),
         all: stage.map(|_| address("")),
         more: (hidden > 0).then(|| count(hidden)),

@@ -199,12 +199,12 @@ impl CheckedCluster {
         if by.is_some() {
             let tail = in_subscription(&resolution.identity);
             let mut witness = resolution.also.iter().chain(&resolution.stale_status);
-            let told = witness.find(|&other| in_subscription(other) == tail);
-            let told = told.cloned();
-            if let Some(told) = told {
-                resolution.also.retain(|other| *other != told);
-                resolution.stale_status.take_if(|other| *other == told);
-                resolution.identity = told;
+            let known = witness.find(|&other| in_subscription(other) == tail);
+            let known = known.cloned();
+            if let Some(known) = known {
+                resolution.also.retain(|other| *other != known);
+                resolution.stale_status.take_if(|other| *other == known);
+                resolution.identity = known;
                 return unknown;
             }
         }

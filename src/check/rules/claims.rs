@@ -61,7 +61,7 @@ impl<'a> CheckedClaims<'a> {
         };
         let policy = resolved.policy.policy;
         for identity in resolution.identities() {
-            let sighting = ObservedObject {
+            let observed = ObservedObject {
                 uid: (&*manifest.facts.uid).into(),
                 resource_version: (&*manifest.facts.resource_version).into(),
                 terminating: manifest.facts.terminating,
@@ -74,7 +74,7 @@ impl<'a> CheckedClaims<'a> {
             let seen = Observation {
                 copy: &copy,
                 judged_at: Timestamp::UNIX_EPOCH,
-                object: Some(sighting),
+                object: Some(observed),
                 seen_uids: &[],
             };
             let record = observe(self.records.get(identity), identity, &seen).record;

@@ -93,7 +93,7 @@ impl UnknownSubscriptions {
         claims: &CheckedClaims<'_>,
         known: &LiveByResource<'_>,
     ) -> Vec<Finding> {
-        let told = self.of.iter().filter_map(|((_, unknown), copies)| {
+        let findings = self.of.iter().filter_map(|((_, unknown), copies)| {
             let live = copies
                 .iter()
                 .filter(|(live, _)| *live)
@@ -109,7 +109,7 @@ impl UnknownSubscriptions {
                 _ => finding(claims, unknown, &copies.first()?.1, doubt),
             }
         });
-        told.collect()
+        findings.collect()
     }
 }
 

@@ -279,7 +279,7 @@ fn what_is_let_through_is_claimed_all_the_same() {
     assert!(record.copies[&copy("a")].is_live() && record.copies[&copy("b")].is_live());
     assert_eq!(record.state().as_str(), "Conflict");
 
-    // The first one parks and goes: its twin holds the resource against a third.
+    // The first one parks and goes: the second holds the resource, and a third is refused.
     let left = Story(Some(record)).sees(&look(&copy("b"), None, 1));
     let third = creating(&copy("c"), "r3", "u3", 2);
     assert!(acquire(Some(left.record()), &group(), &third).is_err());

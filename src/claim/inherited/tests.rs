@@ -1,7 +1,7 @@
 use rstest::rstest;
 
 use super::super::attempt::Intent;
-use super::super::testing::{activating, copy, creating, group, look, sighting};
+use super::super::testing::{activating, copy, creating, group, look, observed};
 use super::super::{MemberCopy, Proof, acquire_by_force, observe};
 use super::*;
 use crate::claim::Record;
@@ -95,11 +95,11 @@ impl World {
     }
 
     /// Takes one step of the namespace's change. Gives whether it is over.
-    fn step_of_change(&mut self, awakening: &mut Awakening) -> bool {
-        let answer = match awakening.call() {
+    fn step_of_change(&mut self, scan: &mut PolicyScan) -> bool {
+        let answer = match scan.call() {
             None => {
-                for woken in awakening.clone().into_woken() {
-                    let ask = activating(&woken.copy, "change", Proof::Deadline, 0);
+                for activated in scan.clone().into_activated() {
+                    let ask = activating(&activated.copy, "change", Proof::Deadline, 0);
                     let record = self.claim.as_ref().map(|(record, _)| record);
                     let next = acquire_by_force(record, &group(), &ask);
                     self.put(&next);
@@ -107,20 +107,20 @@ impl World {
                 self.changed = true;
                 return true;
             }
-            Some(AwakeningCall::Register(change)) => {
+            Some(PolicyScanCall::Register(change)) => {
                 self.changes.push(change.clone());
-                AwakeningAnswer::Registered
+                PolicyScanAnswer::Registered
             }
-            Some(AwakeningCall::InFlight) => {
+            Some(PolicyScanCall::InFlight) => {
                 let claims = self.claim.iter().map(|(record, _)| record.clone());
-                AwakeningAnswer::InFlight(claims.collect())
+                PolicyScanAnswer::InFlight(claims.collect())
             }
-            Some(AwakeningCall::Objects(_)) => {
+            Some(PolicyScanCall::Objects(_)) => {
                 let objects = self.stored.then(|| (object(), None));
-                AwakeningAnswer::Objects(objects.into_iter().collect())
+                PolicyScanAnswer::Objects(objects.into_iter().collect())
             }
         };
-        awakening.answer(answer);
+        scan.answer(answer);
         false
     }
 
@@ -128,7 +128,7 @@ impl World {
     fn observe(&mut self) {
         let policy = if self.changed { Manage } else { Skip };
         let copy = copy("a");
-        let seen = look(&copy, self.stored.then(|| sighting(policy)), 1);
+        let seen = look(&copy, self.stored.then(|| observed(policy)), 1);
         let record = self.claim.as_ref().map(|(record, _)| record);
         let observed = observe(record, &group(), &seen);
         if observed.changed {
@@ -155,13 +155,13 @@ fn create() -> Arrival<u32> {
     Arrival::new(Relies::OnParked, &object(), Some(registering))
 }
 
-fn awakening(policy: Option<&str>, before: Option<&str>) -> Option<Awakening> {
+fn scan(policy: Option<&str>, before: Option<&str>) -> Option<PolicyScan> {
     let member = copy("a").member;
     let change = PolicyChange {
         policy: policy.map(Arc::from),
         ..change()
     };
-    Awakening::new(member, change, before, vec![None], false)
+    PolicyScan::new(member, change, before, vec![None], false)
 }
 
 /// The two requests and the observer, at one point of their way.
@@ -169,7 +169,7 @@ fn awakening(policy: Option<&str>, before: Option<&str>) -> Option<Awakening> {
 struct Story {
     world: World,
     create: Option<Arrival<u32>>,
-    change: Option<Awakening>,
+    change: Option<PolicyScan>,
     looks: u32,
 }
 
@@ -207,7 +207,7 @@ fn whatever_the_order_a_copy_that_wakes_is_acquired() {
     let story = Story {
         world: World::default(),
         create: Some(create()),
-        change: awakening(None, Some("skip")),
+        change: scan(None, Some("skip")),
         looks: 2,
     };
     assert!(story.go_on() > 1000);
@@ -223,23 +223,23 @@ fn whatever_the_order_a_copy_that_wakes_is_acquired() {
 fn only_a_change_that_wakes_takes_any_steps(
     #[case] before: Option<&str>,
     #[case] after: Option<&str>,
-    #[case] wakes: bool,
+    #[case] activates: bool,
 ) {
-    assert_eq!(awakening(after, before).is_some(), wakes);
+    assert_eq!(scan(after, before).is_some(), activates);
 }
 
-/// What an [`Awakening`] from `skip` wakes, of one claim and one object.
-fn woken(claim: &Record, object: Option<ObjectFacts>) -> Vec<Woken> {
-    let mut awakening = awakening(None, Some("skip")).unwrap();
-    awakening.answer(AwakeningAnswer::Registered);
-    awakening.answer(AwakeningAnswer::InFlight(vec![claim.clone()]));
+/// What an [`PolicyScan`] from `skip` wakes, of one claim and one object.
+fn activated(claim: &Record, object: Option<ObjectFacts>) -> Vec<ActivatedCopy> {
+    let mut scan = scan(None, Some("skip")).unwrap();
+    scan.answer(PolicyScanAnswer::Registered);
+    scan.answer(PolicyScanAnswer::InFlight(vec![claim.clone()]));
     let objects = object
         .into_iter()
         .map(|one| (Arc::new(one), None))
         .collect();
-    awakening.answer(AwakeningAnswer::Objects(objects));
-    assert_eq!(awakening.call(), None);
-    awakening.into_woken()
+    scan.answer(PolicyScanAnswer::Objects(objects));
+    assert_eq!(scan.call(), None);
+    scan.into_activated()
 }
 
 fn arriving(proof: Proof) -> Record {
@@ -257,20 +257,20 @@ fn annotated(policy: &str) -> ObjectFacts {
 fn a_request_that_has_landed_wakes_no_copy_that_is_parked_by_itself() {
     let (landed, other) = (Proof::Uid("uid-1".into()), Proof::Uid("uid-2".into()));
     let parked = annotated("skip");
-    assert_eq!(woken(&arriving(landed), Some(parked.clone())), []);
+    assert_eq!(activated(&arriving(landed), Some(parked.clone())), []);
     // Another one of that name may yet come, parked by nothing of its own.
-    assert_eq!(woken(&arriving(other.clone()), Some(parked)).len(), 1);
-    assert_eq!(woken(&arriving(other), None).len(), 1);
+    assert_eq!(activated(&arriving(other.clone()), Some(parked)).len(), 1);
+    assert_eq!(activated(&arriving(other), None).len(), 1);
 }
 
 #[test]
 fn a_change_of_the_copy_under_way_may_take_its_annotation_away_or_delete_it() {
     let under_way = Proof::ResourceVersion("1".into());
-    let found = woken(&arriving(under_way.clone()), Some(annotated("skip")));
+    let found = activated(&arriving(under_way.clone()), Some(annotated("skip")));
     assert!(found[0].deletes, "{found:?}");
     let over = Proof::ResourceVersion("0".into());
-    assert_eq!(woken(&arriving(over), Some(annotated("skip"))), []);
-    assert_eq!(woken(&arriving(under_way), None), []);
+    assert_eq!(activated(&arriving(over), Some(annotated("skip"))), []);
+    assert_eq!(activated(&arriving(under_way), None), []);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use rstest::rstest;
 
-use super::super::testing::{Story, at, copy, creating, group, of_version, sighting};
+use super::super::testing::{Story, at, copy, creating, group, observed, of_version};
 use super::super::{Proof, testing::activating};
 use super::*;
 use crate::policy::Policy::{Manage, Skip};
@@ -16,7 +16,7 @@ fn look() -> Subject {
 fn object(policy: Policy) -> LookAnswer<u32, &'static str> {
     let read = ObservedObject {
         held: None,
-        ..sighting(policy)
+        ..observed(policy)
     };
     LookAnswer::Object(Some((read, "the object")))
 }
@@ -204,7 +204,7 @@ fn deadlines_are_judged_when_the_record_was_read() {
             LookAnswer::Object(Some((
                 ObservedObject {
                     resource_version: "0".into(),
-                    ..sighting(Skip)
+                    ..observed(Skip)
                 },
                 "the object",
             ))),
@@ -227,7 +227,7 @@ fn what_is_remembered_is_written_where_there_is_no_record_and_else_the_look_begi
         policy: Skip,
         is_own_policy: false,
     };
-    let mut look = Subject::adopting(copy("a"), group(), sighting(Skip), remembered, at(0));
+    let mut look = Subject::adopting(copy("a"), group(), observed(Skip), remembered, at(0));
     let LookCall::Put(record, None) = look.call() else {
         panic!("nothing is written");
     };

@@ -2,7 +2,7 @@ use rstest::rstest;
 
 use super::super::record::ClaimState;
 use super::super::testing::{
-    GIVEN, Story, activating, at, copy, creating, deleting, group, look, of_version, sighting,
+    GIVEN, Story, activating, at, copy, creating, deleting, group, look, observed, of_version,
 };
 use super::*;
 use crate::policy::Policy::{DetachOnDelete, Manage, Skip};
@@ -13,7 +13,7 @@ fn object(uid: &str, version: &str, policy: Policy) -> Option<ObservedObject> {
     Some(ObservedObject {
         uid: uid.into(),
         resource_version: version.into(),
-        ..sighting(policy)
+        ..observed(policy)
     })
 }
 
@@ -105,7 +105,7 @@ fn a_create_that_was_seen_stored_and_is_gone_is_over() {
 }
 
 #[test]
-fn a_create_still_under_way_outlives_its_twin() {
+fn a_create_still_under_way_outlives_one_that_landed_before() {
     let a = copy("a");
     let story = Story::default()
         .acquires(&creating(&a, "r1", "first", 0))
@@ -169,15 +169,15 @@ fn a_live_object_without_a_claim_is_adopted(#[case] policy: Policy) {
     assert_eq!(alone.record().state(), ClaimState::Live);
     assert_eq!(&*alone.held(&a).by, "");
 
-    let twins = alone.found(&b, policy);
-    assert_eq!(twins.record().state(), ClaimState::Conflict);
+    let conflict = alone.found(&b, policy);
+    assert_eq!(conflict.record().state(), ClaimState::Conflict);
     // Neither may be deleted, and no third one goes live.
     let third = creating(&copy("c"), "r", "u", 0);
-    assert!(super::super::acquire(twins.0.as_ref(), &group(), &third).is_err());
+    assert!(super::super::acquire(conflict.0.as_ref(), &group(), &third).is_err());
     let delete = deleting(&a, "r", "1", 0);
-    assert!(super::super::mark_deleting(twins.0.as_ref(), &group(), &delete).is_err());
+    assert!(super::super::mark_deleting(conflict.0.as_ref(), &group(), &delete).is_err());
     // It is over when one of them is parked.
-    assert_eq!(twins.found(&a, Skip).record().state(), ClaimState::Live);
+    assert_eq!(conflict.found(&a, Skip).record().state(), ClaimState::Live);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn what_it_rests_on_and_what_it_does_in_azure_follow_the_object() {
         Some(ObservedObject {
             busy,
             held: Some(held),
-            ..sighting(Skip)
+            ..observed(Skip)
         })
     };
     let story = Story::default().sees(&look(&a, seen(true, true), 0));
@@ -204,7 +204,7 @@ fn what_it_rests_on_and_what_it_does_in_azure_follow_the_object() {
 fn looking_again_changes_nothing() {
     let (a, b) = (copy("a"), copy("b"));
     let known = Story::default().found(&b, Manage).found(&a, Skip);
-    let seen = look(&a, Some(sighting(Skip)), 9);
+    let seen = look(&a, Some(observed(Skip)), 9);
     let again = observe(known.0.as_ref(), &group(), &seen);
     assert!(!again.changed && again.recheck.is_none());
     assert_eq!(&again.record, known.record());

@@ -138,17 +138,17 @@ impl World {
                 policy: Manage,
                 assumed: !self.was_there && !self.renamed,
             });
-            let sighting = self.child().map(|object| ObservedObject {
+            let observed = self.child().map(|object| ObservedObject {
                 held,
                 ..ObservedObject::from(&*object)
             });
-            self.observe(&child(), sighting, &identity);
+            self.observe(&child(), observed, &identity);
         }
     }
 
     fn observe_owner(&mut self) {
-        let sighting = self.owner().map(|object| ObservedObject::from(&*object));
-        self.observe(&copy("a"), sighting, &group("old"));
+        let observed = self.owner().map(|object| ObservedObject::from(&*object));
+        self.observe(&copy("a"), observed, &group("old"));
     }
 
     fn is_covered(&self) -> bool {

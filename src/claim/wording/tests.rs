@@ -42,7 +42,7 @@ fn heard() -> Heartbeats {
 }
 
 /// What `kubectl` prints of a refusal, in enforce mode and in audit mode.
-fn told(refusal: &Refusal, action: Action, from: &CopyRef, heard: Option<Heartbeats>) -> String {
+fn message(refusal: &Refusal, action: Action, from: &CopyRef, heard: Option<Heartbeats>) -> String {
     let words = refusal.words(&RefusedRequest {
         copy: from,
         action,
@@ -86,7 +86,7 @@ fn another_copy_is_live() {
                 holder: holder("b", hold),
                 assumed: false,
             };
-            let text = told(&refusal, action, &copy("a"), Some(heard()));
+            let text = message(&refusal, action, &copy("a"), Some(heard()));
             (format!("{action:?}, {}", word(hold)), text)
         })
     });
@@ -104,7 +104,7 @@ fn another_copy_is_live_in_the_same_cluster_and_by_a_guess() {
         },
         assumed: true,
     };
-    let text = told(&refusal, Action::Create, &account_copy("a"), None);
+    let text = message(&refusal, Action::Create, &account_copy("a"), None);
     snapshot("live_here_assumed", [("Create, assumed".to_owned(), text)]);
 }
 
@@ -116,7 +116,7 @@ fn a_stale_resource_id() {
             computed: "/subscriptions/s/resourceGroups/ours".parse().unwrap(),
             holder: holder("b", hold),
         };
-        let text = told(&refusal, Action::Create, &copy("a"), Some(heard()));
+        let text = message(&refusal, Action::Create, &copy("a"), Some(heard()));
         (word(hold), text)
     });
     snapshot("foreign_resource_id", cases);
@@ -130,7 +130,7 @@ fn an_ancestor_is_being_deleted() {
             ancestor: group(),
             holder: holder("b", Hold::Deleting),
         };
-        let text = told(&refusal, action, &account_copy("a"), Some(heard()));
+        let text = message(&refusal, action, &account_copy("a"), Some(heard()));
         (format!("{action:?}"), text)
     });
     snapshot("ancestor_deleting", cases);
@@ -153,11 +153,14 @@ fn peers_depend_on_what_would_be_deleted() {
             peers: peers.clone(),
         };
         let wake = Refusal::WakesDelete { identity, peers };
-        let told = |refusal, action| told(refusal, action, &copy("a"), Some(heard()));
+        let message = |refusal, action| message(refusal, action, &copy("a"), Some(heard()));
         [
-            (format!("Delete, {title}"), told(&delete, Action::Delete)),
-            (format!("Wake, {title}"), told(&wake, Action::Activate)),
-            (format!("Move away, {title}"), told(&wake, Action::MoveAway)),
+            (format!("Delete, {title}"), message(&delete, Action::Delete)),
+            (format!("Wake, {title}"), message(&wake, Action::Activate)),
+            (
+                format!("Move away, {title}"),
+                message(&wake, Action::MoveAway),
+            ),
         ]
     });
     snapshot("peers_depend", cases);
@@ -171,7 +174,7 @@ fn a_transfer_is_crossed() {
             identity: group(),
             reservation: reservation(),
         };
-        let text = told(&refusal, action, &copy("c"), None);
+        let text = message(&refusal, action, &copy("c"), None);
         (format!("{action:?}"), text)
     });
     snapshot("reserved_elsewhere", cases);
@@ -188,7 +191,7 @@ fn a_transfer_depends_on_what_would_be_deleted() {
                 moved,
                 reservation: reservation(),
             };
-            (title, told(&refusal, action, &copy("a"), None))
+            (title, message(&refusal, action, &copy("a"), None))
         })
     });
     snapshot("transfer_depends", cases);
@@ -213,7 +216,7 @@ fn children_depend_on_what_would_be_deleted() {
         let refusal = Refusal::ChildrenDepend { identity, children };
         (
             title,
-            told(&refusal, Action::Delete, &copy("a"), Some(heard())),
+            message(&refusal, Action::Delete, &copy("a"), Some(heard())),
         )
     });
     snapshot("children_depend", cases);
@@ -234,7 +237,7 @@ fn a_forgotten_cluster_is_in_the_way() {
     let cases = live.into_iter().map(|refusal| (Action::Create, refusal));
     let cases = cases.chain([(Action::Delete, peers)]);
     let cases = cases.map(|(action, refusal)| {
-        let text = told(&refusal, action, &copy("a"), Some(heard()));
+        let text = message(&refusal, action, &copy("a"), Some(heard()));
         (format!("{action:?}"), text)
     });
     snapshot("of_a_forgotten_cluster", cases);
@@ -256,7 +259,7 @@ fn a_silent_cluster_is_in_the_way() {
     };
     let cases = [(Action::Create, live), (Action::Delete, parked)];
     let cases = cases.map(|(action, refusal)| {
-        let text = told(&refusal, action, &copy("a"), Some(heard.clone()));
+        let text = message(&refusal, action, &copy("a"), Some(heard.clone()));
         (format!("{action:?}"), text)
     });
     snapshot("of_a_silent_cluster", cases);
@@ -274,7 +277,7 @@ fn live_children_would_go_along() {
     let cases = [1, 4].map(|count| {
         let children = children[..count].to_vec();
         let refusal = Refusal::TakesLiveChildren { children };
-        let text = told(&refusal, Action::Delete, &copy("a"), None);
+        let text = message(&refusal, Action::Delete, &copy("a"), None);
         (format!("{count}"), text)
     });
     snapshot("takes_live_children", cases);
@@ -291,13 +294,13 @@ fn a_child_is_in_the_way() {
         child: child.clone(),
         refusal: Box::new(refusal),
     };
-    let twin = Holder {
+    let peer = Holder {
         copy: account_copy("b"),
         ..holder("b", Hold::Live)
     };
     let live = Refusal::LiveElsewhere {
         identity: account(),
-        holder: twin.clone(),
+        holder: peer.clone(),
         assumed: true,
     };
     let deleting = Refusal::AncestorDeleting {
@@ -309,23 +312,26 @@ fn a_child_is_in_the_way() {
         identity: account(),
         peers: vec![Holder {
             hold: Hold::Parked,
-            ..twin.clone()
+            ..peer.clone()
         }],
     };
     let inside = Refusal::ChildrenDepend {
         identity: account(),
         children: vec![Dependent {
             identity: account(),
-            holder: twin,
+            holder: peer,
         }],
     };
-    let told = |refusal, action| told(&refusal, action, &copy("a"), Some(heard()));
+    let message = |refusal, action| message(&refusal, action, &copy("a"), Some(heard()));
     let cases = [
-        ("waits, live", told(wakes(live.clone()), Action::Create)),
-        ("is renamed, live", told(wakes(live), Action::Rename)),
-        ("waits, deleting", told(wakes(deleting), Action::Create)),
-        ("goes too, peers", told(refused(parked), Action::Delete)),
-        ("goes too, children", told(refused(inside), Action::Delete)),
+        ("waits, live", message(wakes(live.clone()), Action::Create)),
+        ("is renamed, live", message(wakes(live), Action::Rename)),
+        ("waits, deleting", message(wakes(deleting), Action::Create)),
+        ("goes too, peers", message(refused(parked), Action::Delete)),
+        (
+            "goes too, children",
+            message(refused(inside), Action::Delete),
+        ),
     ];
     let cases = cases.map(|(title, text)| (title.to_owned(), text));
     snapshot("of_a_child", cases);
@@ -349,7 +355,7 @@ fn a_users_name_cannot_break_a_line() {
         },
         assumed: false,
     };
-    let text = told(&refusal, Action::Create, &copy("a"), None);
+    let text = message(&refusal, Action::Create, &copy("a"), None);
     assert!(
         text.contains("by mallory\u{fffd}Allowed: yes\u{fffd})"),
         "{text}"

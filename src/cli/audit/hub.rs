@@ -149,7 +149,7 @@ fn differs(message: String, identity: &Identity) -> Finding {
 mod tests {
     use super::*;
     use crate::check::{self, CheckedCluster, ClusterSettings, manifest};
-    use crate::claim::testing::sighting;
+    use crate::claim::testing::observed;
     use crate::claim::{CopyRef, Observation, observe};
     use crate::policy::Policy;
     use jiff::Timestamp;
@@ -191,7 +191,7 @@ mod tests {
         let seen = Observation {
             copy: &copy,
             judged_at: Timestamp::UNIX_EPOCH,
-            object: Some(sighting(policy)),
+            object: Some(observed(policy)),
             seen_uids: &[],
         };
         observe(None, &identity, &seen).record
@@ -208,19 +208,20 @@ mod tests {
             claim("other", "elsewhere", Policy::Manage),
         ];
         let found = differences(&"member".parse().unwrap(), objects.iter(), &claims, "");
-        let told: Vec<&str> = found.iter().map(|one| &*one.message).collect();
-        assert_eq!(told.len(), 3, "{told:#?}");
+        let messages: Vec<&str> = found.iter().map(|one| &*one.message).collect();
+        assert_eq!(messages.len(), 3, "{messages:#?}");
         assert!(
-            told[0].starts_with("resourceGroups/as-parked is live as here/shop"),
-            "{told:#?}"
+            messages[0].starts_with("resourceGroups/as-parked is live as here/shop"),
+            "{messages:#?}"
         );
         assert!(
-            told[1].starts_with("resourceGroups/unclaimed is live as here/shop"),
-            "{told:#?}"
+            messages[1].starts_with("resourceGroups/unclaimed is live as here/shop"),
+            "{messages:#?}"
         );
         assert!(
-            told[2].contains("resourceGroups/gone is live in member as shop/ResourceGroup/gone"),
-            "{told:#?}"
+            messages[2]
+                .contains("resourceGroups/gone is live in member as shop/ResourceGroup/gone"),
+            "{messages:#?}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `aso-guard audit`: the double reconcilers that there are, in live clusters, before anything
+//! `aso-guard audit`: the conflicts that there are, in live clusters, before anything
 //! is installed. It only reads.
 
 mod contexts;
@@ -102,7 +102,7 @@ pub(super) async fn run(args: &AuditArgs) -> Outcome {
             .collect();
         let compared = hub::compare(url, &looked_at, &checked.objects).await;
         if let Err(stop) = take_hub(url, compared, &mut report) {
-            return stop.tell();
+            return stop.report();
         }
     }
     report.add(checked);

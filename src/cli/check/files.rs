@@ -68,8 +68,8 @@ impl SourceFiles {
     }
 
     fn text(&mut self, file: &Path, bytes: Vec<u8>, each: &mut impl FnMut(&Arc<str>, &str)) {
-        let shown = file.strip_prefix("./").unwrap_or(file);
-        let name: Arc<str> = printable(&shown.to_string_lossy(), usize::MAX).into();
+        let path = file.strip_prefix("./").unwrap_or(file);
+        let name: Arc<str> = printable(&path.to_string_lossy(), usize::MAX).into();
         match String::from_utf8(bytes) {
             Ok(text) => each(&name, &text),
             Err(error) => {
@@ -104,11 +104,11 @@ impl SourceFiles {
         entries.sort_by_key(fs::DirEntry::file_name);
         let has = |name: &str| entries.iter().any(|entry| entry.file_name() == *name);
         let is_chart = has("Chart.yaml");
-        let shown = directory.display();
-        let word = quoted(&shown.to_string());
+        let path = directory.display();
+        let word = quoted(&path.to_string());
         if is_chart {
             self.remarks.push(format!(
-                "{shown} is a Helm chart; its templates are not read. Render it: \
+                "{path} is a Helm chart; its templates are not read. Render it: \
                  helm template NAME {word} | aso-guard check --cluster NAME=-"
             ));
         }
@@ -119,7 +119,7 @@ impl SourceFiles {
             let patches = patches.map(|patch| plain_path(&directory.join(patch)));
             self.patches.extend(patches);
             self.remarks.push(format!(
-                "{shown} is a kustomization; its files are read as they stand, not as they are \
+                "{path} is a kustomization; its files are read as they stand, not as they are \
                  patched. To check what is applied: \
                  kubectl kustomize {word} | aso-guard check --cluster NAME=-"
             ));

@@ -172,13 +172,13 @@ fn run(mut command: Command, program: &str) -> Result<Option<String>, String> {
             .map(Some)
             .map_err(|_| format!("{program} wrote no text"));
     }
-    let mut told = format!("{program} failed ({})", output.status);
+    let mut why = format!("{program} failed ({})", output.status);
     let complaint = String::from_utf8_lossy(&output.stderr);
     let complaint = complaint.lines().filter(|line| !line.trim().is_empty());
     for line in complaint.take(3) {
         let line = printable(line.trim(), 300);
         // Writing to a String cannot fail.
-        let _ = write!(told, "; {line}");
+        let _ = write!(why, "; {line}");
     }
-    Err(told)
+    Err(why)
 }

@@ -146,7 +146,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::claim::testing::sighting;
+    use crate::claim::testing::observed;
     use crate::claim::{Observation, observe};
     use crate::object::ObjectKey;
     use crate::policy::Policy;
@@ -162,7 +162,7 @@ mod tests {
             let seen = Observation {
                 copy: &copy,
                 judged_at: jiff::Timestamp::UNIX_EPOCH,
-                object: Some(sighting(Policy::Manage)),
+                object: Some(observed(Policy::Manage)),
                 seen_uids: &[],
             };
             record = observe(Some(&record), &identity, &seen).record;

@@ -42,7 +42,7 @@ pub(super) async fn run(args: &ClaimsArgs) -> Outcome {
         ClaimsCommand::Show(args) => show::run(args, out).await,
         ClaimsCommand::Release(args) => release::run(args, out).await,
     };
-    done.map_or_else(CommandError::tell, |()| Outcome::Fine)
+    done.map_or_else(CommandError::report, |()| Outcome::Fine)
 }
 
 /// The claim that a person means: by its ARM ID, or by the end of it.

@@ -57,8 +57,8 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
     if !args.yes {
         let heard = show::heard(&*registry).await?;
         let now = Timestamp::now();
-        let shown = show::words(&known, &heard, Style::of_stdout(), now);
-        writeln!(out, "{shown}")?;
+        let words = show::words(&known, &heard, Style::of_stdout(), now);
+        writeln!(out, "{words}")?;
         ask(args, &known, &copy, out)?;
     }
     let entry = HistoryEntry {

@@ -32,23 +32,23 @@ fn reservation_json(held: &Reservation) -> Value {
 }
 
 fn copy_json(copy: &CopyRef, held: &MemberCopy) -> Value {
-    let mut shown = object_json(copy);
-    shown["hold"] = hold_word(Holder::of(copy, held).hold).into();
-    shown["since"] = held.since.to_string().into();
-    shown["by"] = (&*held.by).into();
-    shown["assumed"] = held.assumed.into();
+    let mut value = object_json(copy);
+    value["hold"] = hold_word(Holder::of(copy, held).hold).into();
+    value["since"] = held.since.to_string().into();
+    value["by"] = (&*held.by).into();
+    value["assumed"] = held.assumed.into();
     if let Some(stored) = &held.stored {
-        shown["policy"] = stored.policy.as_str().into();
-        shown["terminating"] = stored.terminating.into();
-        shown["busy"] = stored.busy.into();
-        shown["uid"] = (&*stored.uid).into();
+        value["policy"] = stored.policy.as_str().into();
+        value["terminating"] = stored.terminating.into();
+        value["busy"] = stored.busy.into();
+        value["uid"] = (&*stored.uid).into();
     }
     for (what, requests) in [("acquiring", &held.acquiring), ("deleting", &held.deleting)] {
         if !requests.is_empty() {
-            shown[what] = requests.iter().map(request_json).collect::<Vec<_>>().into();
+            value[what] = requests.iter().map(request_json).collect::<Vec<_>>().into();
         }
     }
-    shown
+    value
 }
 
 fn request_json(request: &InFlight) -> Value {
@@ -59,13 +59,13 @@ fn request_json(request: &InFlight) -> Value {
 }
 
 fn entry_json(entry: &HistoryEntry) -> Value {
-    let mut shown = object_json(&entry.copy);
-    shown["at"] = entry.at.to_string().into();
-    shown["by"] = (&*entry.by).into();
-    shown["action"] = entry.action.as_str().into();
-    shown["why"] = entry.why.as_str().into();
-    shown["refusal"] = (&*entry.refusal).into();
-    shown
+    let mut value = object_json(&entry.copy);
+    value["at"] = entry.at.to_string().into();
+    value["by"] = (&*entry.by).into();
+    value["action"] = entry.action.as_str().into();
+    value["why"] = entry.why.as_str().into();
+    value["refusal"] = (&*entry.refusal).into();
+    value
 }
 
 fn object_json(copy: &CopyRef) -> Value {

@@ -155,7 +155,7 @@ impl ApiServer {
             let key = key(&old);
             self.objects.remove(&key);
             self.cluster.remove(&key);
-            self.tell_observer(&key, text(&old, "/metadata/uid"))
+            self.notify_observer(&key, text(&old, "/metadata/uid"))
                 .await?;
         }
         Ok(answer)
@@ -193,11 +193,11 @@ impl ApiServer {
         let stored = self.cluster.store(facts(&object)?);
         object["metadata"]["resourceVersion"] = json!(stored.resource_version);
         self.objects.insert(stored.key.clone(), object);
-        self.tell_observer(&stored.key, &stored.uid).await
+        self.notify_observer(&stored.key, &stored.uid).await
     }
 
     /// Does the watch's part, and waits until the registry knows.
-    async fn tell_observer(&self, key: &ObjectKey, uid: &str) -> anyhow::Result<()> {
+    async fn notify_observer(&self, key: &ObjectKey, uid: &str) -> anyhow::Result<()> {
         self.observer.changed(key, uid, true);
         let seen = async {
             while !self.observer.is_idle() {

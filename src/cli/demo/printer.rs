@@ -93,7 +93,7 @@ impl<W: Write> StoryPrinter<W> {
 mod tests {
     use super::*;
 
-    fn told(colour: bool) -> String {
+    fn printed(colour: bool) -> String {
         let mut printer = StoryPrinter::new(Vec::new(), colour);
         printer
             .step(1, "Somebody does it.", "kubectl do it")
@@ -120,16 +120,16 @@ mod tests {
 
     #[test]
     fn it_reads_well_without_colour() {
-        insta::assert_snapshot!(told(false));
+        insta::assert_snapshot!(printed(false));
     }
 
     #[test]
     fn colour_adds_nothing_but_colour() {
-        let mut plain = told(true);
+        let mut plain = printed(true);
         for code in [BOLD, DIM, RED, GREEN, CYAN, "0"] {
             assert!(plain.contains(&format!("\x1b[{code}m")), "{code}: {plain}");
             plain = plain.replace(&format!("\x1b[{code}m"), "");
         }
-        assert_eq!(plain, told(false));
+        assert_eq!(plain, printed(false));
     }
 }

@@ -157,12 +157,12 @@ impl ReplayedHistory {
             let verdict = at.stage.judge(&request).await?;
             self.counts.asked += 1;
             let found = at.stage.finding(&request, event.place.clone(), &verdict);
-            self.tell(event, found, &verdict);
+            self.report(event, found, &verdict);
         }
         self.becomes(member, event, object).await
     }
 
-    fn tell(&mut self, event: &AuditEvent, found: Option<Finding>, verdict: &Verdict) {
+    fn report(&mut self, event: &AuditEvent, found: Option<Finding>, verdict: &Verdict) {
         self.counts.refused += usize::from(!verdict.allowed);
         let user = printable(event.user["username"].as_str().unwrap_or("somebody"), 100);
         self.found.extend(found.map(|found| Finding {
@@ -291,11 +291,11 @@ impl ReplayedHistory {
 /// that was just now.
 fn timeless(message: &str) -> String {
     let mut parts = message.split(" (since ");
-    let mut told = parts.next().unwrap_or_default().to_owned();
+    let mut cleaned = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        told += part.split_once(')').map_or("", |(_, rest)| rest);
+        cleaned += part.split_once(')').map_or("", |(_, rest)| rest);
     }
-    told
+    cleaned
 }
 
 /// The objects in an answer: one, or those of a list; none in a Status.

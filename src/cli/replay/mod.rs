@@ -69,16 +69,16 @@ async fn replay(args: &ReplayArgs) -> Result<Outcome, String> {
     let plan = CheckPlan::of(&args.clusters, members.iter(), None)
         .map_err(|problems| problems.to_string())?;
     let mut report = Report::new(Timestamp::now(), args.clusters.fail_on);
-    let mut told = AuditLogs::default();
+    let mut recorded = AuditLogs::default();
     for (member, file) in &logs {
-        told.read(member, Path::new(file))?;
+        recorded.read(member, Path::new(file))?;
     }
-    told.events.sort_by_key(|(_, event)| event.at);
+    recorded.events.sort_by_key(|(_, event)| event.at);
     let mut files = SourceFiles::default();
     let mut history = ReplayedHistory::new(Arc::new(MemoryRegistry::new()));
     for mut planned in plan.clusters {
         let name = planned.settings.name.clone();
-        let assumed = know_subscriptions(&mut planned, &told.events);
+        let assumed = know_subscriptions(&mut planned, &recorded.events);
         if assumed {
             report.remarks.push(format!(
                 "cluster {name}: no subscription is stated, and its log tells of none for some \
@@ -91,10 +91,10 @@ async fn replay(args: &ReplayArgs) -> Result<Outcome, String> {
             .await
             .map_err(|error| format!("  {error:#}"))?;
     }
-    play(&mut history, &told.events)
+    play(&mut history, &recorded.events)
         .await
         .map_err(|error| format!("  {error:#}"))?;
-    report.remarks.extend(told.remarks());
+    report.remarks.extend(recorded.remarks());
     report.remarks.push(summary(&history));
     report.findings.extend(history.found);
     report.ignore(&plan.ignore);
@@ -148,9 +148,9 @@ struct AuditLogs {
 
 impl AuditLogs {
     fn read(&mut self, member: &MemberName, file: &Path) -> Result<(), String> {
-        let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| format!("  {shown}: {error}"))?;
-        let name: Arc<str> = crate::object::text::printable(&shown, usize::MAX).into();
+        let path = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| format!("  {path}: {error}"))?;
+        let name: Arc<str> = crate::object::text::printable(&path, usize::MAX).into();
         for (line, entry) in events::entries(&text) {
             let place = Location {
                 file: name.clone(),

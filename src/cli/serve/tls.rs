@@ -10,9 +10,9 @@ use clap::Args;
 use jiff::SignedDuration;
 use rustls_pki_types::DnsName;
 
-use crate::keeper::{KeeperSettings, PathSource, SelfSigned};
 use crate::server::path::{NoPathSecret, PathSecret};
 use crate::server::tls::{CertificateFiles, ReloadingCertificate, check_client_ca};
+use crate::webhook_controller::{PathSource, SelfSigned, WebhookControllerSettings};
 
 use crate::cli::problems::Problems;
 
@@ -84,7 +84,7 @@ pub(in crate::cli) struct TlsArgs {
 
 /// A checked [`TlsArgs`].
 pub(super) struct Tls {
-    pub(super) keeper: KeeperSettings,
+    pub(super) controller: WebhookControllerSettings,
     /// The certificate, where it comes from files.
     pub(super) files: Option<ReloadingCertificate>,
 }
@@ -92,8 +92,8 @@ pub(super) struct Tls {
 impl TlsArgs {
     pub(super) fn check(&self, problems: &mut Problems) -> Option<Tls> {
         let path = self.path(problems);
-        let keeper = |certificates| {
-            Some(KeeperSettings {
+        let controller = |certificates| {
+            Some(WebhookControllerSettings {
                 configuration: self.webhook_config.clone(),
                 path: path?,
                 certificates,
@@ -102,7 +102,7 @@ impl TlsArgs {
         if self.tls_self_signed {
             let certificates = self.self_signed(problems)?;
             return Some(Tls {
-                keeper: keeper(Some(certificates))?,
+                controller: controller(Some(certificates))?,
                 files: None,
             });
         }
@@ -118,7 +118,7 @@ impl TlsArgs {
         };
         let loaded = problems.take("--tls-cert, --tls-key", ReloadingCertificate::load(files));
         Some(Tls {
-            keeper: keeper(None)?,
+            controller: controller(None)?,
             files: Some(loaded?),
         })
     }
@@ -284,8 +284,8 @@ mod tests {
             "--service=aso-guard-system/aso-guard",
             "--tls-name=127.0.0.1,Guard.example",
         ]);
-        let keeper = tls.unwrap().keeper;
-        let certificates = keeper.certificates.unwrap();
+        let controller = tls.unwrap().controller;
+        let certificates = controller.certificates.unwrap();
         let names: Vec<&str> = certificates.names.iter().map(String::as_str).collect();
         assert_eq!(
             names,
@@ -296,15 +296,15 @@ mod tests {
                 "guard.example",
             ]
         );
-        assert_eq!(keeper.path, in_secret(None, "aso-guard-tls"));
+        assert_eq!(controller.path, in_secret(None, "aso-guard-tls"));
         assert_eq!(certificates.lifetime, SignedDuration::from_hours(90 * 24));
     }
 
     #[test]
     fn the_secret_may_be_in_another_namespace() {
         let args = ["--tls-self-signed", "--tls-name=x", "--tls-secret=ns/name"];
-        let keeper = check(&args).unwrap().keeper;
-        assert_eq!(keeper.path, in_secret(Some("ns"), "name"));
+        let controller = check(&args).unwrap().controller;
+        assert_eq!(controller.path, in_secret(Some("ns"), "name"));
     }
 
     fn in_secret(namespace: Option<&str>, name: &str) -> PathSource {
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
-        let told = check(&[
+        let problems = check(&[
             "--tls-self-signed",
             "--tls-cert=tls.pem",
             "--tls-secret=a/b/c",
@@ -326,7 +326,7 @@ mod tests {
             "--client-ca=/nowhere",
             "--path-file=/nowhere",
         ]);
-        let told = told.err().unwrap();
+        let problems = problems.err().unwrap();
         for expected in [
             "--tls-self-signed, --tls-cert: ",
             "--tls-secret: \"a/b/c\" is no Secret",
@@ -336,7 +336,10 @@ mod tests {
             "--client-ca: cannot read the client CA /nowhere",
             "--path-secret, --path-file: with --tls-self-signed",
         ] {
-            assert!(told.contains(expected), "{expected} is not in:\n{told}");
+            assert!(
+                problems.contains(expected),
+                "{expected} is not in:\n{problems}"
+            );
         }
         let nameless = check(&["--tls-self-signed"]).err().unwrap();
         assert!(

@@ -107,7 +107,7 @@ async fn reserved(
     for (identity, other) in &opened.taken {
         eprintln!("aso-guard: {identity} is moved by transfer {other} already");
     }
-    for identity in &opened.doomed {
+    for identity in &opened.deleting {
         eprintln!("aso-guard: {identity} is being deleted in Azure; it is too late for it");
     }
     Ok(opened.transfer)

@@ -59,12 +59,13 @@ impl ProgressSink for ProgressDisplay {
         let Ok(mut last) = self.last.lock() else {
             return;
         };
-        let told = last.as_ref();
+        let printed = last.as_ref();
         let ended = |of: fn(&ProgressCounts) -> usize| {
-            of(&counts) == counts.all && told.is_none_or(|(_, told)| of(told) != told.all)
+            of(&counts) == counts.all
+                && printed.is_none_or(|(_, printed)| of(printed) != printed.all)
         };
         let step = ended(|c| c.parked) || ended(|c| c.live) || ended(|c| c.gone);
-        let due = told.is_none_or(|(at, told)| at.elapsed() > LINE && *told != counts);
+        let due = printed.is_none_or(|(at, printed)| at.elapsed() > LINE && *printed != counts);
         if step || due {
             eprintln!("{}", counts.words());
             *last = Some((Instant::now(), counts));

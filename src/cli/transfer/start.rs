@@ -54,7 +54,7 @@ pub(super) async fn run(args: &StartArgs, out: &mut impl Write) -> Result<(), Co
     } else {
         transfers::open(&*registry, &wanted.name, &|_| true).await?
     };
-    tell(&opened, args, out)
+    report(&opened, args, out)
 }
 
 async fn members_are_there(registry: &dyn Registry, wanted: &Transfer) -> Result<(), CommandError> {
@@ -131,7 +131,7 @@ async fn opened_by_its_guard(
                         transfer,
                         progress,
                         taken: Vec::new(),
-                        doomed: Vec::new(),
+                        deleting: Vec::new(),
                         unreadable: Vec::new(),
                     });
                 }
@@ -157,7 +157,7 @@ async fn opened_by_its_guard(
         })
 }
 
-fn tell(
+fn report(
     opened: &OpenedTransfer,
     args: &StartArgs,
     out: &mut impl Write,
@@ -172,12 +172,12 @@ fn tell(
         transfer.covered, transfer.from, transfer.to, transfer.from
     )?;
     let mut trouble = Vec::new();
-    let doomed = opened.doomed.iter().collect::<HashSet<_>>();
-    if !doomed.is_empty() {
-        let names = opened.doomed.iter().map(Identity::to_string);
+    let deleting = opened.deleting.iter().collect::<HashSet<_>>();
+    if !deleting.is_empty() {
+        let names = opened.deleting.iter().map(Identity::to_string);
         trouble.push(format!(
             "too late for {} of them, whose delete in Azure was admitted before:\n{}",
-            doomed.len(),
+            deleting.len(),
             lines(names)
         ));
     }

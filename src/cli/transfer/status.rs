@@ -34,7 +34,7 @@ pub(super) struct StatusArgs {
 pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let name = named(&args.name)?;
     let registry = args.registry.open().await?;
-    let mut told: Option<(Transfer, TransferProgress)> = None;
+    let mut printed: Option<(Transfer, TransferProgress)> = None;
     loop {
         let known = registry.transfer(&name).await?;
         let transfer = known
@@ -42,8 +42,8 @@ pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), C
             .record;
         let progress = of(&*registry, &transfer).await?;
         let now = (transfer, progress);
-        if told.as_ref() != Some(&now) {
-            show(args, &now.0, &now.1, told.is_some(), out)?;
+        if printed.as_ref() != Some(&now) {
+            show(args, &now.0, &now.1, printed.is_some(), out)?;
         }
         let over = !now.0.is_open() || now.1.tally.unfinished() == 0;
         let trouble = now.1.tally.trouble();
@@ -56,7 +56,7 @@ pub(super) async fn run(args: &StatusArgs, out: &mut impl Write) -> Result<(), C
                 ))),
             };
         }
-        told = Some(now);
+        printed = Some(now);
         tokio::time::sleep(LOOK).await;
     }
 }

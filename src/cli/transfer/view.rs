@@ -12,11 +12,11 @@ use crate::transfer::{
 
 /// All of a transfer, for programs.
 pub(super) fn json(transfer: &Transfer, progress: &TransferProgress) -> Value {
-    let mut shown = summary(transfer, &progress.tally);
+    let mut value = summary(transfer, &progress.tally);
     let resources = progress.resources.iter().map(resource_json);
-    shown["resources"] = resources.collect();
-    shown["history"] = transfer.history.iter().map(entry_json).collect();
-    shown
+    value["resources"] = resources.collect();
+    value["history"] = transfer.history.iter().map(entry_json).collect();
+    value
 }
 
 /// A transfer without its resources, for programs.
@@ -120,9 +120,9 @@ fn bar(done: usize, total: usize) -> String {
 }
 
 fn resources(progress: &TransferProgress, all: bool, style: Style) -> String {
-    let shown = progress.resources.iter();
-    let shown = shown.filter(|one| all || one.stage != TransferStage::Done);
-    let rows: Vec<Vec<String>> = shown.map(row).collect();
+    let resources = progress.resources.iter();
+    let resources = resources.filter(|one| all || one.stage != TransferStage::Done);
+    let rows: Vec<Vec<String>> = resources.map(row).collect();
     if rows.is_empty() {
         return String::new();
     }

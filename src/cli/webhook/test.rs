@@ -65,11 +65,11 @@ async fn test(
         )
     })?;
     for (url, target) in targets(&stored)? {
-        let shown = without_secret(&url);
+        let address = without_secret(&url);
         let answer = ask(&url, target, args.connect).await.with_context(|| {
-            format!("the API server is told to call {shown}, which does not answer as it should")
+            format!("the API server is told to call {address}, which does not answer as it should")
         })?;
-        writeln!(out, "{shown}: {}", judged(&answer)?)?;
+        writeln!(out, "{address}: {}", judged(&answer)?)?;
     }
     let gaps = gaps(&stored, args.may_ignore);
     ensure!(
@@ -223,8 +223,8 @@ mod tests {
         "https://a.b.svc:443/validate/0123456789",
         "https://a.b.svc:443/validate/…"
     )]
-    fn the_secret_part_of_a_path_is_not_shown(#[case] url: &str, #[case] shown: &str) {
-        assert_eq!(without_secret(url), shown);
+    fn the_secret_part_of_a_path_is_not_shown(#[case] url: &str, #[case] address: &str) {
+        assert_eq!(without_secret(url), address);
     }
 
     #[rstest]

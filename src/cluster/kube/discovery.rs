@@ -16,17 +16,15 @@ use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use kube::Client;
 use kube::api::ApiResource;
-use kube::core::discovery::v2::APIVersionDiscovery;
 use tracing::{info, warn};
 
+use crate::api_server::{ServedVersion, is_storage, served_versions};
 use crate::arm::{self, Kinds};
 use crate::cluster::ClusterError;
 
-use super::call;
+use super::{call, failed};
 use stored::read_as_stored;
 
-/// The end of every API group of ASO's.
-pub(super) const GROUP_SUFFIX: &str = ".azure.com";
 /// How many groups are asked about together.
 const AT_ONCE: usize = 8;
 
@@ -61,24 +59,15 @@ impl InstalledKinds {
         generations: &HashMap<String, Option<i64>>,
         before: &Self,
     ) -> Result<Self, ClusterError> {
-        let groups = call("its API groups", client.list_api_groups_aggregated()).await?;
+        let served = served_versions(client).await;
+        let served = served.map_err(|error| failed("its API groups", &error))?;
         let mut resources: HashMap<String, HashMap<String, Served>> = HashMap::new();
         let mut like_asos = BTreeSet::new();
-        for group in groups.items {
-            let name = group
-                .metadata
-                .and_then(|meta| meta.name)
-                .unwrap_or_default();
-            if !name.ends_with(GROUP_SUFFIX) {
-                continue;
+        for one in served {
+            if is_storage(&one.version) {
+                like_asos.insert(one.group.clone());
             }
-            let kinds = resources.entry(name.clone()).or_default();
-            for version in &group.versions {
-                add_version(kinds, &name, version);
-                if version.version.as_deref().is_some_and(is_storage) {
-                    like_asos.insert(name.clone());
-                }
-            }
+            add_version(resources.entry(one.group.clone()).or_default(), one);
         }
         let mut unknown: HashMap<String, Vec<&mut Served>> = HashMap::new();
         for kind in resources.values_mut().flat_map(HashMap::values_mut) {
@@ -187,35 +176,22 @@ pub(super) fn crd_name(resource: &ApiResource) -> String {
 }
 
 /// Adds a version to the kinds that are served in it.
-fn add_version(kinds: &mut HashMap<String, Served>, group: &str, version: &APIVersionDiscovery) {
-    let name = version.version.as_deref().unwrap_or_default();
-    for resource in &version.resources {
-        let kind = resource
-            .response_kind
-            .as_ref()
-            .and_then(|kind| kind.kind.clone());
-        let (Some(kind), Some(plural)) = (kind, resource.resource.clone()) else {
-            continue;
-        };
-        let watched = resource.verbs.iter().any(|verb| verb == "watch");
-        if watched && resource.scope.as_deref() == Some("Namespaced") {
-            let served = kinds.entry(kind.clone()).or_insert_with(|| Served {
-                read: ApiResource {
-                    group: group.to_owned(),
-                    version: String::new(),
-                    api_version: String::new(),
-                    kind,
-                    plural,
-                },
-                versions: Vec::new(),
-                generation: None,
-            });
-            served.versions.push(name.to_owned());
-            served.versions.sort_by_key(|version| is_storage(version));
-            let first = served.versions[0].clone();
-            served.read_in(&first);
-        }
-    }
+fn add_version(kinds: &mut HashMap<String, Served>, one: ServedVersion) {
+    let served = kinds.entry(one.kind.clone()).or_insert_with(|| Served {
+        read: ApiResource {
+            group: one.group,
+            version: String::new(),
+            api_version: String::new(),
+            kind: one.kind,
+            plural: one.plural,
+        },
+        versions: Vec::new(),
+        generation: None,
+    });
+    served.versions.push(one.version);
+    served.versions.sort_by_key(|version| is_storage(version));
+    let first = served.versions[0].clone();
+    served.read_in(&first);
 }
 
 impl Served {
@@ -223,10 +199,6 @@ impl Served {
         self.read.api_version = format!("{}/{version}", self.read.group);
         version.clone_into(&mut self.read.version);
     }
-}
-
-fn is_storage(version: &str) -> bool {
-    version.ends_with("storage")
 }
 
 /// The table of kinds, with what can be learned of installed kinds that it lacks.

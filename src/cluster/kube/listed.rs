@@ -6,16 +6,15 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::Api;
 use kube::api::{ApiResource, ListParams};
 
+use crate::api_server::{CALL_TIMEOUT, pages, within};
 use crate::cluster::{ClusterError, ObjectScope};
 use crate::object::ObjectFacts;
 
 use super::watched::WatchedObject;
-use super::{KubeCluster, call};
+use super::{KubeCluster, failed};
 
 /// How many kinds are listed together.
 const AT_ONCE: usize = 16;
-/// How many objects one page holds.
-const PAGE: u32 = 500;
 
 impl KubeCluster {
     pub(super) async fn list_stored(
@@ -53,31 +52,23 @@ impl KubeCluster {
             Some(namespace) => Api::namespaced_with(client, namespace, &resource),
             None => Api::all_with(client, &resource),
         };
-        let within = namespace.map_or("all namespaces".to_owned(), |one| {
+        let place = namespace.map_or("all namespaces".to_owned(), |one| {
             format!("namespace {one}")
         });
-        let what = format!("{}.{} in {within}", resource.plural, resource.group);
-        let mut params = ListParams::default().limit(PAGE);
+        let what = format!("{}.{} in {place}", resource.plural, resource.group);
+        let api = &api;
+        let list =
+            |params: ListParams| async move { within(CALL_TIMEOUT, api.list(&params)).await };
         let mut found = Vec::new();
-        loop {
-            let page = async {
-                match api.list(&params).await {
-                    // A kind that came after the roles were written, or is gone: nobody
-                    // guards its objects, and they keep nobody from the others.
-                    Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
-                    listed => listed.map(Some),
-                }
-            };
-            let Some(page) = call(&what, page).await? else {
-                return Ok(found);
-            };
-            let facts = page.items.into_iter();
-            found
-                .extend(facts.map(|one| Arc::new(one.into_facts(&resource.group, &resource.kind))));
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params = params.continue_token(&token),
-                None => return Ok(found),
-            }
+        let listed = pages(ListParams::default(), list, |one: WatchedObject| {
+            found.push(Arc::new(one.into_facts(&resource.group, &resource.kind)));
+        });
+        match listed.await {
+            // A kind that came after the roles were written, or is gone: nobody guards its
+            // objects, and they keep nobody from the others.
+            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => {}
+            listed => listed.map_err(|error| failed(&what, &error))?,
         }
+        Ok(found)
     }
 }

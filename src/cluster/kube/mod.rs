@@ -14,7 +14,6 @@ mod watched;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -24,9 +23,10 @@ use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::watch as channel;
 
+use crate::api_server::{CALL_TIMEOUT, is_missing_object, within};
 use crate::arm::Kinds;
+use crate::object::text::causes;
 use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
-use crate::registry::kubernetes::is_missing_object;
 use crate::resolve::{Freshness, SecretLookup};
 
 use super::observer::Observer;
@@ -36,9 +36,6 @@ use credentials::Credentials;
 use discovery::InstalledKinds;
 use store::ObjectStore;
 use watched::WatchedObject;
-
-/// How long one call to the cluster's own API server may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where to look for credentials.
 #[derive(Clone, Debug)]
@@ -168,14 +165,15 @@ async fn call<T>(
     what: &str,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, ClusterError> {
-    let error = |why: String| ClusterError {
+    let answer = within(CALL_TIMEOUT, answer).await;
+    answer.map_err(|error| failed(what, &error))
+}
+
+/// A call that came to nothing, with what it was for.
+fn failed(what: &str, error: &kube::Error) -> ClusterError {
+    ClusterError {
         what: what.to_owned(),
-        why,
-    };
-    match tokio::time::timeout(CALL_TIMEOUT, answer).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(failure)) => Err(error(failure.to_string())),
-        Err(_) => Err(error(format!("no answer within {CALL_TIMEOUT:?}"))),
+        why: causes(error),
     }
 }
 

@@ -2,12 +2,12 @@
 //! by kind.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, ListParams};
 use kube::{Api, Client, ResourceExt as _};
 
+use crate::api_server::{PATIENT_TIMEOUT, pages, within};
 use crate::arm::Kinds;
 use crate::cluster::ClusterError;
 use crate::object::{CREDENTIAL_FROM_ANNOTATION, ObjectFacts};
@@ -16,11 +16,6 @@ use crate::resolve::SecretFacts;
 use super::credentials::{facts_of, secrets};
 use super::discovery::{self, InstalledKinds};
 use super::watched::{self, WatchedObject, WatchedSecret};
-
-/// How many objects one page of a list holds.
-const PAGE: u32 = 500;
-/// How long one page may take.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A cluster, looked at from outside.
 pub struct ClusterSurvey {
@@ -80,7 +75,7 @@ impl ClusterSurvey {
         let api: Api<WatchedObject> = Api::all_with(self.client.clone(), resource);
         let what = format!("{}.{}", resource.plural, resource.group);
         let mut found = Vec::new();
-        pages(
+        list(
             &api,
             &what,
             ListParams::default(),
@@ -99,7 +94,7 @@ impl ClusterSurvey {
     pub async fn policies(&self) -> Result<Vec<(String, String)>, ClusterError> {
         let api: Api<Namespace> = Api::all(self.client.clone());
         let mut found = Vec::new();
-        pages(
+        list(
             &api,
             "namespaces",
             ListParams::default(),
@@ -122,7 +117,7 @@ impl ClusterSurvey {
         let api: Api<WatchedSecret> = Api::all_with(self.client.clone(), &resource);
         let params = ListParams::default().fields(&format!("metadata.name={name}"));
         let mut found = Vec::new();
-        pages(&api, &format!("secrets called {name}"), params, |secret| {
+        list(&api, &format!("secrets called {name}"), params, |secret| {
             found.push(SurveyedSecret::of(secret));
         })
         .await?;
@@ -169,29 +164,18 @@ impl SurveyedSecret {
 }
 
 /// Goes through a list, page by page.
-async fn pages<K>(
+async fn list<K>(
     api: &Api<K>,
     what: &str,
     params: ListParams,
-    mut each: impl FnMut(K),
+    each: impl FnMut(K),
 ) -> Result<(), ClusterError>
 where
     K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
-    let mut params = params.limit(PAGE);
-    let error = |why: String| ClusterError {
-        what: what.to_owned(),
-        why,
+    let page = |params: ListParams| async move {
+        let page = within(PATIENT_TIMEOUT, api.list(&params)).await;
+        page.map_err(|error| super::failed(what, &error))
     };
-    loop {
-        let page = tokio::time::timeout(PAGE_TIMEOUT, api.list(&params))
-            .await
-            .map_err(|_| error(format!("no answer within {PAGE_TIMEOUT:?}")))?
-            .map_err(|failure| error(failure.to_string()))?;
-        page.items.into_iter().for_each(&mut each);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(()),
-        }
-    }
+    pages(params, page, each).await
 }

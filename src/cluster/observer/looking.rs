@@ -104,12 +104,12 @@ impl Observer {
         let (resolved, now) = (ObservedResolution::from(&resolved), Timestamp::now());
         let identities = resolved.identities.clone().into_iter();
         let looks = identities.map(|identity| {
-            let (copy, sighting, resolved) = (
+            let (copy, observed, resolved) = (
                 self.copy(key),
                 ObservedObject::from(&*object),
                 resolved.clone(),
             );
-            let look = Look::adopting(copy, identity.clone(), sighting, resolved, now);
+            let look = Look::adopting(copy, identity.clone(), observed, resolved, now);
             (identity, look)
         });
         Ok(looks.collect())

@@ -109,9 +109,9 @@ impl Reported {
         uid: Option<&Arc<str>>,
     ) -> bool {
         let now = Instant::now();
-        let recent = known
-            .get(&of)
-            .is_some_and(|told| told.uid.as_ref() == uid && now.duration_since(told.at) < AGAIN);
+        let recent = known.get(&of).is_some_and(|reported| {
+            reported.uid.as_ref() == uid && now.duration_since(reported.at) < AGAIN
+        });
         if !recent {
             known.insert(
                 of,
@@ -187,7 +187,7 @@ impl Observer {
             Ok(resolution) => {
                 if self.reported.state().unresolved.remove(object).is_some() {
                     let words = format!("it is {}", resolution.identity);
-                    self.tell(
+                    self.report(
                         object,
                         Some(&uid.into()),
                         ObjectReport::normal("Resolved", words),
@@ -204,7 +204,7 @@ impl Observer {
         if before.is_none_or(|before| before != uid) {
             let words =
                 format!("cannot tell which Azure resource this is, so nobody guards it: {why}");
-            self.tell(
+            self.report(
                 object,
                 Some(&uid),
                 ObjectReport::warning("Unresolved", words),
@@ -246,8 +246,8 @@ impl Observer {
         metrics.enrolling.set(count(backlog));
     }
 
-    fn tell(&self, object: &ObjectKey, uid: Option<&Arc<str>>, news: ObjectReport) {
-        self.show.notices.tell(Notice {
+    fn report(&self, object: &ObjectKey, uid: Option<&Arc<str>>, news: ObjectReport) {
+        self.show.notices.report(Notice {
             object: object.clone(),
             uid: uid.cloned(),
             severity: news.severity,

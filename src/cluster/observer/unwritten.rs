@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::arm::Identity;
-use crate::claim::{Attempt, HistoryEntry, Intent};
+use crate::claim::{HistoryEntry, Record};
 use crate::object::ObjectKey;
-use crate::registry::{self, RegistryError};
+use crate::registry::{RegistryError, edit};
 
 use super::Observer;
 
@@ -56,12 +56,12 @@ impl Observer {
         }
         for entry in self.unwritten.of(key) {
             for identity in claims {
-                let aim = Intent::Remember(entry.clone());
-                let mut attempt = Attempt::new(aim, vec![identity.clone()]);
-                while let Some(call) = attempt.call() {
-                    let answer = registry::make(&*self.registry, call).await?;
-                    attempt.answer(answer);
-                }
+                edit::claim(&*self.registry, identity, |known| {
+                    let known = known.cloned();
+                    let known = known.unwrap_or_else(|| Record::new(identity.clone()));
+                    known.with_entry(&entry).ok()
+                })
+                .await?;
             }
             self.unwritten.is_written(&entry);
         }

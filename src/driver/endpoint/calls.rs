@@ -12,13 +12,12 @@ use kube::{Api, ResourceExt};
 use serde_json::Value;
 
 use super::Endpoint;
+use crate::api_server::pages;
 use crate::driver::call::{CallError, once, patiently};
 use crate::driver::stored::{StoredObject, StoredObjects};
 
 /// Who it is in the objects' managed fields.
 const MANAGER: &str = "aso-guard-transfer";
-/// How many objects one page of a list holds.
-const PAGE: u32 = 250;
 /// How many kinds are listed at once: an API server of the free tier is easily overloaded.
 const LISTS: usize = 3;
 
@@ -52,18 +51,16 @@ impl Endpoint {
     async fn list_kind(&self, resource: &ApiResource) -> Result<Vec<StoredObject>, CallError> {
         let api = self.api(resource);
         let what = format!("{}.{} of {}", resource.plural, resource.group, self.place);
+        let (api, what) = (&api, &what);
+        let list = |params: ListParams| async move {
+            patiently(what, async || api.list(&params).await).await
+        };
         let mut found = Vec::new();
-        let mut params = ListParams::default().limit(PAGE);
-        loop {
-            let page = patiently(&what, async || api.list(&params).await).await?;
-            for object in page.items {
-                found.extend(self.read(resource, object));
-            }
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params = params.continue_token(&token),
-                None => return Ok(found),
-            }
-        }
+        pages(ListParams::default(), list, |object| {
+            found.extend(self.read(resource, object));
+        })
+        .await?;
+        Ok(found)
     }
 
     fn read(&self, resource: &ApiResource, mut object: DynamicObject) -> Option<StoredObject> {

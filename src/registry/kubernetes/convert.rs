@@ -35,17 +35,17 @@ const NAME: usize = 256;
 /// `rg-prod/storageAccounts/st1`: an identity without what all have in common.
 fn display(identity: &Identity) -> String {
     let mut segments = identity.as_str().split('/').filter(|s| !s.is_empty());
-    let mut shown = Vec::new();
+    let mut names = Vec::new();
     while let Some(segment) = segments.next() {
         match segment.to_ascii_lowercase().as_str() {
             "subscriptions" | "providers" => {
                 segments.next();
             }
             "resourcegroups" => {}
-            _ => shown.push(segment),
+            _ => names.push(segment),
         }
     }
-    shown.join("/")
+    names.join("/")
 }
 
 fn listed<'a>(copies: impl Iterator<Item = (&'a CopyRef, &'a MemberCopy)>) -> Option<String> {
@@ -222,7 +222,11 @@ fn from_entry(entry: &ClaimEntry) -> Result<HistoryEntry, String> {
         at: entry.at,
         by: person(&entry.by),
         copy: copy.map_err(|why| format!("status.history: {why}"))?,
-        action: action(&entry.action, &entry.deed, HistoryAction::from_word)?,
+        action: action(
+            entry.action.as_ref(),
+            entry.deed.as_ref(),
+            HistoryAction::from_word,
+        )?,
         why: Justification::new(&entry.why).ok_or("status.history.why is empty")?,
         refusal: printable(refusal.map_or("", String::as_str), NAME).into(),
     })
@@ -230,12 +234,11 @@ fn from_entry(entry: &ClaimEntry) -> Result<HistoryEntry, String> {
 
 /// What an entry of a history says was done, under the field's name or the deprecated one.
 fn action<T>(
-    action: &Option<String>,
-    deed: &Option<String>,
+    action: Option<&String>,
+    deed: Option<&String>,
     from_word: impl Fn(&str) -> Option<T>,
 ) -> Result<T, String> {
-    let word = action.as_ref().or(deed.as_ref());
-    let word = word.ok_or("status.history.action is missing")?;
+    let word = action.or(deed).ok_or("status.history.action is missing")?;
     from_word(word).ok_or_else(|| format!("status.history.action: {word:?} is none"))
 }
 

@@ -3,7 +3,6 @@
 //! A read without a `resourceVersion` is a quorum read, and a replace with one is
 //! a compare-and-set: together they are the contract of [`Registry`].
 
-mod call;
 mod convert;
 pub mod crd;
 mod failure;
@@ -23,6 +22,7 @@ use kube::core::Request;
 use kube::{Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
+use crate::api_server::{CALL_TIMEOUT, PAGE, PAGE_TIMEOUT, is_conflict, is_missing_object, within};
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record, TransferName};
 use crate::transfer::Transfer;
@@ -31,25 +31,15 @@ use super::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
     RegistryError, UnreadableRecord, Versioned,
 };
-use call::{is_conflict, within};
 use crd::{Claim, Member};
 use lenient::LenientObject;
 
-pub(crate) use call::is_missing_object;
 pub use snapshot::{SnapshotError, snapshot};
 
 /// What kinds of records are called where one cannot be read.
 const CLAIM: &str = "claim";
 const MEMBER: &str = "member";
 const TRANSFER: &str = "transfer";
-
-/// How many claims one page of a list holds.
-const PAGE: u32 = 500;
-/// How long one call may take. The client has no limit of its own, and a connection that died
-/// without a word (a node gone, a firewall that forgot it) answers nothing for ever.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one page of a list may take.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A registry in an API server: the member's own, or a hub's.
 #[derive(Clone)]

@@ -151,7 +151,7 @@ pub(super) async fn free_one(
 }
 
 /// Which of these are being deleted, or inside of what is.
-pub(super) async fn doomed(
+pub(super) async fn being_deleted(
     registry: &dyn Registry,
     claims: &[Versioned<Record>],
 ) -> Result<Vec<Identity>, RegistryError> {

@@ -172,7 +172,7 @@ async fn race(schedule: u32, moved: &str, deleted: &str) -> (bool, Vec<Identity>
         opened_on(&registry, &transfer),
         delete(&registry, &deleted, deleted.name()),
     );
-    (deleted.is_ok(), opened.doomed)
+    (deleted.is_ok(), opened.deleting)
 }
 
 const GROUP: &str = "/subscriptions/s/resourceGroups/rg";
@@ -185,12 +185,12 @@ async fn one_of_the_two_always_sees_the_other() {
         let mut admitted = 0;
         let all = 1 << TURNS;
         for schedule in 0..all {
-            let (is_admitted, doomed) = race(schedule, INSIDE, deleted).await;
+            let (is_admitted, deleting) = race(schedule, INSIDE, deleted).await;
             admitted += u32::from(is_admitted);
-            let told = doomed == [INSIDE.parse().unwrap()];
+            let is_reported = deleting == [INSIDE.parse().unwrap()];
             assert!(
-                !is_admitted || told,
-                "{deleted} at {schedule:013b}: {doomed:?}"
+                !is_admitted || is_reported,
+                "{deleted} at {schedule:013b}: {deleting:?}"
             );
         }
         assert!(

@@ -102,7 +102,7 @@ async fn what_is_at_the_source_is_covered_and_nothing_else() {
         (opened.transfer.phase, opened.transfer.covered),
         (TransferPhase::Open, 2)
     );
-    assert!(opened.taken.is_empty() && opened.doomed.is_empty());
+    assert!(opened.taken.is_empty() && opened.deleting.is_empty());
     assert!(claim(&registry, "one").await.record.reserved.is_some());
     assert_eq!(claim(&registry, "theirs").await.record.reserved, None);
     assert_eq!(opened.progress.tally.at(TransferStage::Parked), 2);
@@ -163,7 +163,7 @@ async fn a_delete_that_was_admitted_before_is_told_of() {
         .await
         .unwrap();
     let opened = opened(&registry, "t").await;
-    assert_eq!(opened.doomed, [identity("one")]);
+    assert_eq!(opened.deleting, [identity("one")]);
     assert_eq!(opened.progress.tally.at(TransferStage::Deleting), 1);
     // And one that comes later is refused.
     let known = claim(&registry, "two").await;
@@ -184,7 +184,7 @@ async fn inside_of_what_is_being_deleted_is_doomed_too() {
     let inside: Identity = format!("{group}/providers/P/t/n").parse().unwrap();
     let record = arrive(None, &inside, &super::tests::ask("a/team", "n"));
     registry.put_claim(&record, None).await.unwrap();
-    assert_eq!(opened(&registry, "t").await.doomed, [inside]);
+    assert_eq!(opened(&registry, "t").await.deleting, [inside]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::development_certificates::{
     CA_FILE, CA_KEY_FILE, CERTIFICATE_FILE, CertificateNames, DevelopmentCa, KEY_FILE, write,
 };
-use super::super::testing::{Running, config, connect, http1, shown, soon, start_with};
+use super::super::testing::{Running, config, connect, http1, presented, soon, start_with};
 use super::super::tls::{CertificateError, CertificateFiles, ReloadOutcome, ReloadingCertificate};
 use super::echo;
 
@@ -65,7 +65,7 @@ fn files(dir: &Path) -> CertificateFiles {
 async fn a_connection_outlives_its_certificate() {
     let files = Files::serve().await;
     let stream = files.server.connect(b"http/1.1").await;
-    let before = shown(&stream);
+    let before = presented(&stream);
     let mut open = http1(stream).await;
     soon(open.call("/echo", "")).await.unwrap();
 
@@ -82,13 +82,13 @@ async fn a_connection_outlives_its_certificate() {
 
     assert_eq!(soon(open.call("/echo", "on")).await.unwrap().body(), "on");
     let after = files.server.connect(b"http/1.1").await;
-    assert_ne!(before, shown(&after));
+    assert_ne!(before, presented(&after));
 }
 
 #[tokio::test]
 async fn a_bad_replacement_leaves_the_last_good_pair_in_service() {
     let files = Files::serve().await;
-    let before = shown(&files.server.connect(b"h2").await);
+    let before = presented(&files.server.connect(b"h2").await);
     let key_path = files.dir.path().join(KEY_FILE);
     let good_key = fs::read(&key_path).unwrap();
     let other_key = fs::read(files.dir.path().join(CA_KEY_FILE)).unwrap();
@@ -105,7 +105,7 @@ async fn a_bad_replacement_leaves_the_last_good_pair_in_service() {
         matches!(error, CertificateError::Unreadable { .. }),
         "{error}"
     );
-    assert_eq!(before, shown(&files.server.connect(b"h2").await));
+    assert_eq!(before, presented(&files.server.connect(b"h2").await));
 
     fs::write(&key_path, good_key).unwrap();
     assert_eq!(
@@ -114,7 +114,7 @@ async fn a_bad_replacement_leaves_the_last_good_pair_in_service() {
     );
     files.renew();
     files.certificate.reload().unwrap();
-    assert_ne!(before, shown(&files.server.connect(b"h2").await));
+    assert_ne!(before, presented(&files.server.connect(b"h2").await));
 }
 
 #[tokio::test]
@@ -138,11 +138,11 @@ async fn the_watch_follows_a_mounted_secret() {
     let server = start_with(echo(), config(), Arc::clone(&certificate), ca.certificate()).await;
     let stop = CancellationToken::new();
     let watch = tokio::spawn(certificate.watch(Duration::from_millis(10), stop.clone()));
-    let before = shown(&server.connect(b"h2").await);
+    let before = presented(&server.connect(b"h2").await);
     publish("..2");
     fs::remove_dir_all(mount.path().join("..1")).unwrap();
     soon(async {
-        while shown(&server.connect(b"h2").await) == before {
+        while presented(&server.connect(b"h2").await) == before {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })

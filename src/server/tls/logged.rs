@@ -92,7 +92,7 @@ mod tests {
     }
 
     /// What the watch writes when it finds `outcomes` one after the other.
-    fn told(
+    fn logged(
         days_left: i64,
         outcomes: impl IntoIterator<Item = Result<ReloadOutcome, CertificateError>>,
     ) -> Vec<String> {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_problem_is_told_once_until_it_changes() {
-        let lines = told(
+        let lines = logged(
             300,
             [
                 bad("a.pem"),
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_end_of_a_certificate_is_told_once() {
         for (days_left, expected) in [(300, None), (6, Some("soon")), (-1, Some("has expired"))] {
-            let lines = told(
+            let lines = logged(
                 days_left,
                 [Ok(ReloadOutcome::Unchanged), Ok(ReloadOutcome::Unchanged)],
             );

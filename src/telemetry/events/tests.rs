@@ -62,7 +62,7 @@ fn counted(events: &Events, outcome: &'static str) -> u64 {
 async fn a_notice_is_an_event_that_kubectl_describe_shows() {
     let (events, publisher, mut asked) = events(200);
     tokio::spawn(publisher.run(CancellationToken::new()));
-    events.tell(notice("rg", "two are live:\n  kubectl annotate …"));
+    events.report(notice("rg", "two are live:\n  kubectl annotate …"));
     let (method, path, event) = asked.recv().await.unwrap();
     assert_eq!(
         (&*method, &*path),
@@ -86,7 +86,7 @@ async fn what_has_no_namespace_is_told_of_in_the_default_one() {
     let (events, publisher, mut asked) = events(200);
     tokio::spawn(publisher.run(CancellationToken::new()));
     let object = ObjectKey::new("", "Namespace", "", "team");
-    events.tell(Notice {
+    events.report(Notice {
         object,
         ..notice("", "no")
     });
@@ -100,7 +100,7 @@ async fn a_client_that_retries_in_a_loop_is_told_of_once_a_minute() {
     let (events, publisher, mut asked) = events(200);
     tokio::spawn(publisher.run(CancellationToken::new()));
     for second in 0..=60 {
-        events.tell(notice(
+        events.report(notice(
             "rg",
             &format!("held; last heard from {second} s ago"),
         ));
@@ -126,9 +126,9 @@ async fn a_client_that_retries_in_a_loop_is_told_of_once_a_minute() {
 async fn other_words_are_other_news() {
     let (events, publisher, mut asked) = events(200);
     tokio::spawn(publisher.run(CancellationToken::new()));
-    events.tell(notice("rg", "live in cluster b"));
-    events.tell(notice("rg", "live in cluster c"));
-    events.tell(Notice {
+    events.report(notice("rg", "live in cluster b"));
+    events.report(notice("rg", "live in cluster c"));
+    events.report(Notice {
         uid: None,
         ..notice("rg", "live in cluster c")
     });
@@ -145,7 +145,7 @@ async fn telling_never_waits_and_a_flood_stays_a_trickle() {
     let (events, publisher, mut asked) = events(200);
     // Nobody publishes yet.
     for n in 0..10_000 {
-        events.tell(notice(&format!("rg{n}"), "no"));
+        events.report(notice(&format!("rg{n}"), "no"));
     }
     assert_eq!(counted(&events, DROPPED), 10_000 - QUEUE as u64);
     tokio::spawn(publisher.run(CancellationToken::new()));
@@ -158,7 +158,7 @@ async fn telling_never_waits_and_a_flood_stays_a_trickle() {
     // What was dropped is no repeat: it is told when there is room.
     tokio::time::sleep(Duration::from_mins(2)).await;
     while asked.try_recv().is_ok() {}
-    events.tell(notice("rg9999", "no"));
+    events.report(notice("rg9999", "no"));
     assert_eq!(asked.recv().await.unwrap().0, "POST");
 }
 
@@ -166,13 +166,13 @@ async fn telling_never_waits_and_a_flood_stays_a_trickle() {
 async fn memory_has_an_end() {
     let (events, mut publisher, _asked) = events(200);
     for n in 0..REMEMBERED * 2 {
-        events.tell(notice(&format!("rg{n}"), "no"));
+        events.report(notice(&format!("rg{n}"), "no"));
         let _ = publisher.queue.try_recv();
     }
     assert_eq!(events.memory().len(), REMEMBERED);
     assert_eq!(counted(&events, DROPPED), REMEMBERED as u64);
     tokio::time::sleep(FOLD).await;
-    events.tell(notice("one more", "no"));
+    events.report(notice("one more", "no"));
     assert_eq!(events.memory().len(), 1);
 }
 
@@ -183,10 +183,10 @@ async fn two_replicas_tell_of_one_occasion_in_one_event() {
         occasion: "2026-03-01T13:00:00Z".to_owned(),
         ..notice("rg", "no")
     };
-    for told in [notice("rg", "no"), notice("rg", "no"), later] {
+    for published in [notice("rg", "no"), notice("rg", "no"), later] {
         let (events, publisher, mut asked) = events(409);
         tokio::spawn(publisher.run(CancellationToken::new()));
-        events.tell(told);
+        events.report(published);
         let (_, _, event) = asked.recv().await.unwrap();
         names.push(event["metadata"]["name"].to_string());
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -206,8 +206,8 @@ async fn an_api_server_that_takes_none_changes_nothing(
 ) {
     let (events, publisher, mut asked) = events(code);
     tokio::spawn(publisher.run(CancellationToken::new()));
-    events.tell(notice("a", "no"));
-    events.tell(notice("b", "no"));
+    events.report(notice("a", "no"));
+    events.report(notice("b", "no"));
     for _ in 0..2 {
         asked.recv().await.unwrap();
     }
@@ -219,9 +219,9 @@ async fn an_api_server_that_takes_none_changes_nothing(
 async fn an_event_that_was_forgotten_is_made_again() {
     let (events, publisher, mut asked) = events(404);
     tokio::spawn(publisher.run(CancellationToken::new()));
-    events.tell(notice("rg", "no"));
+    events.report(notice("rg", "no"));
     tokio::time::sleep(FOLD).await;
-    events.tell(notice("rg", "no"));
+    events.report(notice("rg", "no"));
     let mut methods = Vec::new();
     for _ in 0..3 {
         methods.push(asked.recv().await.unwrap().0);
@@ -232,8 +232,8 @@ async fn an_event_that_was_forgotten_is_made_again() {
 #[test]
 fn names_and_notes_have_the_length_that_api_servers_take() {
     let long = notice(&"n".repeat(253), &"ü".repeat(2000));
-    let told = PublishedNotice::first(&long, &NoticeKey::of(&long), Instant::now());
-    assert_eq!(told.name.len(), 253);
+    let published = PublishedNotice::first(&long, &NoticeKey::of(&long), Instant::now());
+    assert_eq!(published.name.len(), 253);
     let note = clip(&long.message, NOTE);
     assert!(note.len() <= NOTE && note.ends_with('…'));
     assert_eq!(clip("short", NOTE), "short");

@@ -110,7 +110,7 @@ impl World {
 
     fn observe(&mut self, at: usize) {
         let copy = copy(at);
-        let sighting = self.objects[at].as_ref().map(|object| ObservedObject {
+        let observed = self.objects[at].as_ref().map(|object| ObservedObject {
             uid: format!("{at}-made-{}", object.made).into(),
             resource_version: object.version.to_string().into(),
             terminating: false,
@@ -127,7 +127,7 @@ impl World {
         let look = Observation {
             copy: &copy,
             judged_at: self.now,
-            object: sighting,
+            object: observed,
             seen_uids: &[],
         };
         let identity = self.record.identity.clone();

@@ -7,9 +7,9 @@ use aso_guard::policy::Policy;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use super::checked::Protocol;
+use super::coverage::Tally;
 use super::places::Place::{self, ChildA, ChildB, ParentA, ParentB, PastedB};
 use super::rules::Rules;
-use super::sights::Tally;
 use super::steps::Step;
 use super::transfers::Transfers;
 use super::world::{Budget, World};
@@ -81,7 +81,7 @@ impl Bounds {
             begins: Vec::new(),
             tally: Tally::default(),
         };
-        let world = world.told(&protocol, self.story);
+        let world = world.after_all(&protocol, self.story);
         protocol
             .begins
             .push(world.expect("a story that can happen"));

@@ -2,9 +2,9 @@
 
 use stateright::{Model, Property};
 
+use super::coverage::Tally;
 use super::places::Place;
 use super::rules::Rules;
-use super::sights::Tally;
 use super::steps::Step;
 use super::world::World;
 

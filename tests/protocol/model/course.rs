@@ -1,7 +1,7 @@
 //! What the guard is at over a request: the product's machines, and which call comes next.
 
 use aso_guard::claim::{
-    Arrival, ArrivalAnswer, ArrivalCall, Attempt, Awakening, Intent, Refusal, RegistryAnswer,
+    Arrival, ArrivalAnswer, ArrivalCall, Attempt, Intent, PolicyScan, Refusal, RegistryAnswer,
     RegistryCall, RequestUid,
 };
 
@@ -15,7 +15,7 @@ pub enum Course {
     /// What is parked by nothing of its own is registered, and then judged.
     Arrival(Arrival<()>),
     /// A change of the namespace's policy is registered, and then what it wakes is looked for.
-    Awakening(Awakening),
+    PolicyScan(PolicyScan),
 }
 
 impl Course {
@@ -49,7 +49,7 @@ impl Course {
                 ArrivalCall::Claim(call) => Some(call),
                 ArrivalCall::Changes | ArrivalCall::Inherited => None,
             },
-            Self::Awakening(_) => None,
+            Self::PolicyScan(_) => None,
         }
     }
 
@@ -63,7 +63,7 @@ impl Course {
                 }
             }
             Self::Arrival(arrival) => arrival.answer(ArrivalAnswer::Claim(answer)),
-            Self::Awakening(_) => {}
+            Self::PolicyScan(_) => {}
         }
     }
 
@@ -72,7 +72,7 @@ impl Course {
         match self {
             Self::Attempts(_) => self.current().is_none(),
             Self::Arrival(arrival) => arrival.call().is_none(),
-            Self::Awakening(awakening) => awakening.call().is_none(),
+            Self::PolicyScan(scan) => scan.call().is_none(),
         }
     }
 
@@ -88,7 +88,7 @@ impl Course {
     pub fn places(&self) -> Vec<Place> {
         match self {
             Self::Attempts(attempts) => attempts.iter().map(|(place, _)| *place).collect(),
-            Self::Arrival(_) | Self::Awakening(_) => Vec::new(),
+            Self::Arrival(_) | Self::PolicyScan(_) => Vec::new(),
         }
     }
 }

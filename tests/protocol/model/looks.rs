@@ -10,10 +10,10 @@ use aso_guard::claim::{
 use aso_guard::policy::Policy;
 use aso_guard::resolve::Freshness;
 
+use super::coverage::Coverage;
 use super::places::{ALL, PLACES, Place, identity_of};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::sights::Sight;
 use super::transfers::Transfers;
 use super::world::{Early, Look, Object, World, bit, numbers};
 use super::{name, time};
@@ -37,11 +37,11 @@ impl World {
     /// which may be long out of date when the write arrives.
     pub fn adopt(&mut self, rules: &Rules, place: Place, resource: usize) {
         if let Some(object) = self.object(place) {
-            self.note(Sight::Adopted);
+            self.note(Coverage::Adopted);
             let machine = Machine::adopting(
                 place.copy().clone(),
                 identity_of(resource).clone(),
-                sighting(rules, object),
+                observed(rules, object),
                 resolves_to(place, object),
                 time(self.clock(place)),
             );
@@ -103,7 +103,7 @@ impl World {
             .iter()
             .any(|other| other.place == look.place && other.resource == look.resource)
         {
-            self.note(Sight::TwoReplicas);
+            self.note(Coverage::TwoReplicas);
         }
         self.looks.push(Sealed::new(look));
         self.looks.sort();
@@ -159,7 +159,7 @@ impl World {
             }
             LookCall::Object => {
                 let object = look.early.take_or(self.object(place));
-                LookAnswer::Object(object.map(|object| (sighting(rules, object), object)))
+                LookAnswer::Object(object.map(|object| (observed(rules, object), object)))
             }
             LookCall::Resolve(object, freshness) => {
                 let mut resolved = resolves_to(place, *object);
@@ -172,7 +172,7 @@ impl World {
                     resolved.policy = self.had()[remembered];
                     resolved.is_own_policy = !rules.release_on_store;
                     if freshness == Freshness::Store {
-                        self.note(Sight::Doubted);
+                        self.note(Coverage::Doubted);
                     }
                 }
                 LookAnswer::Resolved(resolved)
@@ -196,22 +196,22 @@ impl World {
             .as_ref()
             .is_some_and(|record| live(record));
         if !self.put(rules, next, look.rests_on_record) {
-            self.note(Sight::Outrun);
+            self.note(Coverage::Outrun);
         } else if was_live && !live(next) {
-            self.note(Sight::Released);
+            self.note(Coverage::Released);
             let copy = next.copies.get(place.copy());
             if copy
                 .and_then(|copy| copy.stored.as_ref())
                 .is_some_and(|stored| stored.busy)
             {
-                self.note(Sight::Busy);
+                self.note(Coverage::Busy);
             }
         }
     }
 
     /// The replica dies over its look.
     pub fn drop_look(&mut self, at: usize) {
-        self.note(Sight::ReplicaDied);
+        self.note(Coverage::ReplicaDied);
         self.looks.remove(at);
     }
 
@@ -230,8 +230,11 @@ impl World {
             let mut left = after.into_iter().flat_map(MemberCopy::in_flight);
             if !left.any(|one| one == request) {
                 let late = time(look.judged) > request.deadline;
-                self.noted
-                    .note(if late { Sight::Expired } else { Sight::Proven });
+                self.noted.note(if late {
+                    Coverage::Expired
+                } else {
+                    Coverage::Proven
+                });
             }
         }
     }
@@ -362,12 +365,12 @@ fn given(rules: &Rules, place: Place, record: &Record) -> Record {
 }
 
 /// An object as an observer reads it.
-fn sighting(rules: &Rules, object: Object) -> ObservedObject {
+fn observed(rules: &Rules, object: Object) -> ObservedObject {
     ObservedObject {
         uid: name(object.uid).into(),
         resource_version: name(object.version).into(),
         terminating: object.terminating,
-        busy: object.busy && rules.tell_busy,
+        busy: object.busy && rules.report_busy,
         held: None,
     }
 }

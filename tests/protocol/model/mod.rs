@@ -4,6 +4,7 @@
 pub mod bounds;
 pub mod checked;
 mod course;
+pub mod coverage;
 mod looks;
 mod namespace;
 pub mod places;
@@ -13,7 +14,6 @@ mod replay;
 mod requests;
 pub mod rules;
 mod sealed;
-pub mod sights;
 pub mod steps;
 mod storing;
 pub mod transfers;

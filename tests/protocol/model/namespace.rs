@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use aso_guard::claim::{
-    Arrival, ArrivalAnswer, ArrivalCall, Arrived, Attempt, Awakening, AwakeningAnswer,
-    AwakeningCall, Inherited, Intent, PolicyChange, Proof, Record, Relies, RequestUid, Woken,
+    ActivatedCopy, Arrival, ArrivalAnswer, ArrivalCall, Arrived, Attempt, Inherited, Intent,
+    PolicyChange, PolicyScan, PolicyScanAnswer, PolicyScanCall, Proof, Record, Relies, RequestUid,
 };
 use aso_guard::object::ObjectFacts;
 use aso_guard::policy::Policy;
 
 use super::course::Course;
+use super::coverage::Coverage;
 use super::name;
 use super::places::{ALL, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::sights::Sight;
 use super::world::{Kind, Object, Phase, Request, Word, World};
 
 /// The namespace of [`Place::ParentA`] and [`Place::ChildA`].
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// The guard begins with a change that takes the namespace's `skip` off.
-    pub fn awakening(request: &Request) -> Course {
+    pub fn scan(request: &Request) -> Course {
         let change = PolicyChange {
             namespace: Place::ParentA.copy().object.namespace.clone(),
             resource_version: name(request.on).into(),
@@ -164,8 +164,8 @@ impl World {
             policy: None,
         };
         let member = Place::ParentA.copy().member.clone();
-        let awakening = Awakening::new(member, change, Some("skip"), vec![None], false);
-        Course::Awakening(awakening.expect("a change that wakes"))
+        let scan = PolicyScan::new(member, change, Some("skip"), vec![None], false);
+        Course::PolicyScan(scan.expect("a change that wakes"))
     }
 
     /// What is read before its turn.
@@ -202,9 +202,9 @@ impl World {
                 let answer = self.answer_arrival(arrival, peeked.as_deref());
                 arrival.answer(answer);
             }
-            Course::Awakening(awakening) => {
-                let answer = self.answer_awakening(awakening, peeked.as_deref(), deadline);
-                awakening.answer(answer);
+            Course::PolicyScan(scan) => {
+                let answer = self.answer_scan(scan, peeked.as_deref(), deadline);
+                scan.answer(answer);
             }
             Course::Attempts(_) => return,
         }
@@ -228,27 +228,27 @@ impl World {
         }
     }
 
-    fn answer_awakening(
+    fn answer_scan(
         &mut self,
-        awakening: &Awakening,
+        scan: &PolicyScan,
         peeked: Option<&Peeked>,
         deadline: u16,
-    ) -> AwakeningAnswer {
-        match (awakening.call(), peeked) {
-            (Some(AwakeningCall::Register(change)), _) => {
+    ) -> PolicyScanAnswer {
+        match (scan.call(), peeked) {
+            (Some(PolicyScanCall::Register(change)), _) => {
                 if let Some(namespace) = &mut self.namespace {
                     namespace.changes.push((change.clone(), deadline));
                 }
-                AwakeningAnswer::Registered
+                PolicyScanAnswer::Registered
             }
-            (Some(AwakeningCall::InFlight), Some(Peeked::InFlight(then, _))) => {
-                AwakeningAnswer::InFlight(then.clone())
+            (Some(PolicyScanCall::InFlight), Some(Peeked::InFlight(then, _))) => {
+                PolicyScanAnswer::InFlight(then.clone())
             }
-            (Some(AwakeningCall::InFlight), _) => AwakeningAnswer::InFlight(self.records()),
+            (Some(PolicyScanCall::InFlight), _) => PolicyScanAnswer::InFlight(self.records()),
             (_, Some(Peeked::InFlight(_, then) | Peeked::Objects(then))) => {
-                AwakeningAnswer::Objects(then.clone())
+                PolicyScanAnswer::Objects(then.clone())
             }
-            _ => AwakeningAnswer::Objects(self.inhabitants()),
+            _ => PolicyScanAnswer::Objects(self.inhabitants()),
         }
     }
 
@@ -278,7 +278,7 @@ impl World {
         let under_change = arrived.change.is_some();
         let request = request.clone();
         if under_change {
-            self.note(Sight::UnderChange);
+            self.note(Coverage::UnderChange);
         }
         let place = request.place;
         let attempt = Attempt::new(self.aim(rules, &request), place.identities());
@@ -286,16 +286,16 @@ impl World {
     }
 
     /// What is acquired for the copies that a change of the namespace wakes.
-    pub fn woken(&mut self, rules: &Rules, number: u16, woken: Vec<Woken>) {
+    pub fn activated(&mut self, rules: &Rules, number: u16, activated: Vec<ActivatedCopy>) {
         let Some(at) = self.find(number) else { return };
         let request = Request {
             lasts: true,
             ..self.requests[at].clone()
         };
-        let attempts = woken.into_iter().filter_map(|woken| {
-            let place = ALL.into_iter().find(|one| *one.copy() == woken.copy)?;
+        let attempts = activated.into_iter().filter_map(|activated| {
+            let place = ALL.into_iter().find(|one| *one.copy() == activated.copy)?;
             let acquire = self.acquire(rules, &request, place);
-            let aim = if woken.deletes && woken.object.is_some() {
+            let aim = if activated.deletes && activated.object.is_some() {
                 Intent::Wake(acquire, self.deletion(&request, place))
             } else {
                 Intent::Activate(acquire)
@@ -314,7 +314,7 @@ impl World {
         }
         let objects = self.objects.iter().flatten();
         if objects.filter(|object| object.inherits).count() > 0 {
-            self.note(Sight::Awakened);
+            self.note(Coverage::ActivatedByNamespace);
         }
         self.give_namespace(Policy::Manage, request.word);
         for place in ALL {

@@ -1,8 +1,8 @@
 //! What must hold in every state.
 
+use super::coverage::{Coverage, Tally};
 use super::places::{ALL, Place, RESOURCES};
 use super::rules::Rules;
-use super::sights::{Sight, Tally};
 use super::world::{Kind, Object, Phase, Request, Word, World};
 
 /// More calls than any request makes.
@@ -100,7 +100,7 @@ impl World {
             return false;
         };
         if rest.claims != self.claims {
-            tally.count_one(Sight::HandedOver);
+            tally.count_one(Coverage::HandedOver);
         }
         let is_right = |place| rest.says_what_is_stored(place) && rest.can_be_claimed(rules, place);
         rest.reserves_rightly() && places.iter().all(|&place| is_right(place))

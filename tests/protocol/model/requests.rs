@@ -6,11 +6,11 @@ use aso_guard::claim::{
 use aso_guard::policy::Policy;
 
 use super::course::Course;
+use super::coverage::Coverage;
 use super::namespace::{Namespace, Peeked, proof};
 use super::places::{ALL, PLACES, Place, resource_of};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::sights::Sight;
 use super::world::{Kind, Phase, Request, Word, World};
 use super::{name, time};
 
@@ -56,7 +56,7 @@ impl World {
     fn course_of(&self, rules: &Rules, request: &Request) -> Course {
         match request.kind {
             Kind::Inherit | Kind::Bare | Kind::Spare => return self.arrival(rules, request),
-            Kind::Unpark => return Self::awakening(request),
+            Kind::Unpark => return Self::scan(request),
             _ => {}
         }
         let mut identities = request.place.identities();
@@ -232,8 +232,8 @@ impl World {
         };
         let is_judged = matches!(self.requests[at].phase, Phase::Judged(_));
         match answer {
-            RegistryAnswer::Conflict => self.note(Sight::Outrun),
-            RegistryAnswer::Stored if !is_judged => self.note(Sight::TakenBack),
+            RegistryAnswer::Conflict => self.note(Coverage::Outrun),
+            RegistryAnswer::Stored if !is_judged => self.note(Coverage::TakenBack),
             _ => {}
         }
         let mut course = (*course).clone();
@@ -273,12 +273,12 @@ impl World {
             (_, Some(refusal)) if !request.by_force => self.refuse(number, &course, &refusal),
             _ if !course.is_over() => {}
             (Course::Arrival(arrival), _) => self.arrived(rules, number, arrival.outcome()),
-            (Course::Awakening(awakening), _) => {
-                self.woken(rules, number, awakening.clone().into_woken());
+            (Course::PolicyScan(scan), _) => {
+                self.activated(rules, number, scan.clone().into_activated());
             }
             (Course::Attempts(_), refusal) => {
                 if refusal.is_some() {
-                    self.note(Sight::Forced);
+                    self.note(Coverage::Forced);
                     self.requests[at].word = Word::Forced;
                 }
                 self.requests[at].phase = Phase::Admitted;
@@ -287,7 +287,7 @@ impl World {
     }
 
     fn refuse(&mut self, number: u16, course: &Course, refusal: &Refusal) {
-        self.note(sight_of(refusal));
+        self.note(coverage_of(refusal));
         let uid = RequestUid::new(&name(number));
         let back = Course::taking_back(&course.places(), &uid);
         if let Some(at) = self.find(number) {
@@ -315,10 +315,10 @@ impl World {
     pub fn leave_unjudged(&mut self, number: u16) {
         let Some(at) = self.find(number) else { return };
         let request = &mut self.requests[at];
-        let sight = match request.kind {
-            _ if request.by_force => Sight::Unheard,
-            Kind::Spare => Sight::Unheard,
-            Kind::Arrive => Sight::LetThrough,
+        let coverage = match request.kind {
+            _ if request.by_force => Coverage::Unheard,
+            Kind::Spare => Coverage::Unheard,
+            Kind::Arrive => Coverage::LetThrough,
             _ => return self.drop_request(number),
         };
         if request.kind != Kind::Arrive {
@@ -326,7 +326,7 @@ impl World {
         }
         request.phase = Phase::Admitted;
         request.counts = false;
-        self.note(sight);
+        self.note(coverage);
     }
 }
 
@@ -347,14 +347,14 @@ impl Request {
     }
 }
 
-fn sight_of(refusal: &Refusal) -> Sight {
+fn coverage_of(refusal: &Refusal) -> Coverage {
     match refusal {
-        Refusal::ChildrenDepend { .. } => Sight::ChildrenDepend,
-        Refusal::AncestorDeleting { .. } => Sight::AncestorDeleting,
-        Refusal::ForeignResourceId { .. } => Sight::Foreign,
-        Refusal::PeersDepend { .. } | Refusal::WakesDelete { .. } => Sight::PeersDepend,
-        Refusal::ReservedElsewhere { .. } => Sight::InTransfer,
-        Refusal::TransferDepends { .. } => Sight::TransferDepends,
-        _ => Sight::LiveElsewhere,
+        Refusal::ChildrenDepend { .. } => Coverage::ChildrenDepend,
+        Refusal::AncestorDeleting { .. } => Coverage::AncestorDeleting,
+        Refusal::ForeignResourceId { .. } => Coverage::Foreign,
+        Refusal::PeersDepend { .. } | Refusal::WakesDelete { .. } => Coverage::PeersDepend,
+        Refusal::ReservedElsewhere { .. } => Coverage::InTransfer,
+        Refusal::TransferDepends { .. } => Coverage::TransferDepends,
+        _ => Coverage::LiveElsewhere,
     }
 }

@@ -62,7 +62,7 @@ pub struct Rules {
     /// Somebody tidies up.
     pub tidy: bool,
     /// The claim of a parked copy says what ASO has under way in Azure.
-    pub tell_busy: bool,
+    pub report_busy: bool,
 }
 
 impl Rules {
@@ -95,6 +95,6 @@ impl Rules {
         over_after_claims: true,
         start_gives_free: true,
         tidy: true,
-        tell_busy: true,
+        report_busy: true,
     };
 }

@@ -4,11 +4,11 @@ use aso_guard::claim::{LookCall, Record, RegistryAnswer};
 use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
+use super::coverage::{Coverage, Noted};
 use super::namespace::Namespace;
 use super::places::{ALL, Place};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::sights::{Noted, Sight};
 use super::transfers::{Task, Transfers};
 use super::world::{Kind, Object, Phase, Word, World};
 
@@ -276,7 +276,7 @@ impl World {
             Step::LoseAnswer(number) => {
                 world.left.faults -= 1;
                 if world.unanswered(rules, number) == Some(RegistryAnswer::Stored) {
-                    world.note(Sight::AnswerLost);
+                    world.note(Coverage::AnswerLost);
                 }
                 world.leave_unjudged(number);
             }
@@ -284,7 +284,7 @@ impl World {
                 world.left.faults -= 1;
                 if let Some(answer) = world.unanswered(rules, number) {
                     if answer == RegistryAnswer::Stored {
-                        world.note(Sight::Repeated);
+                        world.note(Coverage::Repeated);
                     }
                     // The version it expects is not the one that it wrote itself.
                     world.answer(number, RegistryAnswer::Conflict);
@@ -292,12 +292,12 @@ impl World {
             }
             Step::Die(number) => {
                 world.left.faults -= 1;
-                world.note(Sight::GuardDied);
+                world.note(Coverage::GuardDied);
                 world.leave_unjudged(number);
             }
             Step::Store(number) => world.store_request(number),
             Step::Reject(number) => {
-                world.note(Sight::Rejected);
+                world.note(Coverage::Rejected);
                 world.drop_request(number);
             }
             Step::Tick(member) => {
@@ -319,7 +319,7 @@ impl World {
             Step::Crash(at) => world.drop_look(at),
             Step::Collect(place) => {
                 world.left.acts -= 1;
-                world.note(Sight::Collected);
+                world.note(Coverage::Collected);
                 world.ask(rules, place, Kind::Delete);
             }
             Step::Begin(task) => {

@@ -2,8 +2,8 @@
 
 use aso_guard::policy::Policy;
 
+use super::coverage::Coverage;
 use super::places::{ALL, Place};
-use super::sights::Sight;
 use super::world::{Kind, Object, Phase, Request, Word, World, bit};
 
 impl World {
@@ -24,9 +24,9 @@ impl World {
             let over = request.phase == Phase::Admitted && (late || outdated);
             if over {
                 noted.note(if late {
-                    Sight::GivenUp
+                    Coverage::GivenUp
                 } else {
-                    Sight::Outdated
+                    Coverage::Outdated
                 });
             }
             !over
@@ -51,9 +51,9 @@ impl World {
     fn store_new(&mut self, request: &Request) {
         let place = request.place;
         if request.kind == Kind::Arrive || request.kind == Kind::Inherit {
-            self.note(Sight::Arrived);
+            self.note(Coverage::Arrived);
         } else if self.versions[place as usize] > 0 {
-            self.note(Sight::LandedLate);
+            self.note(Coverage::LandedLate);
         }
         let policy = match request.kind {
             _ if request.inherits => self.inherited_policy(),
@@ -91,7 +91,7 @@ impl World {
         let deletes = self.object(place).is_some_and(|object| object.deletes());
         if deletes && word == Word::Kept {
             if request.kind == Kind::Wake {
-                self.note(Sight::Woken);
+                self.note(Coverage::Activated);
             }
             self.harmed |= self.takes_what_others_need(place, request);
         }

@@ -4,11 +4,11 @@ use aso_guard::claim::{NamespaceRef, Record, Reservation, TransferName};
 use aso_guard::registry::transfers::OpenedTransfer;
 use aso_guard::transfer::{Selection, Transfer, TransferPhase};
 
+use super::coverage::Coverage;
 use super::places::{ALL, Place, RESOURCES, identity_of, resource_of};
 use super::replay::{Answer, Call, Held, replay};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::sights::Sight;
 use super::world::{Phase, Word, World};
 
 /// What there is of transfers.
@@ -25,7 +25,7 @@ pub struct Transfers {
     /// Who is at what, in some order.
     pub errands: Vec<Sealed<Errand>>,
     /// What whoever opened it last was told.
-    told: Option<Told>,
+    answer: Option<OpenerAnswer>,
     /// Whether a copy was acquired anywhere but where a reservation leads.
     astray: bool,
 }
@@ -68,10 +68,10 @@ pub struct Errand {
 /// What whoever opened a transfer was told: what it covers, and for what it is too late. A bit
 /// a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Told {
+struct OpenerAnswer {
     opened: Declared,
     covered: u8,
-    doomed: u8,
+    deleting: u8,
 }
 
 impl Transfers {
@@ -82,7 +82,7 @@ impl Transfers {
             versions: [0; RESOURCES],
             last: 0,
             errands: Vec::new(),
-            told: None,
+            answer: None,
             astray: false,
         }
     }
@@ -95,7 +95,7 @@ impl Transfers {
     /// The record is deleted by hand.
     pub fn remove(&mut self) {
         self.record = None;
-        self.told = None;
+        self.answer = None;
     }
 
     /// Versions mean something only to whoever remembers one.
@@ -126,11 +126,11 @@ impl Transfers {
     }
 
     /// What an opener was told, while the transfer is still the one that it opened.
-    fn protection(&self) -> Option<(Told, Reservation)> {
-        let (told, (record, _)) = (self.told?, self.record?);
-        let is_alike = (record.to, record.turned) == (told.opened.to, told.opened.turned);
+    fn protection(&self) -> Option<(OpenerAnswer, Reservation)> {
+        let (answer, (record, _)) = (self.answer?, self.record?);
+        let is_alike = (record.to, record.turned) == (answer.opened.to, answer.opened.turned);
         let reservation = record.transfer().reservation();
-        (record.reserves() && is_alike).then_some((told, reservation))
+        (record.reserves() && is_alike).then_some((answer, reservation))
     }
 
     fn put(&mut self, rules: &Rules, record: Declared, expected: Option<u16>) -> bool {
@@ -143,18 +143,18 @@ impl Transfers {
         true
     }
 
-    fn was_told(&mut self, opened: &OpenedTransfer) -> Told {
+    fn answered(&mut self, opened: &OpenedTransfer) -> OpenerAnswer {
         let bits = |all: &mut dyn Iterator<Item = usize>| all.fold(0, |bits, one| bits | 1 << one);
         let covered = opened.progress.resources.iter();
         let mut covered = covered.filter_map(|one| resource_of(&one.identity));
-        let mut doomed = opened.doomed.iter().filter_map(resource_of);
-        let told = Told {
+        let mut deleting = opened.deleting.iter().filter_map(resource_of);
+        let answer = OpenerAnswer {
             opened: Declared::of(&opened.transfer),
             covered: bits(&mut covered),
-            doomed: bits(&mut doomed),
+            deleting: bits(&mut deleting),
         };
-        self.told = Some(told);
-        told
+        self.answer = Some(answer);
+        answer
     }
 }
 
@@ -253,7 +253,7 @@ impl World {
 
     /// Whoever is at a step dies over it.
     pub fn abandon_errand(&mut self, at: usize) {
-        self.note(Sight::Abandoned);
+        self.note(Coverage::Abandoned);
         let transfers = self.transfers.iter_mut();
         transfers.for_each(|all| drop(all.errands.remove(at)));
     }
@@ -278,12 +278,12 @@ impl World {
                 transfers.errands.sort();
             }
             Ok(Some(opened)) => {
-                let told = transfers.was_told(&opened);
-                if told.doomed != 0 {
-                    self.note(Sight::Doomed);
+                let answer = transfers.answered(&opened);
+                if answer.deleting != 0 {
+                    self.note(Coverage::DeletedBefore);
                 }
-                if told.opened.turned {
-                    self.note(Sight::Turned);
+                if answer.opened.turned {
+                    self.note(Coverage::Turned);
                 }
             }
             Ok(None) => {}
@@ -349,8 +349,8 @@ impl World {
         let stored = (is_that || !rules.compare) && self.put(rules, next, expected.is_some());
         self.note_put(stored);
         match (stored, next.reserved.is_some()) {
-            (true, true) => self.note(Sight::Reserved),
-            (true, false) if was_reserved => self.note(Sight::GivenFree),
+            (true, true) => self.note(Coverage::Reserved),
+            (true, false) if was_reserved => self.note(Coverage::GivenFree),
             _ => {}
         }
         stored
@@ -358,7 +358,7 @@ impl World {
 
     fn note_put(&mut self, stored: bool) {
         if !stored {
-            self.note(Sight::Outrun);
+            self.note(Coverage::Outrun);
         }
     }
 
@@ -396,17 +396,17 @@ impl World {
         let Some(transfers) = &self.transfers else {
             return true;
         };
-        let Some((told, reservation)) = transfers.protection() else {
+        let Some((answer, reservation)) = transfers.protection() else {
             return !transfers.astray;
         };
         let is_in = |bits: u8, resource: usize| bits & 1 << resource != 0;
         let is_safe = |resource: usize| {
             let record = self.claims[resource].as_ref();
             let reserved = record.and_then(|record| record.reserved.as_ref());
-            let is_doomed = is_in(told.doomed, resource);
-            reserved == Some(&reservation) && (is_doomed || !self.is_being_taken(resource))
+            let is_deleting = is_in(answer.deleting, resource);
+            reserved == Some(&reservation) && (is_deleting || !self.is_being_taken(resource))
         };
-        let mut covered = (0..RESOURCES).filter(|&resource| is_in(told.covered, resource));
+        let mut covered = (0..RESOURCES).filter(|&resource| is_in(answer.covered, resource));
         !transfers.astray && covered.all(is_safe)
     }
 

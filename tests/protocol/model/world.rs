@@ -6,11 +6,11 @@ use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
 use super::course::Course;
+use super::coverage::{Coverage, Noted};
 use super::namespace::{Namespace, Peeked};
 use super::places::{ALL, MEMBERS, PLACES, Place, RESOURCES};
 use super::rules::Rules;
 use super::sealed::Sealed;
-use super::sights::{Noted, Sight};
 use super::steps::Step;
 use super::transfers::Transfers;
 
@@ -262,7 +262,7 @@ impl World {
 
     /// The same after these steps, one after the other, with the protocol as it is.
     /// `None`: one of them cannot happen.
-    pub fn told(mut self, model: &Protocol, steps: &[Step]) -> Option<Self> {
+    pub fn after_all(mut self, model: &Protocol, steps: &[Step]) -> Option<Self> {
         let left = std::mem::replace(&mut self.left, Budget::PLENTY);
         for &step in steps {
             let mut possible = Vec::new();
@@ -301,8 +301,8 @@ impl World {
         self.numbers[place as usize] + 1 < NUMBERS
     }
 
-    pub fn note(&mut self, sight: Sight) {
-        self.noted.note(sight);
+    pub fn note(&mut self, coverage: Coverage) {
+        self.noted.note(coverage);
     }
 
     /// Stores an object, at a new resourceVersion.

@@ -79,8 +79,8 @@ async fn settings_that_a_watch_has_told_of_are_not_believed_before_aso_has_read_
         let credentials = credentials(Some(&[started]));
         let mut before = settings();
         before["data"] = json!({"AZURE_SUBSCRIPTION_ID": "MQ=="});
-        for told in [before, settings()] {
-            credentials.put(serde_json::from_value(told).unwrap());
+        for secret in [before, settings()] {
+            credentials.put(serde_json::from_value(secret).unwrap());
         }
         for _ in 0..2 {
             let found = credentials

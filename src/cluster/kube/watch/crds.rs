@@ -10,7 +10,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
 use tokio::sync::Notify;
 
-use crate::cluster::kube::discovery::GROUP_SUFFIX;
+use crate::api_server::GROUP_SUFFIX;
 
 use super::synced::SyncedWatch;
 use super::{KindWatches, PAGE};

@@ -149,10 +149,13 @@ async fn a_kind_is_read_in_the_version_that_it_is_stored_in_and_followed_to_anot
     let read = |watches: &KindWatches| watches.kinds[CRD].resource.api_version.clone();
     watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
     assert_eq!(read(&watches), "resources.azure.com/v1api20200601storage");
-    let shown = watches
+    let version = watches
         .cluster
         .api_version("resources.azure.com", "ResourceGroup");
-    assert_eq!(shown.as_deref(), Some("resources.azure.com/v1api20200601"));
+    assert_eq!(
+        version.as_deref(),
+        Some("resources.azure.com/v1api20200601")
+    );
 
     // Nothing is asked again before the CRD has changed, or it is time to.
     *answers.stored.lock().unwrap() = "v1api20200601";

@@ -28,7 +28,7 @@ impl Observer {
                 if Reported::is_due(&mut self.reported.state().conflicts, of, uid) {
                     let words = record.conflict_words(copy, self.registry.flags());
                     let news = ObjectReport::warning("Conflict", words).of(record);
-                    self.tell(&copy.object, uid, news);
+                    self.report(&copy.object, uid, news);
                     warn!(object = %copy.object, identity = %record.identity, copies = %record.live_words(), "conflict");
                 }
                 if record.is_to_step_back(copy) {
@@ -57,7 +57,7 @@ impl Observer {
                 .iter()
                 .filter(|(of, _)| !lasting.contains(of));
             ended
-                .map(|(of, told)| (of.clone(), told.uid.clone()))
+                .map(|(of, reported)| (of.clone(), reported.uid.clone()))
                 .collect()
         };
         for ((identity, object), uid) in ended {
@@ -75,7 +75,7 @@ impl Observer {
             info!(%object, %identity, copies = %now, "the conflict has ended");
             let words = format!("the conflict has ended: {now}");
             let news = ObjectReport::normal("ConflictEnded", words).of(&record);
-            self.tell(&object, uid.as_ref(), news);
+            self.report(&object, uid.as_ref(), news);
             self.reported.state().conflicts.remove(&(identity, object));
         }
         Ok(())

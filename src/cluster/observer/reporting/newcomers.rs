@@ -64,7 +64,7 @@ impl Observer {
                 record.live_words()
             );
             let news = ObjectReport::warning("ParkedNewcomer", words).of(&record);
-            self.tell(&copy.object, Some(&uid), news);
+            self.report(&copy.object, Some(&uid), news);
         }
         Ok(())
     }

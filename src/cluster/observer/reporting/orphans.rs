@@ -64,7 +64,7 @@ impl Observer {
         let uid = uid(record, copy);
         if Reported::is_due(&mut self.reported.state().orphaned, of, uid) {
             let news = ObjectReport::normal("Orphaned", record.orphan_words(copy));
-            self.tell(object, uid, news.of(record));
+            self.report(object, uid, news.of(record));
         }
     }
 
@@ -74,15 +74,15 @@ impl Observer {
             let is_over = |of: &ReportKey| self.claim_index.parked_for(&of.1, &of.0).is_none();
             state.orphaned.extract_if(|of, _| is_over(of)).collect()
         };
-        for (of, told) in over {
-            self.tell_ended(&of, told.uid.as_ref());
+        for (of, reported) in over {
+            self.report_ended(&of, reported.uid.as_ref());
         }
     }
 
-    fn tell_ended(&self, (_, object): &ReportKey, uid: Option<&Arc<str>>) {
+    fn report_ended(&self, (_, object): &ReportKey, uid: Option<&Arc<str>>) {
         let words = "its resource has a reconciler again, or the copy is gone";
         let news = ObjectReport::normal("OrphanedEnded", words.to_owned());
-        self.tell(object, uid, news);
+        self.report(object, uid, news);
     }
 
     /// Tells of what a cluster holds that is no member any more.
@@ -112,7 +112,7 @@ impl Observer {
             if Reported::is_due(&mut self.reported.state().abandoned, of, uid) {
                 let words = record.abandoned_words(holder, self.registry.flags());
                 let news = ObjectReport::warning("Orphaned", words).of(record);
-                self.tell(&copy.object, uid, news);
+                self.report(&copy.object, uid, news);
             }
         }
     }
@@ -127,11 +127,11 @@ impl Observer {
 
     /// Tells where what was held by a cluster that is no member is so no more.
     pub(super) async fn abandoned_ended(&self) -> Result<(), RegistryError> {
-        let told: Vec<ReportKey> = {
+        let reported: Vec<ReportKey> = {
             let state = self.reported.state();
             state.abandoned.keys().take(AT_ONCE).cloned().collect()
         };
-        for of in told {
+        for of in reported {
             let known = match self.registry.claim(&of.0).await {
                 Err(RegistryError::Corrupt(_)) => continue,
                 known => known?,
@@ -142,8 +142,8 @@ impl Observer {
                 record.copies.contains_key(&copy) && self.holder_gone(record).is_some()
             });
             if !lasts {
-                let told = self.reported.state().abandoned.remove(&of);
-                self.tell_ended(&of, told.and_then(|told| told.uid).as_ref());
+                let reported = self.reported.state().abandoned.remove(&of);
+                self.report_ended(&of, reported.and_then(|reported| reported.uid).as_ref());
             }
         }
         Ok(())

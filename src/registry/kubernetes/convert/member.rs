@@ -195,7 +195,7 @@ mod tests {
     #[case::never_or_unknown(None, false)]
     fn a_hub_token_is_a_condition_from_a_week_before_its_end(
         #[case] expires: Option<&str>,
-        #[case] shown: bool,
+        #[case] expected: bool,
     ) {
         let member = MemberRecord {
             name: "west".parse().unwrap(),
@@ -214,7 +214,7 @@ mod tests {
         let conditions = stored.status.unwrap().conditions;
         let mut conditions = conditions.iter();
         let found = conditions.find(|one| one.kind == "HubTokenExpires");
-        assert_eq!(found.map(|one| &*one.status), shown.then_some("True"));
+        assert_eq!(found.map(|one| &*one.status), expected.then_some("True"));
     }
 
     /// As guards wrote it that knew nothing of tokens.

@@ -202,7 +202,11 @@ fn from_entry(entry: &crd::TransferEntry) -> Result<TransferHistoryEntry, String
     Ok(TransferHistoryEntry {
         at: entry.at,
         by: super::person(&entry.by),
-        action: super::action(&entry.action, &entry.deed, TransferAction::from_word)?,
+        action: super::action(
+            entry.action.as_ref(),
+            entry.deed.as_ref(),
+            TransferAction::from_word,
+        )?,
         why: entry.why.as_deref().and_then(Justification::new),
         unfinished: count(entry.unfinished),
     })

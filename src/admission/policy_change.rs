@@ -6,7 +6,7 @@ use futures::{StreamExt as _, stream};
 
 use crate::arm::Resolution;
 use crate::claim::{
-    Awakening, AwakeningAnswer, AwakeningCall, CopyRef, PolicyChange, Proof, Woken,
+    ActivatedCopy, CopyRef, PolicyChange, PolicyScan, PolicyScanAnswer, PolicyScanCall, Proof,
 };
 use crate::cluster::ObjectScope;
 use crate::cluster::resolve::{self, ClusterOverlay, Freshness};
@@ -21,7 +21,7 @@ use super::protocol::WrittenClaims;
 
 /// How many objects one change of a namespace's policy may wake: each costs some calls on
 /// the registry, and all have to end before the API server gives up.
-const MAX_WOKEN: usize = 2000;
+const MAX_ACTIVATED: usize = 2000;
 
 impl Guard {
     /// Acquires for every copy that another policy of its namespace makes live: `before`
@@ -35,20 +35,20 @@ impl Guard {
     ) -> Result<(), AdmissionError> {
         let defaults = self.default_policies().await?;
         let (member, change) = (self.member.clone(), change.clone());
-        let awakening = Awakening::new(member, change, before, defaults, case.dry_run);
-        let Some(mut awakening) = awakening else {
+        let scan = PolicyScan::new(member, change, before, defaults, case.dry_run);
+        let Some(mut scan) = scan else {
             return Ok(());
         };
-        while let Some(call) = awakening.call() {
-            let answer = self.look_for_woken(call).await?;
-            awakening.answer(answer);
+        while let Some(call) = scan.call() {
+            let answer = self.answer_scan(call).await?;
+            scan.answer(answer);
         }
-        let woken = awakening.into_woken();
-        if woken.len() > MAX_WOKEN && !case.context.lets_through() {
-            return Err(too_many(woken.len(), &case.copy));
+        let activated = scan.into_activated();
+        if activated.len() > MAX_ACTIVATED && !case.context.lets_through() {
+            return Err(too_many(activated.len(), &case.copy));
         }
-        let found: Vec<_> = stream::iter(woken)
-            .map(|woken| self.affected(woken))
+        let found: Vec<_> = stream::iter(activated)
+            .map(|activated| self.affected(activated))
             .buffered(AT_ONCE)
             .collect()
             .await;
@@ -69,24 +69,24 @@ impl Guard {
             .and(failed)
     }
 
-    async fn look_for_woken(
+    async fn answer_scan(
         &self,
-        call: AwakeningCall<'_>,
-    ) -> Result<AwakeningAnswer, AdmissionError> {
+        call: PolicyScanCall<'_>,
+    ) -> Result<PolicyScanAnswer, AdmissionError> {
         Ok(match call {
-            AwakeningCall::Register(change) => {
+            PolicyScanCall::Register(change) => {
                 if !policy_changes::add(&*self.registry, &self.member, change).await? {
                     return Err(not_kept(change, self.registry.flags()));
                 }
-                AwakeningAnswer::Registered
+                PolicyScanAnswer::Registered
             }
-            AwakeningCall::InFlight => {
+            PolicyScanCall::InFlight => {
                 let scope = ClaimScope::Of(self.member.clone(), CopyFilter::InFlight);
                 // Nobody can register a copy in a claim that cannot be read.
                 let claims = self.registry.claims(&scope).await?.records.into_iter();
-                AwakeningAnswer::InFlight(claims.map(|known| known.record).collect())
+                PolicyScanAnswer::InFlight(claims.map(|known| known.record).collect())
             }
-            AwakeningCall::Objects(namespace) => {
+            PolicyScanCall::Objects(namespace) => {
                 let (cluster, trust) = (&*self.cluster, Freshness::Store);
                 let mut known = Vec::new();
                 let mut objects = Vec::new();
@@ -97,7 +97,7 @@ impl Guard {
                     let operator = operator.await?;
                     objects.push((object, operator));
                 }
-                AwakeningAnswer::Objects(objects)
+                PolicyScanAnswer::Objects(objects)
             }
         })
     }
@@ -123,28 +123,28 @@ impl Guard {
 
     /// What a woken copy stands for; `None` where that cannot be said: the observer finds
     /// it later.
-    async fn affected(&self, woken: Woken) -> Result<Option<Affected>, AdmissionError> {
-        let then = match (woken.claimed, &woken.object) {
+    async fn affected(&self, activated: ActivatedCopy) -> Result<Option<Affected>, AdmissionError> {
+        let then = match (activated.claimed, &activated.object) {
             (Some((identity, assumed)), _) => Resolution::known(identity, assumed),
-            (None, Some(object)) => match self.identity(object).await? {
-                Ok(known) => known,
-                Err(_) => return Ok(None),
+            (None, Some(object)) => match self.identity(object).await?.known() {
+                Some(known) => known,
+                None => return Ok(None),
             },
             (None, None) => return Ok(None),
         };
         Ok(Some(Affected {
-            copy: woken.copy,
+            copy: activated.copy,
             then,
-            object: woken.object,
-            deletes: woken.deletes,
+            object: activated.object,
+            deletes: activated.deletes,
         }))
     }
 }
 
 /// Nothing was written yet: a part of them would be held for nothing.
-fn too_many(woken: usize, namespace: &CopyRef) -> AdmissionError {
+fn too_many(activated: usize, namespace: &CopyRef) -> AdmissionError {
     let why = format!(
-        "this makes {woken} objects live, more than the {MAX_WOKEN} that can be checked at once"
+        "this makes {activated} objects live, more than the {MAX_ACTIVATED} that can be checked at once"
     );
     let next = format!(
         "Park the objects themselves first, for each of their kinds; then change the namespace, \

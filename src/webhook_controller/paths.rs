@@ -15,24 +15,24 @@ use crate::server::readiness::ReadinessCondition;
 use super::configuration::WebhookConfiguration;
 use super::plan::path::{PathPlanner, PathState};
 use super::secret::path_in;
-use super::{KeeperError, PathSource};
+use super::{PathSource, WebhookControllerError};
 
 /// How long a path is stored before API servers are told of it: longer than a replica that may
 /// not watch takes to look again.
 const NOTICE: SignedDuration = SignedDuration::from_secs(20);
 
 /// The path's part.
-pub(super) struct PathKeeper {
+pub(super) struct PathController {
     source: PathSource,
     planner: PathPlanner<PathSecret>,
     paths: Paths,
     /// Whoever waits for the first look.
     known: Option<ReadinessCondition>,
     /// Whether it was said that the configuration may not be changed.
-    told: bool,
+    warned: bool,
 }
 
-impl PathKeeper {
+impl PathController {
     /// `lifetime` is that of certificates of the guard's own, with which the path changes.
     pub(super) fn new(
         source: PathSource,
@@ -46,7 +46,7 @@ impl PathKeeper {
             planner: PathPlanner::new(notice),
             paths,
             known: Some(known),
-            told: false,
+            warned: false,
         }
     }
 
@@ -54,7 +54,7 @@ impl PathKeeper {
     pub(super) async fn stored(
         &self,
         secret: Option<&Secret>,
-    ) -> Result<Option<PathSecret>, KeeperError> {
+    ) -> Result<Option<PathSecret>, WebhookControllerError> {
         let PathSource::File(path) = &self.source else {
             return Ok(path_in(secret));
         };
@@ -78,8 +78,8 @@ impl PathKeeper {
         });
         self.paths.take(plan.take);
         let may = configuration.is_some_and(WebhookConfiguration::is_left_alone);
-        if plan.point_to.is_some() && !may && !self.told && configuration.is_some() {
-            self.told = true;
+        if plan.point_to.is_some() && !may && !self.warned && configuration.is_some() {
+            self.warned = true;
             warn!(
                 "the webhook configuration lacks the annotation {NO_ENFORCER}: \"true\", so its \
                  path is left as it is, and whoever reaches the port can ask for verdicts. Where \
@@ -110,11 +110,11 @@ impl PathKeeper {
     }
 }
 
-async fn read_file(path: PathBuf) -> Result<PathSecret, KeeperError> {
+async fn read_file(path: PathBuf) -> Result<PathSecret, WebhookControllerError> {
     let text = tokio::fs::read_to_string(&path).await;
     let text = text.map_err(|error| error.to_string());
     let secret = text.and_then(|text| text.trim().parse().map_err(|error| format!("{error}")));
-    secret.map_err(|why| KeeperError::PathFile { path, why })
+    secret.map_err(|why| WebhookControllerError::PathFile { path, why })
 }
 
 #[cfg(test)]
@@ -137,8 +137,8 @@ mod tests {
         std::fs::write(&file, format!("{}\n", secret.reveal())).unwrap();
         let paths = Paths::plain("/validate");
         let known = Readiness::new().wait_for("the path");
-        let keeper = PathKeeper::new(PathSource::File(file), None, paths.clone(), known);
-        keeper.without_configuration().await;
+        let controller = PathController::new(PathSource::File(file), None, paths.clone(), known);
+        controller.without_configuration().await;
         let router = Router::new().route("/validate", post(|| async { "yes" }));
         let router = paths.before(router, ServerMetrics::default());
         let request = Request::post(secret.below("/validate"));

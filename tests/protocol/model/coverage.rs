@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something worth having come across.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
+pub enum Coverage {
     /// Refused: another copy is live.
     LiveElsewhere,
     /// A delete refused: another copy is there.
@@ -55,7 +55,7 @@ pub enum Sight {
     /// A live object without a claim was adopted.
     Adopted,
     /// A safe delete under way became one that deletes the resource.
-    Woken,
+    Activated,
     /// Kubernetes' garbage collector asked to delete a child.
     Collected,
     /// A request was let through against a refusal.
@@ -70,7 +70,7 @@ pub enum Sight {
     /// was still under way.
     UnderChange,
     /// A change of a namespace woke a copy.
-    Awakened,
+    ActivatedByNamespace,
     /// Refused: an open transfer brings the resource elsewhere.
     InTransfer,
     /// A delete refused: an open transfer moves what it would take.
@@ -80,7 +80,7 @@ pub enum Sight {
     /// A claim was given free.
     GivenFree,
     /// Whoever opened a transfer was told of a delete that was admitted before.
-    Doomed,
+    DeletedBefore,
     /// A transfer was turned round, and opened the other way.
     Turned,
     /// Whoever was at a step of a transfer died over it.
@@ -90,45 +90,45 @@ pub enum Sight {
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Sight; 38] = [
-    Sight::LiveElsewhere,
-    Sight::PeersDepend,
-    Sight::ChildrenDepend,
-    Sight::AncestorDeleting,
-    Sight::TakenBack,
-    Sight::AnswerLost,
-    Sight::Repeated,
-    Sight::GuardDied,
-    Sight::Rejected,
-    Sight::GivenUp,
-    Sight::Outdated,
-    Sight::LandedLate,
-    Sight::Outrun,
-    Sight::Released,
-    Sight::Expired,
-    Sight::Proven,
-    Sight::TwoReplicas,
-    Sight::ReplicaDied,
-    Sight::HandedOver,
-    Sight::Arrived,
-    Sight::LetThrough,
-    Sight::Adopted,
-    Sight::Woken,
-    Sight::Collected,
-    Sight::Forced,
-    Sight::Unheard,
-    Sight::Foreign,
-    Sight::Doubted,
-    Sight::UnderChange,
-    Sight::Awakened,
-    Sight::InTransfer,
-    Sight::TransferDepends,
-    Sight::Reserved,
-    Sight::GivenFree,
-    Sight::Doomed,
-    Sight::Turned,
-    Sight::Abandoned,
-    Sight::Busy,
+pub const ALL: [Coverage; 38] = [
+    Coverage::LiveElsewhere,
+    Coverage::PeersDepend,
+    Coverage::ChildrenDepend,
+    Coverage::AncestorDeleting,
+    Coverage::TakenBack,
+    Coverage::AnswerLost,
+    Coverage::Repeated,
+    Coverage::GuardDied,
+    Coverage::Rejected,
+    Coverage::GivenUp,
+    Coverage::Outdated,
+    Coverage::LandedLate,
+    Coverage::Outrun,
+    Coverage::Released,
+    Coverage::Expired,
+    Coverage::Proven,
+    Coverage::TwoReplicas,
+    Coverage::ReplicaDied,
+    Coverage::HandedOver,
+    Coverage::Arrived,
+    Coverage::LetThrough,
+    Coverage::Adopted,
+    Coverage::Activated,
+    Coverage::Collected,
+    Coverage::Forced,
+    Coverage::Unheard,
+    Coverage::Foreign,
+    Coverage::Doubted,
+    Coverage::UnderChange,
+    Coverage::ActivatedByNamespace,
+    Coverage::InTransfer,
+    Coverage::TransferDepends,
+    Coverage::Reserved,
+    Coverage::GivenFree,
+    Coverage::DeletedBefore,
+    Coverage::Turned,
+    Coverage::Abandoned,
+    Coverage::Busy,
 ];
 
 /// What one step came across. No part of the state: two worlds are the same however
@@ -137,8 +137,8 @@ pub const ALL: [Sight; 38] = [
 pub struct Noted(u64);
 
 impl Noted {
-    pub fn note(&mut self, sight: Sight) {
-        self.0 |= 1 << sight as u64;
+    pub fn note(&mut self, coverage: Coverage) {
+        self.0 |= 1 << coverage as u64;
     }
 }
 
@@ -174,18 +174,18 @@ impl Tally {
         }
     }
 
-    pub fn count_one(&self, sight: Sight) {
-        self.0[sight as usize].fetch_add(1, Ordering::Relaxed);
+    pub fn count_one(&self, coverage: Coverage) {
+        self.0[coverage as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn count(&self, sight: Sight) -> u64 {
-        self.0[sight as usize].load(Ordering::Relaxed)
+    pub fn count(&self, coverage: Coverage) -> u64 {
+        self.0[coverage as usize].load(Ordering::Relaxed)
     }
 
     /// What was never come across.
-    pub fn missing(&self) -> Vec<Sight> {
+    pub fn missing(&self) -> Vec<Coverage> {
         ALL.into_iter()
-            .filter(|&sight| self.count(sight) == 0)
+            .filter(|&coverage| self.count(coverage) == 0)
             .collect()
     }
 }
@@ -193,7 +193,7 @@ impl Tally {
 impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
-            .entries(ALL.map(|sight| (sight, self.count(sight))))
+            .entries(ALL.map(|coverage| (coverage, self.count(coverage))))
             .finish()
     }
 }

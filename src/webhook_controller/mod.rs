@@ -34,17 +34,17 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::api_server::{CALL_TIMEOUT, within};
+use crate::object::text::causes;
 use crate::server::path::{PathSecret, Paths};
 use crate::server::readiness::ReadinessCondition;
 use crate::server::tls::CertificateError;
 pub use certificates::FirstCertificate;
-use certificates::{CertificateAction, CertificateKeeper};
+use certificates::{CertificateAction, CertificateController};
 use configuration::{DesiredConfiguration, WebhookConfiguration};
-use paths::PathKeeper;
+use paths::PathController;
 use secret::SharedSecret;
 
-/// How long one call to the API server may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often to look where nothing seems to change.
 const PERIOD: Duration = Duration::from_secs(15);
 /// How soon to look again after something failed.
@@ -54,7 +54,7 @@ const STEPS: usize = 8;
 
 /// What to keep.
 #[derive(Clone, Debug)]
-pub struct KeeperSettings {
+pub struct WebhookControllerSettings {
     /// The ValidatingWebhookConfiguration's name.
     pub configuration: String,
     /// Where the secret part of the webhook's path is kept.
@@ -92,7 +92,7 @@ pub struct SelfSigned {
 
 /// Why the configuration or the Secret could not be looked after; it is tried again.
 #[derive(Debug, thiserror::Error)]
-pub enum KeeperError {
+pub enum WebhookControllerError {
     /// The API server did not do its part.
     #[error("cannot {verb} the {what}: {why}")]
     Call {
@@ -125,14 +125,14 @@ pub enum KeeperError {
 }
 
 /// Keeps the webhook configuration and the certificates.
-pub struct Keeper {
+pub struct WebhookController {
     client: Client,
     configurations: Api<ValidatingWebhookConfiguration>,
     name: String,
     groups: watch::Receiver<BTreeSet<String>>,
     secret: Option<SharedSecret>,
-    paths: PathKeeper,
-    certificates: Option<CertificateKeeper>,
+    paths: PathController,
+    certificates: Option<CertificateController>,
 }
 
 /// What one look asks for.
@@ -143,36 +143,39 @@ struct RoundOutcome {
     pause: Duration,
 }
 
-impl Keeper {
-    /// A keeper in the cluster behind this client. `groups` are the API groups of ASO's
+impl WebhookController {
+    /// A controller in the cluster behind this client. `groups` are the API groups of ASO's
     /// installed kinds, as they come and go. `paths` are told where calls are taken, and
     /// `known` is done once it has looked for that.
     ///
     /// With certificates of its own, the second value gives the first of them.
     pub fn new(
         client: Client,
-        settings: KeeperSettings,
+        settings: WebhookControllerSettings,
         groups: watch::Receiver<BTreeSet<String>>,
         (paths, known): (Paths, ReadinessCondition),
     ) -> (Self, Option<FirstCertificate>) {
         let lifetime = settings.certificates.as_ref().map(|of| of.lifetime);
-        let (certificates, first) = settings.certificates.map(CertificateKeeper::new).unzip();
+        let (certificates, first) = settings
+            .certificates
+            .map(CertificateController::new)
+            .unzip();
         let secret = match &settings.path {
             PathSource::Secret { namespace, name } => {
                 Some(SharedSecret::new(&client, namespace.as_deref(), name))
             }
             PathSource::None | PathSource::File(_) => None,
         };
-        let keeper = Self {
+        let controller = Self {
             configurations: Api::all(client.clone()),
             client,
             name: settings.configuration,
             groups,
             secret,
-            paths: PathKeeper::new(settings.path, lifetime, paths, known),
+            paths: PathController::new(settings.path, lifetime, paths, known),
             certificates,
         };
-        (keeper, first)
+        (controller, first)
     }
 
     /// Works until told to stop.
@@ -193,20 +196,20 @@ impl Keeper {
     }
 
     async fn keep(&mut self, changed: &Notify) {
-        let mut told = None;
+        let mut logged = None;
         loop {
             let looked = self.look().await;
             self.paths.looked();
             let pause = match looked {
                 Ok(pause) => {
-                    told = None;
+                    logged = None;
                     pause
                 }
                 Err(problem) => {
                     let problem = problem.to_string();
-                    if told.as_ref() != Some(&problem) {
+                    if logged.as_ref() != Some(&problem) {
                         self.complain(&problem);
-                        told = Some(problem);
+                        logged = Some(problem);
                     }
                     if self.certificates.is_some() {
                         RETRY
@@ -236,7 +239,7 @@ impl Keeper {
     }
 
     /// Takes steps until there is nothing to do, and says for how long.
-    async fn look(&mut self) -> Result<Duration, KeeperError> {
+    async fn look(&mut self) -> Result<Duration, WebhookControllerError> {
         for _ in 0..STEPS {
             // Before the Secret: whoever changes the configuration on condition of this
             // version then knows of every CA and path that was in use when it came to be.
@@ -272,7 +275,7 @@ impl Keeper {
     async fn turn(
         &mut self,
         configuration: Option<&WebhookConfiguration>,
-    ) -> Result<Option<RoundOutcome>, KeeperError> {
+    ) -> Result<Option<RoundOutcome>, WebhookControllerError> {
         let secret = match &self.secret {
             Some(shared) => shared.read().await,
             None => Ok(None),
@@ -315,13 +318,13 @@ impl Keeper {
         format!("validatingwebhookconfiguration {}", self.name)
     }
 
-    async fn configuration(&self) -> Result<Option<WebhookConfiguration>, KeeperError> {
+    async fn configuration(&self) -> Result<Option<WebhookConfiguration>, WebhookControllerError> {
         let found = self.configurations.get_opt(&self.name);
         let found = call(&self.what(), "get", found).await?;
         Ok(found.map(WebhookConfiguration))
     }
 
-    async fn change(&self, patch: &Value) -> Result<(), KeeperError> {
+    async fn change(&self, patch: &Value) -> Result<(), WebhookControllerError> {
         let patched = async {
             let all = ValidatingWebhookConfiguration::url_path(&(), None);
             let request = http::Request::patch(format!("{all}/{}", self.name))
@@ -362,19 +365,17 @@ async fn call<T>(
     what: &str,
     verb: &'static str,
     answer: impl Future<Output = kube::Result<T>>,
-) -> Result<T, KeeperError> {
-    let why = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
-            format!("{}. {}", status.message, remedy(verb))
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {CALL_TIMEOUT:?}"),
-    };
-    Err(KeeperError::Call {
+) -> Result<T, WebhookControllerError> {
+    let answer = within(CALL_TIMEOUT, Box::pin(answer)).await;
+    answer.map_err(|error| WebhookControllerError::Call {
         verb,
         what: what.to_owned(),
-        why,
+        why: match error {
+            kube::Error::Api(status) if status.code == 403 => {
+                format!("{}. {}", status.message, remedy(verb))
+            }
+            error => causes(&error),
+        },
     })
 }
 

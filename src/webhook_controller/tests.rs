@@ -306,8 +306,8 @@ fn the_path_is_put_into_each_webhook_of_the_guards_and_into_no_other(
             .service
             .as_ref()
             .and_then(|service| service.path.as_ref());
-        let told = own.url.as_ref().or(service).unwrap();
-        assert_eq!(*told, format!("{expected}{}", secret.reveal()));
+        let url = own.url.as_ref().or(service).unwrap();
+        assert_eq!(*url, format!("{expected}{}", secret.reveal()));
     }
     let foreign = &after.0.webhooks.as_ref().unwrap()[0].client_config;
     assert!(!format!("{foreign:?}").contains("/validate/"));

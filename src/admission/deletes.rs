@@ -29,18 +29,18 @@ impl Guard {
         let progress = &case.context.progress;
         progress.begin(objects.len());
         let mut live = Vec::new();
-        let mut doomed: Vec<(CopyRef, Identity)> = Vec::new();
+        let mut deletes: Vec<(CopyRef, Identity)> = Vec::new();
         for object in objects {
             progress.step();
             if object.terminating || policies.get(&object).await? != Policy::Manage {
                 continue;
             }
-            let known = self.identity(&object).await?;
+            let known = self.identity(&object).await?.known();
             let identities = known.iter().flat_map(Resolution::identities);
-            doomed.extend(identities.map(|one| (self.copy_of(&object), one.clone())));
+            deletes.extend(identities.map(|one| (self.copy_of(&object), one.clone())));
             live.push(object);
         }
-        self.look_up(case, DeleteSet::new(doomed))
+        self.look_up(case, DeleteSet::new(deletes))
             .await?
             .outcome()?;
         Ok(live)

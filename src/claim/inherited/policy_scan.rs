@@ -15,18 +15,18 @@ use crate::policy::{self, Policy};
 /// In this order a copy is in one of the two lists at least: its request ends only once
 /// it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Awakening {
+pub struct PolicyScan {
     member: MemberName,
     change: PolicyChange,
     before: Option<Arc<str>>,
     defaults: Vec<Option<Arc<str>>>,
-    stage: AwakeningStage,
+    stage: PolicyScanStage,
     arriving: Vec<Arriving>,
-    woken: Vec<Woken>,
+    activated: Vec<ActivatedCopy>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum AwakeningStage {
+enum PolicyScanStage {
     Register,
     InFlight,
     Objects,
@@ -41,9 +41,9 @@ struct Arriving {
     requests: Vec<InFlight>,
 }
 
-/// A call that an [`Awakening`] asks for.
+/// A call that an [`PolicyScan`] asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AwakeningCall<'a> {
+pub enum PolicyScanCall<'a> {
     /// Add the change to the member's record.
     Register(&'a PolicyChange),
     /// List the member's claims with requests under way.
@@ -52,9 +52,9 @@ pub enum AwakeningCall<'a> {
     Objects(&'a str),
 }
 
-/// What came of an [`AwakeningCall`].
+/// What came of an [`PolicyScanCall`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AwakeningAnswer {
+pub enum PolicyScanAnswer {
     /// The change stands in the member's record.
     Registered,
     /// The claims.
@@ -65,7 +65,7 @@ pub enum AwakeningAnswer {
 
 /// A copy that a change of its namespace's policy wakes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Woken {
+pub struct ActivatedCopy {
     /// The copy.
     pub copy: CopyRef,
     /// The object, where it is stored.
@@ -77,7 +77,7 @@ pub struct Woken {
     pub deletes: bool,
 }
 
-impl Awakening {
+impl PolicyScan {
     /// A change of a namespace's policy from `before`, where the cluster's operators have
     /// these default policies; `None` where it wakes nothing under any of them.
     pub fn new(
@@ -87,49 +87,49 @@ impl Awakening {
         defaults: Vec<Option<Arc<str>>>,
         dry_run: bool,
     ) -> Option<Self> {
-        let awakening = Self {
+        let scan = Self {
             member,
             change,
             before: before.map(Arc::from),
             defaults,
             stage: if dry_run {
-                AwakeningStage::InFlight
+                PolicyScanStage::InFlight
             } else {
-                AwakeningStage::Register
+                PolicyScanStage::Register
             },
             arriving: Vec::new(),
-            woken: Vec::new(),
+            activated: Vec::new(),
         };
-        let defaults = awakening.defaults.iter();
-        let wakes = defaults
-            .map(|default| awakening.policies(None, default.as_deref()))
+        let defaults = scan.defaults.iter();
+        let activates = defaults
+            .map(|default| scan.policies(None, default.as_deref()))
             .any(|(before, after)| goes_live(before, after) || after.deletes() && before != after);
-        wakes.then_some(awakening)
+        activates.then_some(scan)
     }
 
     /// The call to make; `None` at the end.
-    pub fn call(&self) -> Option<AwakeningCall<'_>> {
+    pub fn call(&self) -> Option<PolicyScanCall<'_>> {
         match self.stage {
-            AwakeningStage::Register => Some(AwakeningCall::Register(&self.change)),
-            AwakeningStage::InFlight => Some(AwakeningCall::InFlight),
-            AwakeningStage::Objects => Some(AwakeningCall::Objects(&self.change.namespace)),
-            AwakeningStage::Done => None,
+            PolicyScanStage::Register => Some(PolicyScanCall::Register(&self.change)),
+            PolicyScanStage::InFlight => Some(PolicyScanCall::InFlight),
+            PolicyScanStage::Objects => Some(PolicyScanCall::Objects(&self.change.namespace)),
+            PolicyScanStage::Done => None,
         }
     }
 
     /// Takes what came of the call. An answer to another call changes nothing.
-    pub fn answer(&mut self, answer: AwakeningAnswer) {
+    pub fn answer(&mut self, answer: PolicyScanAnswer) {
         match (self.stage, answer) {
-            (AwakeningStage::Register, AwakeningAnswer::Registered) => {
-                self.stage = AwakeningStage::InFlight;
+            (PolicyScanStage::Register, PolicyScanAnswer::Registered) => {
+                self.stage = PolicyScanStage::InFlight;
             }
-            (AwakeningStage::InFlight, AwakeningAnswer::InFlight(claims)) => {
+            (PolicyScanStage::InFlight, PolicyScanAnswer::InFlight(claims)) => {
                 self.arriving = self.arriving_in(claims);
-                self.stage = AwakeningStage::Objects;
+                self.stage = PolicyScanStage::Objects;
             }
-            (AwakeningStage::Objects, AwakeningAnswer::Objects(objects)) => {
-                self.woken = self.wakes(&objects);
-                self.stage = AwakeningStage::Done;
+            (PolicyScanStage::Objects, PolicyScanAnswer::Objects(objects)) => {
+                self.activated = self.activates(&objects);
+                self.stage = PolicyScanStage::Done;
             }
             _ => {}
         }
@@ -137,8 +137,8 @@ impl Awakening {
 
     /// The copies that it wakes, once there is no call to make. Each is to be acquired,
     /// to the change's own deadline.
-    pub fn into_woken(self) -> Vec<Woken> {
-        self.woken
+    pub fn into_activated(self) -> Vec<ActivatedCopy> {
+        self.activated
     }
 
     /// The policies of a copy before and after the change.
@@ -170,13 +170,13 @@ impl Awakening {
         all
     }
 
-    fn wakes(&self, objects: &[(Arc<ObjectFacts>, Option<Arc<str>>)]) -> Vec<Woken> {
+    fn activates(&self, objects: &[(Arc<ObjectFacts>, Option<Arc<str>>)]) -> Vec<ActivatedCopy> {
         let stored = objects.iter().filter_map(|(object, default)| {
             let own = object.annotations.policy.as_deref();
             let (before, after) = self.policies(own, default.as_deref());
             let deletes = object.terminating && after.deletes();
-            let wakes = goes_live(before, after) || deletes && before != after;
-            wakes.then(|| Woken {
+            let activates = goes_live(before, after) || deletes && before != after;
+            activates.then(|| ActivatedCopy {
                 copy: CopyRef {
                     member: self.member.clone(),
                     object: object.key.clone(),
@@ -201,7 +201,7 @@ impl Awakening {
             let mut requests = arriving.requests.iter();
             let under_way = requests.any(|request| request.may_land(object.map(|one| &**one)));
             let deletes = object.is_some() && kills;
-            (under_way && (lives || deletes)).then(|| Woken {
+            (under_way && (lives || deletes)).then(|| ActivatedCopy {
                 copy: arriving.copy.clone(),
                 object: object.cloned(),
                 claimed: Some((arriving.identity.clone(), arriving.assumed)),

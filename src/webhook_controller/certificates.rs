@@ -18,7 +18,7 @@ use super::plan::{
     StoredSecret,
 };
 use super::secret::SharedSecret;
-use super::{KeeperError, SelfSigned};
+use super::{SelfSigned, WebhookControllerError};
 
 /// Two new certificates are made so far apart at least, whoever spoils the Secret.
 const BETWEEN_CERTIFICATES: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ const BETWEEN_CERTIFICATES: Duration = Duration::from_secs(10);
 const NOTICE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The certificates' part.
-pub(super) struct CertificateKeeper {
+pub(super) struct CertificateController {
     settings: SelfSigned,
     planner: CertificatePlanner,
     serving: ServingState,
@@ -54,7 +54,7 @@ pub(super) enum CertificateAction {
     Wait(Duration),
 }
 
-impl CertificateKeeper {
+impl CertificateController {
     pub(super) fn new(settings: SelfSigned) -> (Self, FirstCertificate) {
         let (sender, receiver) = oneshot::channel();
         let notice = NOTICE.min(settings.lifetime / 10);
@@ -72,7 +72,7 @@ impl CertificateKeeper {
         shared: &SharedSecret,
         configuration: Option<&WebhookConfiguration>,
         secret: Option<&Secret>,
-    ) -> Result<CertificateAction, KeeperError> {
+    ) -> Result<CertificateAction, WebhookControllerError> {
         let now = Timestamp::now();
         let seen = CertificateState {
             bundle: configuration.and_then(WebhookConfiguration::bundle),
@@ -120,9 +120,9 @@ impl CertificateKeeper {
         seen: Option<&Secret>,
         names: &BTreeSet<String>,
         why: &str,
-    ) -> Result<(), KeeperError> {
+    ) -> Result<(), WebhookControllerError> {
         let made = CertificateGeneration::make(names, self.settings.lifetime, Timestamp::now());
-        let generation = made.map_err(|source| KeeperError::Make {
+        let generation = made.map_err(|source| WebhookControllerError::Make {
             names: names.iter().cloned().collect::<Vec<_>>().join(", "),
             source,
         })?;
@@ -138,7 +138,7 @@ impl CertificateKeeper {
         &mut self,
         shared: &SharedSecret,
         generation: &CertificateGeneration,
-    ) -> Result<(), KeeperError> {
+    ) -> Result<(), WebhookControllerError> {
         let (certificate, key) = (generation.certificate.as_bytes(), generation.key.as_bytes());
         match std::mem::replace(&mut self.serving, ServingState::Nobody) {
             ServingState::NotYet(first) => {

@@ -274,8 +274,8 @@ fn replicas_that_were_told_different_names_agree_on_all_of_them() {
         names: all,
         ..stored
     };
-    for told in ["guard", "other"] {
-        let mut planner = CertificatePlanner::new(names(&[told]), NOTICE);
+    for name in ["guard", "other"] {
+        let mut planner = CertificatePlanner::new(names(&[name]), NOTICE);
         let step = planner.next(&seen(StoredSecret::Generation(agreed.clone()), &[1], 0));
         assert!(matches!(step, CertificateStep::Serve(_)), "{step:?}");
     }
@@ -295,6 +295,6 @@ fn where_nobody_calls_nothing_is_waited_for() {
 
 #[test]
 fn a_key_is_never_shown() {
-    let shown = format!("{:?}", StoredSecret::Generation(generation(1, 0)));
-    assert!(!shown.contains("key"), "{shown}");
+    let text = format!("{:?}", StoredSecret::Generation(generation(1, 0)));
+    assert!(!text.contains("key"), "{text}");
 }

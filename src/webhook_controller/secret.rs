@@ -6,7 +6,7 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 
 use super::plan::{CertificateGeneration, StoredSecret};
-use super::{KeeperError, call};
+use super::{WebhookControllerError, call};
 use crate::server::path::PathSecret;
 
 /// The serving certificate.
@@ -54,7 +54,7 @@ impl SharedSecret {
     }
 
     /// The Secret as the API server's store has it now.
-    pub(super) async fn read(&self) -> Result<Option<Secret>, KeeperError> {
+    pub(super) async fn read(&self) -> Result<Option<Secret>, WebhookControllerError> {
         call(&self.what, "get", self.api.get_opt(&self.name)).await
     }
 
@@ -77,7 +77,7 @@ impl SharedSecret {
         &self,
         seen: Option<Secret>,
         generation: &CertificateGeneration,
-    ) -> Result<bool, KeeperError> {
+    ) -> Result<bool, WebhookControllerError> {
         let (ca, path) = (generation.ca.to_pem(), PathSecret::random());
         let parts = [
             (CERTIFICATE, &*generation.certificate),
@@ -89,7 +89,10 @@ impl SharedSecret {
     }
 
     /// Puts a new path into what was `seen`. `false`: somebody was quicker.
-    pub(super) async fn put_path(&self, seen: Option<Secret>) -> Result<bool, KeeperError> {
+    pub(super) async fn put_path(
+        &self,
+        seen: Option<Secret>,
+    ) -> Result<bool, WebhookControllerError> {
         let path = PathSecret::random();
         self.write(seen, &[(PATH, path.reveal())]).await
     }
@@ -98,7 +101,7 @@ impl SharedSecret {
         &self,
         seen: Option<Secret>,
         parts: &[(&str, &str)],
-    ) -> Result<bool, KeeperError> {
+    ) -> Result<bool, WebhookControllerError> {
         let params = PostParams::default();
         let exists = seen.is_some();
         let mut secret = seen.unwrap_or_else(|| self.empty());
