@@ -22,6 +22,7 @@ mod rehearsal;
 mod report;
 pub mod review;
 mod router;
+mod stored;
 mod surroundings;
 mod verbs;
 mod verdict;

@@ -178,7 +178,7 @@ impl Guard {
             let outcome = self.look_at_live_children(case).await;
             return self.conclude(case, outcome).await;
         }
-        match self.identity(case.object).await {
+        match self.identity_as_stored(case.object).await {
             Err(stop) => self.stopped(case, stop).await,
             Ok(Err(why)) => self.unresolved(case.context, &why),
             Ok(Ok(resolution)) => {

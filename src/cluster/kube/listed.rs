@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use kube::Api;
 use kube::api::{ApiResource, ListParams};
+use tracing::warn;
 
-use crate::cluster::{ClusterError, ObjectScope};
+use crate::cluster::{ClusterError, ListedObjects, ObjectScope};
 use crate::object::ObjectFacts;
 
 use super::watched::WatchedObject;
@@ -18,40 +19,51 @@ const AT_ONCE: usize = 16;
 const PAGE: u32 = 500;
 
 impl KubeCluster {
-    pub(super) async fn list_stored(
-        &self,
-        scope: ObjectScope<'_>,
-    ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    pub(super) async fn list_stored(&self, scope: ObjectScope<'_>) -> ListedObjects {
         let installed = self.installed.load_full();
-        let namespace = match scope {
-            ObjectScope::Namespace(namespace) => namespace,
+        let (namespace, resources): (_, Vec<ApiResource>) = match scope {
+            ObjectScope::Namespace(namespace) => {
+                let groups = installed.groups(&self.kinds.load());
+                let of_aso = |resource: &&ApiResource| groups.contains(&resource.group);
+                (
+                    Some(namespace),
+                    installed.all().filter(of_aso).cloned().collect(),
+                )
+            }
             ObjectScope::Kind(group, kind) => {
-                return match installed.get(group, kind) {
-                    Some(resource) => self.list_kind(resource.clone(), None).await,
-                    None => Ok(Vec::new()),
-                };
+                let resource = installed.get(group, kind);
+                (None, resource.cloned().into_iter().collect())
             }
         };
-        let groups = installed.groups(&self.kinds.load());
-        let of_aso = |resource: &&ApiResource| groups.contains(&resource.group);
-        let resources: Vec<ApiResource> = installed.all().filter(of_aso).cloned().collect();
-        let lists: Vec<Vec<Arc<ObjectFacts>>> = stream::iter(resources)
-            .map(|resource| self.list_kind(resource, Some(namespace)))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        Ok(lists.into_iter().flatten().collect())
+        let mut lists = stream::iter(resources)
+            .map(|resource| async move {
+                let listed = self.list_kind(&resource, namespace).await;
+                (resource, listed)
+            })
+            .buffer_unordered(AT_ONCE);
+        let mut found = ListedObjects::default();
+        while let Some((resource, listed)) = lists.next().await {
+            match listed {
+                Ok(objects) => found.objects.extend(objects),
+                Err(error) => {
+                    warn!(%error, "a kind is not given; its objects are asked for one by one");
+                    let kind = (resource.group.into(), resource.kind.into());
+                    found.unread.push(kind);
+                }
+            }
+        }
+        found
     }
 
     async fn list_kind(
         &self,
-        resource: ApiResource,
+        resource: &ApiResource,
         namespace: Option<&str>,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let client = self.client.clone();
         let api: Api<WatchedObject> = match namespace {
-            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-            None => Api::all_with(client, &resource),
+            Some(namespace) => Api::namespaced_with(client, namespace, resource),
+            None => Api::all_with(client, resource),
         };
         let within = namespace.map_or("all namespaces".to_owned(), |one| {
             format!("namespace {one}")
@@ -60,17 +72,7 @@ impl KubeCluster {
         let mut params = ListParams::default().limit(PAGE);
         let mut found = Vec::new();
         loop {
-            let page = async {
-                match api.list(&params).await {
-                    // A kind that came after the roles were written, or is gone: nobody
-                    // guards its objects, and they keep nobody from the others.
-                    Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
-                    listed => listed.map(Some),
-                }
-            };
-            let Some(page) = call(&what, page).await? else {
-                return Ok(found);
-            };
+            let page = call(&what, api.list(&params)).await?;
             let facts = page.items.into_iter();
             found
                 .extend(facts.map(|one| Arc::new(one.into_facts(&resource.group, &resource.kind))));
