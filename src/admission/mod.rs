@@ -3,7 +3,9 @@
 mod answers;
 mod awakening;
 mod context;
+mod cut_off;
 mod doomed;
+mod earlier;
 mod enforcement;
 mod family;
 mod guard;
@@ -27,6 +29,7 @@ mod surroundings;
 mod verbs;
 mod verdict;
 
+pub use cut_off::CutOffRequests;
 pub use guard::{Guard, GuardSettings};
 pub use metrics::AdmissionMetrics;
 pub use privileges::{Exempt, MODE_GROUP, Overrides, Privileges};
