@@ -38,11 +38,12 @@ const BASE: Bounds = Bounds {
     begin: &[(ParentA, Manage)],
     namespace: &[],
     moved: None,
+    together: 2,
     story: &[],
     replicas: 2,
     left: budget(2, 2, 1, 0, 0),
 };
-const ROWS: [Bounds; 14] = [
+const ROWS: [Bounds; 15] = [
     BASE,
     Bounds {
         name: "late creates",
@@ -118,6 +119,15 @@ const ROWS: [Bounds; 14] = [
         moved: Some(0),
         replicas: 0,
         left: with_moves(budget(0, 0, 0, 1, 0), 4),
+        ..BASE
+    },
+    Bounds {
+        name: "three at one transfer",
+        places: ALONE,
+        moved: Some(0),
+        together: 3,
+        replicas: 0,
+        left: with_moves(budget(0, 0, 0, 0, 0), 3),
         ..BASE
     },
     Bounds {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aso_guard::admission::{
-    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
+    AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
 };
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
@@ -57,6 +57,7 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         member,
         registry,
         cluster,
+        cut_off: CutOffRequests::default(),
         follow_up: Arc::new(observer),
         settings: GuardSettings {
             mode: Mode::Enforce,

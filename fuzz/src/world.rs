@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aso_guard::admission::review::{self, parse};
 use aso_guard::admission::{
-    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges,
+    AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges,
 };
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::member::{MemberReport, Membership};
@@ -69,6 +69,7 @@ impl Member {
                 member: name.clone(),
                 registry: registry.clone(),
                 cluster: cluster.clone(),
+                cut_off: CutOffRequests::default(),
                 follow_up: observer.clone(),
                 settings: GuardSettings {
                     mode,

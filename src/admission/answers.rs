@@ -153,6 +153,11 @@ impl RequestContext {
     pub(super) fn too_late(&self, timeout: Duration, member: &MemberName) -> Verdict {
         let time = format!("{:.1} s", timeout.as_secs_f32());
         match self.progress.words() {
+            Some(done) if self.progress.is_lasting() => self.cannot_know(
+                &format!("in {time}, only {done} could be checked"),
+                "Try again at once: the next try goes on from there. It does so for a while only; \
+                 where it does not come to an end, park or delete some of them first.",
+            ),
             Some(done) => self.cannot_know(
                 &format!("in {time}, only {done} could be checked"),
                 &format!(

@@ -35,7 +35,7 @@ impl Guard {
             if object.terminating || policies.get(&object).await? != Policy::Manage {
                 continue;
             }
-            let known = self.identity(&object).await?.known();
+            let known = self.identity_as_stored(&object).await?.known();
             let identities = known.iter().flat_map(Resolution::identities);
             deletes.extend(identities.map(|one| (self.copy_of(&object), one.clone())));
             live.push(object);

@@ -17,6 +17,7 @@ use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::policy::{Policy, PolicySource, effective};
 
+use super::earlier::EarlierClaims;
 use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::policies::NamespacePolicies;
 use super::protocol::{WrittenClaims, delete_for};
@@ -87,10 +88,12 @@ impl Guard {
         written: &mut WrittenClaims,
     ) -> Result<(), AdmissionError> {
         case.context.progress.begin(affected.len());
+        let earlier = self.claimed_earlier(case, (affected.len(), proof)).await;
+        let earlier = earlier.as_ref();
         let stopped = AtomicBool::new(false);
         let mut outcomes = stream::iter(affected)
             .take_while(|_| ready(!stopped.load(Ordering::Relaxed)))
-            .map(|one| self.acquire_for(case, view, one, proof))
+            .map(|one| self.acquire_for(case, (view, earlier), one, proof))
             .buffered(AT_ONCE);
         let mut first = Ok(());
         while let Some((more, outcome)) = outcomes.next().await {
@@ -167,7 +170,7 @@ impl Guard {
     async fn acquire_for(
         &self,
         case: &Case<'_>,
-        view: &ClusterOverlay<'_>,
+        (view, earlier): (&ClusterOverlay<'_>, Option<&EarlierClaims>),
         affected: Affected,
         proof: &Proof,
     ) -> (WrittenClaims, Result<(), AdmissionError>) {
@@ -182,6 +185,14 @@ impl Guard {
             by: case.by.clone(),
             assumed: then.assumed,
         };
+        let ask = match proof {
+            Proof::Owner => ask.until_owner_is_seen(),
+            _ => ask,
+        };
+        let ask = match earlier {
+            Some(earlier) => earlier.asked(ask, &then.identity),
+            None => ask,
+        };
         let object = affected.object.as_deref();
         let aim = match object.filter(|_| affected.deletes) {
             Some(object) => {
@@ -194,7 +205,7 @@ impl Guard {
             }
             None => Intent::Activate(ask),
         };
-        let way = self.acquire(case, (view, object), aim, &then, &mut written);
+        let way = self.acquire(case, (view, object, earlier), aim, &then, &mut written);
         let outcome = way.await.map_err(|stop| match stop {
             AdmissionError::Refused(refusal) => AdmissionError::Refused(Refusal::WakesChild {
                 child: copy,

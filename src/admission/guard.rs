@@ -17,6 +17,7 @@ use crate::resolve::Freshness;
 use crate::telemetry::Notices;
 
 use super::context::RequestContext;
+use super::cut_off::CutOffRequests;
 use super::metrics::AdmissionMetrics;
 use super::plain;
 use super::privileges::Privileges;
@@ -51,6 +52,8 @@ pub struct Guard {
     pub metrics: AdmissionMetrics,
     /// Who may do what others may not, and what is left alone.
     pub privileges: Privileges,
+    /// The requests whose time was not enough.
+    pub cut_off: CutOffRequests,
 }
 
 /// What the operator of a guard decides.

@@ -31,6 +31,29 @@ impl Guard {
         }
     }
 
+    /// The same of an object that stays as it is stored, or goes: where the cluster does not
+    /// give what its identity rests on, the claims that list it count, too.
+    ///
+    /// # Errors
+    /// As of [`Guard::identity`].
+    pub(super) async fn identity_as_stored(
+        &self,
+        object: &ObjectFacts,
+    ) -> Result<IdentityOutcome, AdmissionError> {
+        let error = match self.identity(object).await {
+            Err(AdmissionError::Cluster(error)) => error,
+            known => return known,
+        };
+        let mut claimed = self.claimed(&object.key).await?.into_iter();
+        let Some(identity) = claimed.next() else {
+            return Err(AdmissionError::Cluster(error));
+        };
+        Ok(IdentityOutcome::Known(Resolution {
+            also: claimed.collect(),
+            ..Resolution::known(identity, false)
+        }))
+    }
+
     /// The identities whose claims list an object as a copy.
     async fn claimed(&self, object: &ObjectKey) -> Result<Vec<Identity>, RegistryError> {
         let copy = CopyRef {

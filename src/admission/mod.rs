@@ -2,7 +2,9 @@
 
 mod answers;
 mod context;
+mod cut_off;
 mod deletes;
+mod earlier;
 mod enforcement;
 mod family;
 mod guard;
@@ -22,10 +24,12 @@ mod rehearsal;
 mod report;
 pub mod review;
 mod router;
+mod stored;
 mod surroundings;
 mod verbs;
 mod verdict;
 
+pub use cut_off::CutOffRequests;
 pub use guard::{Guard, GuardSettings};
 pub use metrics::AdmissionMetrics;
 pub use privileges::{Exempt, MODE_GROUP, Overrides, Privileges};

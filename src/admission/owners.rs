@@ -15,6 +15,7 @@ use crate::cluster::resolve::{ClusterOverlay, Freshness};
 use crate::object::{ObjectFacts, not_empty};
 use crate::registry::{ClaimScope, RecordVersion, RegistryError};
 
+use super::earlier::{EarlierClaims, SharedReads};
 use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::protocol::{WrittenClaims, acquire_for, of_version};
 
@@ -24,11 +25,16 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 impl Guard {
     /// Acquires what a copy stands for, looks whether it is inside something that is being
     /// deleted, and whether its owners say by now that it stands for something else. `object`:
-    /// what `resolution` was worked out of, in this view; none where that was not so.
+    /// what `resolution` was worked out of, in this view; none where that was not so. `earlier`:
+    /// what was claimed by earlier tries.
     pub(super) async fn acquire(
         &self,
         case: &Case<'_>,
-        (view, object): (&ClusterOverlay<'_>, Option<&ObjectFacts>),
+        (view, object, earlier): (
+            &ClusterOverlay<'_>,
+            Option<&ObjectFacts>,
+            Option<&EarlierClaims>,
+        ),
         aim: Intent,
         resolution: &Resolution,
         touched: &mut WrittenClaims,
@@ -37,6 +43,7 @@ impl Guard {
         let (mut stands_for, by_force) = (resolution.clone(), case.context.lets_through());
         let identities = resolution.identities().cloned().collect();
         let mut way: GoLive<RecordVersion> = GoLive::new(aim, identities, by_force);
+        let mut reads = SharedReads::of(earlier);
         while let Some(call) = way.call() {
             let answer = match call {
                 GoLiveCall::Claims(call) => {
@@ -48,7 +55,7 @@ impl Guard {
                         let written = Resolution::known(record.identity.clone(), false);
                         touched.extend(self.touch(case, &copy, &written));
                     }
-                    GoLiveAnswer::Claims(self.make(case, call).await?)
+                    GoLiveAnswer::Claims(reads.make(self, case, call).await?)
                 }
                 GoLiveCall::Owners => {
                     let (owners, mut now) = match object {

@@ -18,6 +18,7 @@ use crate::resolve::{SETTINGS_SECRET, SecretLookup};
 use super::family::Affected;
 use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::protocol::WrittenClaims;
+use super::stored::UnreadObject;
 
 /// How many objects one change of a namespace's policy may wake: each costs some calls on
 /// the registry, and all have to end before the API server gives up.
@@ -39,10 +40,13 @@ impl Guard {
         let Some(mut scan) = scan else {
             return Ok(());
         };
+        let mut unread = Vec::new();
         while let Some(call) = scan.call() {
-            let answer = self.answer_scan(call).await?;
+            let answer = self.answer_scan(call, &mut unread).await?;
             scan.answer(answer);
         }
+        // Whatever else they are, they are claimed as live already.
+        unread.retain(|one: &UnreadObject| !one.is_claimed_live());
         let activated = scan.into_activated();
         if activated.len() > MAX_ACTIVATED && !case.context.lets_through() {
             return Err(too_many(activated.len(), &case.copy));
@@ -52,7 +56,8 @@ impl Guard {
             .buffered(AT_ONCE)
             .collect()
             .await;
-        let (mut affected, mut failed) = (Vec::new(), Ok(()));
+        let (mut affected, mut failed) =
+            (Vec::new(), self.cannot_read(&unread).map_or(Ok(()), Err));
         for one in found {
             match one {
                 Ok(one) => affected.extend(one),
@@ -72,6 +77,7 @@ impl Guard {
     async fn answer_scan(
         &self,
         call: PolicyScanCall<'_>,
+        unread: &mut Vec<UnreadObject>,
     ) -> Result<PolicyScanAnswer, AdmissionError> {
         Ok(match call {
             PolicyScanCall::Register(change) => {
@@ -90,7 +96,9 @@ impl Guard {
                 let (cluster, trust) = (&*self.cluster, Freshness::Store);
                 let mut known = Vec::new();
                 let mut objects = Vec::new();
-                for object in cluster.list(ObjectScope::Namespace(namespace)).await? {
+                let stored = self.stored(ObjectScope::Namespace(namespace)).await?;
+                unread.extend(stored.unread);
+                for object in stored.objects {
                     let operator = resolve::look_up(cluster, &object, trust, &mut known, |one| {
                         one.operator_policy()
                     });

@@ -1,6 +1,6 @@
 //! How far a verdict is, for whoever has to be told that its time was not enough.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// With fewer objects it is not their number that takes long.
 const MANY: usize = 50;
@@ -10,6 +10,7 @@ const MANY: usize = 50;
 pub(super) struct VerdictProgress {
     of: AtomicUsize,
     done: AtomicUsize,
+    lasts: AtomicBool,
 }
 
 impl VerdictProgress {
@@ -21,6 +22,16 @@ impl VerdictProgress {
     /// One of them was.
     pub(super) fn step(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was done counts for the next try.
+    pub(super) fn lasts(&self) {
+        self.lasts.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the next try goes on where this one stops.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.lasts.load(Ordering::Relaxed)
     }
 
     /// How many were, and of how many; `None` where it is not their number that takes

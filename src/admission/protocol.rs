@@ -69,7 +69,7 @@ impl Guard {
         let mut written = WrittenClaims::new();
         let view = ClusterOverlay::of(&*self.cluster, Freshness::Known);
         let object = Some(case.object);
-        let way = self.acquire(case, (&view, object), aim, resolution, &mut written);
+        let way = self.acquire(case, (&view, object, None), aim, resolution, &mut written);
         let mut outcome = way.await;
         if case.goes_on_after(&outcome) {
             let children = self.acquire_for_children(case, old, None, &mut written);
@@ -328,7 +328,9 @@ impl Case<'_> {
     pub(super) fn goes_on_after(&self, outcome: &Result<(), AdmissionError>) -> bool {
         match outcome {
             Ok(()) => true,
-            Err(AdmissionError::Refused(_)) => self.context.lets_through(),
+            Err(AdmissionError::Refused(_) | AdmissionError::Unknown(..)) => {
+                self.context.lets_through()
+            }
             Err(_) => false,
         }
     }

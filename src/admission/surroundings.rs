@@ -6,16 +6,17 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use tokio::time::timeout;
 
+use crate::arm::Identity;
 use crate::claim::{Action, HistoryAction, HistoryEntry, PolicyChange, Reason, RefusalMessage};
+use crate::cluster::ObjectScope;
 use crate::cluster::resolve::{self, Freshness, IdentityOutcome};
-use crate::cluster::{ClusterError, ObjectScope};
 use crate::object::text::quoted;
 use crate::object::wire::{WireCrd, WireCrdSpec, WireNamespace};
 use crate::object::{GUARDED_LABEL, ObjectFacts, ObjectKey};
 use crate::registry::policy_changes;
 
 use super::context::RequestContext;
-use super::guard::{AT_ONCE, Case, Guard};
+use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::policies::NamespacePolicies;
 use super::protocol::WrittenClaims;
 use super::review::AdmissionRequest;
@@ -26,6 +27,9 @@ use super::verdict::{Verdict, Violation};
 const TO_REMEMBER: Duration = Duration::from_secs(3);
 /// How many objects a message names before it counts the rest.
 const NAMED: usize = 3;
+
+/// A live object; and the resources whose claims list it, where it cannot be read itself.
+type LiveObject = (Arc<ObjectFacts>, Vec<Identity>);
 
 impl Guard {
     /// The verdict on a request about a namespace.
@@ -137,18 +141,24 @@ impl Guard {
             Ok((None, _)) => return context.lacks_object(),
             Err(error) => return context.unreadable(&error.to_string()),
         };
+        let facts = ObjectFacts::named(ObjectKey::new(
+            "",
+            "CustomResourceDefinition",
+            "",
+            &request.name,
+        ));
+        let case = self.case(request, context, &facts, Action::Delete);
         let live = match self.live_of(&definition).await {
+            Ok(live) if live.is_empty() => return Verdict::allow(),
             Ok(live) => live,
-            Err(error) => return context.cannot_know(&error.to_string(), "Try again."),
+            Err(stop) => return self.stopped(&case, stop).await,
         };
-        if live.is_empty() {
-            return Verdict::allow();
-        }
+        let objects: Vec<_> = live.iter().map(|(object, _)| object.clone()).collect();
         let words = RefusalMessage {
             summary: format!(
                 "deleting this CRD deletes all its objects and what they own, and with that \
                  resources in Azure: {}",
-                some_of(&live)
+                some_of(&objects)
             ),
             next: vec![format!(
                 "Park or delete them first; see: kubectl --context {} get {} --all-namespaces",
@@ -161,13 +171,6 @@ impl Guard {
             )],
             ..RefusalMessage::default()
         };
-        let facts = ObjectFacts::named(ObjectKey::new(
-            "",
-            "CustomResourceDefinition",
-            "",
-            &request.name,
-        ));
-        let case = self.case(request, context, &facts, Action::Delete);
         let verdict = context.on(&violation(Reason::KindInUse, words));
         let remembering = self.remember_kind(&case, &live);
         match timeout(TO_REMEMBER, remembering).await {
@@ -181,8 +184,8 @@ impl Guard {
 
     /// Remembers in the claim of each live object that a person had its whole kind
     /// deleted. Nobody asks the guard for the objects one by one.
-    async fn remember_kind(&self, case: &Case<'_>, live: &[Arc<ObjectFacts>]) {
-        let remember = async |object: &Arc<ObjectFacts>| {
+    async fn remember_kind(&self, case: &Case<'_>, live: &[LiveObject]) {
+        let remember = async |(object, claims): &LiveObject| {
             let Some(entry) = case.entry(&self.copy_of(object), Some(Reason::KindInUse)) else {
                 return;
             };
@@ -190,14 +193,16 @@ impl Guard {
                 action: HistoryAction::DeleteWithKind,
                 ..entry
             };
-            if let Ok(IdentityOutcome::Known(resolution)) =
-                resolve::identity(&*self.cluster, object, Freshness::Known).await
+            let mut identities = claims.clone();
+            if identities.is_empty()
+                && let Ok(IdentityOutcome::Known(found)) =
+                    resolve::identity(&*self.cluster, object, Freshness::Known).await
             {
-                let identities = resolution.identities();
-                let entries = identities.map(|one| (entry.clone(), one.clone()));
-                // A claim that could not be written is told of in the log.
-                let _ = self.remember(case, entries.collect()).await;
+                identities.extend(found.identities().cloned());
             }
+            let entries = identities.into_iter().map(|one| (entry.clone(), one));
+            // A claim that could not be written is told of in the log.
+            let _ = self.remember(case, entries.collect()).await;
         };
         stream::iter(live)
             .for_each_concurrent(AT_ONCE, remember)
@@ -206,21 +211,29 @@ impl Guard {
 
     /// The live objects of a kind, and those below objects of the kind that would be
     /// deleted in Azure with them.
-    async fn live_of(
-        &self,
-        definition: &WireCrdSpec,
-    ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    async fn live_of(&self, definition: &WireCrdSpec) -> Result<Vec<LiveObject>, AdmissionError> {
         let (group, kind) = (&definition.group, &definition.names.kind);
         let mut policies = NamespacePolicies::of(&*self.cluster);
-        let mut live = Vec::new();
-        for object in self.cluster.list(ObjectScope::Kind(group, kind)).await? {
-            live.extend(self.live_below(&object.key, &mut policies).await?);
+        let mut live: Vec<LiveObject> = Vec::new();
+        let below = |found: Vec<Arc<ObjectFacts>>| found.into_iter().map(|one| (one, Vec::new()));
+        let stored = self.stored(ObjectScope::Kind(group, kind)).await?;
+        for object in stored.objects {
+            live.extend(below(self.live_below(&object.key, &mut policies).await?));
             let is_live = policies.get(&object).await?.is_live();
-            live.extend(is_live.then_some(object));
+            live.extend(is_live.then_some((object, Vec::new())));
+        }
+        for one in stored.unread {
+            live.extend(below(self.live_below(&one.key, &mut policies).await?));
+            // What is live is so in its claims, unless it has none.
+            let is_live = match &one.known {
+                Some(known) if one.claims.is_empty() => policies.get(known).await?.is_live(),
+                _ => one.claims.iter().any(|(_, live)| *live),
+            };
+            live.extend(is_live.then(|| one.into_known()));
         }
         // One below another of the kind was found twice.
-        live.sort_by(|one, other| one.key.cmp(&other.key));
-        live.dedup_by(|one, other| one.key == other.key);
+        live.sort_by(|(one, _), (other, _)| one.key.cmp(&other.key));
+        live.dedup_by(|(one, _), (other, _)| one.key == other.key);
         Ok(live)
     }
 }

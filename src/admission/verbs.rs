@@ -176,7 +176,7 @@ impl Guard {
             let outcome = self.look_at_live_children(case).await;
             return self.conclude(case, outcome).await;
         }
-        match self.identity(case.object).await {
+        match self.identity_as_stored(case.object).await {
             Err(stop) => self.stopped(case, stop).await,
             Ok(IdentityOutcome::Unresolved(why)) => self.unresolved(case.context, &why),
             Ok(IdentityOutcome::Known(resolution)) => {

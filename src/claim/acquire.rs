@@ -31,6 +31,24 @@ pub struct Acquire {
     pub assumed: bool,
 }
 
+impl Acquire {
+    /// The same for a name that a request on an owner would give: the copy may be stored, and
+    /// seen under another name, long before that. It holds for twice as long as a request may
+    /// be under way, so that another try of that request can go on from there.
+    #[must_use]
+    pub fn until_owner_is_seen(self) -> Self {
+        let longer = self.deadline.duration_since(self.at);
+        Self {
+            proof: Proof::Owner,
+            deadline: self
+                .deadline
+                .saturating_add(longer)
+                .unwrap_or(Timestamp::MAX),
+            ..self
+        }
+    }
+}
+
 /// Makes the copy live in the record, unless another copy is live or may become so.
 ///
 /// `record` is what the registry holds for `identity`, `None` where it holds

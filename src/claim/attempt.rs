@@ -7,11 +7,12 @@
 use crate::arm::Identity;
 
 use super::acquire::{Acquire, acquire_below, acquire_by_force, is_free, withdraw};
+use super::announced::Announced;
 use super::arrive::{announce_rename, arrive};
 use super::delete::{Delete, dependents, mark_by_force, may_delete};
 use super::history_entry::HistoryEntry;
 use super::names::{CopyRef, RequestUid};
-use super::record::{InFlight, Record};
+use super::record::Record;
 use super::refusal::Refusal;
 
 /// What a request would do.
@@ -54,16 +55,6 @@ pub struct Attempt<V> {
     spent: Option<HistoryEntry>,
     renaming: Vec<Announced>,
     below: Vec<Record>,
-}
-
-/// A request that gives what is inside a resource another name, as the claim of that says.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Announced {
-    /// What they are taken to be in until then.
-    pub(super) from: Identity,
-    /// The object that the request is on.
-    pub(super) owner: CopyRef,
-    pub(super) request: InFlight,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -230,8 +221,10 @@ impl<V: Clone> Attempt<V> {
             }
         };
         let next = match &self.aim {
+            // What is there already needs no write.
             Intent::Create(ask) | Intent::Activate(ask) => {
-                Some(acquire_by_force(record, identity, ask))
+                let next = acquire_by_force(record, identity, ask);
+                (record != Some(&next)).then_some(next)
             }
             Intent::Arrive(ask) => Some(arrive(record, identity, ask)),
             Intent::Rename(ask, to) => {
@@ -335,25 +328,17 @@ impl<V: Clone> Attempt<V> {
     fn looked_above(&mut self, claims: &[Record]) {
         self.stage = AttemptStage::Done;
         if let Some(ask) = self.acquires() {
-            let copies = claims.iter().flat_map(|claim| {
-                claim
-                    .copies
-                    .iter()
-                    .map(move |(copy, held)| (claim, copy, held))
-            });
-            let near = copies.filter(|(_, copy, _)| copy.shares_namespace(&ask.copy));
-            let requests = near.flat_map(|(claim, copy, held)| {
-                held.renaming.iter().map(|request| Announced {
-                    from: claim.identity.clone(),
-                    owner: copy.clone(),
-                    request: request.clone(),
-                })
-            });
-            self.renaming = requests
-                .filter(|one| one.request.request != ask.request)
-                .collect();
+            self.renaming = Announced::to(ask, claims);
         }
-        if let Err(refusal) = acquire_below(&self.identities[0], claims) {
+        let inside = |claim: &Record| {
+            self.identities
+                .iter()
+                .find(|one| one.is_below(&claim.identity))
+        };
+        let refused = claims
+            .iter()
+            .find_map(|claim| acquire_below(inside(claim)?, [claim]).err());
+        if let Some(refusal) = refused {
             self.is_over(refusal);
         }
     }
@@ -369,10 +354,14 @@ impl<V: Clone> Attempt<V> {
         !self.by_force
     }
 
-    /// What contains the resource. A subscription has no claim: ASO cannot delete one.
+    /// What contains the resources. A subscription has no claim: ASO cannot delete one.
     fn ancestors(&self) -> Vec<Identity> {
-        let mut above = self.identities[0].ancestors();
-        above.retain(|ancestor| !ancestor.is_subscription());
+        let mut above: Vec<Identity> = Vec::new();
+        for ancestor in self.identities.iter().flat_map(Identity::ancestors) {
+            if !ancestor.is_subscription() && !above.contains(&ancestor) {
+                above.push(ancestor);
+            }
+        }
         above
     }
 

@@ -227,7 +227,7 @@ impl<V: Clone, O> Look<V, O> {
         let assumed = if resolved.identities.contains(&self.identity) {
             Some(resolved.assumed)
         } else {
-            held.filter(|_| !resolved.is_complete)
+            held.filter(|held| !resolved.is_complete && held.was_one())
                 .map(|held| held.assumed)
         };
         let policy = resolved.policy;

@@ -11,6 +11,7 @@
 //! records always cover the truth.
 
 mod acquire;
+mod announced;
 mod arrive;
 mod attempt;
 mod delete;

@@ -17,7 +17,8 @@ use crate::arm::{Identity, Resolution};
 use crate::object::{ObjectFacts, ObjectKey};
 
 use super::acquire::Acquire;
-use super::attempt::{Announced, Attempt, Intent, RegistryAnswer, RegistryCall};
+use super::announced::Announced;
+use super::attempt::{Attempt, Intent, RegistryAnswer, RegistryCall};
 use super::delete::Delete;
 use super::names::CopyRef;
 use super::record::{InFlight, Proof};
@@ -254,10 +255,12 @@ impl<V: Clone> GoLive<V> {
 /// The same for a name that a request on an owner would give: the copy may be stored, and seen
 /// under another name, long before that.
 fn until_owner_is_seen(aim: &Intent, request: &InFlight) -> Intent {
-    let lasting = |ask: &Acquire| Acquire {
-        proof: Proof::Owner,
-        deadline: ask.deadline.max(request.deadline),
-        ..ask.clone()
+    let lasting = |ask: &Acquire| {
+        let ask = Acquire {
+            deadline: ask.deadline.max(request.deadline),
+            ..ask.clone()
+        };
+        ask.until_owner_is_seen()
     };
     match aim {
         Intent::Create(ask) | Intent::Activate(ask) => Intent::Activate(lasting(ask)),

@@ -315,6 +315,12 @@ impl MemberCopy {
         self.stored.is_some() || self.on_copy().next().is_some()
     }
 
+    /// Whether it is a copy of this resource by itself: not where only a request on an owner would
+    /// make it one.
+    pub(super) fn was_one(&self) -> bool {
+        self.stored.is_some() || self.on_copy().any(|request| request.proof != Proof::Owner)
+    }
+
     /// The earliest deadline of a request under way.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.in_flight().map(|request| request.deadline).min()

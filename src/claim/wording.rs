@@ -245,11 +245,15 @@ fn live_elsewhere(
             words.next.push(wait.to_owned());
         }
         Hold::Pending(deadline) => {
+            let after = clock(deadline);
+            words
+                .next
+                .push(format!("If that request failed, try again after {after}."));
             words.next.push(format!(
-                "If that request failed, try again after {}. If it is still refused then, see \
-                 whether the guard of cluster {} is there:",
-                clock(deadline),
-                holder.copy.member
+                "If it is refused still, see whether the guard of cluster {} is there, and may read {}.{}:",
+                holder.copy.member,
+                holder.copy.object.kind,
+                holder.copy.object.group
             ));
             let see = format!("  aso-guard members list{}", to.registry);
             words.next.push(see);

@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::admission::{self, Guard, registration};
+use crate::admission::{self, CutOffRequests, Guard, registration};
 use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::JoinError;
@@ -215,6 +215,7 @@ impl Replica {
             member: config.member.clone(),
             registry: registry.clone(),
             cluster: cluster.clone(),
+            cut_off: CutOffRequests::default(),
             follow_up: observer.clone(),
             settings: config.settings,
             notices,

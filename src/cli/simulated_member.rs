@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::admission::review::AdmissionRequest;
 use crate::admission::{
-    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges, Verdict,
+    AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges, Verdict,
 };
 use crate::check::{CheckedCluster, Finding, Level, Location, Rule};
 use crate::claim::{CopyRef, MemberName, Record};
@@ -95,6 +95,7 @@ impl SimulatedMember {
             member,
             registry,
             cluster: cluster.clone(),
+            cut_off: CutOffRequests::default(),
             follow_up: observer.clone(),
             settings: GuardSettings {
                 mode: Mode::Enforce,

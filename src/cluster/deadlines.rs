@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use crate::claim::{InFlight, MemberCopy, RequestUid};
+use crate::claim::{InFlight, MemberCopy, Proof, RequestUid};
 use crate::object::ObjectKey;
 
 /// When each request under way was first seen.
@@ -79,7 +79,7 @@ impl DeadlineTracker {
     }
 
     /// Puts this process's deadlines in place of those that are written, as times by
-    /// the clock that shows `now`. To be called when the copy was just read: what is
+    /// the clock that shows `now`; of what an owner would give its name, twice as late. To be called when the copy was just read: what is
     /// new in it is under way now.
     pub fn show(
         &self,
@@ -91,7 +91,10 @@ impl DeadlineTracker {
         let mut deadlines = Vec::new();
         for request in copy.in_flight_mut() {
             let as_written = request.deadline;
-            let over = self.note(object, &request.request, as_written);
+            let mut over = self.note(object, &request.request, as_written);
+            if request.proof == Proof::Owner {
+                over += self.limit;
+            }
             request.deadline = shift(now, this_moment, over);
             deadlines.push((request.clone(), as_written));
         }

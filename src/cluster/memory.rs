@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
 
-use super::{Cluster, ClusterError, NamespaceFacts, ObjectScope, Parking};
+use super::{Cluster, ClusterError, ListedObjects, NamespaceFacts, ObjectScope, Parking};
 use crate::resolve::{Freshness, NAMESPACE_SECRET, SETTINGS_SECRET, SecretFacts, SecretLookup};
 
 /// The namespace of the cluster's one ASO.
@@ -172,13 +172,13 @@ impl Cluster for MemoryCluster {
         Ok(known.unwrap_or_default())
     }
 
-    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    async fn list(&self, scope: ObjectScope<'_>) -> ListedObjects {
         let mut objects = self.objects();
-        objects.retain(|one| match scope {
-            ObjectScope::Namespace(namespace) => *one.key.namespace == *namespace,
-            ObjectScope::Kind(group, kind) => *one.key.group == *group && *one.key.kind == *kind,
-        });
-        Ok(objects)
+        objects.retain(|one| scope.has(&one.key));
+        ListedObjects {
+            objects,
+            unread: Vec::new(),
+        }
     }
 
     async fn secret(

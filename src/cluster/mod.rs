@@ -54,8 +54,8 @@ pub trait Cluster: Send + Sync {
     -> Result<NamespaceFacts, ClusterError>;
 
     /// The objects in a scope as the API server's store has them now: quorum reads, one of
-    /// each kind.
-    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError>;
+    /// each kind. A kind that it does not give keeps no other from being listed.
+    async fn list(&self, scope: ObjectScope<'_>) -> ListedObjects;
 
     /// A secret with a credential, or with an ASO's settings. One that may not be read
     /// is no error: it says nothing of others.
@@ -74,6 +74,25 @@ pub enum ObjectScope<'a> {
     Namespace(&'a str),
     /// Those of a kind, in all namespaces: its group and name.
     Kind(&'a str, &'a str),
+}
+
+impl ObjectScope<'_> {
+    /// Whether an object is in it.
+    pub fn has(self, key: &ObjectKey) -> bool {
+        match self {
+            Self::Namespace(namespace) => *key.namespace == *namespace,
+            Self::Kind(group, kind) => *key.group == *group && *key.kind == *kind,
+        }
+    }
+}
+
+/// What a list found.
+#[derive(Clone, Debug, Default)]
+pub struct ListedObjects {
+    /// The objects of the kinds that the API server gave.
+    pub objects: Vec<Arc<ObjectFacts>>,
+    /// The kinds that it did not give: the group and name of each.
+    pub unread: Vec<(Arc<str>, Arc<str>)>,
 }
 
 /// What a namespace says about the objects in it, as written.

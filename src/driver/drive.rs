@@ -225,8 +225,7 @@ impl TransferDriver<'_> {
         let view = self.view;
         let items = items.iter().copied();
         let items = items.filter(|&at| {
-            state.items[at].child_left.is_none()
-                || state.step(&state.items[at]) != TransferStep::Delete
+            !state.items[at].is_kept() || state.step(&state.items[at]) != TransferStep::Delete
         });
         let acts = stream::iter(items.collect::<Vec<usize>>())
             .map(|at| async move {

@@ -27,6 +27,8 @@ pub struct TransferItem {
     pub(super) owner_key: Option<ObjectKey>,
     /// An object at the source that belongs to it and is not moved.
     pub(super) child_left: Option<ObjectKey>,
+    /// A kind that the source does not give, whose objects may belong to it.
+    pub(super) may_own: Option<String>,
     /// What went wrong in this run.
     pub(super) failed: Option<String>,
     /// How often it was parked in this run.
@@ -34,6 +36,12 @@ pub struct TransferItem {
 }
 
 impl TransferItem {
+    /// Whether its copy at the source has to stay: something that is not moved belongs to it, or
+    /// may do so.
+    pub(super) fn is_kept(&self) -> bool {
+        self.child_left.is_some() || self.may_own.is_some()
+    }
+
     /// What an item waits for, for a person.
     pub(super) fn awaited(&self, step: TransferStep) -> String {
         let words = match step {

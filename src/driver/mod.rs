@@ -18,6 +18,7 @@ mod state;
 mod steps;
 mod stored;
 mod troubles;
+mod unread;
 
 pub use call::CallError;
 pub use drive::{DriveOutcome, TransferDriver};

@@ -31,6 +31,8 @@ pub enum ObstacleKind {
     Deleting,
     /// Another transfer moves it.
     OtherTransfer,
+    /// A cluster does not give a kind.
+    Unread,
     /// The guard of the source has not registered the copy.
     Unregistered,
     /// Nobody can tell which resource an object stands for.
@@ -87,6 +89,7 @@ impl ObstacleKind {
             Self::Elsewhere => "elsewhere",
             Self::Deleting => "deleting",
             Self::OtherTransfer => "other-transfer",
+            Self::Unread => "unread",
             Self::Unregistered => "unregistered",
             Self::Unresolved => "unresolved",
             Self::Reference => "reference",

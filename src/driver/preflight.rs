@@ -56,6 +56,7 @@ fn find(state: &TransferState, registry: &str, found: &mut Obstacles) {
             format!("the namespace {namespace} of cluster {member} is being deleted"),
         ),
     }
+    unread(state, found);
     for (key, why) in &state.unresolved {
         found.add(
             ObstacleKind::Unresolved,
@@ -92,6 +93,43 @@ fn find(state: &TransferState, registry: &str, found: &mut Obstacles) {
             target(state, item, found);
             source(state, item, found);
         }
+    }
+}
+
+/// The kinds that a cluster does not give. What is not even selected is only told.
+fn unread(state: &TransferState, found: &mut Obstacles) {
+    let selection = &state.transfer.selection;
+    let (from, to) = (&state.from.place, &state.to.place);
+    for (group, kind, why) in state.unread_here.iter() {
+        let (weight, then) = if selection.covers_kind(group, kind) {
+            let then = "what is of it is not moved, and nothing that it may belong to is deleted";
+            (ObstacleSeverity::Blocks, then)
+        } else {
+            let then = "nothing that it may belong to is deleted";
+            (ObstacleSeverity::Warns, then)
+        };
+        let words = format!("{kind}.{group} cannot be listed in {from}: {why}; {then}");
+        let advice = "see that you may list it, and that ASO runs there, which converts it; or go \
+                      on with --accept unread";
+        found.put(
+            ObstacleKind::Unread,
+            weight,
+            None,
+            words,
+            Some(advice.to_owned()),
+        );
+    }
+    for (group, kind, why) in state.unread_there.iter() {
+        let words = format!("{kind}.{group} cannot be listed in {to}: {why}");
+        let advice = "see that you may list it, and that ASO runs there, which converts it";
+        let weight = ObstacleSeverity::Blocks;
+        found.put(
+            ObstacleKind::Unread,
+            weight,
+            None,
+            words,
+            Some(advice.to_owned()),
+        );
     }
 }
 

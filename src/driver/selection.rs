@@ -17,6 +17,7 @@ use super::call::CallError;
 use super::endpoint::Endpoint;
 use super::item::TransferItem;
 use super::stored::StoredObjects;
+use super::unread::UnreadKinds;
 
 /// How many claims are read at once.
 const CLAIMS: usize = 16;
@@ -31,19 +32,24 @@ pub struct TransferSelection {
 }
 
 impl TransferSelection {
-    /// Selects what a transfer takes among the objects at its source.
+    /// Selects what a transfer takes among the objects at its source; of kinds that are not
+    /// given, nothing.
     pub async fn select(
         &mut self,
         transfer: &Transfer,
         from: &Endpoint,
-        here: &StoredObjects,
+        (here, unread): (&StoredObjects, &mut UnreadKinds),
     ) -> Result<(), LookError> {
-        let labelled = labelled(transfer, from, here).await?;
+        let labelled = labelled(transfer, from, here, unread).await?;
         for (key, object) in here {
             if labelled.as_ref().is_some_and(|names| !names.contains(key)) {
                 continue;
             }
             let find = |key: &ObjectKey| here.get(key).map(|owner| owner.facts.clone());
+            if let Some(why) = unread.why_not(&from.kinds, &object.facts, find) {
+                self.unresolved.push((key.clone(), why));
+                continue;
+            }
             match from.identity(&object.facts, find) {
                 Ok(identity) if transfer.selection.covers(&identity, key) => {
                     self.sources.insert(identity, key.clone());
@@ -119,6 +125,7 @@ impl TransferSelection {
                 owner: None,
                 owner_key: None,
                 child_left: None,
+                may_own: None,
                 failed: None,
                 parked: 0,
             })
@@ -132,6 +139,7 @@ async fn labelled(
     transfer: &Transfer,
     from: &Endpoint,
     here: &StoredObjects,
+    unread: &mut UnreadKinds,
 ) -> Result<Option<BTreeSet<ObjectKey>>, CallError> {
     let Some(labels) = transfer.selection.labels.as_deref() else {
         return Ok(None);
@@ -143,7 +151,15 @@ async fn labelled(
         let Some(resource) = from.served.get(group, kind) else {
             continue;
         };
-        let names = from.labelled(&resource, labels).await?;
+        let names = match from.labelled(&resource, labels).await {
+            Ok(names) => names,
+            // There is no such selector.
+            Err(fault) if fault.code == Some(400) => return Err(fault),
+            Err(fault) => {
+                unread.add(group, kind, fault);
+                continue;
+            }
+        };
         let keys = names.iter();
         let keys = keys.map(|name| ObjectKey::new(group, kind, &from.place.namespace, name));
         taken.extend(keys);

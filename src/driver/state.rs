@@ -21,6 +21,7 @@ use super::endpoint::{Endpoint, ReferenceNames};
 use super::item::TransferItem;
 use super::selection::{TransferSelection, all_kinds, wanted_there};
 use super::stored::{StoredObject, StoredObjects};
+use super::unread::{UnreadKinds, leave_unread};
 
 /// A transfer, as it is found.
 pub struct TransferState {
@@ -38,6 +39,10 @@ pub struct TransferState {
     pub lost: Vec<Identity>,
     /// The objects at the target, of the kinds that matter.
     pub(super) there: StoredObjects,
+    /// The kinds that the source does not give.
+    pub(super) unread_here: UnreadKinds,
+    /// The same of the target.
+    pub(super) unread_there: UnreadKinds,
     /// The names of the target's secrets and ConfigMaps.
     pub(super) names: ReferenceNames,
 }
@@ -63,12 +68,14 @@ impl TransferState {
         mut from: Endpoint,
         mut to: Endpoint,
     ) -> Result<Self, LookError> {
-        let here = from.list(&all_kinds(&from, &to)).await?;
+        let (here, mut unread_here) = from.list(&all_kinds(&from, &to)).await?;
         from.learn_subscriptions(here.values()).await?;
         let way = transfer.reservation();
         let mut found = TransferSelection::default();
         if !transfer.turned {
-            found.select(&transfer, &from, &here).await?;
+            found
+                .select(&transfer, &from, (&here, &mut unread_here))
+                .await?;
         }
         let scope = ClaimScope::Reserved(Some(transfer.name.clone()));
         for known in registry.claims(&scope).await?.records {
@@ -79,7 +86,7 @@ impl TransferState {
         found.read_claims(registry).await?;
         let mut items = found.items(&way);
         let wanted = wanted_there(&items, &here, &from, &to);
-        let there = to.list(&wanted).await?;
+        let (there, not_given) = to.list(&wanted).await?;
         // What is made there will use the credentials of there.
         let both = there.values().chain(here.values());
         to.learn_subscriptions(both).await?;
@@ -97,7 +104,14 @@ impl TransferState {
             items,
             unresolved: found.unresolved,
             there,
+            unread_here,
+            unread_there: not_given,
         };
+        leave_unread(
+            &mut state.items,
+            (&state.unread_here, &state.from.kinds, &here),
+            (&state.unread_there, &state.to.kinds, &state.there),
+        );
         state.relate(&here);
         state.identify();
         Ok(state)
@@ -125,7 +139,8 @@ impl TransferState {
     /// # Errors
     /// The cluster did not answer.
     pub(super) async fn relate_again(&mut self) -> Result<(), CallError> {
-        let here = self.from.list(&all_kinds(&self.from, &self.to)).await?;
+        let (here, unread) = self.from.list(&all_kinds(&self.from, &self.to)).await?;
+        self.unread_here = unread;
         self.relate(&here);
         Ok(())
     }
@@ -184,6 +199,7 @@ impl TransferState {
             item.owner = owner;
             item.owner_key = key;
             item.child_left = left.remove(&at);
+            item.may_own = self.unread_here.below(&self.from.kinds, &item.source_key);
         }
     }
 
@@ -271,7 +287,7 @@ impl TransferState {
             step: self.step(item),
             owner: item.owner,
             failed: item.failed.is_some(),
-            stays: item.child_left.is_some(),
+            stays: item.is_kept(),
         };
         self.items.iter().map(row).collect()
     }

@@ -29,6 +29,12 @@ pub fn troubles(state: &TransferState, end: &DriveOutcome) -> Vec<(usize, String
         (None, _) if item.child_left.is_some() => {
             Some("its parked copy stays, for something that is not moved belongs to it".to_owned())
         }
+        (None, _) if item.may_own.is_some() => item.may_own.as_ref().map(|kind| {
+            format!(
+                "its parked copy stays, for {kind} cannot be listed at the source, and something \
+                 of that may belong to it"
+            )
+        }),
         (None, step) if held.contains(&at) => Some(format!(
             "not {}, for another one that it belongs to, or that belongs to it, did not get so far",
             if matches!(step, TransferStep::Delete) {

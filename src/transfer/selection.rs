@@ -30,12 +30,6 @@ impl Selection {
             list.is_empty() || list.iter().any(|one| is(one))
         };
         let group = identity.resource_group();
-        let kind = |wanted: &str| match wanted.split_once('.') {
-            Some((kind, group)) => {
-                kind.eq_ignore_ascii_case(&object.kind) && group.eq_ignore_ascii_case(&object.group)
-            }
-            None => wanted.eq_ignore_ascii_case(&object.kind),
-        };
         (self.below.is_empty()
             || self
                 .below
@@ -44,7 +38,16 @@ impl Selection {
             && any(&self.resource_groups, &|wanted| {
                 group.is_some_and(|group| same_name(group, wanted))
             })
-            && any(&self.kinds, &kind)
+            && self.covers_kind(&object.group, &object.kind)
+    }
+
+    /// Whether copies of a kind may be meant.
+    pub fn covers_kind(&self, group: &str, kind: &str) -> bool {
+        let is_it = |wanted: &Arc<str>| match wanted.split_once('.') {
+            Some((one, of)) => one.eq_ignore_ascii_case(kind) && of.eq_ignore_ascii_case(group),
+            None => wanted.eq_ignore_ascii_case(kind),
+        };
+        self.kinds.is_empty() || self.kinds.iter().any(is_it)
     }
 
     /// The selection in words: `all`, or what has to hold.

@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub struct Guarded {
     pub guard: Guard,
     pub kubectl: Kubectl,
-    _plane: ControlPlane,
+    pub plane: ControlPlane,
 }
 
 impl Guarded {
@@ -61,7 +61,7 @@ impl Guarded {
         Self {
             guard,
             kubectl: plane.kubectl("default").await.unwrap(),
-            _plane: plane,
+            plane,
         }
     }
 

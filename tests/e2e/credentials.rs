@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::GUARD;
+use crate::lab::aso::OPERATOR_NAMESPACE;
 use crate::lab::guard;
 use crate::lab::object::Object;
 use crate::lab::story::Story;
@@ -111,6 +112,31 @@ async fn a_secret_that_is_missing_is_told_and_nothing_else_is_tried() {
         .await
         .refused();
     refusal.because("live in cluster b as credential-from/ResourceGroup/rg");
+}
+
+/// A cluster may have several ASOs: the annotation says whose an object is, and with that which
+/// subscription it is in.
+#[tokio::test]
+async fn an_object_that_is_given_to_another_aso_is_asked_about() {
+    let story = Story::begin(shared_lab().await, "given-away").await;
+    let settings = Object::credential("aso-controller-settings", THEIRS);
+    let other = story.namespace(&story.a, "given-other-aso").await;
+    other.create(&settings).await.admitted();
+    let group = story
+        .resource_group("rg")
+        .annotated(OPERATOR_NAMESPACE, ASO_NAMESPACE);
+    story.a.create(&group).await.admitted();
+    story.b.create(&credential(THEIRS)).await.admitted();
+    let twin = story.resource_group("rg");
+    eventually("B's copy to be live", async || {
+        story.b.apply(&twin).await.map_err(Into::into)
+    })
+    .await;
+    let to = Some("given-other-aso");
+    let given = story.a.annotate(&group, OPERATOR_NAMESPACE, to).await;
+    given
+        .refused()
+        .because("live in cluster b as given-away/ResourceGroup/rg");
 }
 
 /// As `clusterctl move` leaves them: the objects first.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::GUARD;
 use crate::certificates::{Guarded, configuration};
@@ -16,6 +16,7 @@ use crate::lab::guard::Plan;
 use crate::lab::object::Object;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::{eventually, eventually_refused, until};
+use crate::shown::told;
 
 /// A group that neither the guard's table nor the chart's roles know.
 const NEWER: &str = "newer.azure.com";
@@ -34,12 +35,12 @@ fn crd(group: &str) -> Object {
         .with("/metadata/name", format!("virtualnetworks.{group}"))
 }
 
-/// What lets the guard's account read the newer group.
-fn rights() -> [Object; 2] {
+/// What lets the guard's account read a newer group.
+fn rights(group: &str) -> [Object; 2] {
     let of = |kind| Object::new("rbac.authorization.k8s.io/v1", kind, "newer-group");
     let role = of("ClusterRole").with(
         "/rules",
-        json!([{"apiGroups": [NEWER], "resources": ["*"], "verbs": ["get", "list", "watch"]}]),
+        json!([{"apiGroups": [group], "resources": ["*"], "verbs": ["get", "list", "watch"]}]),
     );
     let binding = of("ClusterRoleBinding")
         .with(
@@ -104,7 +105,8 @@ async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
     eventually_refused("two ASOs write to", async || {
         other.dry_run().create(&network).await
     })
-    .await;
+    .await
+    .because("and may read VirtualNetwork.newer.azure.com:");
 
     // Its member's record says what it does not see, until it may.
     let unwatched = async |wanted: &[&str]| {
@@ -124,11 +126,11 @@ async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
         .unwrap();
     };
     unwatched(&["VirtualNetwork.newer.azure.com"]).await;
-    for right in rights() {
+    for right in rights(NEWER) {
         guarded.kubectl.apply(&right).await.admitted();
     }
     unwatched(&[]).await;
-    for right in rights() {
+    for right in rights(NEWER) {
         guarded.kubectl.delete(&right).await.admitted();
     }
 
@@ -143,6 +145,59 @@ async fn a_newer_group_is_asked_about_and_keeps_the_guard_from_nothing() {
     guarded.kubectl.create(&group).await.admitted();
     eventually_refused("live in this cluster", async || {
         other.dry_run().create(&group).await
+    })
+    .await;
+}
+
+/// A schema without its descriptions, as Cluster API strips them.
+fn strip(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|name, value| name != "description" || !value.is_string());
+            fields.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn a_kind_of_which_nobody_can_tell_what_it_is_in_azure_is_shown() {
+    let guarded = Guarded::start("stripped", &Plan::enforce(GUARD)).await;
+    let person = &guarded.kubectl;
+    for right in rights(NEWER) {
+        person.apply(&right).await.admitted();
+    }
+    let mut crd = crd(NEWER);
+    strip(&mut crd.0["spec"]);
+    person.apply(&crd).await.admitted();
+    let network = Object::of("VirtualNetwork", "net").owner("rg");
+    let api_version = network.api_version().replace("network.azure.com", NEWER);
+    let network = network.with("/apiVersion", api_version);
+    eventually("the guard to be asked about it", async || {
+        let answer = person.dry_run().create(&network).await?;
+        let told = answer.warnings.concat();
+        anyhow::ensure!(told.contains("cannot tell which Azure resource"), "{told}");
+        Ok(())
+    })
+    .await;
+    person.create(&network).await.admitted();
+    let (kind, note) = told(person, &network, "Unresolved").await;
+    assert_eq!(kind, "Warning", "{note}");
+    let member = Object::new("asoguard.io/v1alpha1", "Member", "stripped");
+    eventually("the record to say that nobody guards it", async || {
+        let member = person.get(&member).await?.object;
+        let unresolved = &member.0["spec"]["unresolved"];
+        let named = &unresolved["some"][0];
+        anyhow::ensure!(named == "default/VirtualNetwork/net", "{unresolved}");
+        Ok(())
+    })
+    .await;
+    eventually("a guard to count it", async || {
+        let (_, metrics) = guarded.guard.replicas()[0].ops("/metrics").await?;
+        let counted = metrics.contains("\naso_guard_unresolved_objects 1\n");
+        anyhow::ensure!(counted, "{metrics}");
+        Ok(())
     })
     .await;
 }

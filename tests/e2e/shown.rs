@@ -42,7 +42,7 @@ async fn events(
 }
 
 /// Waits for an Event with this reason, and gives its type and note.
-async fn told(person: &Kubectl, object: &Object, reason: &str) -> (String, String) {
+pub async fn told(person: &Kubectl, object: &Object, reason: &str) -> (String, String) {
     eventually(&format!("an Event {reason} on {object}"), async || {
         let all = events(person, object).await?;
         let found = all.iter().find(|(known, ..)| known == reason);

@@ -27,6 +27,7 @@ const MOVE: Bounds = Bounds {
     begin: &[(ParentA, Manage)],
     namespace: &[],
     moved: None,
+    together: 2,
     story: &[],
     replicas: 1,
     left: budget(2, 1, 1, 0, 0),

@@ -57,6 +57,7 @@ const TWO_REPLICAS: Case = case(
         begin: &[(ParentA, Manage)],
         namespace: &[],
         moved: None,
+        together: 2,
         story: &[],
         replicas: 2,
         left: budget(2, 1, 1, 0, 0),

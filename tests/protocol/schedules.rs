@@ -27,6 +27,7 @@ const EVERYWHERE: Bounds = Bounds {
     begin: &[],
     namespace: &[],
     moved: None,
+    together: 2,
     story: &[],
     replicas: 4,
     left: Budget::PLENTY,

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use aso_guard::claim::HistoryAction;
+use aso_guard::registry::Registry as _;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::object::{Object, account, dry, group, object, with};
 use super::tampered::Trouble;
-use super::world::{SUBSCRIPTION, World, facts};
+use super::world::{SETTINGS, SUBSCRIPTION, World, facts};
 
 const OVERRIDE: &str = "asoguard.io/override";
 const NETWORK: &str = "/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/net";
@@ -409,11 +410,79 @@ async fn too_many_for_the_time_are_said_to_be_so() {
     let message = answer.refused(503, "RegistryUnavailable");
     for words in [
         "of the 1500 objects that it is about",
-        "park or delete some of them first, and do the rest in parts",
+        "Try again at once: the next try goes on from there",
     ] {
         assert!(message.contains(words), "{message}");
     }
     assert!(!message.contains("reaches the registry"), "{message}");
+}
+
+/// An owner that many wait for is tried again until it is admitted, or so often.
+async fn tries(world: &World, owner: &Object, most: usize) -> usize {
+    for tried in 1..=most {
+        if world.a.ask(&owner.clone().again().create()).await.allowed {
+            return tried;
+        }
+    }
+    panic!("not admitted in {most} tries");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_try_goes_on_where_the_one_before_it_was_cut_off() {
+    let world = World::new();
+    waiting(&world, 1500);
+    let slow = Trouble::Slow(Duration::from_millis(200));
+    world.registry.set(slow);
+    let owner = group("in-azure").named("here");
+    let tried = tries(&world, &owner, 8).await;
+    assert!(tried > 2, "{tried}");
+    let calls = world.registry.calls();
+    let put = calls.iter().filter(|call| **call == "put_claim").count();
+    assert!(put < 1500 + 8 * 16, "{put}");
+
+    // What was claimed first lasts as long as what was claimed last may be under way.
+    tokio::time::advance(SETTINGS.claim_deadline.mul_f32(0.98)).await;
+    world.registry.set(Trouble::None);
+    let id = "/resourceGroups/in-azure/providers/Microsoft.Storage/storageAccounts/st";
+    for number in [0, 750, 1499] {
+        let child = facts(&account(&format!("st{number}"), "here")).key;
+        world.a.observer.look(&child).await.unwrap();
+        let record = world.record(&format!("{id}{number}")).await.unwrap();
+        assert_eq!(record.live().count(), 1, "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_next_try_finds_what_is_not_so_any_more() {
+    let world = World::new();
+    waiting(&world, 600);
+    let slow = Trouble::Slow(Duration::from_millis(200));
+    world.registry.set(slow);
+    let owner = group("in-azure").named("here");
+    let cut_off = world.a.ask(&owner.create()).await;
+    cut_off.refused(503, "RegistryUnavailable");
+    // What was claimed is given free, and taken by somebody else.
+    world.registry.set(Trouble::None);
+    let id = "/resourceGroups/in-azure/providers/Microsoft.Storage/storageAccounts/st0";
+    let claim = format!("/subscriptions/{SUBSCRIPTION}{id}")
+        .parse()
+        .unwrap();
+    let known = world.registry.claim(&claim).await.unwrap().unwrap();
+    let nothing = aso_guard::claim::Record::new(claim);
+    let free = world.registry.put_claim(&nothing, Some(&known.version));
+    free.await.unwrap();
+    let taken = rooted_account("in-azure").with("/spec/azureName", json!("st0"));
+    world.b.create(&taken).await;
+    let answer = world.a.ask(&owner.clone().again().create()).await;
+    answer.refused(403, "WakesChild");
+
+    // And what contains them is looked at anew.
+    world.b.remove(&taken).await;
+    let twin = group("in-azure");
+    world.b.store(&twin.clone().terminating()).await;
+    let answer = world.a.ask(&owner.clone().again().create()).await;
+    let message = answer.refused(403, "LiveElsewhere");
+    assert!(message.contains("being deleted in cluster b"), "{message}");
 }
 
 #[tokio::test]
@@ -430,4 +499,29 @@ async fn of_many_that_wait_one_that_may_not_go_live_takes_all_back() {
         let id = "/resourceGroups/in-azure/providers/Microsoft.Storage/storageAccounts/st";
         assert_eq!(world.record(&format!("{id}{number}")).await, None);
     }
+}
+
+/// Its owner was admitted, and never came: another webhook refused it.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_an_owner_would_have_given_is_free_once_that_came_to_nothing() {
+    let world = World::new();
+    world.a.create(&group("rg")).await;
+    world.a.store(&subnet()).await;
+    world.a.ask(&network().create()).await.admitted();
+    let inner = format!("{NETWORK}/subnets/inner");
+    let key = facts(&subnet()).key;
+    world.a.observer.look(&key).await.unwrap();
+    assert_eq!(world.record(&inner).await.unwrap().live().count(), 1);
+    let owner = json!({"armId": format!("/subscriptions/{SUBSCRIPTION}{NETWORK}")});
+    let twin = subnet().with("/spec/owner", owner);
+    world
+        .b
+        .ask(&twin.create())
+        .await
+        .refused(403, "LiveElsewhere");
+
+    tokio::time::advance(SETTINGS.claim_deadline * 2 + Duration::from_secs(1)).await;
+    world.a.observer.look(&key).await.unwrap();
+    assert_eq!(world.record(&inner).await, None);
+    world.b.create(&twin).await;
 }

@@ -18,6 +18,7 @@
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`stale`] | a replica whose watches are behind |
 //! | [`apart`] | an object that cannot be looked at, and the others |
+//! | [`unread`] | a kind that the API server does not give, and the others |
 //! | [`round_trips`] | how often the registry is asked |
 //! | [`hostile`], [`fields`], [`names`] | bad input, over real TLS |
 //! | [`fuzz`] | input that nobody thought of; `tests/properties` has more |
@@ -58,6 +59,7 @@ mod surroundings;
 mod tampered;
 mod transfers;
 mod trouble;
+mod unread;
 mod unresolved;
 mod update;
 mod world;

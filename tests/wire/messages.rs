@@ -16,8 +16,10 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::object::{Object, POLICY, RESOURCE_ID, account, group, with};
+use super::stale::Withheld;
 use super::surroundings::{definition, namespace};
 use super::tampered::Trouble;
+use super::unread::replica;
 use super::world::{SETTINGS, SUBSCRIPTION, World, facts, member};
 
 /// How many lines a terminal has.
@@ -308,6 +310,13 @@ async fn unknown() -> Vec<Case> {
     }
     let parked = namespace().annotated(POLICY, "skip");
     let parts = many.a.ask(&parked.update(&namespace())).await;
+    let parts_unread = {
+        let world = World::new();
+        world.a.cluster.set_namespace_policy("team", Some("skip"));
+        world.a.store(&account("st1", "rg")).await;
+        let replica = replica(&world, &[], Withheld::All("StorageAccount"));
+        replica.ask(&parked.update(&namespace())).await
+    };
     let slow = World::new();
     for number in 0..300 {
         let name = format!("st{number}");
@@ -322,6 +331,10 @@ async fn unknown() -> Vec<Case> {
         ("it does not answer", hangs),
         ("a claim that cannot be read", broken),
         ("a namespace with more than can be woken at once", parts),
+        (
+            "a namespace with an object that its API server does not give",
+            parts_unread,
+        ),
         (
             "an owner of more children than the time was enough for",
             time,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
-use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, ObjectScope};
+use aso_guard::cluster::{Cluster, ClusterError, ListedObjects, NamespaceFacts, ObjectScope};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::policy::Policy;
 use aso_guard::resolve::{Freshness, SecretLookup};
@@ -27,6 +27,25 @@ pub struct Behind {
     pub stored: Arc<MemoryCluster>,
     /// What happens between an answer to a read and its arrival, once.
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// What the API server does not give.
+    pub withheld: Mutex<Option<Withheld>>,
+}
+
+/// A kind that the API server does not give.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Withheld {
+    /// It lists none of it.
+    Lists(&'static str),
+    /// It gives none of it.
+    All(&'static str),
+}
+
+impl Withheld {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Lists(kind) | Self::All(kind) => kind,
+        }
+    }
 }
 
 impl Behind {
@@ -53,6 +72,16 @@ impl Cluster for Behind {
         key: &ObjectKey,
         trust: Freshness,
     ) -> Result<Option<Arc<ObjectFacts>>, ClusterError> {
+        let withheld = *self.withheld.lock().unwrap();
+        if let Some(Withheld::All(kind)) = withheld
+            && *key.kind == *kind
+            && (trust == Freshness::Store || self.remembered.stored(key).is_none())
+        {
+            return Err(ClusterError {
+                what: key.to_string(),
+                why: "conversion webhook for it failed".to_owned(),
+            });
+        }
         let answer = self.by(trust).object(key, trust).await;
         let meanwhile = self
             .meanwhile
@@ -85,8 +114,18 @@ impl Cluster for Behind {
         self.by(trust).namespace(name, trust).await
     }
 
-    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
-        self.stored.list(scope).await
+    async fn list(&self, scope: ObjectScope<'_>) -> ListedObjects {
+        let mut listed = self.stored.list(scope).await;
+        if let Some(withheld) = *self.withheld.lock().unwrap() {
+            let kinds = self.stored.kinds();
+            let kinds = kinds.iter().filter(|kind| *kind.kind == *withheld.kind());
+            let kinds = kinds.map(|kind| (kind.group.clone().into(), kind.kind.clone().into()));
+            listed.unread = kinds.collect();
+            listed
+                .objects
+                .retain(|object| *object.key.kind != *withheld.kind());
+        }
+        listed
     }
 
     async fn secret(
@@ -115,6 +154,7 @@ pub fn behind(world: &World, remembered: &[&Object]) -> Arc<Behind> {
         remembered: memory,
         stored: world.a.cluster.clone(),
         meanwhile: Mutex::default(),
+        withheld: Mutex::default(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::{Cluster, ClusterError, NamespaceFacts, ObjectScope};
+use aso_guard::cluster::{Cluster, ClusterError, ListedObjects, NamespaceFacts, ObjectScope};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::registry::Registry as _;
 use aso_guard::resolve::{Freshness, SecretLookup};
@@ -201,8 +201,15 @@ impl Cluster for Mute {
         no_answer(&format!("namespace {name}"))
     }
 
-    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
-        no_answer(&format!("{scope:?}"))
+    async fn list(&self, _scope: ObjectScope<'_>) -> ListedObjects {
+        let kinds = self.kinds();
+        let all = kinds.iter();
+        ListedObjects {
+            unread: all
+                .map(|kind| (kind.group.clone().into(), kind.kind.clone().into()))
+                .collect(),
+            ..ListedObjects::default()
+        }
     }
 
     async fn secret(

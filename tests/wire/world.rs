@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aso_guard::admission::{
-    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
+    AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
 };
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
@@ -185,6 +185,7 @@ impl Member {
             member,
             registry,
             cluster: seen,
+            cut_off: CutOffRequests::default(),
             follow_up: observer.clone(),
             settings,
             notices: notices.clone(),

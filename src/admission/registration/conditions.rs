@@ -5,8 +5,8 @@ use k8s_openapi::api::admissionregistration::v1::MatchCondition;
 use super::OF_ASO;
 use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
-    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, MODE_LABEL, POLICY_ANNOTATION,
-    RESOURCE_ID_ANNOTATION,
+    CREDENTIAL_FROM_ANNOTATION, GUARDED_LABEL, MODE_LABEL, OPERATOR_NAMESPACE_ANNOTATION,
+    POLICY_ANNOTATION, RESOURCE_ID_ANNOTATION,
 };
 
 /// The annotations that an object's children have their names from.
@@ -84,6 +84,7 @@ pub(super) fn matters() -> MatchCondition {
     changes.extend(annotations.map(changes_annotation));
     changes.extend(CHILDREN_FIELDS.map(changes_field));
     changes.push(changes_field(("operatorSpec.?namingConvention", "''")));
+    changes.push(changes_operator());
     MatchCondition {
         name: "changes-policy-or-identity".to_owned(),
         expression: changes.join(" ||\n"),
@@ -96,6 +97,16 @@ pub(super) fn changes_annotation(key: &str) -> String {
         "{} != {}",
         annotation("object", key),
         annotation("oldObject", key)
+    )
+}
+
+/// The CEL expression for a change of the ASO that an object belongs to. Each ASO writes it to
+/// what it reconciles first, which changes nothing.
+fn changes_operator() -> String {
+    format!(
+        "{} != '' && {}",
+        annotation("oldObject", OPERATOR_NAMESPACE_ANNOTATION),
+        changes_annotation(OPERATOR_NAMESPACE_ANNOTATION)
     )
 }
 

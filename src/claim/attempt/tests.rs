@@ -343,3 +343,44 @@ fn what_is_remembered_is_written_once_whatever_comes_in_between() {
     let puts = shelf.log.iter().filter(|call| call.starts_with("put"));
     assert_eq!(puts.count(), 3);
 }
+
+#[test]
+fn what_contains_any_of_its_resources_is_looked_at() {
+    let other: Identity = "/subscriptions/s/resourceGroups/other/providers/P/t/n"
+        .parse()
+        .unwrap();
+    let deleted = Story::default().deletes(&deleting(&copy("b"), "d", "1", 0));
+    for identities in [
+        vec![other.clone(), account()],
+        vec![account(), other.clone()],
+    ] {
+        let mut shelf = Shelf::with(&deleted);
+        let aim = Intent::Create(creating(&account_copy("a"), "r", "u", 1));
+        let mut attempt = Attempt::new(aim, identities);
+        while let Some(call) = attempt.call() {
+            let answer = shelf.answer(call);
+            attempt.answer(answer);
+        }
+        let Err(Refusal::AncestorDeleting {
+            identity, ancestor, ..
+        }) = attempt.outcome()
+        else {
+            panic!("{:?}", attempt.outcome());
+        };
+        assert_eq!((identity, ancestor), (account(), group()));
+    }
+}
+
+#[test]
+fn what_is_claimed_already_is_not_written_again() {
+    let ask = activating(&copy("a"), "r", of_version("1"), 0);
+    let story = Story::default().found(&copy("a"), Skip).acquires(&ask);
+    let mut shelf = Shelf::with(&story);
+    let mut attempt = Attempt::new(Intent::Activate(ask), vec![group()]);
+    while let Some(call) = attempt.call() {
+        let answer = shelf.answer(call);
+        attempt.answer(answer);
+    }
+    assert_eq!(attempt.outcome(), Ok(()));
+    assert_eq!(shelf.log.len(), 1, "{:?}", shelf.log);
+}

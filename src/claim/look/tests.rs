@@ -155,6 +155,24 @@ fn what_cannot_be_worked_out_is_what_it_was() {
     assert!(matches!(was_not.call(), LookCall::Done(looked) if looked.record.is_empty()));
 }
 
+/// Nobody saw it stored as that resource, and what would make it so may come to nothing.
+#[test]
+fn what_only_a_request_on_its_owner_would_make_it_ends_with_that() {
+    let ask = activating(&copy("a"), "r", Proof::Owner, 0);
+    let story = Story::default().acquires(&ask);
+    let known = story.0.clone().map(|record| (record, 7));
+    for (second, is_over) in [(90, false), (91, true)] {
+        let (_, look) = calls([
+            LookAnswer::Claim(known.clone(), at(second)),
+            no_uids(),
+            object(Manage),
+            resolved_to_nothing(false),
+        ]);
+        let is_gone = matches!(look.call(), LookCall::Put(record, _) if record.is_empty());
+        assert_eq!(is_gone, is_over, "{:?}", look.call());
+    }
+}
+
 #[test]
 fn where_somebody_was_quicker_it_begins_again() {
     let gone = |story| [claim(story), no_uids(), LookAnswer::Object(None)];

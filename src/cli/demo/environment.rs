@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::admission::{self, Guard, GuardSettings, Privileges};
+use crate::admission::{self, CutOffRequests, Guard, GuardSettings, Privileges};
 use crate::claim::Record;
 use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::memory::MemoryCluster;
@@ -110,6 +110,7 @@ impl DemoTasks {
             member,
             registry: registry.clone(),
             cluster: cluster.clone(),
+            cut_off: CutOffRequests::default(),
             follow_up: observer.clone(),
             settings,
             notices: Arc::new(NoNotices),

@@ -17,7 +17,8 @@ pub(super) struct MovedArgs {
     pub(super) wanted: WantedArgs,
     #[command(flatten)]
     endpoints: EndpointArgs,
-    /// An obstacle to go on with all the same: children-left, reference or tool; may be repeated
+    /// An obstacle to go on with all the same: children-left, reference, tool or unread; may be
+    /// repeated
     #[arg(
         long,
         value_name = "RULE",
@@ -37,6 +38,7 @@ enum AcceptedObstacle {
     ChildrenLeft,
     Reference,
     Tool,
+    Unread,
 }
 
 impl From<AcceptedObstacle> for ObstacleKind {
@@ -45,6 +47,7 @@ impl From<AcceptedObstacle> for ObstacleKind {
             AcceptedObstacle::ChildrenLeft => Self::ChildrenLeft,
             AcceptedObstacle::Reference => Self::Reference,
             AcceptedObstacle::Tool => Self::Tool,
+            AcceptedObstacle::Unread => Self::Unread,
         }
     }
 }

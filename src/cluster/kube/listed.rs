@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use kube::Api;
 use kube::api::{ApiResource, ListParams};
+use tracing::warn;
 
 use crate::api_server::{CALL_TIMEOUT, pages, within};
-use crate::cluster::{ClusterError, ObjectScope};
+use crate::cluster::{ClusterError, ListedObjects, ObjectScope};
 use crate::object::ObjectFacts;
 
 use super::watched::WatchedObject;
@@ -17,40 +18,51 @@ use super::{KubeCluster, failed};
 const AT_ONCE: usize = 16;
 
 impl KubeCluster {
-    pub(super) async fn list_stored(
-        &self,
-        scope: ObjectScope<'_>,
-    ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    pub(super) async fn list_stored(&self, scope: ObjectScope<'_>) -> ListedObjects {
         let installed = self.installed.load_full();
-        let namespace = match scope {
-            ObjectScope::Namespace(namespace) => namespace,
+        let (namespace, resources): (_, Vec<ApiResource>) = match scope {
+            ObjectScope::Namespace(namespace) => {
+                let groups = installed.groups(&self.kinds.load());
+                let of_aso = |resource: &&ApiResource| groups.contains(&resource.group);
+                (
+                    Some(namespace),
+                    installed.all().filter(of_aso).cloned().collect(),
+                )
+            }
             ObjectScope::Kind(group, kind) => {
-                return match installed.get(group, kind) {
-                    Some(resource) => self.list_kind(resource.clone(), None).await,
-                    None => Ok(Vec::new()),
-                };
+                let resource = installed.get(group, kind);
+                (None, resource.cloned().into_iter().collect())
             }
         };
-        let groups = installed.groups(&self.kinds.load());
-        let of_aso = |resource: &&ApiResource| groups.contains(&resource.group);
-        let resources: Vec<ApiResource> = installed.all().filter(of_aso).cloned().collect();
-        let lists: Vec<Vec<Arc<ObjectFacts>>> = stream::iter(resources)
-            .map(|resource| self.list_kind(resource, Some(namespace)))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        Ok(lists.into_iter().flatten().collect())
+        let mut lists = stream::iter(resources)
+            .map(|resource| async move {
+                let listed = self.list_kind(&resource, namespace).await;
+                (resource, listed)
+            })
+            .buffer_unordered(AT_ONCE);
+        let mut found = ListedObjects::default();
+        while let Some((resource, listed)) = lists.next().await {
+            match listed {
+                Ok(objects) => found.objects.extend(objects),
+                Err(error) => {
+                    warn!(%error, "a kind is not given; its objects are asked for one by one");
+                    let kind = (resource.group.into(), resource.kind.into());
+                    found.unread.push(kind);
+                }
+            }
+        }
+        found
     }
 
     async fn list_kind(
         &self,
-        resource: ApiResource,
+        resource: &ApiResource,
         namespace: Option<&str>,
     ) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
         let client = self.client.clone();
         let api: Api<WatchedObject> = match namespace {
-            Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-            None => Api::all_with(client, &resource),
+            Some(namespace) => Api::namespaced_with(client, namespace, resource),
+            None => Api::all_with(client, resource),
         };
         let place = namespace.map_or("all namespaces".to_owned(), |one| {
             format!("namespace {one}")
@@ -63,12 +75,7 @@ impl KubeCluster {
         let listed = pages(ListParams::default(), list, |one: WatchedObject| {
             found.push(Arc::new(one.into_facts(&resource.group, &resource.kind)));
         });
-        match listed.await {
-            // A kind that came after the roles were written, or is gone: nobody guards its
-            // objects, and they keep nobody from the others.
-            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => {}
-            listed => listed.map_err(|error| failed(&what, &error))?,
-        }
+        listed.await.map_err(|error| failed(&what, &error))?;
         Ok(found)
     }
 }

@@ -31,7 +31,7 @@ use crate::resolve::{Freshness, SecretLookup};
 
 use super::observer::Observer;
 use super::transfer_controller::LabelSelectorQuery;
-use super::{Cluster, ClusterError, NamespaceFacts, ObjectScope, Parking};
+use super::{Cluster, ClusterError, ListedObjects, NamespaceFacts, ObjectScope, Parking};
 use credentials::Credentials;
 use discovery::InstalledKinds;
 use store::ObjectStore;
@@ -273,7 +273,7 @@ impl Cluster for KubeCluster {
         self.read_namespace(name).await
     }
 
-    async fn list(&self, scope: ObjectScope<'_>) -> Result<Vec<Arc<ObjectFacts>>, ClusterError> {
+    async fn list(&self, scope: ObjectScope<'_>) -> ListedObjects {
         self.list_stored(scope).await
     }
 

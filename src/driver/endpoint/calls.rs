@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
@@ -15,6 +15,7 @@ use super::Endpoint;
 use crate::api_server::pages;
 use crate::driver::call::{CallError, once, patiently};
 use crate::driver::stored::{StoredObject, StoredObjects};
+use crate::driver::unread::UnreadKinds;
 
 /// Who it is in the objects' managed fields.
 const MANAGER: &str = "aso-guard-transfer";
@@ -33,19 +34,36 @@ impl Endpoint {
         Api::namespaced_with(self.client.clone(), &self.place.namespace, resource)
     }
 
-    /// All objects of these kinds in the namespace.
+    /// All objects of these kinds in the namespace; a kind that the cluster does not give keeps
+    /// no other from being listed.
     ///
     /// # Errors
-    /// The cluster did not answer, or does not let them be listed.
-    pub async fn list(&self, kinds: &[ApiResource]) -> Result<StoredObjects, CallError> {
-        let lists = stream::iter(kinds.to_vec())
-            .map(|resource| async move { self.list_kind(&resource).await })
+    /// The cluster gave none of them.
+    pub async fn list(
+        &self,
+        kinds: &[ApiResource],
+    ) -> Result<(StoredObjects, UnreadKinds), CallError> {
+        let mut lists = stream::iter(kinds.to_vec())
+            .map(|resource| async move {
+                let listed = self.list_kind(&resource).await;
+                (resource, listed)
+            })
             .buffer_unordered(LISTS);
-        let lists: Vec<Vec<StoredObject>> = lists.try_collect().await?;
-        let objects = lists.into_iter().flatten();
-        Ok(objects
-            .map(|object| (object.facts.key.clone(), object))
-            .collect())
+        let (mut objects, mut unread) = (StoredObjects::new(), UnreadKinds::default());
+        while let Some((resource, listed)) = lists.next().await {
+            match listed {
+                Ok(listed) => {
+                    let listed = listed.into_iter();
+                    objects.extend(listed.map(|object| (object.facts.key.clone(), object)));
+                }
+                Err(fault) => unread.add(&resource.group, &resource.kind, fault),
+            }
+        }
+        drop(lists);
+        match unread.only_fault(kinds.len()) {
+            Some(fault) => Err(fault),
+            None => Ok((objects, unread)),
+        }
     }
 
     async fn list_kind(&self, resource: &ApiResource) -> Result<Vec<StoredObject>, CallError> {

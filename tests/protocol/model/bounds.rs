@@ -42,6 +42,8 @@ pub struct Bounds {
     pub namespace: &'static [Policy],
     /// The resource that may be moved by a transfer, with what is inside; its number.
     pub moved: Option<usize>,
+    /// How many are at a step of its life together.
+    pub together: usize,
     /// What has happened since, step by step.
     pub story: &'static [Step],
     /// How many looks the observers of one cluster are at together.
@@ -71,7 +73,7 @@ impl Bounds {
         });
         let world = world.inheriting(self.namespace);
         let world = World {
-            transfers: self.moved.map(Transfers::of),
+            transfers: self.moved.map(|moved| Transfers::of(moved, self.together)),
             ..world
         };
         let mut protocol = Protocol {

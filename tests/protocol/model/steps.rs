@@ -12,9 +12,6 @@ use super::sealed::Sealed;
 use super::transfers::{Task, Transfers};
 use super::world::{Kind, Object, Phase, Word, World};
 
-/// How many are at a step of a transfer together at most.
-const ERRANDS: usize = 2;
-
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -160,7 +157,7 @@ impl World {
         let Some(transfers) = &self.transfers else {
             return;
         };
-        if self.left.moves > 0 && transfers.errands.len() < ERRANDS {
+        if self.left.moves > 0 && transfers.has_room() {
             let tasks = transfers.tasks(self.is_reserved()).into_iter();
             steps.extend(tasks.map(Step::Begin));
         }

@@ -16,6 +16,8 @@ use super::world::{Phase, Word, World};
 pub struct Transfers {
     /// The resource that is moved from a, with what is inside.
     moved: usize,
+    /// How many are at a step together at most.
+    together: usize,
     /// The record, and its version.
     record: Option<(Declared, u16)>,
     /// The version of each claim, as far as anybody remembers one.
@@ -75,9 +77,10 @@ struct OpenerAnswer {
 }
 
 impl Transfers {
-    pub fn of(moved: usize) -> Self {
+    pub fn of(moved: usize, together: usize) -> Self {
         Self {
             moved,
+            together,
             record: None,
             versions: [0; RESOURCES],
             last: 0,
@@ -119,6 +122,11 @@ impl Transfers {
         }
         tasks.extend(is_reserved.then_some(Task::Tidy));
         tasks
+    }
+
+    /// Whether another one may begin.
+    pub fn has_room(&self) -> bool {
+        self.errands.len() < self.together
     }
 
     pub fn is_declared(&self) -> bool {
