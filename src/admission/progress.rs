@@ -1,6 +1,6 @@
 //! How far a verdict is, for whoever has to be told that its time was not enough.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// With fewer objects it is not their number that takes long.
 const MANY: usize = 50;
@@ -10,9 +10,20 @@ const MANY: usize = 50;
 pub(super) struct VerdictProgress {
     of: AtomicUsize,
     done: AtomicUsize,
+    safe: AtomicBool,
 }
 
 impl VerdictProgress {
+    /// The request by itself is a safe step: what is left to be found out is only good to know.
+    pub(super) fn set_safe(&self) {
+        self.safe.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is a safe step as far as is known: nothing else was found that it affects.
+    pub(super) fn is_safe_so_far(&self) -> bool {
+        self.safe.load(Ordering::Relaxed) && self.of.load(Ordering::Relaxed) == 0
+    }
+
     /// So many objects more are to be looked at.
     pub(super) fn begin(&self, objects: usize) {
         self.of.fetch_add(objects, Ordering::Relaxed);
