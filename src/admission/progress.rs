@@ -11,9 +11,20 @@ pub(super) struct VerdictProgress {
     of: AtomicUsize,
     done: AtomicUsize,
     lasts: AtomicBool,
+    safe: AtomicBool,
 }
 
 impl VerdictProgress {
+    /// The request by itself is a safe step: what is left to be found out is only good to know.
+    pub(super) fn set_safe(&self) {
+        self.safe.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is a safe step as far as is known: nothing else was found that it affects.
+    pub(super) fn is_safe_so_far(&self) -> bool {
+        self.safe.load(Ordering::Relaxed) && self.of.load(Ordering::Relaxed) == 0
+    }
+
     /// So many objects more are to be looked at.
     pub(super) fn begin(&self, objects: usize) {
         self.of.fetch_add(objects, Ordering::Relaxed);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aso_guard::claim::Proof;
 use rstest::rstest;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::object::{account, dry, group};
@@ -116,6 +117,19 @@ async fn a_registry_in_trouble_holds_up_no_parked_create(
     let review = group("rg").policy("skip").create();
     world.a.ask_within(timeout, &review).await.admitted();
     assert!(asked.elapsed() <= Duration::from_secs(1));
+}
+
+/// Whose limits run out all at once, so that nothing is left of the time for the verdict.
+#[tokio::test]
+async fn a_busy_machine_refuses_no_parked_create() {
+    let world = World::new();
+    let more_than_there_is = Duration::from_millis(600);
+    world.registry.set(Trouble::Starved(more_than_there_is));
+    // Children on their way take it for something else, so they are looked for in the registry.
+    let parked = group("rg")
+        .policy("skip")
+        .with("/spec/azureName", json!("other"));
+    world.a.ask_within("1s", &parked.create()).await.admitted();
 }
 
 #[tokio::test]

@@ -30,6 +30,9 @@ pub enum Trouble {
     Unreadable(&'static str),
     /// Each call takes so long.
     Slow(Duration),
+    /// No call is answered, on a machine so busy that nothing else goes on for so long after
+    /// each: limits are noticed late.
+    Starved(Duration),
 }
 
 /// A way to a registry on which there is trouble.
@@ -76,6 +79,10 @@ impl Tampered {
             Trouble::Hangs => return std::future::pending().await,
             Trouble::HangsOnMembers if name == "member" => return std::future::pending().await,
             Trouble::Slow(pause) => tokio::time::sleep(pause).await,
+            Trouble::Starved(time) => {
+                std::thread::sleep(time);
+                return std::future::pending().await;
+            }
             Trouble::LosesAnswers if name.starts_with("put") => {
                 call.await?;
                 return Err(unavailable("connection reset by peer"));
