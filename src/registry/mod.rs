@@ -2,6 +2,7 @@
 
 mod calls;
 mod error;
+mod follow;
 pub mod kubernetes;
 pub mod memory;
 pub mod metered;
@@ -13,6 +14,7 @@ mod url;
 
 pub use calls::make;
 pub use error::{RegistryError, UnreadableRecord};
+pub use follow::{ClaimEvent, FollowClaims};
 pub use read_only::ReadOnlyRegistry;
 pub use record::{
     ClaimPage, ClaimScope, CopyFilter, Cursor, MemberRecord, MemberStanding, PutOutcome,

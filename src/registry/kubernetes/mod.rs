@@ -7,6 +7,7 @@ mod call;
 mod convert;
 pub mod crd;
 mod failure;
+mod follow;
 mod lenient;
 mod snapshot;
 
