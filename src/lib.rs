@@ -18,7 +18,8 @@
 //! | [`board`] | the registry as pages for a browser, read-only | registry.. | view |
 //! | [`webhook_controller`] | keeps this cluster's webhook configuration in step, and the guard's own certificates | admission server object api_server | plan |
 //! | [`admission`] | `AdmissionReview` in, verdict out; the webhook's registration | cluster.. | |
-//! | [`cluster`] | what is known of this cluster; the observer | registry.. resolve.. | |
+//! | [`cluster`] | what is known of this cluster; the observer | registry.. resolve.. protection | |
+//! | [`protection`] | what must not be deleted or made live in a namespace, by what the claims say | claim arm policy object | all |
 //! | [`registry`] | where claims are kept: `memory:`, `kubernetes:`, and the CRDs; the steps of a transfer on any of them | transfer.. telemetry api_server | |
 //! | [`transfer`] | the record of a declared move, how far it is by the claims, and what is next for each resource | claim arm policy object | all |
 //! | [`check`] | several clusters against each other, by their manifests | claim.. | all |
@@ -44,6 +45,7 @@ pub mod cluster;
 pub mod driver;
 pub mod object;
 pub mod policy;
+pub mod protection;
 pub mod registry;
 pub mod resolve;
 pub mod server;

@@ -13,6 +13,7 @@ use crate::registry::{ClaimScope, RegistryError};
 
 use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::policies::NamespacePolicies;
+use super::protect::first_protected;
 
 /// How many lists are read together.
 const LISTS_AT_ONCE: usize = 4;
@@ -43,7 +44,10 @@ impl Guard {
         self.look_up(case, DeleteSet::new(deletes))
             .await?
             .outcome()?;
-        Ok(live)
+        match first_protected(&live, |object| self.copy_of(object)) {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(live),
+        }
     }
 
     async fn look_up(

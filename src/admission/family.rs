@@ -194,6 +194,17 @@ impl Guard {
             None => ask,
         };
         let object = affected.object.as_deref();
+        let protected = self.may_wake(object.filter(|_| affected.deletes)).await;
+        let of_child = |stop| match stop {
+            AdmissionError::Refused(refusal) => AdmissionError::Refused(Refusal::WakesChild {
+                child: copy.clone(),
+                refusal: Box::new(refusal),
+            }),
+            stop => stop,
+        };
+        if protected.is_err() && !case.context.lets_through() {
+            return (written, protected.map_err(of_child));
+        }
         let aim = match object.filter(|_| affected.deletes) {
             Some(object) => {
                 let delete = Delete {
@@ -206,13 +217,7 @@ impl Guard {
             None => Intent::Activate(ask),
         };
         let way = self.acquire(case, (view, object, earlier), aim, &then, &mut written);
-        let outcome = way.await.map_err(|stop| match stop {
-            AdmissionError::Refused(refusal) => AdmissionError::Refused(Refusal::WakesChild {
-                child: copy,
-                refusal: Box::new(refusal),
-            }),
-            stop => stop,
-        });
+        let outcome = way.await.and(protected).map_err(of_child);
         (written, outcome)
     }
 
@@ -283,7 +288,10 @@ impl Guard {
     }
 
     /// The claims that have an object as a copy, if its resource can be worked out.
-    async fn known_claims(&self, object: &ObjectFacts) -> Result<WrittenClaims, AdmissionError> {
+    pub(super) async fn known_claims(
+        &self,
+        object: &ObjectFacts,
+    ) -> Result<WrittenClaims, AdmissionError> {
         let known = self.identity(object).await?.known();
         let identities = known.iter().flat_map(Resolution::identities);
         let copy = self.copy_of(object);

@@ -18,6 +18,7 @@ use crate::registry::policy_changes;
 use super::context::RequestContext;
 use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::policies::NamespacePolicies;
+use super::protect::by_its_namespace;
 use super::protocol::WrittenClaims;
 use super::review::AdmissionRequest;
 use super::verdict::{Verdict, Violation};
@@ -80,7 +81,10 @@ impl Guard {
                 // The request shows the namespace as it is stored.
                 let policies = NamespacePolicies::of(&*self.cluster).knowing(name, old.policy());
                 match self.look_at_deletes(&case, objects, policies).await {
-                    Ok(live) => self.goes_along(name, &live, all),
+                    Ok(live) => match by_its_namespace(&old, &live, |one| self.copy_of(one)) {
+                        Some(refusal) => self.stopped(&case, refusal.into()).await,
+                        None => self.goes_along(name, &live, all),
+                    },
                     Err(stop) => self.stopped(&case, stop).await,
                 }
             }

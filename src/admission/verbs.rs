@@ -113,6 +113,16 @@ impl Guard {
         if is_covered && !wakes_delete && same_names(old, case.object) {
             return Ok(());
         }
+        let protected = if wakes_delete {
+            self.against_protection(case, old).await
+        } else {
+            Ok(())
+        };
+        if let Err(stop) = &protected
+            && case.context.stops_at(stop)
+        {
+            return protected;
+        }
         let resolution = match self.identity(case.object).await? {
             IdentityOutcome::Known(resolution) => resolution,
             IdentityOutcome::Unresolved(why) => {
@@ -140,6 +150,7 @@ impl Guard {
         } else {
             self.go_live(case, &resolution, Some(old)).await
         }
+        .and(protected)
     }
 
     /// Whether a copy was live before an UPDATE. One that was so by what it inherits, and is
@@ -177,6 +188,21 @@ impl Guard {
             let outcome = self.look_at_live_children(case).await;
             return self.conclude(case, outcome).await;
         }
+        let protected = self.against_protection(case, case.object).await.err();
+        if let Some(stop) = protected {
+            // What is let through all the same is marked as any other.
+            if !case.context.stops_at(&stop) {
+                let verdict = self.delete_in_azure(case).await;
+                if !verdict.allowed || verdict.reason.is_some() {
+                    return verdict;
+                }
+            }
+            return self.stopped(case, stop).await;
+        }
+        self.delete_in_azure(case).await
+    }
+
+    async fn delete_in_azure(&self, case: &Case<'_>) -> Verdict {
         match self.identity_as_stored(case.object).await {
             Err(stop) => self.stopped(case, stop).await,
             Ok(IdentityOutcome::Unresolved(why)) => self.unresolved(case.context, &why),

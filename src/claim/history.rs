@@ -55,6 +55,16 @@ impl Record {
             .unwrap_or_else(|| self.clone())
     }
 
+    /// The reasons that let no delete of this copy through, the latest first: they were used
+    /// before.
+    pub fn reasons_used_for(&self, copy: &CopyRef) -> Vec<String> {
+        let of_copy = self.history.iter().rev().filter(|entry| {
+            entry.copy == *copy
+                && matches!(entry.action, HistoryAction::Create | HistoryAction::Update)
+        });
+        of_copy.map(|entry| entry.why.as_str().to_owned()).collect()
+    }
+
     /// The entry by which the reason for a delete was used before: when the copy was
     /// created or changed. An annotation that was left over from that says nothing
     /// about a delete.

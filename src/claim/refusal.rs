@@ -89,6 +89,15 @@ pub enum Refusal {
         /// The children; at least one.
         children: Vec<CopyRef>,
     },
+    /// A destructive delete of what somebody said is not to be deleted.
+    Protected {
+        /// What would be deleted in Azure.
+        copy: CopyRef,
+        /// Whether its namespace says so, and not it itself.
+        by_namespace: bool,
+        /// Why, in their words.
+        why: String,
+    },
     /// A change that makes the delete of a terminating copy destructive, while
     /// other copies of the resource are there.
     WakesDelete {
@@ -164,6 +173,8 @@ pub enum Reason {
     TakesLiveChildren,
     /// The change would turn a safe delete into a destructive one.
     WakesDelete,
+    /// Somebody said that this is not to be deleted.
+    Protected,
     /// The identity could not be worked out.
     Unresolved,
     /// The CRD has live objects.
@@ -182,7 +193,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LiveElsewhere,
         Self::InTransfer,
         Self::TransferDepends,
@@ -194,6 +205,7 @@ impl Reason {
         Self::ChildRefused,
         Self::TakesLiveChildren,
         Self::WakesDelete,
+        Self::Protected,
         Self::Unresolved,
         Self::KindInUse,
         Self::NamespaceGuarded,
@@ -217,6 +229,7 @@ impl Reason {
             Self::ChildRefused => "ChildRefused",
             Self::TakesLiveChildren => "TakesLiveChildren",
             Self::WakesDelete => "WakesDelete",
+            Self::Protected => "Protected",
             Self::Unresolved => "Unresolved",
             Self::KindInUse => "KindInUse",
             Self::NamespaceGuarded => "NamespaceGuarded",
@@ -243,6 +256,7 @@ impl Refusal {
             Self::ChildRefused { .. } => Reason::ChildRefused,
             Self::TakesLiveChildren { .. } => Reason::TakesLiveChildren,
             Self::WakesDelete { .. } => Reason::WakesDelete,
+            Self::Protected { .. } => Reason::Protected,
         }
     }
 
@@ -255,6 +269,7 @@ impl Refusal {
             | Self::AncestorDeleting { holder, .. } => vec![holder],
             Self::ReservedElsewhere { .. }
             | Self::TransferDepends { .. }
+            | Self::Protected { .. }
             | Self::TakesLiveChildren { .. } => Vec::new(),
             Self::PeersDepend { peers, .. } | Self::WakesDelete { peers, .. } => {
                 peers.iter().collect()

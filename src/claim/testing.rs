@@ -13,27 +13,27 @@ use super::{
 };
 
 /// How long after it was admitted a request is over, in seconds.
-pub(super) const GIVEN: i64 = 90;
+pub(crate) const GIVEN: i64 = 90;
 
 /// A resource group.
-pub(super) fn group() -> Identity {
+pub(crate) fn group() -> Identity {
     "/subscriptions/s/resourceGroups/rg-prod".parse().unwrap()
 }
 
 /// A storage account in [`group`].
-pub(super) fn account() -> Identity {
+pub(crate) fn account() -> Identity {
     "/subscriptions/s/resourceGroups/rg-prod/providers/Microsoft.Storage/storageAccounts/data"
         .parse()
         .unwrap()
 }
 
 /// A copy of [`group`]: `a`, or `a/other-namespace`.
-pub(super) fn copy(place: &str) -> CopyRef {
+pub(crate) fn copy(place: &str) -> CopyRef {
     copy_of(place, "resources.azure.com", "ResourceGroup", "rg")
 }
 
 /// A copy of [`account`].
-pub(super) fn account_copy(place: &str) -> CopyRef {
+pub(crate) fn account_copy(place: &str) -> CopyRef {
     copy_of(place, "storage.azure.com", "StorageAccount", "data")
 }
 
@@ -46,7 +46,7 @@ fn copy_of(place: &str, group: &str, kind: &str, name: &str) -> CopyRef {
 }
 
 /// The transfer `move-it`, from [`copy`]'s namespace in `a` to the one in `b`.
-pub(super) fn reservation() -> Reservation {
+pub(crate) fn reservation() -> Reservation {
     Reservation {
         transfer: "move-it".parse().unwrap(),
         from: "a/team".parse().unwrap(),
@@ -55,17 +55,17 @@ pub(super) fn reservation() -> Reservation {
 }
 
 /// So many seconds into the test, by the one clock that it has.
-pub(super) fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     "2026-03-01T03:00:00Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(second)
 }
 
 /// A CREATE of the object with this uid, asked by call `request` at `second`.
-pub(super) fn creating(copy: &CopyRef, request: &str, uid: &str, second: i64) -> Acquire {
+pub(crate) fn creating(copy: &CopyRef, request: &str, uid: &str, second: i64) -> Acquire {
     activating(copy, request, Proof::Uid(uid.into()), second)
 }
 
 /// A request that would make the copy live.
-pub(super) fn activating(copy: &CopyRef, request: &str, proof: Proof, second: i64) -> Acquire {
+pub(crate) fn activating(copy: &CopyRef, request: &str, proof: Proof, second: i64) -> Acquire {
     Acquire {
         copy: copy.clone(),
         request: RequestUid::new(request),
@@ -78,7 +78,7 @@ pub(super) fn activating(copy: &CopyRef, request: &str, proof: Proof, second: i6
 }
 
 /// A destructive DELETE computed on a resourceVersion.
-pub(super) fn deleting(copy: &CopyRef, request: &str, version: &str, second: i64) -> Delete {
+pub(crate) fn deleting(copy: &CopyRef, request: &str, version: &str, second: i64) -> Delete {
     Delete {
         copy: copy.clone(),
         stored: stored(Policy::Manage),
@@ -91,11 +91,11 @@ pub(super) fn deleting(copy: &CopyRef, request: &str, version: &str, second: i64
     }
 }
 
-pub(super) fn of_version(version: &str) -> Proof {
+pub(crate) fn of_version(version: &str) -> Proof {
     Proof::ResourceVersion(version.into())
 }
 
-pub(super) fn stored(policy: Policy) -> StoredCopy {
+pub(crate) fn stored(policy: Policy) -> StoredCopy {
     StoredCopy {
         uid: "uid-1".into(),
         policy,
@@ -119,7 +119,7 @@ pub(crate) fn observed(policy: Policy) -> ObservedObject {
 }
 
 /// A look at a copy of [`group`] whose deadlines were judged at `second`.
-pub(super) fn look(copy: &CopyRef, object: Option<ObservedObject>, second: i64) -> Observation<'_> {
+pub(crate) fn look(copy: &CopyRef, object: Option<ObservedObject>, second: i64) -> Observation<'_> {
     Observation {
         copy,
         judged_at: at(second),
@@ -130,40 +130,40 @@ pub(super) fn look(copy: &CopyRef, object: Option<ObservedObject>, second: i64) 
 
 /// A record of [`group`], made by the protocol's own steps.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Story(pub(super) Option<Record>);
+pub(crate) struct Story(pub(crate) Option<Record>);
 
 impl Story {
-    pub(super) fn record(&self) -> &Record {
+    pub(crate) fn record(&self) -> &Record {
         self.0.as_ref().unwrap()
     }
 
     /// This copy's entry.
-    pub(super) fn held(&self, copy: &CopyRef) -> &super::MemberCopy {
+    pub(crate) fn held(&self, copy: &CopyRef) -> &super::MemberCopy {
         &self.record().copies[copy]
     }
 
-    pub(super) fn acquires(self, ask: &Acquire) -> Self {
+    pub(crate) fn acquires(self, ask: &Acquire) -> Self {
         let next = acquire(self.0.as_ref(), &group(), ask).unwrap();
         self.then(&ask.copy, next)
     }
 
     /// Let through whatever the record says.
-    pub(super) fn forces(self, ask: &Acquire) -> Self {
+    pub(crate) fn forces(self, ask: &Acquire) -> Self {
         let next = acquire_by_force(self.0.as_ref(), &group(), ask);
         self.then(&ask.copy, next)
     }
 
-    pub(super) fn deletes(self, ask: &Delete) -> Self {
+    pub(crate) fn deletes(self, ask: &Delete) -> Self {
         let next = mark_deleting(self.0.as_ref(), &group(), ask).unwrap();
         self.then(&ask.copy, next)
     }
 
     /// A copy that its observer found, with this policy.
-    pub(super) fn found(self, copy: &CopyRef, policy: Policy) -> Self {
+    pub(crate) fn found(self, copy: &CopyRef, policy: Policy) -> Self {
         self.sees(&look(copy, Some(observed(policy)), 0))
     }
 
-    pub(super) fn sees(self, seen: &Observation<'_>) -> Self {
+    pub(crate) fn sees(self, seen: &Observation<'_>) -> Self {
         let observed = observe(self.0.as_ref(), &group(), seen);
         self.then(seen.copy, observed.record)
     }

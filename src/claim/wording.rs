@@ -4,6 +4,7 @@ mod children;
 mod conflict;
 mod peers;
 mod phrases;
+mod protected;
 mod transfer;
 mod wakes;
 
@@ -208,6 +209,11 @@ impl Refusal {
                 let goes = format!("this also deletes {}", child.object);
                 refusal.about(&of_child(to, child, Action::Delete), Some(&goes))
             }
+            Self::Protected {
+                copy,
+                by_namespace,
+                why,
+            } => protected::protected(to, subject, copy, (*by_namespace, why)),
             Self::TakesLiveChildren { children } => children::takes_live_children(to, children),
         }
     }

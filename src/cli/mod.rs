@@ -16,6 +16,7 @@ mod members;
 mod metrics;
 mod output;
 mod problems;
+mod protection;
 mod question;
 #[cfg(test)]
 mod reference;
@@ -83,6 +84,9 @@ enum Command {
     /// Print what a hub needs: the CRDs, and the RBAC and policies that limit each member to its
     /// own copies.
     Hub,
+    /// Print what an API server needs to refuse by itself while no guard answers: a CRD and
+    /// policies, for `serve --protection available`.
+    Protection(protection::ProtectionArgs),
     /// Make a development CA and a serving certificate.
     Certs(certs::CertsArgs),
     /// Play ASO's four steps, and the mistakes on the way, through real servers on this machine.
@@ -177,6 +181,7 @@ impl Cli {
             Command::Version => write_version(out),
             Command::Crds => crds::run(out),
             Command::Hub => hub::run(out),
+            Command::Protection(args) => protection::run(&args, out),
             Command::Certs(args) => certs::run(&args, out),
         };
         match done {

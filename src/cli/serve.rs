@@ -3,6 +3,7 @@
 mod args;
 mod config;
 mod member;
+mod protection;
 mod tls;
 mod token;
 
@@ -22,11 +23,12 @@ use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::JoinError;
 use crate::cluster::observer::{Observer, Reporting};
+use crate::cluster::protections::{DirtyNamespaces, ProtectionController};
 use crate::object::text::quoted;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::metered::MeteredRegistry;
-use crate::registry::{Registry, RegistryUrl};
+use crate::registry::{FollowClaims, Registry, RegistryUrl};
 use crate::server::expiry::ServedCertificate;
 use crate::server::path::Paths;
 use crate::server::readiness::Readiness;
@@ -42,7 +44,7 @@ use super::Outcome;
 use super::client::server;
 use super::metrics::ProcessMetrics;
 use super::webhook_server::{CertificateOrigin, WebhookServer};
-use config::{Config, OnConflict};
+use config::{Config, OnConflict, ProtectionChoice};
 use member::UnregisteredMember;
 use token::HubToken;
 
@@ -132,6 +134,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         cluster: replica.cluster,
         observer: replica.observer,
         hub_token: HubToken::of(config.hub.as_ref()),
+        protections: replica.protections,
         metrics: metrics.cluster,
     };
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -187,12 +190,13 @@ struct Replica {
     observer: Arc<Observer>,
     guard: Arc<Guard>,
     publisher: Publisher,
+    protections: Option<ProtectionController>,
 }
 
 impl Replica {
     fn new(config: &Config, metrics: &ProcessMetrics) -> anyhow::Result<Self> {
         let client = Client::try_from(config.cluster.clone()).context("--kubeconfig")?;
-        let registry = open(config, &client)?;
+        let (registry, claims) = open(config, &client)?;
         let registry: Arc<dyn Registry> =
             Arc::new(MeteredRegistry::new(registry, metrics.registry.clone()));
         let credentials = config.credentials.clone();
@@ -204,13 +208,20 @@ impl Replica {
             cluster.clone(),
             config.settings.claim_deadline,
         );
+        let is_available = config.protection == ProtectionChoice::Available;
+        let dirty = is_available.then(Arc::<DirtyNamespaces>::default);
         let parking = (config.on_conflict == OnConflict::Park).then(|| cluster.clone() as _);
-        let observer = Arc::new(observer.reporting(Reporting {
+        let observer = observer.reporting(Reporting {
             notices: notices.clone(),
             metrics: metrics.cluster.clone(),
             parking,
             orphaned_after: config.orphaned_after,
-        }));
+        });
+        let observer = Arc::new(observer.telling(dirty.clone()));
+        let protections = dirty.map(|dirty| {
+            let parts = (registry.clone(), claims, cluster.clone(), observer.clone());
+            protection::controller(config, &client, parts, dirty)
+        });
         let guard = Arc::new(Guard {
             member: config.member.clone(),
             registry: registry.clone(),
@@ -229,6 +240,7 @@ impl Replica {
             observer,
             guard,
             publisher,
+            protections,
         })
     }
 }
@@ -300,13 +312,17 @@ async fn supervise(
 }
 
 /// The registry: on a hub, or in the cluster itself.
-fn open(config: &Config, client: &Client) -> anyhow::Result<Arc<dyn Registry>> {
+fn open(
+    config: &Config,
+    client: &Client,
+) -> anyhow::Result<(Arc<dyn Registry>, Arc<dyn FollowClaims>)> {
     Ok(match &config.registry {
         RegistryUrl::Memory => {
             warn!(
                 "claims are kept in memory: no other cluster sees them, and they end with this process"
             );
-            Arc::new(MemoryRegistry::new())
+            let registry = Arc::new(MemoryRegistry::new());
+            (registry.clone(), registry)
         }
         url @ RegistryUrl::Kubernetes { .. } => {
             let address = server(config.hub.as_ref().unwrap_or(&config.cluster));
@@ -316,7 +332,8 @@ fn open(config: &Config, client: &Client) -> anyhow::Result<Arc<dyn Registry>> {
             };
             let registry = KubernetesRegistry::new(client, &format!("{url} at {address}"));
             let flags = format!(" --context {}", quoted(&config.hub_context));
-            Arc::new(registry.reached_by(&flags, &flags))
+            let registry = Arc::new(registry.reached_by(&flags, &flags));
+            (registry.clone(), registry)
         }
     })
 }

@@ -9,6 +9,7 @@ pub mod member;
 pub mod memory;
 pub mod metrics;
 pub mod observer;
+pub mod protections;
 mod queue;
 pub mod resolve;
 pub mod transfer_controller;
@@ -106,6 +107,8 @@ pub struct NamespaceFacts {
     pub mode: Option<Arc<str>>,
     /// The guard's override annotation.
     pub overriding: Option<Arc<str>>,
+    /// The guard's protect annotation.
+    pub protect: Option<Arc<str>>,
     /// Whether it is being deleted, and all that is in it.
     pub terminating: bool,
 }

@@ -33,6 +33,7 @@ use unwritten::UnwrittenEntries;
 
 use super::claim_index::ClaimIndex;
 use super::deadlines::DeadlineTracker;
+use super::protections::DirtyNamespaces;
 use super::queue::KeyQueue;
 use super::{Cluster, ClusterError, FollowUp};
 
@@ -66,6 +67,8 @@ pub struct Observer {
     limit: Duration,
     show: Reporting,
     reported: ReportedState,
+    /// Told of the namespaces in which something changed, where anybody wants to know.
+    dirty: Option<Arc<DirtyNamespaces>>,
 }
 
 /// Why an object could not be looked at; it is looked at again.
@@ -137,6 +140,19 @@ impl Observer {
             limit,
             show: Reporting::default(),
             reported: ReportedState::default(),
+            dirty: None,
+        }
+    }
+
+    /// The same observer, which says in which namespaces something changed.
+    #[must_use]
+    pub fn telling(self, dirty: Option<Arc<DirtyNamespaces>>) -> Self {
+        Self { dirty, ..self }
+    }
+
+    fn mark_dirty(&self, key: &ObjectKey) {
+        if let Some(dirty) = &self.dirty {
+            dirty.add(&key.namespace);
         }
     }
 
@@ -151,6 +167,7 @@ impl Observer {
     pub fn changed(&self, key: &ObjectKey, uid: &str, relevant: bool) {
         if relevant {
             self.claim_index.saw(key, uid);
+            self.mark_dirty(key);
         }
         if relevant || self.claim_index.is_expecting(key) {
             self.queue.add(key.clone());
@@ -160,6 +177,7 @@ impl Observer {
     /// Is told that what an object stands for may have changed, by its owner, its
     /// namespace or its credential.
     pub fn reconsider(&self, key: ObjectKey) {
+        self.mark_dirty(&key);
         self.queue.add(key);
     }
 
@@ -203,6 +221,7 @@ impl Observer {
             match self.look(&key).await {
                 Ok(()) => {
                     pause = RETRY;
+                    self.mark_dirty(&key);
                     self.retries.succeeded(&key);
                     self.caught_up_with(&key);
                 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::api_server::{PATIENT_TIMEOUT, within};
+use crate::cluster::kube::protections::POLICY_PREFIX;
 use crate::object::text::causes;
 
 /// How often a call is tried that brought no answer.
@@ -73,7 +74,10 @@ pub async fn once<T>(what: &str, call: impl AsyncFn() -> kube::Result<T>) -> Res
 
 /// Whether another attempt may go better.
 fn is_passing(fault: &CallError) -> bool {
+    // What policies go by may be a moment behind what the guard knows.
+    let by_policy = format!("ValidatingAdmissionPolicy '{POLICY_PREFIX}");
     matches!(fault.code, None | Some(429 | 500 | 502 | 503 | 504))
+        || fault.words.contains(&by_policy)
 }
 
 #[cfg(test)]
@@ -85,7 +89,11 @@ mod tests {
     use super::*;
 
     fn answer(code: u16) -> kube::Error {
-        let mut status = Status::failure("no", "");
+        said(code, "no")
+    }
+
+    fn said(code: u16, words: &str) -> kube::Error {
+        let mut status = Status::failure(words, "");
         status.code = code;
         kube::Error::Api(Box::new(status))
     }
@@ -110,5 +118,21 @@ mod tests {
         assert_eq!(tried(429, 99).await, (Err(Some(429)), ATTEMPTS));
         assert_eq!(tried(403, 3).await, (Err(Some(403)), 1));
         assert_eq!(tried(409, 3).await, (Err(Some(409)), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_policy_refuses_by_what_was_written_down_is_tried_again() {
+        let words =
+            "ValidatingAdmissionPolicy 'aso-guard-objects-enforce' denied request: it is live";
+        let tries = Cell::new(0);
+        let came = patiently("it", async || {
+            tries.set(tries.get() + 1);
+            if tries.get() < 3 {
+                Err(said(403, words))
+            } else {
+                Ok(())
+            }
+        });
+        assert_eq!((came.await, tries.get()), (Ok(()), 3));
     }
 }

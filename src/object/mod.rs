@@ -34,6 +34,9 @@ pub const GUARDED_LABEL: &str = "asoguard.io/guarded";
 
 /// The guard's annotation that overrides a refusal, and says why.
 pub const OVERRIDE_ANNOTATION: &str = "asoguard.io/override";
+/// The guard's annotation on an object or a namespace that nothing of it is to be deleted in
+/// Azure, and why.
+pub const PROTECT_ANNOTATION: &str = "asoguard.io/protect";
 /// The guard's label on namespaces that sets its mode for the objects in them.
 pub const MODE_LABEL: &str = "asoguard.io/mode";
 
@@ -128,6 +131,8 @@ pub struct Annotations {
     pub azure_name_from_config: Option<Box<str>>,
     /// [`CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION`].
     pub child_resource_id_override: Option<Box<str>>,
+    /// [`PROTECT_ANNOTATION`]; it counts whatever it says.
+    pub protect: Option<Box<str>>,
     /// Whether [`POLLER_RESUME_TOKEN_ANNOTATION`] is there and not empty.
     pub busy: bool,
     /// Whether [`DELETE_FOR_MOVE_ANNOTATION`] is there.

@@ -66,6 +66,9 @@ pub struct WireAnnotations {
         default
     )]
     pub child_resource_id_override: Option<Box<str>>,
+    /// See [`super::PROTECT_ANNOTATION`].
+    #[serde(rename = "asoguard.io/protect", default)]
+    pub protect: Option<Box<str>>,
     /// See [`super::POLLER_RESUME_TOKEN_ANNOTATION`].
     #[serde(rename = "serviceoperator.azure.com/poller-resume-token", default)]
     pub poller_resume_token: Option<Box<str>>,
@@ -143,6 +146,7 @@ impl WireObject {
                 operator_namespace: annotations.operator_namespace.map(Arc::from),
                 azure_name_from_config: annotations.azure_name_from_config,
                 child_resource_id_override: annotations.child_resource_id_override,
+                protect: annotations.protect,
                 busy: annotations
                     .poller_resume_token
                     .is_some_and(|t| !t.is_empty()),
@@ -176,6 +180,8 @@ struct NamespaceMetadata {
 struct NamespaceAnnotations {
     #[serde(rename = "serviceoperator.azure.com/reconcile-policy", default)]
     policy: Option<Box<str>>,
+    #[serde(rename = "asoguard.io/protect", default)]
+    protect: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -200,6 +206,11 @@ impl WireNamespace {
     /// Its policy annotation.
     pub fn policy(&self) -> Option<&str> {
         self.metadata.annotations.as_ref()?.policy.as_deref()
+    }
+
+    /// Its annotation [`super::PROTECT_ANNOTATION`].
+    pub fn protect(&self) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.protect.as_deref()
     }
 
     /// Its label [`super::MODE_LABEL`].

@@ -223,6 +223,11 @@ impl ClaimScope {
                 record.state() == ClaimState::Parked
                     && record.copies.keys().any(|copy| copy.member == *member)
             }
+            Self::Beside(member, subscriptions) => {
+                let subscription = record.identity.subscription();
+                subscription.is_some_and(|one| subscriptions.contains(&one.to_ascii_lowercase()))
+                    && record.copies.keys().all(|copy| copy.member != *member)
+            }
             Self::Of(member, holding) => record.copies.iter().any(|(copy, held)| {
                 copy.member == *member
                     && (*holding == CopyFilter::AnyCopy || held.next_deadline().is_some())

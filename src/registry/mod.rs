@@ -3,6 +3,7 @@
 mod calls;
 pub mod edit;
 mod error;
+mod follow;
 pub mod kubernetes;
 pub mod memory;
 pub mod metered;
@@ -14,6 +15,7 @@ mod url;
 
 pub use calls::make;
 pub use error::{RegistryError, UnreadableRecord};
+pub use follow::{ClaimEvent, FollowClaims};
 pub use read_only::ReadOnlyRegistry;
 pub use record::{
     ClaimPage, ClaimScope, CopyFilter, Cursor, MemberRecord, MemberStanding, PutOutcome,

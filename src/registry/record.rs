@@ -94,6 +94,8 @@ pub enum ClaimScope {
     Orphaned(MemberName),
     /// Those with a copy of a member, further told apart by [`CopyFilter`].
     Of(MemberName, CopyFilter),
+    /// Those in these subscriptions, in lower case, without a copy of a member.
+    Beside(MemberName, BTreeSet<String>),
 }
 
 /// Which of a member's claims to list.

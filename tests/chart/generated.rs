@@ -44,6 +44,12 @@ async fn the_crds_are_those_that_the_program_prints() {
     in_step("files/crds.yaml", &printed);
 }
 
+#[tokio::test]
+async fn the_second_line_is_what_the_program_prints() {
+    let printed = Plan::enforce(GUARD).print(&["protection"]).await.unwrap();
+    in_step("files/protection.yaml", &printed);
+}
+
 /// Its CRDs are in a file of their own.
 #[tokio::test]
 async fn the_hubs_policies_are_those_that_the_program_prints() {

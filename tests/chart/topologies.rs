@@ -139,6 +139,18 @@ async fn where_newcomers_are_parked_it_reads_like_this() {
     snapshot("parking", &template(&args).await.unwrap());
 }
 
+/// So does the second line, and it has policies.
+#[tokio::test]
+async fn with_policies_of_the_api_server_it_reads_like_this() {
+    let shown = ["serviceaccount", "rbac", "protection"];
+    let shown = shown.map(|file| format!("--show-only=templates/{file}.yaml"));
+    let mut args = vec![REQUIRED, "--set=protection=available"];
+    let member = topology("member");
+    args.push(&member);
+    args.extend(shown.iter().map(String::as_str));
+    snapshot("available", &template(&args).await.unwrap());
+}
+
 /// CRDs and policies are compared with the program's own elsewhere.
 fn snapshot(name: &str, rendered: &str) {
     let documents = rendered

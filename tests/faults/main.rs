@@ -48,6 +48,7 @@ mod pause;
 mod phases;
 mod sight;
 mod soak;
+mod unguarded;
 
 /// The binary under test.
 const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");

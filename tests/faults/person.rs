@@ -162,7 +162,7 @@ impl<'t> Person<'t> {
         let Err(refusal) = outcome else {
             return End::Done;
         };
-        let by_the_guard = refusal.message.contains("denied the request");
+        let by_the_guard = refusal.message.contains("denied the request") || refusal.is_by_policy();
         let not_asked = refusal.message.contains("failed calling webhook");
         let needs_no_leave = match deed {
             Deed::Create | Deed::Wake => false,

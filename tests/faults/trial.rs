@@ -333,6 +333,16 @@ async fn tidy(person: &Kubectl) -> anyhow::Result<()> {
             return Err(refusal.into());
         }
     }
+    // Policies of the API server refuse by nothing any more.
+    let written = Object::new("asoguard.io/v1alpha1", "Protection", "");
+    for namespace in person.list("v1", "Namespace").await? {
+        let there = person.in_namespace(namespace.name());
+        if let Err(refusal) = there.delete_collection(&written).await
+            && refusal.code != 404
+        {
+            return Err(refusal.into());
+        }
+    }
     until("no objects to be left", TIDY, async || {
         let left = checker::stored(person).await?;
         let mut collections = BTreeSet::new();

@@ -25,19 +25,20 @@ const SECONDS: u32 = 24 * 3600;
 const NOTICED: Duration = Duration::from_secs(30);
 
 /// A kubeconfig for the guard of this cluster: `registry` says whether the claims are here too,
-/// `parks` whether it is to park newcomers, `through` which server it is to talk to, if not the
-/// cluster's own.
+/// `args` what else it is told, `through` which server it is to talk to, if not the cluster's own.
 pub async fn member(
     cluster: &ControlPlane,
     registry: bool,
-    parks: bool,
+    args: &[String],
     through: Option<&Server>,
 ) -> anyhow::Result<PathBuf> {
-    let topology = match (registry, parks) {
-        (true, false) => "one-cluster",
-        (false, false) => "member",
-        (false, true) => "parking",
-        (true, true) => anyhow::bail!("no story needs that"),
+    let has = |word: &str| args.iter().any(|arg| arg == word);
+    let topology = match (registry, has("park"), has("available")) {
+        (true, false, false) => "one-cluster",
+        (false, false, false) => "member",
+        (false, true, false) => "parking",
+        (false, false, true) => "available",
+        _ => anyhow::bail!("no story needs that"),
     };
     let rendered = rendered(topology)?;
     let wanted = rendered.into_iter().filter(allows);

@@ -116,9 +116,8 @@ impl Guard {
         registry: &str,
     ) -> anyhow::Result<Self> {
         let directory = cluster.directory();
-        let parks = plan.args.iter().any(|arg| arg == "park");
         let (registry_here, through) = (registry == "kubernetes:", plan.api_server.as_ref());
-        let kubeconfig = account::member(cluster, registry_here, parks, through).await?;
+        let kubeconfig = account::member(cluster, registry_here, &plan.args, through).await?;
         let authority = Authority::new("lab guard")?;
         let tls = authority.server()?.write(directory, "guard")?;
         let ca_file = directory.join("guard-ca.pem");

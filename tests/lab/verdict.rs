@@ -65,6 +65,7 @@ impl Tally {
         let by_webhook = |said: &Refusal| said.message.contains("admission webhook");
         let counter = match outcome {
             Ok(_) => &self.admitted,
+            Err(refusal) if refusal.is_by_policy() => &self.refused,
             Err(refusal) if by_webhook(refusal) && refusal.code == 403 => &self.refused,
             Err(_) => &self.unknown,
         };
@@ -129,6 +130,12 @@ impl Refusal {
     /// Nobody said no: the guard was not reached, or could not know, in time.
     pub fn is_unheard(&self) -> bool {
         self.reason == "RegistryUnavailable" || self.message.contains("failed calling webhook")
+    }
+
+    /// A policy of the API server said no, by what a guard wrote down.
+    pub fn is_by_policy(&self) -> bool {
+        self.message
+            .contains("ValidatingAdmissionPolicy 'aso-guard-")
     }
 
     /// The message says this.

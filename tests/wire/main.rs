@@ -15,6 +15,7 @@
 //! | [`notices`] | the Events made of verdicts |
 //! | [`namespace_modes`] | modes of namespaces, and what is exempt |
 //! | [`break_glass`] | refusals that are overridden |
+//! | [`protect`] | what somebody said is not to be deleted |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`stale`] | a replica whose watches are behind |
 //! | [`apart`] | an object that cannot be looked at, and the others |
@@ -49,6 +50,7 @@ mod namespace_modes;
 mod notices;
 mod object;
 mod owners;
+mod protect;
 mod round_trips;
 mod server;
 mod shown;

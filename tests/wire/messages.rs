@@ -231,6 +231,29 @@ async fn families() -> Vec<Case> {
     ]
 }
 
+async fn protected() -> Vec<Case> {
+    let world = World::new();
+    let production = |name: &str| group(name).annotated("asoguard.io/protect", "production");
+    let rg = world.a.create(&production("rg")).await;
+    let delete = world.a.ask(&rg.delete()).await;
+    let going = production("going").policy("skip").terminating();
+    let going = world.a.store(&going).await;
+    let woken = going.clone().policy("manage");
+    let wake = world.a.ask(&going.update(&woken)).await;
+    let shop = Some("the shop".into());
+    world
+        .a
+        .cluster
+        .change_namespace("team", |known| known.protect = shop);
+    let inside = world.a.create(&group("inside")).await;
+    let by_namespace = world.a.ask(&inside.delete()).await;
+    vec![
+        ("delete of what is protected", delete),
+        ("delete in a namespace that is protected", by_namespace),
+        ("skip taken off what is being deleted and protected", wake),
+    ]
+}
+
 async fn surroundings() -> Vec<Case> {
     let world = World::new();
     for name in ["one", "two", "three", "four"] {
@@ -413,6 +436,7 @@ async fn the_document_of_messages_is_what_the_webhook_says() {
     cases.extend(deletes().await);
     cases.extend(in_transfers().await);
     cases.extend(families().await);
+    cases.extend(protected().await);
     cases.extend(surroundings().await);
     cases.extend(foreign().await);
     cases.extend(unknown().await);

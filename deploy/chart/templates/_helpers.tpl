@@ -79,7 +79,8 @@ kubernetes:/etc/aso-guard/hub/{{ .Values.registry.kubeconfigKey }}
 
 {{/* What the API server does without an answer: audit never blocks anything. */}}
 {{- define "aso-guard.onFailure" -}}
-{{- default (ternary "Fail" "Ignore" (eq .root.Values.mode "enforce")) (get .root.Values.webhook.onFailure .verb) }}
+{{- $strict := and (eq .root.Values.mode "enforce") (eq .root.Values.protection "strict") }}
+{{- default (ternary "Fail" "Ignore" $strict) (get .root.Values.webhook.onFailure .verb) }}
 {{- end }}
 
 {{/* A request may be under way for as long as the API server's --request-timeout, 60 s unless it is set. A claim that

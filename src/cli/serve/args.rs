@@ -45,6 +45,15 @@ pub(in crate::cli) struct ServeArgs {
         env = "ASO_GUARD_MODE"
     )]
     pub(super) mode: String,
+    /// available: also write down, in each namespace, what the API server's own policies
+    /// (`aso-guard protection`) refuse by while no guard answers
+    #[arg(
+        long,
+        value_name = "strict|available",
+        default_value = "strict",
+        env = "ASO_GUARD_PROTECTION"
+    )]
+    pub(super) protection: String,
     /// Whether the annotation asoguard.io/override lets a refused request through
     #[arg(
         long = "override",

@@ -27,6 +27,7 @@ pub(super) struct Config {
     pub(super) settings: GuardSettings,
     pub(super) privileges: Privileges,
     pub(super) on_conflict: OnConflict,
+    pub(super) protection: ProtectionChoice,
     /// How long all copies of a resource may be parked before that is told.
     pub(super) orphaned_after: Duration,
     pub(super) credentials: CredentialSettings,
@@ -45,6 +46,15 @@ pub(super) enum OnConflict {
     Park,
 }
 
+/// What protects while no guard answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProtectionChoice {
+    /// The API server refuses what it cannot ask about.
+    Strict,
+    /// Policies of the API server, by what the guard wrote down.
+    Available,
+}
+
 impl Config {
     /// Checks all of it.
     ///
@@ -60,6 +70,8 @@ impl Config {
         let privileges = privileges(&mut problems, args);
         let claim_deadline = problems.duration("--claim-deadline", &args.claim_deadline);
         let on_conflict: Option<OnConflict> = problems.choose("--on-conflict", &args.on_conflict);
+        let protection: Option<ProtectionChoice> =
+            problems.choose("--protection", &args.protection);
         let orphaned_after = problems.duration("--orphaned-after", &args.orphaned_after);
         let notice = problems.duration("--shutdown-notice", &args.shutdown_notice);
         let listen = address(&mut problems, "--listen", &args.listen);
@@ -68,16 +80,7 @@ impl Config {
             "--kubeconfig",
             client_config(args.kubeconfig.as_deref(), None).await,
         );
-        let hub = match &registry {
-            Some(RegistryUrl::Kubernetes {
-                kubeconfig,
-                context,
-            }) if kubeconfig.is_some() || context.is_some() => {
-                let path = kubeconfig.as_deref().or(args.kubeconfig.as_deref());
-                problems.take("--registry", client_config(path, context.as_deref()).await)
-            }
-            _ => None,
-        };
+        let hub = hub(&mut problems, args, registry.as_ref()).await;
         let tls = args.tls.check(&mut problems);
         let checked = (|| {
             let (member, registry): (MemberName, _) = (member?, registry?);
@@ -94,6 +97,7 @@ impl Config {
                 },
                 privileges: privileges?,
                 on_conflict: on_conflict?,
+                protection: protection?,
                 orphaned_after: orphaned_after?,
                 credentials: CredentialSettings {
                     operators: args.aso_namespace.as_slice().into(),
@@ -109,6 +113,24 @@ impl Config {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems),
         }
+    }
+}
+
+/// How to reach the registry, where it is in another API server.
+async fn hub(
+    problems: &mut Problems,
+    args: &ServeArgs,
+    registry: Option<&RegistryUrl>,
+) -> Option<kube::Config> {
+    match registry {
+        Some(RegistryUrl::Kubernetes {
+            kubeconfig,
+            context,
+        }) if kubeconfig.is_some() || context.is_some() => {
+            let path = kubeconfig.as_deref().or(args.kubeconfig.as_deref());
+            problems.take("--registry", client_config(path, context.as_deref()).await)
+        }
+        _ => None,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::cluster;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::observer::Observer;
+use crate::cluster::protections::ProtectionController;
 use crate::cluster::transfer_controller::TransferController;
 use crate::registry::Registry;
 use crate::server::readiness::ReadinessCondition;
@@ -29,6 +30,7 @@ pub(super) struct UnregisteredMember {
     pub(super) cluster: Arc<KubeCluster>,
     pub(super) observer: Arc<Observer>,
     pub(super) hub_token: HubToken,
+    pub(super) protections: Option<ProtectionController>,
     pub(super) metrics: cluster::metrics::ObserverMetrics,
 }
 
@@ -39,6 +41,7 @@ struct RunningMember {
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
     hub_token: HubToken,
+    protections: Option<ProtectionController>,
     metrics: cluster::metrics::ObserverMetrics,
     enrolling: AtomicBool,
 }
@@ -71,6 +74,7 @@ impl UnregisteredMember {
             cluster: self.cluster,
             observer: self.observer,
             hub_token: self.hub_token,
+            protections: self.protections,
             metrics: self.metrics,
             enrolling: AtomicBool::new(true),
         });
@@ -118,7 +122,12 @@ impl RunningMember {
             if stop.run_until_cancelled(synced.cancelled()).await.is_some() {
                 member.enrol(&stop).await;
                 let observing = member.observer.clone().run(stop.clone());
-                tokio::join!(observing, member.look_after_transfers(&stop));
+                let protecting = async {
+                    if let Some(protections) = &member.protections {
+                        protections.run(&stop).await;
+                    }
+                };
+                tokio::join!(observing, member.look_after_transfers(&stop), protecting);
             }
             Ok(())
         });

@@ -5,6 +5,7 @@ mod credentials;
 mod discovery;
 mod labels;
 mod listed;
+pub mod protections;
 mod restarts;
 mod store;
 pub mod survey;

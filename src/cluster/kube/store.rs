@@ -142,11 +142,13 @@ impl ObjectStore {
         namespaces.get(name).map(|known| known.facts.clone())
     }
 
-    /// Keeps a namespace, and says whether its policy changed.
+    /// Keeps a namespace, and says whether its policy or its protection changed.
     pub(super) fn put_namespace(&self, name: &str, namespace: NamespaceEntry) -> bool {
-        let policy = namespace.facts.policy.clone();
+        let now = namespace.facts.clone();
         let before = write(&self.namespaces).insert(name.into(), namespace);
-        before.is_some_and(|before| before.facts.policy != policy)
+        before.is_some_and(|NamespaceEntry { facts, .. }| {
+            facts.policy != now.policy || facts.protect != now.protect
+        })
     }
 
     /// The namespaces whose label is not as it should be, and how it should be: those

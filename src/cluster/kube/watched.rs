@@ -15,7 +15,7 @@ use crate::object::{
     AZURE_NAME_FROM_CONFIG_ANNOTATION, CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION,
     CREDENTIAL_FROM_ANNOTATION, DELETE_FOR_MOVE_ANNOTATION, GUARDED_LABEL, MODE_LABEL,
     OPERATOR_NAMESPACE_ANNOTATION, OVERRIDE_ANNOTATION, ObjectFacts, POLICY_ANNOTATION,
-    POLLER_RESUME_TOKEN_ANNOTATION, RESOURCE_ID_ANNOTATION,
+    POLLER_RESUME_TOKEN_ANNOTATION, PROTECT_ANNOTATION, RESOURCE_ID_ANNOTATION,
 };
 
 /// An ASO object of any kind.
@@ -105,6 +105,7 @@ impl WatchedObject {
             operator_namespace: annotation(OPERATOR_NAMESPACE_ANNOTATION),
             azure_name_from_config: annotation(AZURE_NAME_FROM_CONFIG_ANNOTATION),
             child_resource_id_override: annotation(CHILD_RESOURCE_ID_OVERRIDE_ANNOTATION),
+            protect: annotation(PROTECT_ANNOTATION),
             poller_resume_token: annotation(POLLER_RESUME_TOKEN_ANNOTATION),
             delete_for_move: annotation(DELETE_FOR_MOVE_ANNOTATION).map(|_| IgnoredAny),
         };
@@ -147,6 +148,7 @@ pub(super) fn namespace_of(meta: &ObjectMeta) -> NamespaceFacts {
             .as_ref()
             .and_then(|labels| Some(labels.get(MODE_LABEL)?.as_str().into())),
         overriding: annotation(OVERRIDE_ANNOTATION),
+        protect: annotation(PROTECT_ANNOTATION),
         terminating: meta.deletion_timestamp.is_some(),
     }
 }

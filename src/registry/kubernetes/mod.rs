@@ -6,6 +6,7 @@
 mod convert;
 pub mod crd;
 mod failure;
+mod follow;
 mod lenient;
 mod snapshot;
 

@@ -79,6 +79,11 @@ pub(in crate::registry::kubernetes) fn selector(scope: &ClaimScope) -> String {
             format!("{ORPHANED_LABEL}=true,{MEMBER_LABEL_PREFIX}{member}")
         }
         ClaimScope::Of(member, CopyFilter::AnyCopy) => format!("{MEMBER_LABEL_PREFIX}{member}"),
+        ClaimScope::Beside(member, subscriptions) => {
+            let values: Vec<String> = subscriptions.iter().map(|one| label_value(one)).collect();
+            let values = values.join(",");
+            format!("{SUBSCRIPTION_LABEL} in ({values}),!{MEMBER_LABEL_PREFIX}{member}")
+        }
         ClaimScope::Of(member, CopyFilter::InFlight) => {
             format!("{MEMBER_LABEL_PREFIX}{member}={IN_FLIGHT}")
         }

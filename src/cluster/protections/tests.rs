@@ -1,0 +1,176 @@
+use std::collections::BTreeMap;
+
+use crate::arm::Identity;
+use crate::claim::testing::{Story, copy, group};
+use crate::claim::{HistoryEntry, RequestUid};
+use crate::cluster::memory::MemoryCluster;
+use crate::object::ObjectKey;
+use crate::policy::Policy::{Manage, Skip};
+use crate::registry::PutOutcome;
+use crate::registry::memory::MemoryRegistry;
+
+use super::*;
+
+/// What was written, by namespace.
+#[derive(Default)]
+struct Written(Mutex<BTreeMap<String, NamespaceProtection>>);
+
+#[async_trait]
+impl ProtectionStore for Written {
+    async fn namespaces(&self) -> Result<HashSet<Arc<str>>, ClusterError> {
+        Ok(lock(&self.0)
+            .keys()
+            .map(|name| name.as_str().into())
+            .collect())
+    }
+
+    async fn write(
+        &self,
+        namespace: &str,
+        role: ProtectionRole,
+        protection: NamespaceProtection,
+        _: Duration,
+    ) -> Result<(), ClusterError> {
+        if namespace == "broken" {
+            return Err(ClusterError {
+                what: "it".to_owned(),
+                why: "it is broken".to_owned(),
+            });
+        }
+        let name = match role {
+            ProtectionRole::Namespace => namespace.to_owned(),
+            ProtectionRole::Kinds => format!("{namespace}:kinds"),
+        };
+        if protection.is_empty() {
+            lock(&self.0).remove(&name);
+        } else {
+            lock(&self.0).insert(name, protection);
+        }
+        Ok(())
+    }
+}
+
+/// Knows that every object is a copy of the resource group.
+struct OneGroup;
+
+impl FollowUp for OneGroup {
+    fn expect(&self, _: &ObjectKey, _: &Identity, _: &RequestUid, _: jiff::Timestamp) {}
+
+    fn claims_of(&self, _: &ObjectKey) -> Option<Vec<Identity>> {
+        Some(vec![group()])
+    }
+
+    fn remember(&self, _: HistoryEntry) {}
+}
+
+struct World {
+    controller: Arc<ProtectionController>,
+    registry: Arc<MemoryRegistry>,
+    cluster: Arc<MemoryCluster>,
+    written: Arc<Written>,
+    dirty: Arc<DirtyNamespaces>,
+}
+
+fn world() -> World {
+    let registry = Arc::new(MemoryRegistry::new());
+    let cluster = Arc::new(MemoryCluster::new("s"));
+    let (written, dirty) = (Arc::<Written>::default(), Arc::<DirtyNamespaces>::default());
+    let member: MemberName = "a".parse().unwrap();
+    let controller = ProtectionController {
+        state: ProtectionsState::new(&member),
+        member,
+        registry: registry.clone(),
+        claims: registry.clone(),
+        cluster: cluster.clone(),
+        follow_up: Arc::new(OneGroup),
+        store: written.clone(),
+        dirty: dirty.clone(),
+        own_namespace: "aso-guard".into(),
+        exempt: vec!["exempt".to_owned()],
+    };
+    World {
+        controller: Arc::new(controller),
+        registry,
+        cluster,
+        written,
+        dirty,
+    }
+}
+
+impl World {
+    /// Has an object like the copy stored in this cluster.
+    fn store(&self, key: ObjectKey, policy: Policy) {
+        let mut object = ObjectFacts::named(key);
+        object.annotations.policy = Some(policy.as_str().into());
+        self.cluster.store(object);
+    }
+
+    /// Has the claim be like this.
+    async fn claim(&self, story: &Story) {
+        let before = self.registry.claim(&group()).await.unwrap();
+        let version = before.map(|known| known.version);
+        let put = self.registry.put_claim(story.record(), version.as_ref());
+        assert!(matches!(put.await.unwrap(), PutOutcome::Stored(_)));
+    }
+
+    /// Waits until what is written says so; time is not real here.
+    async fn until(&self, done: impl Fn(&BTreeMap<String, NamespaceProtection>) -> bool) {
+        for _ in 0..1000 {
+            if done(&lock(&self.written.0)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("it never came: {:?}", lock(&self.written.0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_comes_and_goes_is_written_down_and_taken_away() {
+    let world = world();
+    world.store(copy("a").object, Manage);
+    let alone = Story::default().found(&copy("a"), Manage);
+    world.claim(&alone).await;
+    let (controller, stop) = (world.controller.clone(), CancellationToken::new());
+    let until = stop.clone();
+    let running = tokio::spawn(async move { controller.run(&until).await });
+    // The kind is in use; nothing else is protected.
+    world
+        .until(|written| written.contains_key("aso-guard:kinds"))
+        .await;
+    assert!(!lock(&world.written.0).contains_key("team"));
+
+    world.claim(&alone.clone().found(&copy("b"), Skip)).await;
+    world
+        .until(|written| written.get("team").is_some_and(|one| one.kept.len() == 1))
+        .await;
+    world.claim(&alone).await;
+    world.until(|written| !written.contains_key("team")).await;
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_namespace_that_cannot_be_written_keeps_no_other_waiting() {
+    let world = world();
+    for namespace in ["broken", "team", "exempt"] {
+        let of = copy("a").object;
+        let key = ObjectKey::new(&of.group, &of.kind, namespace, &of.name);
+        world.store(key, Manage);
+    }
+    let shared = Story::default()
+        .found(&copy("a"), Manage)
+        .found(&copy("b"), Skip);
+    let shared = shared
+        .found(&copy("a/broken"), Skip)
+        .found(&copy("a/exempt"), Skip);
+    world.claim(&shared).await;
+    let (controller, stop) = (world.controller.clone(), CancellationToken::new());
+    let until = stop.clone();
+    let running = tokio::spawn(async move { controller.run(&until).await });
+    world.until(|written| written.contains_key("team")).await;
+    world.dirty.add(&"team".into());
+    assert!(!lock(&world.written.0).contains_key("exempt"));
+    stop.cancel();
+    running.await.unwrap();
+}
