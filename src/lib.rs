@@ -13,10 +13,11 @@
 //!
 //! | module | what it is | may use | pure |
 //! | --- | --- | --- | --- |
-//! | [`cli`] | the command line: one file or folder per subcommand | keeper.. board.. check.. driver.. | |
+//! | [`cli`] | the command line: one file or folder per subcommand | keeper.. doctor.. board.. check.. driver.. | |
 //! | [`driver`] | moving resources between places, by the four steps | cluster.. | |
 //! | [`board`] | the registry as pages for a browser, read-only | registry.. | view |
-//! | [`keeper`] | the certificates of the guard's own, and the webhook configuration kept in step | admission server | plan |
+//! | [`keeper`] | the certificates of the guard's own, and the webhook configuration kept in step | admission server telemetry object | plan |
+//! | [`doctor`] | whether a guard does what it is there for, and what to do where it does not | admission.. | checks facts finding |
 //! | [`admission`] | `AdmissionReview` in, verdict out; the webhook's registration | cluster.. | |
 //! | [`cluster`] | what is known of this cluster; the observer | registry.. resolve.. | |
 //! | [`registry`] | where claims are kept: `memory:`, `kubernetes:`, and the CRDs; the steps of a transfer on any of them | transfer.. telemetry | |
@@ -39,6 +40,7 @@ pub mod check;
 pub mod claim;
 pub mod cli;
 pub mod cluster;
+pub mod doctor;
 pub mod driver;
 pub mod keeper;
 pub mod object;

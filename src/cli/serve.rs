@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use kube::Client;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -22,7 +23,7 @@ use crate::claim::MemberName;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::JoinError;
 use crate::cluster::observer::{Observer, Reporting};
-use crate::keeper::Keeper;
+use crate::keeper::{FirstCertificate, Keeper, KeeperReport, KeeperSettings};
 use crate::object::text::quoted;
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
@@ -30,7 +31,7 @@ use crate::registry::metered::MeteredRegistry;
 use crate::registry::{Registry, RegistryUrl};
 use crate::server::expiry::ServedCertificate;
 use crate::server::path::Paths;
-use crate::server::readiness::Readiness;
+use crate::server::readiness::{Readiness, ReadinessCondition};
 use crate::server::shutdown::ShutdownSignals;
 use crate::server::{self, ServerConfig, ops};
 use crate::telemetry::Notices;
@@ -104,12 +105,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let ops = OpsPort::open(config.ops_listen, readiness.clone(), exposition).await?;
     let replica = Replica::new(&config, &metrics)?;
     let paths = Paths::plain(registration::PATH);
-    let kept = (
-        paths.clone(),
-        readiness.wait_for("the path of API servers' calls"),
-    );
-    let groups = replica.cluster.groups();
-    let (keeper, first) = Keeper::new(replica.client, config.tls.keeper, groups, kept);
+    let known_path = readiness.wait_for("the path of API servers' calls");
+    let kept = (paths.clone(), known_path);
+    let settings = config.tls.keeper;
+    let (keeper, first, webhook_gaps) = replica.keeper(settings, kept, &config.member, &metrics);
     let webhook = WebhookServer {
         router: paths.before(admission::router(replica.guard), metrics.server.clone()),
         config: ServerConfig {
@@ -132,6 +131,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         cluster: replica.cluster,
         observer: replica.observer,
         hub_token: HubToken::of(config.hub.as_ref()),
+        webhook_gaps,
         metrics: metrics.cluster,
     };
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -185,6 +185,7 @@ struct Replica {
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
     guard: Arc<Guard>,
+    notices: Arc<dyn Notices>,
     publisher: Publisher,
 }
 
@@ -216,7 +217,7 @@ impl Replica {
             cluster: cluster.clone(),
             follow_up: observer.clone(),
             settings: config.settings,
-            notices,
+            notices: notices.clone(),
             metrics: metrics.admission.clone(),
             privileges: config.privileges.clone(),
         });
@@ -226,8 +227,36 @@ impl Replica {
             cluster,
             observer,
             guard,
+            notices,
             publisher,
         })
+    }
+}
+
+impl Replica {
+    /// What keeps the webhook configuration, the first certificate of its own, and what API
+    /// servers do not ask about as it finds it.
+    fn keeper(
+        &self,
+        settings: KeeperSettings,
+        kept: (Paths, ReadinessCondition),
+        member: &MemberName,
+        metrics: &ProcessMetrics,
+    ) -> (
+        Keeper,
+        Option<FirstCertificate>,
+        watch::Receiver<Vec<String>>,
+    ) {
+        let (gaps, webhook_gaps) = watch::channel(Vec::new());
+        let report = KeeperReport {
+            context: member.to_string(),
+            notices: self.notices.clone(),
+            metrics: metrics.keeper.clone(),
+            gaps,
+        };
+        let groups = self.cluster.groups();
+        let (keeper, first) = Keeper::new(self.client.clone(), settings, groups, kept, report);
+        (keeper, first, webhook_gaps)
     }
 }
 

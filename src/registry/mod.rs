@@ -2,6 +2,7 @@
 
 mod calls;
 mod error;
+pub mod hub;
 pub mod kubernetes;
 pub mod memory;
 pub mod metered;

@@ -22,6 +22,7 @@ mod control_plane;
 mod conversion;
 mod credentials;
 mod deletes;
+mod doctor;
 mod driven;
 mod family;
 mod grammar;
@@ -41,6 +42,7 @@ mod shown;
 mod stolen;
 mod surroundings;
 mod transfers;
+mod weakened;
 
 use lab::guard;
 use lab::world::{Lab, Plan, Shared};

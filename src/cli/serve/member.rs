@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -29,6 +30,8 @@ pub(super) struct UnregisteredMember {
     pub(super) cluster: Arc<KubeCluster>,
     pub(super) observer: Arc<Observer>,
     pub(super) hub_token: HubToken,
+    /// What API servers do not ask about though they should, a line each.
+    pub(super) webhook_gaps: watch::Receiver<Vec<String>>,
     pub(super) metrics: cluster::metrics::ObserverMetrics,
 }
 
@@ -39,6 +42,7 @@ struct RunningMember {
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
     hub_token: HubToken,
+    webhook_gaps: watch::Receiver<Vec<String>>,
     metrics: cluster::metrics::ObserverMetrics,
     enrolling: AtomicBool,
 }
@@ -71,6 +75,7 @@ impl UnregisteredMember {
             cluster: self.cluster,
             observer: self.observer,
             hub_token: self.hub_token,
+            webhook_gaps: self.webhook_gaps,
             metrics: self.metrics,
             enrolling: AtomicBool::new(true),
         });
@@ -168,6 +173,7 @@ impl RunningMember {
             unresolved,
             some,
             unwatched,
+            webhook_gaps: self.webhook_gaps.borrow().clone(),
             hub_token_expires: self.hub_token.expires(),
         }
     }
