@@ -13,10 +13,11 @@
 //!
 //! | module | what it is | may use | pure |
 //! | --- | --- | --- | --- |
-//! | [`cli`] | the command line: one file or folder per subcommand | webhook_controller.. board.. check.. driver.. | |
+//! | [`cli`] | the command line: one file or folder per subcommand | webhook_controller.. doctor.. board.. check.. driver.. | |
 //! | [`driver`] | moving resources between places, by the four steps | cluster.. | |
 //! | [`board`] | the registry as pages for a browser, read-only | registry.. | view |
-//! | [`webhook_controller`] | keeps this cluster's webhook configuration in step, and the guard's own certificates | admission server object api_server | plan |
+//! | [`webhook_controller`] | keeps this cluster's webhook configuration in step, and the guard's own certificates | admission server telemetry object api_server | plan |
+//! | [`doctor`] | whether a guard does what it is there for, and what to do where it does not | admission.. | checks facts finding |
 //! | [`admission`] | `AdmissionReview` in, verdict out; the webhook's registration | cluster.. | |
 //! | [`cluster`] | what is known of this cluster; the observer | registry.. resolve.. protection | |
 //! | [`protection`] | what must not be deleted or made live in a namespace, by what the claims say | claim arm policy object | all |
@@ -42,6 +43,7 @@ pub mod check;
 pub mod claim;
 pub mod cli;
 pub mod cluster;
+pub mod doctor;
 pub mod driver;
 pub mod object;
 pub mod policy;

@@ -186,6 +186,7 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         mode: "enforce".into(),
         unresolved: Sample::default(),
         unwatched: Sample::default(),
+        webhook_gaps: Sample::default(),
         hub_token_expires: None,
         policy_changes: Vec::new(),
     };

@@ -1,5 +1,7 @@
 //! Who may do what others may not, and what the guard leaves alone.
 
+use serde::{Deserialize, Serialize};
+
 /// The groups of which one member is enough to change what the guard does.
 pub const MODE_GROUP: &str = "system:masters";
 /// Never judged: what keeps the cluster itself going must not wait for the guard.
@@ -28,14 +30,15 @@ pub enum Overrides {
 }
 
 /// Namespaces and users that are let through without a verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Exempt {
+    /// Groups of users.
+    pub groups: Vec<String>,
     /// Namespaces, `kube-system` always among them.
     namespaces: Vec<String>,
     /// Names of users.
     pub users: Vec<String>,
-    /// Groups of users.
-    pub groups: Vec<String>,
 }
 
 impl Default for Privileges {

@@ -1,6 +1,8 @@
 //! The ValidatingWebhookConfiguration that has an API server call the webhook.
 
 mod conditions;
+mod gaps;
+mod installed;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use kube::api::ObjectMeta;
+use serde::{Deserialize, Serialize};
 
 use crate::object::{GUARDED_LABEL, MODE_LABEL, OVERRIDE_ANNOTATION, POLICY_ANNOTATION};
 
@@ -20,6 +23,11 @@ use conditions::{
 };
 
 pub use conditions::{of_aso, sets_mode_or_policy};
+pub use gaps::{Expectation, Gap, Weakness, gaps};
+pub use installed::{
+    ByVerb, INSTALLED_ANNOTATION, Installed, InstalledTarget, UNMANAGED_ANNOTATION, is_left_alone,
+    target_url, unmanaged, without_secret,
+};
 
 /// The configuration's name.
 pub const NAME: &str = "aso-guard";
@@ -70,7 +78,7 @@ pub enum WebhookTarget {
 }
 
 /// What the API server does when it gets no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub enum FailurePolicy {
     /// Refuses the request.
     Fail,
@@ -87,12 +95,10 @@ pub struct Registration<'a> {
     pub ca: Option<Vec<u8>>,
     /// ASO's API groups.
     pub groups: Vec<&'a str>,
-    /// For CREATE and UPDATE.
-    pub on_write_failure: FailurePolicy,
-    /// For DELETE.
-    pub on_delete_failure: FailurePolicy,
+    /// What the API server does without an answer.
+    pub on_failure: ByVerb<FailurePolicy>,
     /// How long the API server waits for an answer, in seconds (1 to 30).
-    pub timeout_seconds: u8,
+    pub timeout_seconds: ByVerb<u8>,
     /// What the API server is not to ask about.
     pub exempt: Exempt,
 }
@@ -101,22 +107,29 @@ impl Registration<'_> {
     /// The object to apply.
     pub fn configuration(&self) -> ValidatingWebhookConfiguration {
         // AKS rewrites webhook configurations that lack this.
-        let annotation = (NO_ENFORCER.to_owned(), "true".to_owned());
+        let enforcer = (NO_ENFORCER.to_owned(), "true".to_owned());
+        let installed = Installed::of(
+            &self.target,
+            self.on_failure,
+            self.timeout_seconds,
+            &self.exempt,
+        );
+        let installed = serde_json::to_string(&installed).unwrap_or_default();
+        let installed = (INSTALLED_ANNOTATION.to_owned(), installed);
         ValidatingWebhookConfiguration {
             metadata: ObjectMeta {
                 name: Some(NAME.to_owned()),
-                annotations: Some(BTreeMap::from([annotation])),
+                annotations: Some(BTreeMap::from([enforcer, installed])),
                 ..ObjectMeta::default()
             },
             webhooks: Some(vec![
                 self.webhook(
                     WRITE_WEBHOOK,
                     &["CREATE", "UPDATE"],
-                    self.on_write_failure,
                     Some(vec![live_or_names_children(), matters()]),
                 ),
                 self.parked_copies(),
-                self.webhook(DELETE_WEBHOOK, &["DELETE"], self.on_delete_failure, None),
+                self.webhook(DELETE_WEBHOOK, &["DELETE"], None),
                 self.namespaces(),
                 self.modes(),
                 self.definitions(),
@@ -127,16 +140,11 @@ impl Registration<'_> {
     /// A parked copy may be created whatever happens to the webhook, and soon; it is asked
     /// because others may wait for the copy as their owner.
     fn parked_copies(&self) -> ValidatingWebhook {
-        let conditions = Some(vec![parked()]);
-        let timeout = PARKED_TIMEOUT.min(self.timeout_seconds.into());
+        let timeout = PARKED_TIMEOUT.min(self.timeout_seconds.write.into());
         ValidatingWebhook {
             timeout_seconds: Some(timeout),
-            ..self.webhook(
-                PARKED_WEBHOOK,
-                &["CREATE"],
-                FailurePolicy::Ignore,
-                conditions,
-            )
+            failure_policy: Some(format!("{:?}", FailurePolicy::Ignore)),
+            ..self.webhook(PARKED_WEBHOOK, &["CREATE"], Some(vec![parked()]))
         }
     }
 
@@ -144,28 +152,27 @@ impl Registration<'_> {
         &self,
         name: &str,
         operations: &[&str],
-        on_failure: FailurePolicy,
         match_conditions: Option<Vec<MatchCondition>>,
     ) -> ValidatingWebhook {
         // Subresources are not in it: status updates never call.
         let rule = rule(&self.groups, &["*"], &["*"], operations, "Namespaced");
-        self.asked(name, rule, on_failure, match_conditions)
+        self.asked(name, rule, match_conditions)
     }
 
     fn asked(
         &self,
         name: &str,
         rule: RuleWithOperations,
-        on_failure: FailurePolicy,
         match_conditions: Option<Vec<MatchCondition>>,
     ) -> ValidatingWebhook {
+        let deletes = rule.operations.iter().flatten().any(|one| one == "DELETE");
         ValidatingWebhook {
             name: name.to_owned(),
             admission_review_versions: vec!["v1".to_owned()],
             side_effects: "NoneOnDryRun".to_owned(),
-            failure_policy: Some(format!("{on_failure:?}")),
+            failure_policy: Some(format!("{:?}", self.on_failure.of(deletes))),
             match_policy: Some("Equivalent".to_owned()),
-            timeout_seconds: Some(self.timeout_seconds.into()),
+            timeout_seconds: Some(self.timeout_seconds.of(deletes).into()),
             rules: Some(vec![rule]),
             namespace_selector: Some(self.judged_namespaces()),
             match_conditions: self.with_exemptions(match_conditions),
@@ -235,12 +242,7 @@ impl Registration<'_> {
                 match_labels: Some(BTreeMap::from([guarded])),
                 ..LabelSelector::default()
             }),
-            ..self.asked(
-                NAMESPACE_WEBHOOK,
-                rule,
-                self.on_delete_failure,
-                Some(vec![matters]),
-            )
+            ..self.asked(NAMESPACE_WEBHOOK, rule, Some(vec![matters]))
         }
     }
 
@@ -250,12 +252,7 @@ impl Registration<'_> {
     fn modes(&self) -> ValidatingWebhook {
         let operations = ["CREATE", "UPDATE"];
         let rule = rule(&[""], &["v1"], &NAMESPACE_RESOURCES, &operations, "Cluster");
-        self.asked(
-            MODE_WEBHOOK,
-            rule,
-            self.on_write_failure,
-            Some(vec![sets_mode_or_policy()]),
-        )
+        self.asked(MODE_WEBHOOK, rule, Some(vec![sets_mode_or_policy()]))
     }
 
     /// Only ASO's CRDs: others do not depend on the guard.
@@ -271,12 +268,7 @@ impl Registration<'_> {
         ValidatingWebhook {
             // A CRD is in no namespace.
             namespace_selector: None,
-            ..self.asked(
-                CRD_WEBHOOK,
-                rule,
-                self.on_delete_failure,
-                Some(vec![of_aso]),
-            )
+            ..self.asked(CRD_WEBHOOK, rule, Some(vec![of_aso]))
         }
     }
 
@@ -336,9 +328,11 @@ mod tests {
             },
             ca: Some(b"PEM".to_vec()),
             groups: vec!["resources.azure.com", "storage.azure.com"],
-            on_write_failure: FailurePolicy::Fail,
-            on_delete_failure: FailurePolicy::Ignore,
-            timeout_seconds: 10,
+            on_failure: ByVerb {
+                write: FailurePolicy::Fail,
+                delete: FailurePolicy::Ignore,
+            },
+            timeout_seconds: ByVerb::both(10),
             exempt: Exempt::default(),
         };
         insta::assert_yaml_snapshot!(registration.configuration());
@@ -355,9 +349,8 @@ mod tests {
             target: WebhookTarget::Url("https://example.test/validate".to_owned()),
             ca: Some(b"PEM".to_vec()),
             groups: vec!["resources.azure.com"],
-            on_write_failure: FailurePolicy::Fail,
-            on_delete_failure: FailurePolicy::Fail,
-            timeout_seconds: 10,
+            on_failure: ByVerb::both(FailurePolicy::Fail),
+            timeout_seconds: ByVerb::both(10),
             exempt,
         };
         for webhook in registration.configuration().webhooks.unwrap() {

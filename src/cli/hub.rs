@@ -2,20 +2,12 @@
 
 use std::io::Write;
 
-/// Who the members are, and what they may do at all.
-const RBAC: &str = include_str!("../../deploy/hub/rbac.yaml");
-/// Which claims a member may change, and how.
-const CLAIMS: &str = include_str!("../../deploy/hub/claims.yaml");
-/// Which members' records it may write.
-const MEMBERS: &str = include_str!("../../deploy/hub/members.yaml");
-
-/// Which transfers it may write, and which claims it may give to one.
-const TRANSFERS: &str = include_str!("../../deploy/hub/transfers.yaml");
+use crate::registry::hub::{POLICIES, RBAC};
 
 /// Prints CRDs, RBAC and policies, to be piped into `kubectl apply -f -`.
 pub(super) fn run(out: &mut impl Write) -> anyhow::Result<()> {
     super::crds::run(out)?;
-    for part in [RBAC, CLAIMS, MEMBERS, TRANSFERS] {
+    for part in [RBAC].into_iter().chain(POLICIES) {
         write!(out, "---\n{part}")?;
     }
     Ok(())

@@ -146,6 +146,7 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
         "mode": &*member.mode,
         "unresolved": sample(&member.unresolved),
         "unwatched": sample(&member.unwatched),
+        "webhookGaps": sample(&member.webhook_gaps),
         "hubTokenExpires": member.hub_token_expires.map(|at| at.to_string()),
     });
     let mut row = vec![
@@ -190,6 +191,7 @@ fn trouble(member: &MemberRecord) -> String {
     let all = [
         (member.unresolved.count, "unresolved"),
         (member.unwatched.count, "kinds unwatched"),
+        (member.webhook_gaps.count, "webhook gaps"),
     ];
     let some = all.iter().filter(|(count, _)| *count > 0);
     let words: Vec<String> = some

@@ -5,7 +5,7 @@ use prometheus_client::registry::Registry;
 
 use crate::server::expiry::{self, ServedCertificate};
 use crate::telemetry::events::EventMetrics;
-use crate::{admission, cluster, registry, server};
+use crate::{admission, cluster, registry, server, webhook_controller};
 
 /// What the names of all metrics begin with.
 const PREFIX: &str = "aso_guard";
@@ -17,6 +17,7 @@ pub(super) struct ProcessMetrics {
     pub(super) registry: registry::metered::RegistryMetrics,
     pub(super) cluster: cluster::metrics::ObserverMetrics,
     pub(super) events: EventMetrics,
+    pub(super) webhook: webhook_controller::WebhookMetrics,
     pub(super) server: server::metrics::ServerMetrics,
 }
 
@@ -31,6 +32,7 @@ impl ProcessMetrics {
         self.cluster.register(&mut registry);
         expiry::register(served, &mut registry);
         self.events.register(&mut registry);
+        self.webhook.register(&mut registry);
         self.server.register(&mut registry);
         registry
     }
@@ -65,6 +67,7 @@ mod tests {
             mode: "enforce".into(),
             unresolved: Sample::default(),
             unwatched: Sample::default(),
+            webhook_gaps: Sample::default(),
             hub_token_expires: Some(Timestamp::UNIX_EPOCH),
             policy_changes: Vec::new(),
         }]);

@@ -5,9 +5,11 @@ mod certs;
 mod check;
 mod claims;
 mod client;
+mod contexts;
 mod crds;
 mod dashboard;
 mod demo;
+mod doctor;
 mod exempt;
 mod explain;
 mod generate;
@@ -67,6 +69,8 @@ enum Command {
     Webhook(webhook::WebhookArgs),
     /// Check manifests of several clusters against each other, before they are applied.
     Check(Box<check::CheckArgs>),
+    /// Whether the guard of a cluster does what it is there for, and what to do where it does not.
+    Doctor(doctor::DoctorArgs),
     /// Report resources that are live in several places, in clusters as they are; only reads.
     Audit(audit::AuditArgs),
     /// What the guard would have refused, by the audit logs of clusters without it.
@@ -164,6 +168,7 @@ impl Cli {
         let done = match self.command {
             Command::Serve(args) => return serve::run(*args).await,
             Command::Check(args) => return check::run(&args).await,
+            Command::Doctor(args) => return doctor::run(&args).await,
             Command::Audit(args) => return audit::run(&args).await,
             Command::Replay(args) => return replay::run(&args).await,
             Command::Claims(args) => return claims::run(&args).await,

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use kube::Client;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -31,14 +32,16 @@ use crate::registry::metered::MeteredRegistry;
 use crate::registry::{FollowClaims, Registry, RegistryUrl};
 use crate::server::expiry::ServedCertificate;
 use crate::server::path::Paths;
-use crate::server::readiness::Readiness;
+use crate::server::readiness::{Readiness, ReadinessCondition};
 use crate::server::shutdown::ShutdownSignals;
 use crate::server::{self, ServerConfig, ops};
 use crate::telemetry::Notices;
 use crate::telemetry::events::{Events, Publisher};
 use crate::telemetry::logs::{self};
 use crate::telemetry::traces::Traces;
-use crate::webhook_controller::WebhookController;
+use crate::webhook_controller::{
+    FirstCertificate, WebhookController, WebhookControllerSettings, WebhookReport,
+};
 
 use super::Outcome;
 use super::client::server;
@@ -106,12 +109,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let ops = OpsPort::open(config.ops_listen, readiness.clone(), exposition).await?;
     let replica = Replica::new(&config, &metrics)?;
     let paths = Paths::plain(registration::PATH);
-    let kept = (
-        paths.clone(),
-        readiness.wait_for("the path of API servers' calls"),
-    );
-    let (groups, wanted) = (replica.cluster.groups(), config.tls.controller);
-    let (controller, first) = WebhookController::new(replica.client, wanted, groups, kept);
+    let known_path = readiness.wait_for("the path of API servers' calls");
+    let kept = (paths.clone(), known_path);
+    let settings = config.tls.controller;
+    let (controller, first, webhook_gaps) =
+        replica.webhook_controller(settings, kept, &config.member, &metrics);
     let webhook = WebhookServer {
         router: paths.before(admission::router(replica.guard), metrics.server.clone()),
         config: ServerConfig {
@@ -135,6 +137,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         observer: replica.observer,
         hub_token: HubToken::of(config.hub.as_ref()),
         protections: replica.protections,
+        webhook_gaps,
         metrics: metrics.cluster,
     };
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -189,6 +192,7 @@ struct Replica {
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
     guard: Arc<Guard>,
+    notices: Arc<dyn Notices>,
     publisher: Publisher,
     protections: Option<ProtectionController>,
 }
@@ -229,7 +233,7 @@ impl Replica {
             cut_off: CutOffRequests::default(),
             follow_up: observer.clone(),
             settings: config.settings,
-            notices,
+            notices: notices.clone(),
             metrics: metrics.admission.clone(),
             privileges: config.privileges.clone(),
         });
@@ -239,9 +243,38 @@ impl Replica {
             cluster,
             observer,
             guard,
+            notices,
             publisher,
             protections,
         })
+    }
+}
+
+impl Replica {
+    /// What keeps the webhook configuration, the first certificate of its own, and what API
+    /// servers do not ask about as it finds it.
+    fn webhook_controller(
+        &self,
+        settings: WebhookControllerSettings,
+        kept: (Paths, ReadinessCondition),
+        member: &MemberName,
+        metrics: &ProcessMetrics,
+    ) -> (
+        WebhookController,
+        Option<FirstCertificate>,
+        watch::Receiver<Vec<String>>,
+    ) {
+        let (gaps, webhook_gaps) = watch::channel(Vec::new());
+        let report = WebhookReport {
+            context: member.to_string(),
+            notices: self.notices.clone(),
+            metrics: metrics.webhook.clone(),
+            gaps,
+        };
+        let groups = self.cluster.groups();
+        let (controller, first) =
+            WebhookController::new(self.client.clone(), settings, groups, kept, report);
+        (controller, first, webhook_gaps)
     }
 }
 

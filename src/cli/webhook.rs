@@ -1,7 +1,5 @@
 //! `aso-guard webhook`.
 
-mod call;
-mod coverage;
 mod delete;
 mod registered;
 mod test;
@@ -13,7 +11,7 @@ use clap::{Args, Subcommand};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use crate::admission::registration::{FailurePolicy, PATH, Registration, WebhookTarget};
+use crate::admission::registration::{ByVerb, FailurePolicy, PATH, Registration, WebhookTarget};
 use crate::arm::Kinds;
 
 use super::Outcome;
@@ -133,9 +131,11 @@ fn print(args: &WebhookArgs, out: &mut impl Write) -> Result<(), CommandError> {
         target,
         ca,
         groups: kinds.groups().collect(),
-        on_write_failure: args.on_write_failure,
-        on_delete_failure: args.on_delete_failure,
-        timeout_seconds: args.timeout_seconds,
+        on_failure: ByVerb {
+            write: args.on_write_failure,
+            delete: args.on_delete_failure,
+        },
+        timeout_seconds: ByVerb::both(args.timeout_seconds),
         exempt: args.exempt.exempt(),
     };
     yaml(&registration.configuration(), out)?;

@@ -31,6 +31,8 @@ pub struct MemberReport {
     pub some: Vec<String>,
     /// The installed kinds that may not be read: kind.group.
     pub unwatched: Vec<String>,
+    /// What API servers do not ask about though they should, a line each.
+    pub webhook_gaps: Vec<String>,
     /// When the token expires by which it asks the hub, where that is known.
     pub hub_token_expires: Option<Timestamp>,
 }
@@ -108,12 +110,10 @@ impl Membership {
                     now,
                 ),
             };
-            let unread = u32::try_from(report.unwatched.len()).unwrap_or(u32::MAX);
-            let unwatched = Sample {
-                count: unread,
-                some: report.unwatched.iter().take(NAMED).cloned().collect(),
-                since: since(before.map(|before| &before.unwatched), unread, now),
-            };
+            let unwatched = before.map(|before| &before.unwatched);
+            let unwatched = sample(&report.unwatched, unwatched, now);
+            let gaps = before.map(|before| &before.webhook_gaps);
+            let webhook_gaps = sample(&report.webhook_gaps, gaps, now);
             Ok(Some(MemberRecord {
                 name: self.name.clone(),
                 cluster: self.cluster.clone(),
@@ -123,6 +123,7 @@ impl Membership {
                 mode: self.mode.clone(),
                 unresolved,
                 unwatched,
+                webhook_gaps,
                 hub_token_expires: report.hub_token_expires,
                 policy_changes: before
                     .map_or_else(Vec::new, |before| before.policy_changes.clone()),
@@ -186,6 +187,16 @@ impl Membership {
                 return Ok(());
             }
         }
+    }
+}
+
+/// How many there are, and the first few.
+fn sample(all: &[String], before: Option<&Sample>, now: Timestamp) -> Sample {
+    let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
+    Sample {
+        count,
+        some: all.iter().take(NAMED).cloned().collect(),
+        since: since(before, count, now),
     }
 }
 

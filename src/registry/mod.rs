@@ -4,6 +4,7 @@ mod calls;
 pub mod edit;
 mod error;
 mod follow;
+pub mod hub;
 pub mod kubernetes;
 pub mod memory;
 pub mod metered;

@@ -130,6 +130,9 @@ pub struct MemberRecord {
     /// The installed kinds that its guard may not read: what becomes of their objects goes
     /// unseen.
     pub unwatched: Sample,
+    /// What its API servers do not ask its guard about though they should, by its webhook
+    /// configuration.
+    pub webhook_gaps: Sample,
     /// When the token expires by which its guard asks the hub; `None` where it does not, or where
     /// that is not known.
     pub hub_token_expires: Option<Timestamp>,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::plan::Ca;
 use crate::admission::registration::{
     self, CRD_WEBHOOK, DELETE_WEBHOOK, MODE_WEBHOOK, NAMESPACE_RESOURCES, NAMESPACE_WEBHOOK,
-    NO_ENFORCER, PARKED_WEBHOOK, PATH, WEBHOOK_SUFFIX, WRITE_WEBHOOK,
+    PARKED_WEBHOOK, PATH, WEBHOOK_SUFFIX, WRITE_WEBHOOK,
 };
 use crate::server::path::{PathEnd, PathSecret};
 
@@ -63,8 +63,7 @@ impl WebhookConfiguration {
 
     /// Whether AKS leaves it alone, so that more than the bundle may change.
     pub(super) fn is_left_alone(&self) -> bool {
-        let annotations = self.0.metadata.annotations.as_ref();
-        annotations.is_some_and(|all| all.get(NO_ENFORCER).is_some_and(|value| value == "true"))
+        registration::is_left_alone(&self.0)
     }
 
     /// The JSON patch that makes it hold what is wanted; `None` where it does. It applies to

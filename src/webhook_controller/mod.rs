@@ -4,51 +4,56 @@
 //! - [`plan`] says what to do next: pure;
 //! - `generation` makes and reads certificates, `secret` stores them and the path;
 //! - `paths` says where calls are taken;
-//! - `configuration` finds what to change in the webhook configuration.
+//! - `configuration` finds what to change in the webhook configuration;
+//! - `repair` puts right what somebody else changed in it, and `restore` makes it again.
 
+mod calls;
 mod certificates;
 mod configuration;
 mod generation;
 mod paths;
 pub mod plan;
+mod repair;
+mod restore;
 mod secret;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource as _};
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
-use crate::api_server::{CALL_TIMEOUT, within};
-use crate::object::text::causes;
 use crate::server::path::{PathSecret, Paths};
 use crate::server::readiness::ReadinessCondition;
 use crate::server::tls::CertificateError;
+use calls::{call, nudge};
 pub use certificates::FirstCertificate;
 use certificates::{CertificateAction, CertificateController};
 use configuration::{DesiredConfiguration, WebhookConfiguration};
 use paths::PathController;
+use repair::{Repair, RepairOutcome, Repairs};
+pub use repair::{WebhookMetrics, WebhookReport};
 use secret::SharedSecret;
 
+/// The manager of the fields that it writes.
+const MANAGER: &str = "aso-guard";
 /// How often to look where nothing seems to change.
 const PERIOD: Duration = Duration::from_secs(15);
 /// How soon to look again after something failed.
 const RETRY: Duration = Duration::from_secs(2);
+/// A wait for a moment ends a little after it.
+const MOMENT: Duration = Duration::from_millis(20);
 /// How many steps to take at once, before others get their turn.
 const STEPS: usize = 8;
 
@@ -57,6 +62,9 @@ const STEPS: usize = 8;
 pub struct WebhookControllerSettings {
     /// The ValidatingWebhookConfiguration's name.
     pub configuration: String,
+    /// The ClusterRole with which a configuration goes that the guard made again. Where there is
+    /// none, it makes none again.
+    pub owner: Option<String>,
     /// Where the secret part of the webhook's path is kept.
     pub path: PathSource,
     /// How the guard keeps certificates of its own, where it does: in the Secret of the path.
@@ -133,6 +141,8 @@ pub struct WebhookController {
     secret: Option<SharedSecret>,
     paths: PathController,
     certificates: Option<CertificateController>,
+    owner: Option<String>,
+    repairs: Repairs,
 }
 
 /// What one look asks for.
@@ -154,6 +164,7 @@ impl WebhookController {
         settings: WebhookControllerSettings,
         groups: watch::Receiver<BTreeSet<String>>,
         (paths, known): (Paths, ReadinessCondition),
+        report: WebhookReport,
     ) -> (Self, Option<FirstCertificate>) {
         let lifetime = settings.certificates.as_ref().map(|of| of.lifetime);
         let (certificates, first) = settings
@@ -166,7 +177,10 @@ impl WebhookController {
             }
             PathSource::None | PathSource::File(_) => None,
         };
+        let restores = settings.owner.is_some();
         let controller = Self {
+            repairs: Repairs::new(settings.configuration.clone(), restores, report),
+            owner: settings.owner,
             configurations: Api::all(client.clone()),
             client,
             name: settings.configuration,
@@ -191,7 +205,8 @@ impl WebhookController {
                 Api::namespaced(self.client.clone(), namespace);
             watches.spawn(nudge(of_secrets, secret.name().to_owned(), changed.clone()));
         }
-        shutdown.run_until_cancelled(self.keep(&changed)).await;
+        let keeping = Box::pin(self.keep(&changed));
+        shutdown.run_until_cancelled(keeping).await;
         watches.shutdown().await;
     }
 
@@ -262,12 +277,46 @@ impl WebhookController {
                 path: turn.path.as_ref(),
                 groups: &groups,
             };
-            match configuration.and_then(|it| it.patch(&wanted, Timestamp::now())) {
-                None => return failed.map_or(Ok(turn.pause), Err),
-                Some(patch) => self.change(&patch).await?,
+            let patch = configuration
+                .as_ref()
+                .and_then(|it| it.patch(&wanted, Timestamp::now()));
+            if let Some(patch) = patch {
+                if self.change(&patch).await? {
+                    info!(configuration = %self.name, "brought the webhook configuration up to date");
+                }
+                continue;
+            }
+            if let Some(pause) = self.repair(configuration.as_ref()).await {
+                return failed.map_or(Ok(turn.pause.min(pause)), Err);
             }
         }
         Ok(RETRY)
+    }
+
+    /// Puts right what somebody else changed in the configuration. Gives how soon to look again;
+    /// `None`: at once.
+    async fn repair(&mut self, configuration: Option<&WebhookConfiguration>) -> Option<Duration> {
+        let now = Timestamp::now();
+        let done = match self.repairs.look(configuration, now) {
+            Repair::None(until) => {
+                let pause = until.map(|until| Duration::try_from(until.duration_since(now)));
+                // A moment past it.
+                let pause = pause.and_then(Result::ok).map(|pause| pause + MOMENT);
+                return Some(pause.unwrap_or(PERIOD));
+            }
+            Repair::Patch(patch) => self.change(&patch).await,
+            Repair::Restore(whole) => {
+                let made = restore::restore(&self.client, *whole, self.owner.as_deref()).await;
+                made.map(|()| true)
+            }
+        };
+        let outcome = match done {
+            Ok(true) => RepairOutcome::Done,
+            Ok(false) => RepairOutcome::Conflict,
+            Err(error) => RepairOutcome::Failed(error.to_string()),
+        };
+        self.repairs.repaired(&outcome, Timestamp::now());
+        matches!(outcome, RepairOutcome::Failed(_)).then_some(PERIOD)
     }
 
     /// What the certificates and the path ask for; `None` where that was done at once, so that
@@ -324,68 +373,20 @@ impl WebhookController {
         Ok(found.map(WebhookConfiguration))
     }
 
-    async fn change(&self, patch: &Value) -> Result<(), WebhookControllerError> {
+    /// Applies a JSON patch. `false`: somebody changed the configuration meanwhile.
+    async fn change(&self, patch: &Value) -> Result<bool, WebhookControllerError> {
         let patched = async {
             let all = ValidatingWebhookConfiguration::url_path(&(), None);
-            let request = http::Request::patch(format!("{all}/{}", self.name))
-                .header("content-type", "application/json-patch+json")
-                .body(patch.to_string().into_bytes())
-                .map_err(kube::Error::HttpError)?;
+            let request =
+                http::Request::patch(format!("{all}/{}?fieldManager={MANAGER}", self.name))
+                    .header("content-type", "application/json-patch+json")
+                    .body(patch.to_string().into_bytes())
+                    .map_err(kube::Error::HttpError)?;
             match self.client.request::<Value>(request).await {
-                // Somebody changed it meanwhile: look again.
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
                 answer => answer.map(|_| true),
             }
         };
-        if call(&self.what(), "patch", patched).await? {
-            info!(configuration = %self.name, "brought the webhook configuration up to date");
-        }
-        Ok(())
+        call(&self.what(), "patch", patched).await
     }
-}
-
-/// Says whenever an object of this name changes. Where it may not be watched, looking
-/// every now and then must do.
-async fn nudge<K>(api: Api<PartialObjectMeta<K>>, name: String, changed: Arc<Notify>)
-where
-    K: kube::Resource<DynamicType = ()> + Clone + Debug + Send + 'static,
-{
-    let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut events = Box::pin(watcher(api, only).default_backoff());
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(_) => changed.notify_one(),
-            Err(error) => debug!(%name, %error, "cannot watch; looking now and then"),
-        }
-    }
-}
-
-/// One call, within its time, with what it was for.
-async fn call<T>(
-    what: &str,
-    verb: &'static str,
-    answer: impl Future<Output = kube::Result<T>>,
-) -> Result<T, WebhookControllerError> {
-    let answer = within(CALL_TIMEOUT, Box::pin(answer)).await;
-    answer.map_err(|error| WebhookControllerError::Call {
-        verb,
-        what: what.to_owned(),
-        why: match error {
-            kube::Error::Api(status) if status.code == 403 => {
-                format!("{}. {}", status.message, remedy(verb))
-            }
-            error => causes(&error),
-        },
-    })
-}
-
-/// What to do where a right is missing.
-fn remedy(verb: &str) -> String {
-    // A right to create cannot be for one name only.
-    if verb == "create" {
-        return "Make it, empty, and the guard fills it: helm upgrade does, or \
-                kubectl create secret generic"
-            .to_owned();
-    }
-    format!("Grant the guard get, list, watch and {verb} on it, by this name")
 }

@@ -6,6 +6,7 @@
 //! taken out of the bundle but what has expired, so a replica that is late harms nobody.
 
 pub mod path;
+pub mod repair;
 
 use std::collections::BTreeSet;
 use std::fmt;

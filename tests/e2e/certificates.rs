@@ -71,6 +71,11 @@ impl Guarded {
         (Self::start_with(name, plan, log.flags()).await, log)
     }
 
+    /// The cluster itself.
+    pub fn plane(&self) -> &ControlPlane {
+        &self.plane
+    }
+
     /// Calls the guard through the API server from several sides until told to stop, and gives
     /// how many calls there were, and what those said that failed.
     pub async fn load(&self, stop: &CancellationToken) -> (usize, Vec<String>) {
@@ -305,7 +310,7 @@ async fn a_configuration_that_somebody_spoils_is_put_right() {
     let mut wiped = stored.clone();
     for webhook in wiped.0["webhooks"].as_array_mut().unwrap() {
         webhook["clientConfig"]["caBundle"] = Value::Null;
-        webhook["timeoutSeconds"] = json!(7);
+        webhook["timeoutSeconds"] = json!(17);
     }
     guarded.kubectl.replace(&wiped).await.admitted();
     eventually(
@@ -315,7 +320,7 @@ async fn a_configuration_that_somebody_spoils_is_put_right() {
             for webhook in now.0["webhooks"].as_array().into_iter().flatten() {
                 let bundle = webhook["clientConfig"]["caBundle"].as_str().unwrap_or("");
                 anyhow::ensure!(pem(bundle) == pem(&ca), "{webhook}");
-                anyhow::ensure!(webhook["timeoutSeconds"] == 7, "{webhook}");
+                anyhow::ensure!(webhook["timeoutSeconds"] == 17, "{webhook}");
             }
             Ok(())
         },

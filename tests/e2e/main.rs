@@ -23,6 +23,7 @@ mod conversion;
 mod credentials;
 mod deletes;
 mod deprecated_fields;
+mod doctor;
 mod driven;
 mod family;
 mod grammar;
@@ -42,6 +43,7 @@ mod shown;
 mod stolen;
 mod surroundings;
 mod transfers;
+mod weakened;
 
 use lab::guard;
 use lab::world::{Lab, Plan, Shared};

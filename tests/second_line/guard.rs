@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aso_guard::admission::{
-    AdmissionMetrics, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
+    AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
 };
 use aso_guard::telemetry::NoNotices;
 use axum::Router;

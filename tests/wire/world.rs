@@ -259,6 +259,7 @@ pub fn member(name: &str) -> MemberRecord {
         mode: "enforce".into(),
         unresolved: Sample::default(),
         unwatched: Sample::default(),
+        webhook_gaps: Sample::default(),
         hub_token_expires: None,
         policy_changes: Vec::new(),
     }

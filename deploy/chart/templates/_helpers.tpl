@@ -149,3 +149,12 @@ tolerations:
 {{- end }}
 {{- printf "[%s]" (join ", " $quoted) }}
 {{- end }}
+
+{{/* What was chosen of the webhook configuration, as JSON: by this the guard tells a choice from a change by somebody. */}}
+{{- define "aso-guard.installed" -}}
+{{- $onFailure := dict "write" (include "aso-guard.onFailure" (dict "root" . "verb" "write")) "delete" (include "aso-guard.onFailure" (dict "root" . "verb" "delete")) }}
+{{- $timeout := dict "write" (int .Values.webhook.timeoutSeconds.write) "delete" (int .Values.webhook.timeoutSeconds.delete) }}
+{{- $exempt := dict "namespaces" (include "aso-guard.exemptNamespaces" . | fromJsonArray) "users" .Values.webhook.exemptUsers "groups" .Values.webhook.exemptGroups }}
+{{- $target := dict "service" (dict "namespace" .Release.Namespace "name" (include "aso-guard.fullname" .) "port" 443) }}
+{{- dict "version" .Chart.AppVersion "onFailure" $onFailure "timeoutSeconds" $timeout "exempt" $exempt "target" $target | toJson }}
+{{- end }}

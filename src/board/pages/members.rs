@@ -29,6 +29,8 @@ pub(super) struct MemberView {
     pub(super) unresolved: Option<Unseen>,
     /// Kinds that its guard may not read, where there are any.
     pub(super) unwatched: Option<Unseen>,
+    /// What API servers do not ask its guard about, where there is anything.
+    pub(super) gaps: Option<Unseen>,
 }
 
 /// What a member's guard does not see.
@@ -141,6 +143,7 @@ impl MemberView {
                 .map(|end| (TimeView::new(end, now), member.hub_token_ends_soon(now))),
             unresolved: Unseen::of(&member.unresolved, now),
             unwatched: Unseen::of(&member.unwatched, now),
+            gaps: Unseen::of(&member.webhook_gaps, now),
         }
     }
 
@@ -159,6 +162,7 @@ impl MemberView {
             token: None,
             unresolved: None,
             unwatched: None,
+            gaps: None,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `aso-guard audit`: the conflicts that there are, in live clusters, before anything
 //! is installed. It only reads.
 
-mod contexts;
 mod hub;
 mod progress;
 mod survey;
@@ -18,8 +17,8 @@ use crate::claim::MemberName;
 use super::Outcome;
 use super::registry::CommandError;
 use super::report::{FailOn, Report, ReportFormat};
+use crate::cli::contexts::{self, ClusterContext};
 use crate::cli::problems::Problems;
-use contexts::ClusterContext;
 use progress::SurveyProgress;
 use survey::Surveyed;
 

@@ -1,27 +1,22 @@
 //! One live cluster, as a check takes it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use kube::Client;
 
 use crate::check::{
     CheckedCluster, ClusterSettings, Document, FieldLocations, Manifest, SecretManifest,
 };
-use crate::cli::client::config_of;
 use crate::cluster::ClusterError;
 use crate::cluster::kube::survey::{ClusterSurvey, SurveyedSecret};
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
 use crate::object::ObjectFacts;
 
-use super::contexts::ClusterContext;
 use super::progress::SurveyBar;
+use crate::cli::contexts::ClusterContext;
 
 /// How many kinds are listed at once: an API server of the free tier is easily overloaded.
 const AT_ONCE: usize = 3;
-/// How long to wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The secrets that ASO reads by name.
 const SECRETS: [&str; 2] = ["aso-credential", "aso-controller-settings"];
 
@@ -43,7 +38,7 @@ pub(super) async fn look(
     subscription: Option<&str>,
     progress: SurveyBar,
 ) -> Result<Surveyed, String> {
-    let client = client(context).await?;
+    let client = context.client().await?;
     let credentials = CredentialSettings {
         operators: Arc::default(),
         subscription: subscription.map(str::to_owned),
@@ -90,13 +85,6 @@ pub(super) async fn look(
         cluster,
         missed,
     })
-}
-
-async fn client(context: &ClusterContext) -> Result<Client, String> {
-    let mut config = config_of(&context.kubeconfig, None, Some(&context.name)).await?;
-    config.default_retry = false;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    Client::try_from(config).map_err(|error| error.to_string())
 }
 
 async fn objects(

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -31,6 +32,8 @@ pub(super) struct UnregisteredMember {
     pub(super) observer: Arc<Observer>,
     pub(super) hub_token: HubToken,
     pub(super) protections: Option<ProtectionController>,
+    /// What API servers do not ask about though they should, a line each.
+    pub(super) webhook_gaps: watch::Receiver<Vec<String>>,
     pub(super) metrics: cluster::metrics::ObserverMetrics,
 }
 
@@ -42,6 +45,7 @@ struct RunningMember {
     observer: Arc<Observer>,
     hub_token: HubToken,
     protections: Option<ProtectionController>,
+    webhook_gaps: watch::Receiver<Vec<String>>,
     metrics: cluster::metrics::ObserverMetrics,
     enrolling: AtomicBool,
 }
@@ -75,6 +79,7 @@ impl UnregisteredMember {
             observer: self.observer,
             hub_token: self.hub_token,
             protections: self.protections,
+            webhook_gaps: self.webhook_gaps,
             metrics: self.metrics,
             enrolling: AtomicBool::new(true),
         });
@@ -177,6 +182,7 @@ impl RunningMember {
             unresolved,
             some,
             unwatched,
+            webhook_gaps: self.webhook_gaps.borrow().clone(),
             hub_token_expires: self.hub_token.expires(),
         }
     }

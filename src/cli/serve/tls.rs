@@ -69,6 +69,10 @@ pub(in crate::cli) struct TlsArgs {
         env = "ASO_GUARD_WEBHOOK_CONFIG"
     )]
     webhook_config: String,
+    /// The ClusterRole with which a webhook configuration goes that the guard made again after
+    /// somebody deleted it; without it, a deleted one is only shown
+    #[arg(long, value_name = "CLUSTERROLE", env = "ASO_GUARD_WEBHOOK_OWNER")]
+    webhook_owner: Option<String>,
     /// The Secret with the secret part of the webhook's path, which the guard fills where it is
     /// empty, and puts into the webhook configuration; with --tls-self-signed, it is in --tls-secret
     #[arg(long, value_name = "[NAMESPACE/]NAME", env = "ASO_GUARD_PATH_SECRET")]
@@ -95,6 +99,7 @@ impl TlsArgs {
         let controller = |certificates| {
             Some(WebhookControllerSettings {
                 configuration: self.webhook_config.clone(),
+                owner: self.webhook_owner.clone(),
                 path: path?,
                 certificates,
             })

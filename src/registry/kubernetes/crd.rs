@@ -283,6 +283,10 @@ pub struct MemberSpec {
     /// their objects goes unseen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched: Option<MemberSample>,
+    /// What its API servers do not ask its guard about though they should, by its webhook
+    /// configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_gaps: Option<MemberSample>,
     /// When the token expires by which its guard asks the hub, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
@@ -316,7 +320,7 @@ pub struct MemberPolicyChange {
 pub struct MemberSample {
     /// How many there are.
     pub count: u32,
-    /// The first few: namespace/kind/name, or kind.group.
+    /// The first few: namespace/kind/name, kind.group, or in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub some: Vec<String>,
     /// Since when there have been some, or none, by the member's own clock.
@@ -330,6 +334,7 @@ pub struct MemberSample {
 pub struct MemberStatus {
     /// Unresolved: True while the Azure resource of some object cannot be worked out.
     /// Unwatched: True while there are kinds that the guard may not read.
+    /// WebhookGaps: True while API servers do not ask the guard about everything.
     /// HubTokenExpires: True, and there at all, from a week before the token's end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

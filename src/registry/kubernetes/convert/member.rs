@@ -36,15 +36,20 @@ pub(in crate::registry::kubernetes) fn to_member(
             version: member.version.to_string(),
             unresolved: Some(to_sample(&member.unresolved)),
             unwatched: Some(to_sample(&member.unwatched)),
+            webhook_gaps: Some(to_sample(&member.webhook_gaps)),
             hub_token_expires: member.hub_token_expires,
             mode: Some(member.mode.to_string()).filter(|mode| !mode.is_empty()),
             policy_changes: member.policy_changes.iter().map(to_change).collect(),
         },
         status: Some(MemberStatus {
-            conditions: [unresolved(&member.unresolved), unwatched(&member.unwatched)]
-                .into_iter()
-                .chain(hub_token_expires(member))
-                .collect(),
+            conditions: [
+                unresolved(&member.unresolved),
+                unwatched(&member.unwatched),
+                webhook_gaps(&member.webhook_gaps),
+            ]
+            .into_iter()
+            .chain(hub_token_expires(member))
+            .collect(),
         }),
     }
 }
@@ -79,6 +84,22 @@ fn unwatched(found: &Sample) -> Condition {
         ),
     };
     shows("Unwatched", found, reason, message)
+}
+
+/// What goes past the guard, it cannot refuse.
+fn webhook_gaps(found: &Sample) -> Condition {
+    let (reason, message) = match found.count {
+        0 => ("AskedAboutAll", String::new()),
+        _ => (
+            "NotAskedAboutAll",
+            format!(
+                "API servers do not ask the guard about everything: {}. Put its webhook \
+                 configuration back: helm upgrade, or aso-guard webhook … | kubectl apply -f -",
+                named(found)
+            ),
+        ),
+    };
+    shows("WebhookGaps", found, reason, message)
 }
 
 /// A member whose token is refused is silent, and refuses what it cannot ask about.
@@ -159,6 +180,7 @@ pub(in crate::registry::kubernetes) fn from_member(
         mode: printable(member.spec.mode.as_deref().unwrap_or_default(), NAME).into(),
         unresolved: from_sample(member.spec.unresolved.as_ref(), member.spec.last_heard),
         unwatched: from_sample(member.spec.unwatched.as_ref(), member.spec.last_heard),
+        webhook_gaps: from_sample(member.spec.webhook_gaps.as_ref(), member.spec.last_heard),
         hub_token_expires: member.spec.hub_token_expires,
         policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
     })
@@ -206,6 +228,7 @@ mod tests {
             mode: "enforce".into(),
             unresolved: Sample::default(),
             unwatched: Sample::default(),
+            webhook_gaps: Sample::default(),
             hub_token_expires: expires.map(|at| at.parse().unwrap()),
             policy_changes: Vec::new(),
         };

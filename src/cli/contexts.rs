@@ -1,11 +1,16 @@
 //! Which contexts of a kubeconfig are meant.
 
 use std::path::Path;
+use std::time::Duration;
 
+use kube::Client;
 use kube::config::Kubeconfig;
 
 use crate::claim::MemberName;
-use crate::cli::client::{context_names, read_kubeconfig};
+use crate::cli::client::{config_of, context_names, read_kubeconfig};
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A context, and what its cluster is called here.
 pub(super) struct ClusterContext {
@@ -19,6 +24,19 @@ impl ClusterContext {
     pub(super) fn renamed(&self) -> Option<String> {
         let (name, member) = (&self.name, &self.member);
         (name != member.as_str()).then(|| format!("context {name} is called {member} here"))
+    }
+}
+
+impl ClusterContext {
+    /// How to reach its API server.
+    ///
+    /// # Errors
+    /// The kubeconfig says nothing that can be used.
+    pub(super) async fn client(&self) -> Result<Client, String> {
+        let mut config = config_of(&self.kubeconfig, None, Some(&self.name)).await?;
+        config.default_retry = false;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        Client::try_from(config).map_err(|error| error.to_string())
     }
 }
 

@@ -1,0 +1,164 @@
+//! The registry, its members, and what holds them to their own.
+
+use crate::doctor::facts::{Facts, MemberFacts, RegistryFacts};
+use crate::doctor::finding::{Finding, Topic};
+
+use super::{look, number, some};
+
+const TOPIC: Topic = Topic::Registry;
+
+pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut found = look(TOPIC, "reachable", &facts.registry, |registry| {
+        let (place, count) = (&registry.place, registry.members.len());
+        let mut found = vec![Finding::ok(
+            TOPIC,
+            "reachable",
+            format!("{place}; {}", number(count, "member")),
+        )];
+        found.extend(records(registry));
+        found.extend(own(registry, facts));
+        found.extend(others(registry, facts));
+        found
+    });
+    found.extend(look(TOPIC, "policies", &facts.policies, |missing| {
+        if missing.is_empty() {
+            let words = "each member is held to its own copies";
+            return vec![Finding::ok(TOPIC, "policies", words)];
+        }
+        let remedy = "On the hub: aso-guard hub | kubectl apply -f -, or hub.enabled of the chart";
+        let each = missing.iter();
+        each.map(|one| Finding::fail(TOPIC, "policies", one.clone(), remedy))
+            .collect()
+    }));
+    found
+}
+
+fn records(registry: &RegistryFacts) -> Vec<Finding> {
+    let flags = &registry.flags;
+    let mut found = Vec::new();
+    if !registry.unreadable.is_empty() {
+        found.push(Finding::fail(
+            TOPIC,
+            "records",
+            format!(
+                "cannot be read: {}",
+                some(&registry.unreadable, registry.unreadable.len())
+            ),
+            format!("aso-guard members list{flags} says why; docs/operations.md, \"A record that cannot be read\""),
+        ));
+    }
+    if registry.conflicts > 0 {
+        found.push(Finding::fail(
+            TOPIC,
+            "conflicts",
+            format!(
+                "{} resources have more than one live copy",
+                registry.conflicts
+            ),
+            format!("aso-guard claims list --state conflict{flags}"),
+        ));
+    }
+    found
+}
+
+/// Whether a member is the cluster that is examined.
+fn is_own(member: &MemberFacts, facts: &Facts) -> bool {
+    let uid = facts
+        .cluster
+        .as_ref()
+        .ok()
+        .and_then(|cluster| cluster.uid.as_deref());
+    uid.is_some_and(|uid| uid == member.cluster)
+}
+
+fn own(registry: &RegistryFacts, facts: &Facts) -> Vec<Finding> {
+    let Some(member) = registry.members.iter().find(|member| is_own(member, facts)) else {
+        return vec![Finding::fail(
+            TOPIC,
+            "member",
+            "this cluster is no member: its guard has not registered it",
+            "A guard that runs says in its log why not; or this is not its registry: --registry",
+        )];
+    };
+    let name = &member.name;
+    let mut found = vec![match (member.silent_since, member.enrolling) {
+        (Some(since), _) => Finding::fail(
+            TOPIC,
+            "member",
+            format!("{name} has not written since {since}"),
+            "Its guard does not run, or may not write: its log says which",
+        ),
+        (None, true) => Finding::warn(
+            TOPIC,
+            "member",
+            format!("{name} still goes through objects that are older than its guard"),
+            "Wait: aso_guard_enrolment_remaining_objects counts them",
+        ),
+        (None, false) => Finding::ok(TOPIC, "member", format!("{name}, in {}", member.mode)),
+    }];
+    let (count, names) = &member.unresolved;
+    if *count > 0 {
+        found.push(Finding::warn(
+            TOPIC,
+            "unresolved",
+            format!(
+                "nobody can tell which Azure resources these are: {}",
+                some(names, usize::try_from(*count).unwrap_or(usize::MAX))
+            ),
+            format!(
+                "kubectl{} get events -A --field-selector reason=Unresolved says what is missing",
+                facts.kubectl_flags
+            ),
+        ));
+    }
+    let (count, names) = &member.unwatched;
+    if *count > 0 {
+        found.push(Finding::fail(
+            TOPIC,
+            "unwatched",
+            format!(
+                "the guard may not read, or ASO does not convert: {}",
+                some(names, usize::try_from(*count).unwrap_or(usize::MAX))
+            ),
+            "rbac.moreApiGroups of the chart; where it has that, start ASO",
+        ));
+    }
+    found.extend(token(member, facts));
+    found
+}
+
+fn token(member: &MemberFacts, facts: &Facts) -> Option<Finding> {
+    let (end, soon) = member.token_ends?;
+    let words = format!("the token of {} for the hub ends at {end}", member.name);
+    let remedy = format!(
+        "aso-guard members add {} --hub … --out … makes another one",
+        member.name
+    );
+    Some(if end <= facts.now {
+        Finding::fail(TOPIC, "token", words, remedy)
+    } else if soon {
+        Finding::warn(TOPIC, "token", words, remedy)
+    } else {
+        Finding::ok(TOPIC, "token", words)
+    })
+}
+
+fn others(registry: &RegistryFacts, facts: &Facts) -> Vec<Finding> {
+    let members = registry.members.iter();
+    let others = members.filter(|member| !is_own(member, facts));
+    let silent = others.filter_map(|member| Some((member, member.silent_since?)));
+    let of_one = |(member, since): (&MemberFacts, _)| {
+        let name = &member.name;
+        Finding::warn(
+            TOPIC,
+            "members",
+            format!("{name} has not written since {since}; it still holds what it held"),
+            format!(
+                "See whether its guard runs; for a cluster that is gone for good: \
+                 aso-guard members forget {name}{}",
+                registry.flags
+            ),
+        )
+    };
+    silent.map(of_one).collect()
+}
