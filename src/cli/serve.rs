@@ -109,11 +109,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let ops = OpsPort::open(config.ops_listen, readiness.clone(), exposition).await?;
     let replica = Replica::new(&config, &metrics)?;
     let paths = Paths::plain(registration::PATH);
-    let known_path = readiness.wait_for("the path of API servers' calls");
-    let kept = (paths.clone(), known_path);
-    let settings = config.tls.controller;
+    let path = readiness.wait_for("the path of API servers' calls");
+    let kept = (paths.clone(), path);
     let (controller, first, webhook_gaps) =
-        replica.webhook_controller(settings, kept, &config.member, &metrics);
+        replica.webhook_controller(config.tls.controller, kept, &config.member, &metrics);
     let webhook = WebhookServer {
         router: paths.before(admission::router(replica.guard), metrics.server.clone()),
         config: ServerConfig {

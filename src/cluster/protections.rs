@@ -159,7 +159,9 @@ impl ProtectionController {
                 *known = soonest.min(*known);
             }
             if !self.is_ready() {
-                due.values_mut().for_each(|at| *at = now + PACE);
+                for at in due.values_mut() {
+                    *at = now + PACE;
+                }
                 continue;
             }
             let turn = due
@@ -302,7 +304,9 @@ impl ProtectionController {
     async fn look_at_all(&self) {
         match self.store.namespaces().await {
             Ok(found) => {
-                found.iter().for_each(|namespace| self.dirty.add(namespace));
+                for namespace in &found {
+                    self.dirty.add(namespace);
+                }
                 lock(&self.state.written).extend(found);
             }
             Err(error) => self.tell("*", &error),

@@ -42,9 +42,8 @@ impl Source {
 
 impl Progress {
     pub(super) fn is_complete(&self) -> bool {
-        let both = [&self.own, &self.others].into_iter();
-        both.map(|one| one.complete.load(Ordering::Acquire))
-            .all(|one| one)
+        let mut both = [&self.own, &self.others].into_iter();
+        both.all(|one| one.complete.load(Ordering::Acquire))
     }
 
     pub(super) fn is_well(&self) -> bool {
@@ -149,8 +148,8 @@ impl ProtectionController {
                 Err(error) => warn!(%error, "cannot tell what is inside a shared resource group"),
             }
         }
-        namespaces
-            .iter()
-            .for_each(|namespace| self.dirty.add(namespace));
+        for namespace in &namespaces {
+            self.dirty.add(namespace);
+        }
     }
 }

@@ -68,7 +68,7 @@ fn a_copy_with_a_peer_is_kept_whatever_its_policy_is_just_now() {
             [story.record().clone()],
         );
         let kept = &found.kept[GROUP];
-        assert!(kept.resource.as_ref().unwrap().contains("b"), "{kept:?}");
+        assert!(kept.resource.as_ref().unwrap().contains('b'), "{kept:?}");
         assert_eq!((&*kept.uid, &*kept.default_policy), ("uid-1", "manage"));
         assert_eq!(found.whole.kept.own.is_empty(), policy != Manage);
     }
