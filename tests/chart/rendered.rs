@@ -252,7 +252,7 @@ async fn ones_own_objects_come_along_as_maps_or_as_templates() {
 async fn every_flag_of_serve_is_a_value_or_has_a_reason_not_to_be() {
     let all = [
         "--set=subscription=11111111-2222-3333-4444-555555555555,registry.hubContext=my-hub",
-        "--set=breakGlass.groups={a},traces.endpoint=http://c:4318",
+        "--set=breakGlass.groups={a},traces.endpoint=http://c:4318,protection=available",
         "--set=webhook.exemptNamespaces={a},webhook.exemptUsers={a},webhook.exemptGroups={a}",
     ];
     let member = topology("member");

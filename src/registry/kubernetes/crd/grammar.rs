@@ -5,6 +5,8 @@
 //! tests below hold both to the same cases, and `tests/e2e/grammar.rs` holds a real API
 //! server to them.
 
+mod member;
+
 use std::fmt::Write as _;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -43,6 +45,8 @@ enum FieldGrammar {
     /// Numbers by these words.
     Counts(&'static [&'static str]),
 }
+
+use member::MEMBER;
 
 use FieldGrammar::{
     Count, Counts, Identity, Kind, Label, Said, Short, Subdomain, Text, Time, Word,
@@ -138,30 +142,6 @@ const CLAIM: &[(&str, FieldGrammar)] = &[
     ("status.history.group", Subdomain),
     ("status.history.kind", Kind),
     ("status.history.name", Subdomain),
-];
-
-const MEMBER: &[(&str, FieldGrammar)] = &[
-    ("spec.cluster", ID),
-    ("spec.version", ID),
-    ("spec.lastHeard", Time),
-    ("spec.unresolved.count", Count),
-    ("spec.unresolved.some", Short(16)),
-    ("spec.unresolved.some.", Text(400)),
-    ("spec.unresolved.since", Time),
-    ("spec.unwatched.count", Count),
-    ("spec.unwatched.some", Short(16)),
-    ("spec.unwatched.some.", Text(400)),
-    ("spec.unwatched.since", Time),
-    ("spec.webhookGaps.count", Count),
-    ("spec.webhookGaps.some", Short(16)),
-    ("spec.webhookGaps.some.", Text(400)),
-    ("spec.webhookGaps.since", Time),
-    ("spec.hubTokenExpires", Time),
-    ("spec.mode", Word(&["enforce", "audit", "off"])),
-    ("spec.policyChanges", Short(1000)),
-    ("spec.policyChanges.namespace", Label),
-    ("spec.policyChanges.resourceVersion", ID),
-    ("spec.policyChanges.request", ID),
 ];
 
 const TRANSFER: &[(&str, FieldGrammar)] = &[
