@@ -232,7 +232,8 @@ async fn without_its_own_api_server_it_refuses_and_says_so() {
     for (review, what) in [
         (group("rg").create(), "namespace team"),
         (live.create(), "secret team/aso-credential"),
-        (live.delete(), "secret team/aso-credential"),
+        // Which may be protected.
+        (live.delete(), "namespace team"),
         (group("rg").delete(), "namespace team"),
         (
             live.clone().policy("skip").update(&live),
