@@ -1,8 +1,9 @@
 //! Requests on owners whose time was not enough for all that they rename.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::claim::RequestUid;
 use crate::object::ObjectKey;
@@ -20,7 +21,7 @@ impl CutOffRequests {
         request: &RequestUid,
         within: Duration,
     ) -> Vec<RequestUid> {
-        let mut begun = self.begun();
+        let mut begun = self.0.lock();
         begun.retain(|_, requests| {
             requests.retain(|(_, at)| at.elapsed() < within);
             !requests.is_empty()
@@ -29,10 +30,5 @@ impl CutOffRequests {
         let before = requests.iter().map(|(uid, _)| uid.clone()).collect();
         requests.push((request.clone(), Instant::now()));
         before
-    }
-
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn begun(&self) -> MutexGuard<'_, HashMap<ObjectKey, Vec<(RequestUid, Instant)>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

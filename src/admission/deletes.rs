@@ -1,9 +1,10 @@
 //! What is deleted along with something else: by Kubernetes' garbage collector, or with a
 //! namespace.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use parking_lot::Mutex;
 
 use crate::arm::{Identity, Resolution};
 use crate::claim::{CopyRef, DeleteSet};
@@ -62,7 +63,7 @@ impl Guard {
             let together = &together;
             async move {
                 if let Some(known) = self.registry.claim(&identity).await? {
-                    lock(together).take(known.record);
+                    together.lock().take(known.record);
                 }
                 Ok::<(), RegistryError>(())
             }
@@ -77,9 +78,7 @@ impl Guard {
             .inspect(|_| progress.step())
             .try_collect::<()>()
             .await?;
-        Ok(together
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner))
+        Ok(together.into_inner())
     }
 
     /// Takes a list page by page: it may be long, and little of it matters.
@@ -91,7 +90,7 @@ impl Guard {
         let mut at = None;
         loop {
             let page = self.registry.claims_page(&scope, at.as_ref()).await?;
-            let mut together = lock(together);
+            let mut together = together.lock();
             for unreadable in page.unreadable {
                 let about = unreadable.identity.as_ref();
                 if about.is_none_or(|identity| together.is_about(identity)) {
@@ -108,9 +107,4 @@ impl Guard {
             }
         }
     }
-}
-
-/// No call panics while it holds the lock, so a poisoned one is as good.
-fn lock(together: &Mutex<DeleteSet>) -> std::sync::MutexGuard<'_, DeleteSet> {
-    together.lock().unwrap_or_else(PoisonError::into_inner)
 }

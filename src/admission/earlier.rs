@@ -2,7 +2,8 @@
 //! from there.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::arm::Identity;
 use crate::claim::{Acquire, Proof, Record, RegistryAnswer, RegistryCall, RequestUid};
@@ -59,7 +60,7 @@ impl EarlierClaims {
     /// The same, as an earlier try asked it, where that is in the claim still: an acquire
     /// that holds for twice as long as a request is under way, so for all of this one.
     pub(super) fn asked(&self, ask: Acquire, identity: &Identity) -> Acquire {
-        let listed = lock(&self.listed);
+        let listed = self.listed.lock();
         let found = listed.get(identity).and_then(|(record, _)| {
             let held = record.copies.get(&ask.copy)?;
             let mut acquiring = held.acquiring.iter();
@@ -77,7 +78,7 @@ impl EarlierClaims {
 
     /// The claim as it was listed, the first time that it is asked for.
     fn listed(&self, identity: &Identity) -> Option<(Record, RecordVersion)> {
-        lock(&self.listed).remove(identity)
+        self.listed.lock().remove(identity)
     }
 }
 
@@ -117,12 +118,12 @@ impl<'a> SharedReads<'a> {
             }
             RegistryCall::Claims(above) if self.is_as_listed => {
                 let above = above.clone();
-                if let Some(read) = lock(&earlier.above).get(&above) {
+                if let Some(read) = earlier.above.lock().get(&above) {
                     return Ok(RegistryAnswer::Claims(read.clone()));
                 }
                 let answer = guard.make(case, call).await?;
                 if let RegistryAnswer::Claims(read) = &answer {
-                    lock(&earlier.above).insert(above, read.clone());
+                    earlier.above.lock().insert(above, read.clone());
                 }
                 return Ok(answer);
             }
@@ -131,9 +132,4 @@ impl<'a> SharedReads<'a> {
         }
         guard.make(case, call).await
     }
-}
-
-/// No call panics while it holds the lock, so a poisoned one is as good.
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,8 @@
 //! steps sees what the steps before it would have done, and the registry sees nothing.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::arm::Identity;
 use crate::claim::{Record, RegistryAnswer, RegistryCall};
@@ -42,7 +43,7 @@ impl DryRunClaims {
                         RegistryAnswer::Claims(below) => below,
                         other => return Ok(other),
                     };
-                let known = self.known();
+                let known = self.0.lock();
                 below.retain(|stored| !known.contains_key(&stored.identity));
                 let all = known.values().flatten().map(|(record, _)| record);
                 below.extend(all.filter(|one| one.identity.is_below(identity)).cloned());
@@ -56,13 +57,18 @@ impl DryRunClaims {
         registry: &dyn Registry,
         identity: &Identity,
     ) -> Result<Claim, RegistryError> {
-        if let Some(known) = self.known().get(identity) {
+        if let Some(known) = self.0.lock().get(identity) {
             return Ok(known.clone());
         }
         let read = registry.claim(identity).await?;
         let read = read.map(|known| (known.record, known.version));
         // Another step may have read it in the meantime, and written since.
-        Ok(self.known().entry(identity.clone()).or_insert(read).clone())
+        Ok(self
+            .0
+            .lock()
+            .entry(identity.clone())
+            .or_insert(read)
+            .clone())
     }
 
     fn put(
@@ -71,7 +77,7 @@ impl DryRunClaims {
         expected: Option<&RecordVersion>,
         stored: Claim,
     ) -> RegistryAnswer<RecordVersion> {
-        let mut known = self.known();
+        let mut known = self.0.lock();
         let held = known.entry(record.identity.clone()).or_insert(stored);
         let version = held.as_ref().map(|(_, version)| version);
         if version != expected {
@@ -81,10 +87,5 @@ impl DryRunClaims {
         let next = RecordVersion::new(&format!("{before}+"));
         *held = Some((record.clone(), next));
         RegistryAnswer::Stored
-    }
-
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn known(&self) -> MutexGuard<'_, HashMap<Identity, Claim>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

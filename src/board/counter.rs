@@ -2,10 +2,11 @@
 //! page cannot wait for a million claims to be read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -126,7 +127,7 @@ impl ClaimCounter {
     /// What is known, and a wish to know it better.
     pub(super) fn look(&self) -> CountStatus {
         self.wanted.notify_one();
-        self.tally().clone()
+        self.tally.lock().clone()
     }
 
     /// Counts whenever somebody looked, and rests in between. Never returns.
@@ -142,7 +143,7 @@ impl ClaimCounter {
     /// Counts once.
     pub(super) async fn count(&self) {
         let counted = self.sweep().await;
-        let mut tally = self.tally();
+        let mut tally = self.tally.lock();
         tally.seen = None;
         match counted {
             Ok(count) => {
@@ -170,7 +171,7 @@ impl ClaimCounter {
                 count.add(known.record, &members);
             }
             count.cannot_read(part.unreadable);
-            self.tally().seen = Some(count.claims);
+            self.tally.lock().seen = Some(count.claims);
             let Some(next) = part.next else {
                 return Ok(count);
             };
@@ -178,10 +179,5 @@ impl ClaimCounter {
             // Guards come before people who look.
             sleep(began.elapsed()).await;
         }
-    }
-
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn tally(&self) -> MutexGuard<'_, CountStatus> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,9 +2,10 @@
 //! in, and which uids were seen under its name.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::arm::Identity;
@@ -39,14 +40,9 @@ struct IndexedClaim {
 }
 
 impl ClaimIndex {
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn entries(&self) -> MutexGuard<'_, HashMap<ObjectKey, IndexEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Remembers that the object may have a copy in this identity's claim.
     pub fn enter(&self, key: &ObjectKey, identity: &Identity) {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         let entry = entries.entry(key.clone()).or_default();
         if entry.line(identity).is_none() {
             // Most objects have one for ever.
@@ -66,19 +62,22 @@ impl ClaimIndex {
 
     /// Says whether a request on the object is still under way.
     pub fn set_expecting(&self, key: &ObjectKey, expecting: bool) {
-        if let Some(entry) = self.entries().get_mut(key) {
+        if let Some(entry) = self.entries.lock().get_mut(key) {
             entry.expecting = expecting;
         }
     }
 
     /// Whether any change of the object is worth a look, for a request is under way.
     pub fn is_expecting(&self, key: &ObjectKey) -> bool {
-        self.entries().get(key).is_some_and(|entry| entry.expecting)
+        self.entries
+            .lock()
+            .get(key)
+            .is_some_and(|entry| entry.expecting)
     }
 
     /// Remembers that an object with this uid was stored.
     pub fn saw(&self, key: &ObjectKey, uid: &str) {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         let uids = &mut entries.entry(key.clone()).or_default().uids;
         if uids.iter().all(|known| **known != *uid) {
             if uids.len() == UIDS {
@@ -90,7 +89,7 @@ impl ClaimIndex {
 
     /// The claims the object may have a copy in.
     pub fn identities(&self, key: &ObjectKey) -> Vec<Identity> {
-        let entries = self.entries();
+        let entries = self.entries.lock();
         let lines = entries.get(key).map(|entry| &entry.identities);
         let lines = lines.into_iter().flatten();
         lines.map(|line| line.identity.clone()).collect()
@@ -98,7 +97,7 @@ impl ClaimIndex {
 
     /// The uids seen stored under this name, as far as remembered.
     pub fn uids(&self, key: &ObjectKey) -> Vec<Arc<str>> {
-        let entries = self.entries();
+        let entries = self.entries.lock();
         entries
             .get(key)
             .map_or_else(Vec::new, |entry| entry.uids.clone())
@@ -106,7 +105,7 @@ impl ClaimIndex {
 
     /// Remembers what a claim of the object says.
     pub fn set_state(&self, key: &ObjectKey, identity: &Identity, state: ClaimState) {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         let line = entries.get_mut(key).and_then(|entry| entry.line(identity));
         if let Some(line) = line
             && line.state.is_none_or(|(known, _)| known != state)
@@ -118,7 +117,7 @@ impl ClaimIndex {
     /// For how long a claim of the object has had parked copies alone, as far as was
     /// seen; `None` where it has others.
     pub fn parked_for(&self, key: &ObjectKey, identity: &Identity) -> Option<Duration> {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         let line = entries.get_mut(key)?.line(identity)?;
         let (_, since) = line.parked()?;
         Some(since.elapsed())
@@ -129,7 +128,7 @@ impl ClaimIndex {
         &self,
         these: &HashSet<(Identity, ObjectKey)>,
     ) -> Vec<(Identity, ObjectKey)> {
-        let entries = self.entries();
+        let entries = self.entries.lock();
         let lines = entries
             .iter()
             .flat_map(|(key, entry)| entry.identities.iter().map(move |line| (key, line)));
@@ -142,7 +141,7 @@ impl ClaimIndex {
 
     /// Counts the claims by what they say.
     pub fn count_states(&self, mut count: impl FnMut(ClaimState)) {
-        let entries = self.entries();
+        let entries = self.entries.lock();
         let lines = entries.values().flat_map(|entry| &entry.identities);
         lines
             .filter_map(|line| line.state)
@@ -151,14 +150,14 @@ impl ClaimIndex {
 
     /// Forgets one claim of the object: it has no copy in it any more.
     pub fn strike(&self, key: &ObjectKey, identity: &Identity) {
-        if let Some(entry) = self.entries().get_mut(key) {
+        if let Some(entry) = self.entries.lock().get_mut(key) {
             entry.identities.retain(|known| known.identity != *identity);
         }
     }
 
     /// Forgets an object that is gone and has no claims left.
     pub fn close(&self, key: &ObjectKey) {
-        let mut entries = self.entries();
+        let mut entries = self.entries.lock();
         if entries
             .get(key)
             .is_some_and(|entry| entry.identities.is_empty())

@@ -9,10 +9,10 @@
 //! known for as long as a request may be under way.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::claim::{InFlight, MemberCopy, Proof, RequestUid};
@@ -54,15 +54,10 @@ impl DeadlineTracker {
         }
     }
 
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn known(&self) -> MutexGuard<'_, HashMap<ObjectKey, Vec<TrackedRequest>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Notes a request on an object that is under way now, with its deadline as
     /// written. Gives when it is over; of one that was noted before, as it was then.
     pub fn note(&self, object: &ObjectKey, request: &RequestUid, written: Timestamp) -> Instant {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         let requests = known.entry(object.clone()).or_default();
         let found = requests
             .iter()
@@ -113,7 +108,7 @@ impl DeadlineTracker {
         under_way: &[(RequestUid, Timestamp)],
         began: Instant,
     ) {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         let Some(requests) = known.get_mut(object) else {
             return;
         };
@@ -246,7 +241,7 @@ mod tests {
         let began = Instant::now();
         tracker.note(&key(), &uid("meanwhile"), second(0));
         tracker.keep_only(&key(), &[(uid("under way"), second(0))], began);
-        let known = tracker.known();
+        let known = tracker.known.lock();
         let left: Vec<&str> = known[&key()]
             .iter()
             .map(|one| one.request.as_str())
@@ -254,6 +249,6 @@ mod tests {
         assert_eq!(left, ["under way", "meanwhile"]);
         drop(known);
         tracker.keep_only(&key(), &[], began + LIMIT);
-        assert!(tracker.known().is_empty());
+        assert!(tracker.known.lock().is_empty());
     }
 }

@@ -1,9 +1,10 @@
 //! A cluster in this process's memory: for the demo, for tests and for benchmarks.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use crate::arm::Kinds;
 use crate::object::{ObjectFacts, ObjectKey};
@@ -41,14 +42,9 @@ impl MemoryCluster {
         cluster
     }
 
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn state(&self) -> MutexGuard<'_, MemoryState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Stores an object, at a new resourceVersion, and gives it as stored.
     pub fn store(&self, mut object: ObjectFacts) -> Arc<ObjectFacts> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.version += 1;
         object.resource_version = state.version.to_string().into();
         let object = Arc::new(object);
@@ -58,12 +54,12 @@ impl MemoryCluster {
 
     /// Removes an object.
     pub fn remove(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
-        self.state().objects.remove(key)
+        self.state.lock().objects.remove(key)
     }
 
     /// An object as it is stored.
     pub fn stored(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
-        self.state().objects.get(key).cloned()
+        self.state.lock().objects.get(key).cloned()
     }
 
     /// Sets a namespace's policy annotation.
@@ -73,7 +69,7 @@ impl MemoryCluster {
 
     /// Changes what a namespace says, at a new resourceVersion.
     pub fn change_namespace(&self, namespace: &str, change: impl FnOnce(&mut NamespaceFacts)) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.version += 1;
         let version = state.version.to_string().into();
         let known = state.namespaces.entry(namespace.into()).or_default();
@@ -83,7 +79,7 @@ impl MemoryCluster {
 
     /// Sets ASO's `DEFAULT_RECONCILE_POLICY`.
     pub fn set_operator_policy(&self, policy: Option<&str>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let settings = (OPERATOR.into(), SETTINGS_SECRET.into());
         if let Some(SecretLookup::Found(settings)) = state.secrets.get_mut(&settings) {
             settings.default_policy = policy.map(Arc::from);
@@ -97,7 +93,7 @@ impl MemoryCluster {
 
     /// Sets what is found of a secret.
     pub fn set_secret(&self, namespace: &str, name: &str, secret: SecretLookup) {
-        let secrets = &mut self.state().secrets;
+        let secrets = &mut self.state.lock().secrets;
         secrets.insert((namespace.into(), name.into()), secret);
     }
 }
@@ -113,7 +109,7 @@ pub fn credential(subscription: &str) -> SecretLookup {
 #[async_trait]
 impl Parking for MemoryCluster {
     async fn park(&self, object: &ObjectFacts) -> Result<bool, ClusterError> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let stored = state.objects.get(&object.key);
         if stored.is_none_or(|now| now.resource_version != object.resource_version) {
             return Ok(false);
@@ -146,11 +142,11 @@ impl Cluster for MemoryCluster {
     }
 
     fn objects(&self) -> Vec<Arc<ObjectFacts>> {
-        self.state().objects.values().cloned().collect()
+        self.state.lock().objects.values().cloned().collect()
     }
 
     fn owned_by(&self, namespace: &str, name: &str) -> Vec<Arc<ObjectFacts>> {
-        let state = self.state();
+        let state = self.state.lock();
         let owned = |object: &&Arc<ObjectFacts>| {
             *object.key.namespace == *namespace && object.owner_name() == Some(name)
         };
@@ -158,7 +154,7 @@ impl Cluster for MemoryCluster {
     }
 
     fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
-        let state = self.state();
+        let state = self.state.lock();
         let inside = |object: &&Arc<ObjectFacts>| *object.key.namespace == *namespace;
         state.objects.values().filter(inside).cloned().collect()
     }
@@ -168,7 +164,7 @@ impl Cluster for MemoryCluster {
         name: &str,
         _trust: Freshness,
     ) -> Result<NamespaceFacts, ClusterError> {
-        let known = self.state().namespaces.get(name).cloned();
+        let known = self.state.lock().namespaces.get(name).cloned();
         Ok(known.unwrap_or_default())
     }
 
@@ -187,7 +183,7 @@ impl Cluster for MemoryCluster {
         name: &str,
         _trust: Freshness,
     ) -> Result<SecretLookup, ClusterError> {
-        let state = self.state();
+        let state = self.state.lock();
         let found = state.secrets.get(&(namespace.into(), name.into()));
         Ok(found.cloned().unwrap_or(SecretLookup::Missing))
     }

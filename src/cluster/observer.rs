@@ -13,10 +13,11 @@ mod tests;
 mod unwritten;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -107,7 +108,7 @@ impl FollowUp for Observer {
 
     fn claims_of(&self, object: &ObjectKey) -> Option<Vec<Identity>> {
         // Before the first comparison claims may be there that nobody here has seen.
-        let known = self.backlog().is_some();
+        let known = self.backlog.lock().is_some();
         known.then(|| self.claim_index.identities(object))
     }
 
@@ -184,17 +185,12 @@ impl Observer {
     /// Whether everything was compared with the registry once, and what differed
     /// then was brought up to date.
     pub fn has_caught_up(&self) -> bool {
-        self.backlog().as_ref().is_some_and(HashSet::is_empty)
+        self.backlog.lock().as_ref().is_some_and(HashSet::is_empty)
     }
 
     /// Whether nothing waits to be looked at now, and nothing is being looked at.
     pub fn is_idle(&self) -> bool {
         self.queue.is_idle()
-    }
-
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn backlog(&self) -> MutexGuard<'_, Option<HashSet<ObjectKey>>> {
-        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works until told to stop.
@@ -252,7 +248,7 @@ impl Observer {
 
     /// An object was looked at, as far as that depends on others than itself.
     fn caught_up_with(&self, key: &ObjectKey) {
-        if let Some(backlog) = self.backlog().as_mut() {
+        if let Some(backlog) = self.backlog.lock().as_mut() {
             backlog.remove(key);
             if backlog.is_empty() {
                 // It may have been long.

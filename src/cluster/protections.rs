@@ -11,12 +11,13 @@ mod kinds;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -210,7 +211,7 @@ impl ProtectionController {
     pub async fn write(&self, namespace: &Arc<str>) -> Result<(), ClusterError> {
         let (store, role) = (&*self.store, ProtectionRole::Namespace);
         if *namespace == self.own_namespace {
-            let kinds = lock(&self.state.kinds).in_all_namespaces();
+            let kinds = self.state.kinds.lock().in_all_namespaces();
             let protection = NamespaceProtection {
                 kinds,
                 ..NamespaceProtection::default()
@@ -223,12 +224,12 @@ impl ProtectionController {
         }
         let mut protection = self.protection(namespace).await?;
         let kinds = std::mem::take(&mut protection.kinds);
-        if lock(&self.state.kinds).set(namespace, kinds) {
+        if self.state.kinds.lock().set(namespace, kinds) {
             self.dirty.add(&self.own_namespace);
         }
         let is_empty = protection.is_empty();
         // What was never written need not be looked for, but after a start.
-        if is_empty && !lock(&self.state.written).contains(namespace) {
+        if is_empty && !self.state.written.lock().contains(namespace) {
             return Ok(());
         }
         // Facts that may be old are not called fresh.
@@ -238,7 +239,7 @@ impl ProtectionController {
             Duration::MAX
         };
         store.write(namespace, role, protection, old).await?;
-        let mut written = lock(&self.state.written);
+        let mut written = self.state.written.lock();
         if is_empty {
             written.remove(namespace);
         } else {
@@ -254,7 +255,7 @@ impl ProtectionController {
             objects.push(self.state_of(object).await?);
         }
         let facts = self.cluster.namespace(namespace, Freshness::Known).await?;
-        let known = lock(&self.state.known);
+        let known = self.state.known.lock();
         let protected = facts.protect.is_some();
         Ok(of_namespace(&self.member, &objects, &known, protected))
     }
@@ -307,7 +308,7 @@ impl ProtectionController {
                 for namespace in &found {
                     self.dirty.add(namespace);
                 }
-                lock(&self.state.written).extend(found);
+                self.state.written.lock().extend(found);
             }
             Err(error) => self.tell("*", &error),
         }
@@ -318,15 +319,10 @@ impl ProtectionController {
     }
 
     fn look_at_written(&self) {
-        let written = lock(&self.state.written);
+        let written = self.state.written.lock();
         written
             .iter()
             .for_each(|namespace| self.dirty.add(namespace));
         self.dirty.add(&self.own_namespace);
     }
-}
-
-/// No call panics while it holds the lock, so a poisoned one is as good.
-fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,8 +2,8 @@
 //! is nothing else to do.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -40,37 +40,32 @@ struct QueueState {
 }
 
 impl KeyQueue {
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn state(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Has this object looked at.
     pub fn add(&self, key: ObjectKey) {
-        self.state().add(key);
+        self.state.lock().add(key);
         self.changed.notify_one();
     }
 
     /// Has these objects looked at when there is nothing else to do.
     pub fn add_low_priority(&self, keys: impl IntoIterator<Item = ObjectKey>) {
-        self.state().low_priority.extend(keys);
+        self.state.lock().low_priority.extend(keys);
         self.changed.notify_one();
     }
 
     /// Has only these of the objects that have time looked at.
     pub fn keep_low_priority(&self, keep: impl Fn(&ObjectKey) -> bool) {
-        self.state().low_priority.retain(keep);
+        self.state.lock().low_priority.retain(keep);
     }
 
     /// How many objects that have time wait.
     pub fn low_priority_len(&self) -> usize {
-        self.state().low_priority.len()
+        self.state.lock().low_priority.len()
     }
 
     /// Has this object looked at when the time has come. Of two times the earlier
     /// counts: whoever looks finds out when to look again.
     pub fn add_at(&self, key: ObjectKey, at: Instant) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(&due) = state.due.get(&key) {
             if due <= at {
                 return;
@@ -88,7 +83,7 @@ impl KeyQueue {
         loop {
             let changed = self.changed.notified();
             let next_due = {
-                let mut state = self.state();
+                let mut state = self.state.lock();
                 state.promote(Instant::now());
                 if let Some(key) = state.take() {
                     if state.has_more() {
@@ -110,7 +105,7 @@ impl KeyQueue {
 
     /// An object was looked at.
     pub fn done(&self, key: &ObjectKey) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.running.remove(key);
         state.low_priority_running.remove(key);
         state.tidy();
@@ -126,13 +121,13 @@ impl KeyQueue {
     /// How many objects wait to be looked at now, and since when some object that is in
     /// a hurry has.
     pub fn depth(&self) -> (usize, Option<Instant>) {
-        let state = self.state();
+        let state = self.state.lock();
         (state.ready.len() + state.low_priority.len(), state.behind)
     }
 
     /// Whether nothing waits to be looked at now, and nothing is being looked at.
     pub fn is_idle(&self) -> bool {
-        let state = self.state();
+        let state = self.state.lock();
         state.ready.is_empty() && state.low_priority.is_empty() && state.running.is_empty()
     }
 }

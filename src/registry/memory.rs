@@ -1,9 +1,9 @@
 //! The registry in this process's memory: for trying things out, and for tests.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use crate::arm::Identity;
 use crate::claim::{ClaimState, MemberName, Record, TransferName};
@@ -35,11 +35,6 @@ impl MemoryRegistry {
     /// An empty registry.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn tables(&self) -> MutexGuard<'_, MemoryTables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,7 +73,12 @@ fn put<K: Ord, T>(
 #[async_trait]
 impl Registry for MemoryRegistry {
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
-        Ok(self.tables().claims.get(&identity.key()).map(versioned))
+        Ok(self
+            .tables
+            .lock()
+            .claims
+            .get(&identity.key())
+            .map(versioned))
     }
 
     async fn put_claim(
@@ -87,7 +87,7 @@ impl Registry for MemoryRegistry {
         expected: Option<&RecordVersion>,
     ) -> Result<PutOutcome, RegistryError> {
         let stored = (!record.is_empty()).then(|| record.clone());
-        let tables = &mut *self.tables();
+        let tables = &mut *self.tables.lock();
         let key = record.identity.key();
         Ok(put(
             &mut tables.next,
@@ -103,7 +103,7 @@ impl Registry for MemoryRegistry {
         scope: &ClaimScope,
         _: Option<&Cursor>,
     ) -> Result<ClaimPage, RegistryError> {
-        let tables = self.tables();
+        let tables = self.tables.lock();
         let claims = match scope {
             ClaimScope::Below(identity) => {
                 let key = identity.key();
@@ -132,7 +132,7 @@ impl Registry for MemoryRegistry {
         &self,
         name: &MemberName,
     ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
-        Ok(self.tables().members.get(name).map(versioned))
+        Ok(self.tables.lock().members.get(name).map(versioned))
     }
 
     async fn put_member(
@@ -140,7 +140,7 @@ impl Registry for MemoryRegistry {
         member: &MemberRecord,
         expected: Option<&RecordVersion>,
     ) -> Result<PutOutcome, RegistryError> {
-        let tables = &mut *self.tables();
+        let tables = &mut *self.tables.lock();
         let name = member.name.clone();
         let stored = Some(member.clone());
         Ok(put(
@@ -157,20 +157,20 @@ impl Registry for MemoryRegistry {
         name: &MemberName,
         expected: &RecordVersion,
     ) -> Result<PutOutcome, RegistryError> {
-        let tables = &mut *self.tables();
+        let tables = &mut *self.tables.lock();
         let (next, members) = (&mut tables.next, &mut tables.members);
         Ok(put(next, members, name.clone(), None, Some(expected)))
     }
 
     async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
-        Ok(self.tables().members.values().map(versioned).collect())
+        Ok(self.tables.lock().members.values().map(versioned).collect())
     }
 
     async fn transfer(
         &self,
         name: &TransferName,
     ) -> Result<Option<Versioned<Transfer>>, RegistryError> {
-        Ok(self.tables().transfers.get(name).map(versioned))
+        Ok(self.tables.lock().transfers.get(name).map(versioned))
     }
 
     async fn put_transfer(
@@ -178,7 +178,7 @@ impl Registry for MemoryRegistry {
         transfer: &Transfer,
         expected: Option<&RecordVersion>,
     ) -> Result<PutOutcome, RegistryError> {
-        let tables = &mut *self.tables();
+        let tables = &mut *self.tables.lock();
         let (next, transfers) = (&mut tables.next, &mut tables.transfers);
         let (name, stored) = (transfer.name.clone(), Some(transfer.clone()));
         Ok(put(next, transfers, name, stored, expected))
@@ -189,13 +189,19 @@ impl Registry for MemoryRegistry {
         name: &TransferName,
         expected: &RecordVersion,
     ) -> Result<PutOutcome, RegistryError> {
-        let tables = &mut *self.tables();
+        let tables = &mut *self.tables.lock();
         let (next, transfers) = (&mut tables.next, &mut tables.transfers);
         Ok(put(next, transfers, name.clone(), None, Some(expected)))
     }
 
     async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
-        Ok(self.tables().transfers.values().map(versioned).collect())
+        Ok(self
+            .tables
+            .lock()
+            .transfers
+            .values()
+            .map(versioned)
+            .collect())
     }
 }
 

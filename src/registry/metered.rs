@@ -1,10 +1,11 @@
 //! A registry whose calls are counted and timed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -113,8 +114,7 @@ impl RegistryMetrics {
     /// Counts records that cannot be read, and logs each once.
     fn meet(&self, unreadable: &[UnreadableRecord]) {
         let now = Instant::now();
-        // No call panics while it holds the lock, so a poisoned one is as good.
-        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut met = self.met.lock();
         for one in unreadable {
             let key = KnownUnreadable {
                 kind: one.kind,

@@ -1,7 +1,7 @@
 //! Request bodies that arrive whole and in time, within the room there is, or not at all.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::budget::{BudgetExceeded, BudgetShare, MemoryBudget};
@@ -98,7 +99,7 @@ pub(super) fn limit(
     let loser = slot.clone();
     let admitted = limits
         .budget
-        .admit(CALL + size_of_head(&parts), move || lock(&loser).give_way());
+        .admit(CALL + size_of_head(&parts), move || loser.lock().give_way());
     let share = admitted.map_err(|no_room| {
         limits.metrics.rejected(RejectionReason::Room);
         answer(no_room.into())
@@ -180,7 +181,7 @@ impl UnreadBody {
     /// Turns a refusal that came of a body that was not taken into one that says so.
     pub(super) fn settle(&self, response: Response) -> Response {
         let status = response.status();
-        match lock(&self.slot).refused {
+        match self.slot.lock().refused {
             Some(refused) if status.is_client_error() || status.is_server_error() => {
                 self.metrics.rejected(refused.reason());
                 answer(refused)
@@ -193,7 +194,7 @@ impl UnreadBody {
     /// [`DISCARD_LIMIT`]. Only HTTP/1 needs it: HTTP/2 can reset one stream.
     pub(super) async fn discard(self) {
         let unread = {
-            let mut slot = lock(&self.slot);
+            let mut slot = self.slot.lock();
             if self.expects && !slot.begun {
                 return;
             }
@@ -237,16 +238,16 @@ impl WholeBody {
         if self.received > self.size {
             return Err(BodyError::TooLarge(self.size));
         }
-        let capacity = lock(&self.slot).buffer.capacity();
+        let capacity = self.slot.lock().buffer.capacity();
         if self.received > capacity {
             let doubled = (capacity * 2).max(SMALLEST).min(self.size);
             let grown = self.received.max(doubled);
             self.share.grow(grown - capacity)?;
-            let mut slot = lock(&self.slot);
+            let mut slot = self.slot.lock();
             let more = grown - slot.buffer.len();
             slot.buffer.reserve_exact(more);
         }
-        let mut slot = lock(&self.slot);
+        let mut slot = self.slot.lock();
         if let Some(refused) = slot.refused {
             return Err(refused);
         }
@@ -261,7 +262,7 @@ impl WholeBody {
     }
 
     fn fail(&mut self, refused: BodyError) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
-        let mut slot = lock(&self.slot);
+        let mut slot = self.slot.lock();
         slot.refused = Some(refused);
         slot.buffer = Vec::new();
         self.incoming = None;
@@ -280,7 +281,7 @@ impl HttpBody for WholeBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
         let refused = {
-            let mut slot = lock(&this.slot);
+            let mut slot = this.slot.lock();
             slot.begun = true;
             slot.waker = Some(cx.waker().clone());
             slot.refused
@@ -306,7 +307,7 @@ impl HttpBody for WholeBody {
                 Poll::Ready(None) => {
                     this.incoming = None;
                     this.share.arrived();
-                    let whole = std::mem::take(&mut lock(&this.slot).buffer);
+                    let whole = std::mem::take(&mut this.slot.lock().buffer);
                     return Poll::Ready((!whole.is_empty()).then(|| Ok(Frame::data(whole.into()))));
                 }
                 Poll::Pending => {
@@ -338,12 +339,7 @@ impl HttpBody for WholeBody {
 impl Drop for WholeBody {
     fn drop(&mut self) {
         if let Some(unread) = self.incoming.take().filter(|body| !body.is_end_stream()) {
-            lock(&self.slot).unread = Some(unread);
+            self.slot.lock().unread = Some(unread);
         }
     }
-}
-
-/// Nothing is done under this lock that could panic half-way.
-fn lock(slot: &Mutex<BodyBuffer>) -> MutexGuard<'_, BodyBuffer> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,9 @@
 //! part that is kept for small ones.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// Up to this size, a call may take the part that large ones cannot.
 const SMALL: usize = 64 * 1024;
@@ -70,7 +72,7 @@ impl MemoryBudget {
         give_way: impl FnOnce() + Send + 'static,
     ) -> Result<BudgetShare, BudgetExceeded> {
         let id = {
-            let mut usage = self.usage();
+            let mut usage = self.usage.lock();
             let id = usage.next;
             usage.next += 1;
             let charge = CallCharge {
@@ -91,12 +93,7 @@ impl MemoryBudget {
     /// What is charged to all calls now.
     #[cfg(test)]
     pub(super) fn charged(&self) -> usize {
-        self.usage().all
-    }
-
-    /// Nothing is done under this lock that could panic half-way.
-    fn usage(&self) -> MutexGuard<'_, BudgetUse> {
-        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+        self.usage.lock().all
     }
 }
 
@@ -104,10 +101,11 @@ impl BudgetShare {
     /// Charges more, before it is kept.
     pub(super) fn grow(&self, bytes: usize) -> Result<(), BudgetExceeded> {
         let mut giving_way = Vec::new();
-        let grown = self
-            .budget
-            .usage()
-            .grow(self.id, bytes, self.budget.limits, &mut giving_way);
+        let grown =
+            self.budget
+                .usage
+                .lock()
+                .grow(self.id, bytes, self.budget.limits, &mut giving_way);
         for give_way in giving_way {
             give_way();
         }
@@ -116,7 +114,7 @@ impl BudgetShare {
 
     /// All of it is here: it stays until it is answered.
     pub(super) fn arrived(&self) {
-        if let Some(charge) = self.budget.usage().calls.get_mut(&self.id) {
+        if let Some(charge) = self.budget.usage.lock().calls.get_mut(&self.id) {
             charge.give_way = None;
         }
     }
@@ -124,7 +122,7 @@ impl BudgetShare {
 
 impl Drop for BudgetShare {
     fn drop(&mut self) {
-        self.budget.usage().remove(self.id);
+        self.budget.usage.lock().remove(self.id);
     }
 }
 

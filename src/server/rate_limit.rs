@@ -1,8 +1,8 @@
 //! Complaints that a client can provoke as often as it likes are written seldom.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Says yes at most once per period.
@@ -23,7 +23,7 @@ impl RateLimit {
     /// Whether it is time again.
     pub(super) fn now(&self) -> bool {
         let now = Instant::now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let due = last.is_none_or(|last| now - last >= self.period);
         if due {
             *last = Some(now);

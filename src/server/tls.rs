@@ -5,11 +5,12 @@ mod logged;
 mod source;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::time::{MissedTickBehavior, interval};
@@ -120,7 +121,7 @@ impl ReloadingCertificate {
             key: key.to_owned(),
         };
         let swap = |new: PemPair| {
-            let mut held = pair.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = pair.lock();
             std::mem::replace(&mut *held, new)
         };
         let old = swap(new);

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -148,11 +149,6 @@ impl Events {
         };
         (events, publisher)
     }
-
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn memory(&self) -> MutexGuard<'_, HashMap<NoticeKey, PublishedNotice>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Notices for Events {
@@ -161,7 +157,7 @@ impl Notices for Events {
         notice.message = clip(&words.join(" "), NOTE);
         let key = NoticeKey::of(&notice);
         let now = Instant::now();
-        let mut memory = self.memory();
+        let mut memory = self.memory.lock();
         if let Some(published) = memory.get_mut(&key) {
             published.count = published.count.saturating_add(1);
             if now.duration_since(published.last) < FOLD {

@@ -22,6 +22,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, Span, Subscriber, warn};
@@ -194,7 +195,7 @@ impl HttpClient for Collector {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use axum::Router;
     use axum::routing::post;
@@ -216,7 +217,7 @@ mod tests {
         let taken = batches.clone();
         let collector = Router::new().route(
             PATH,
-            post(move |body: Bytes| async move { taken.lock().unwrap().push(body) }),
+            post(move |body: Bytes| async move { taken.lock().push(body) }),
         );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -238,7 +239,7 @@ mod tests {
             .unwrap();
         server.abort();
 
-        let batches = batches.lock().unwrap();
+        let batches = batches.lock();
         let [body] = &batches[..] else {
             panic!("{} batches", batches.len())
         };

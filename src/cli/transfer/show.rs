@@ -1,10 +1,10 @@
 //! How far a transfer is, while it is driven: bars on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal as _;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 use crate::driver::{ProgressCounts, ProgressSink};
 use crate::transfer::TransferStep;
@@ -56,9 +56,7 @@ impl ProgressSink for ProgressDisplay {
             }
             return;
         }
-        let Ok(mut last) = self.last.lock() else {
-            return;
-        };
+        let mut last = self.last.lock();
         let printed = last.as_ref();
         let ended = |of: fn(&ProgressCounts) -> usize| {
             of(&counts) == counts.all

@@ -4,11 +4,12 @@
 //! policy and the target namespaces.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::api::{ApiResource, ObjectMeta};
 use kube::{Api, Client};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tracing::warn;
@@ -94,14 +95,9 @@ impl Credentials {
         self.settings.operators.clone()
     }
 
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn names(&self) -> MutexGuard<'_, SecretNames> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Has the secrets of a name watched that an object names as its credential.
     pub(super) fn name(&self, name: &str) {
-        let mut names = self.names();
+        let mut names = self.names.lock();
         if names.watched.contains(name) || self.is_always_watched(name) {
             return;
         }
@@ -129,7 +125,7 @@ impl Credentials {
 
     /// The names that are to be watched from now on.
     pub(super) fn take_unwatched(&self) -> Vec<Box<str>> {
-        std::mem::take(&mut self.names().unwatched)
+        std::mem::take(&mut self.names.lock().unwatched)
     }
 
     /// Keeps what a watched secret says, and tells whether it changed.
@@ -137,24 +133,19 @@ impl Credentials {
         let id = id_of(&secret.metadata);
         let facts = facts_of(secret.data);
         let is_settings = id.ends_with(&format!("/{SETTINGS_SECRET}"));
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         let before = known.insert(id.clone(), facts.clone());
         drop(known);
         let changed = before.as_ref() != Some(&facts);
         if changed && is_settings && before.is_some() {
-            self.unread().insert(id);
+            self.unread.lock().insert(id);
         }
         changed
     }
 
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn unread(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Forgets a watched secret, and tells whether it was known.
     pub(super) fn remove(&self, secret: &ObjectMeta) -> bool {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         known.remove(&id_of(secret)).is_some()
     }
 
@@ -167,7 +158,7 @@ impl Credentials {
         listed: &HashSet<String>,
     ) -> Vec<String> {
         let is_listed = |of: &str| within.is_none_or(|within| within == of);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         let gone: Vec<String> = known
             .keys()
             .filter_map(|id| id.split_once('/'))
@@ -211,12 +202,12 @@ impl Credentials {
             }
             SecretLookup::Missing => {
                 [NAMESPACE_SECRET, SETTINGS_SECRET].contains(&name)
-                    || self.names().watched.contains(name)
+                    || self.names.lock().watched.contains(name)
             }
             SecretLookup::Unreadable(_) => true,
         };
         if lasts {
-            let mut lately = self.lately.write().unwrap_or_else(PoisonError::into_inner);
+            let mut lately = self.lately.write();
             lately.retain(|_, (since, _)| since.elapsed() < LATELY);
             lately.insert(id, (Instant::now(), found.clone()));
         }
@@ -225,23 +216,23 @@ impl Credentials {
 
     fn recall(&self, id: &str) -> Option<SecretLookup> {
         let known = self.known(id);
-        if known.is_some() && !self.unread().contains(id) {
+        if known.is_some() && !self.unread.lock().contains(id) {
             return known;
         }
-        let lately = self.lately.read().unwrap_or_else(PoisonError::into_inner);
+        let lately = self.lately.read();
         let (since, secret) = lately.get(id)?;
         (since.elapsed() < LATELY).then(|| secret.clone())
     }
 
     /// What a watch told of a secret.
     fn known(&self, id: &str) -> Option<SecretLookup> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.read();
         known.get(id).cloned().map(SecretLookup::Found)
     }
 
     /// Takes what the store has: once ASO has read it, what the watches tell is enough.
     fn has_read(&self, id: &str, stored: &SecretLookup) {
-        let mut unread = self.unread();
+        let mut unread = self.unread.lock();
         if self.known(id).as_ref() == Some(stored) {
             unread.remove(id);
         }

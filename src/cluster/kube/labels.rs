@@ -8,6 +8,7 @@ use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::warn;
@@ -87,7 +88,7 @@ impl KubeCluster {
 mod tests {
     use std::collections::BTreeMap;
     use std::convert::Infallible;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use http::{Request, Response};
     use kube::Client;
@@ -112,7 +113,7 @@ mod tests {
             let path = request.uri().path().to_owned();
             let status = statuses[&path];
             let name = path.rsplit('/').next().unwrap().to_owned();
-            *counted.lock().unwrap().entry(name.clone()).or_default() += 1;
+            *counted.lock().entry(name.clone()).or_default() += 1;
             let body = if status == 200 {
                 json!({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}})
             } else {
@@ -148,10 +149,10 @@ mod tests {
             tokio::time::advance(PERIOD).await;
         }
         let once = ["barred", "free", "gone"].map(|name| (name.to_owned(), 1));
-        assert_eq!(*asked.lock().unwrap(), BTreeMap::from(once));
+        assert_eq!(*asked.lock(), BTreeMap::from(once));
         tokio::time::advance(RETRY).await;
         cluster.label_all(&mut later).await;
-        assert_eq!(asked.lock().unwrap()["barred"], 2);
-        assert_eq!(asked.lock().unwrap()["gone"], 1);
+        assert_eq!(asked.lock()["barred"], 2);
+        assert_eq!(asked.lock()["gone"], 1);
     }
 }

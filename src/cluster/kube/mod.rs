@@ -14,13 +14,14 @@ mod watched;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::watch as channel;
 
@@ -95,16 +96,13 @@ impl KubeCluster {
 
     /// The installed kinds, as kind.group, that the guard may not list or watch.
     pub fn unwatched(&self) -> Vec<String> {
-        let kinds = self.unwatched.lock();
-        let kinds = kinds.unwrap_or_else(PoisonError::into_inner);
-        kinds.iter().cloned().collect()
+        self.unwatched.lock().iter().cloned().collect()
     }
 
     /// Takes down whether a kind may be read. Gives whether that is news.
     fn set_watched(&self, kind: &ApiResource, watched: bool) -> bool {
         let name = format!("{}.{}", kind.kind, kind.group);
-        let kinds = self.unwatched.lock();
-        let mut kinds = kinds.unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = self.unwatched.lock();
         if watched {
             kinds.remove(&name)
         } else {

@@ -1,7 +1,9 @@
 //! What the watches have told of objects and namespaces.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use crate::cluster::NamespaceFacts;
 use crate::object::{ObjectFacts, ObjectKey};
@@ -63,29 +65,20 @@ impl NamespaceObjects {
     }
 }
 
-// No call panics while it holds a lock, so a poisoned one is as good.
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl ObjectStore {
     /// An object.
     pub(super) fn object(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
-        read(&self.objects).by_key.get(key).cloned()
+        self.objects.read().by_key.get(key).cloned()
     }
 
     /// All objects.
     pub(super) fn objects(&self) -> Vec<Arc<ObjectFacts>> {
-        read(&self.objects).by_key.values().cloned().collect()
+        self.objects.read().by_key.values().cloned().collect()
     }
 
     /// The keys of a kind's objects.
     pub(super) fn keys_of(&self, group: &str, kind: &str) -> HashSet<ObjectKey> {
-        let objects = read(&self.objects);
+        let objects = self.objects.read();
         let keys = objects.by_key.keys();
         keys.filter(|key| *key.group == *group && *key.kind == *kind)
             .cloned()
@@ -95,7 +88,7 @@ impl ObjectStore {
     /// The objects of a namespace.
     pub(super) fn in_namespace(&self, namespace: &str) -> Vec<Arc<ObjectFacts>> {
         let first = ObjectKey::new("", "", namespace, "");
-        let objects = read(&self.objects);
+        let objects = self.objects.read();
         let from_here = objects.by_key.range(first..);
         from_here
             .take_while(|(key, _)| *key.namespace == *namespace)
@@ -105,7 +98,7 @@ impl ObjectStore {
 
     /// The objects of a namespace whose owner has this name.
     pub(super) fn owned_by(&self, namespace: &str, name: &str) -> Vec<Arc<ObjectFacts>> {
-        let objects = read(&self.objects);
+        let objects = self.objects.read();
         let owned = objects
             .by_owner
             .get(namespace)
@@ -127,25 +120,25 @@ impl ObjectStore {
         let operator = &mut object.annotations.operator_namespace;
         *operator = operator.take().map(|operator| self.common(operator));
         let object = Arc::new(object);
-        let before = write(&self.objects).insert(object.clone());
+        let before = self.objects.write().insert(object.clone());
         (object, before)
     }
 
     /// Forgets an object, and gives what was known of it.
     pub(super) fn remove(&self, key: &ObjectKey) -> Option<Arc<ObjectFacts>> {
-        write(&self.objects).remove(key)
+        self.objects.write().remove(key)
     }
 
     /// A namespace, where it is known.
     pub(super) fn namespace(&self, name: &str) -> Option<NamespaceFacts> {
-        let namespaces = read(&self.namespaces);
+        let namespaces = self.namespaces.read();
         namespaces.get(name).map(|known| known.facts.clone())
     }
 
     /// Keeps a namespace, and says whether its policy or its protection changed.
     pub(super) fn put_namespace(&self, name: &str, namespace: NamespaceEntry) -> bool {
         let now = namespace.facts.clone();
-        let before = write(&self.namespaces).insert(name.into(), namespace);
+        let before = self.namespaces.write().insert(name.into(), namespace);
         before.is_some_and(|NamespaceEntry { facts, .. }| {
             facts.policy != now.policy || facts.protect != now.protect
         })
@@ -154,13 +147,13 @@ impl ObjectStore {
     /// The namespaces whose label is not as it should be, and how it should be: those
     /// with objects have it.
     pub(super) fn labels_due(&self) -> Vec<(String, bool)> {
-        let objects = read(&self.objects);
+        let objects = self.objects.read();
         let has_objects = |namespace: &str| {
             let first = ObjectKey::new("", "", namespace, "");
             let next = objects.by_key.range(first..).next();
             next.is_some_and(|(key, _)| *key.namespace == *namespace)
         };
-        let namespaces = read(&self.namespaces);
+        let namespaces = self.namespaces.read();
         namespaces
             .iter()
             .map(|(name, known)| (name, known.guarded, has_objects(name)))
@@ -171,26 +164,28 @@ impl ObjectStore {
 
     /// Remembers whether a namespace has the guard's label.
     pub(super) fn set_guarded(&self, namespace: &str, guarded: bool) {
-        if let Some(known) = write(&self.namespaces).get_mut(namespace) {
+        if let Some(known) = self.namespaces.write().get_mut(namespace) {
             known.guarded = guarded;
         }
     }
 
     /// Forgets all namespaces but these.
     pub(super) fn keep_namespaces(&self, these: &HashSet<String>) {
-        write(&self.namespaces).retain(|name, _| these.contains(&**name));
+        self.namespaces
+            .write()
+            .retain(|name, _| these.contains(&**name));
     }
 
     /// Forgets a namespace.
     pub(super) fn remove_namespace(&self, namespace: &str) {
-        write(&self.namespaces).remove(namespace);
+        self.namespaces.write().remove(namespace);
     }
 
     fn common(&self, text: Arc<str>) -> Arc<str> {
-        if let Some(known) = read(&self.common).get(&text) {
+        if let Some(known) = self.common.read().get(&text) {
             return known.clone();
         }
-        write(&self.common).insert(text.clone());
+        self.common.write().insert(text.clone());
         text
     }
 }

@@ -55,7 +55,7 @@ impl Observer {
             match self.differing().await {
                 Ok(differing) => {
                     self.queue.keep_low_priority(|key| differing.contains(key));
-                    if let Some(backlog) = self.backlog().as_mut() {
+                    if let Some(backlog) = self.backlog.lock().as_mut() {
                         backlog.retain(|key| differing.contains(key));
                     }
                 }
@@ -82,7 +82,7 @@ impl Observer {
         let count = differing.len();
         // The order is another one in each replica.
         self.queue.add_low_priority(differing.iter().cloned());
-        self.backlog().get_or_insert(differing);
+        self.backlog.lock().get_or_insert(differing);
         if count > 0 {
             info!(objects = count, "bringing the registry up to date");
         }

@@ -1,7 +1,6 @@
 //! The end of changes of namespaces' policies.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 
 use tokio::time::Instant;
 use tracing::debug;
@@ -53,7 +52,7 @@ impl Observer {
 
     /// Since when each of these was seen under way; the others are forgotten.
     fn note(&self, changes: &[PolicyChange]) -> HashMap<RequestUid, Instant> {
-        let mut known = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.changes.lock();
         let now = Instant::now();
         *known = changes
             .iter()

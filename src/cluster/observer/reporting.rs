@@ -9,9 +9,10 @@ mod newcomers;
 mod orphans;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -94,12 +95,7 @@ struct LastReport {
     at: Instant,
 }
 
-impl ReportedState {
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn state(&self) -> MutexGuard<'_, Reported> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl ReportedState {}
 
 impl Reported {
     /// Whether this is to be told: for the first time, or again.
@@ -173,7 +169,7 @@ impl Observer {
         let now: HashSet<_> = listed.names().into_iter().collect();
         let members = listed.records.into_iter().map(|known| known.record);
         self.show.metrics.set_members(&members.collect::<Vec<_>>());
-        let before = std::mem::replace(&mut self.reported.state().members, now.clone());
+        let before = std::mem::replace(&mut self.reported.state.lock().members, now.clone());
         for gone in before.difference(&now) {
             self.show_left_by(gone).await?;
         }
@@ -185,7 +181,14 @@ impl Observer {
         match &resolved.identity {
             Err(why) => self.show_unresolved(object, uid, &why.to_string()),
             Ok(resolution) => {
-                if self.reported.state().unresolved.remove(object).is_some() {
+                if self
+                    .reported
+                    .state
+                    .lock()
+                    .unresolved
+                    .remove(object)
+                    .is_some()
+                {
                     let words = format!("it is {}", resolution.identity);
                     self.report(
                         object,
@@ -199,7 +202,7 @@ impl Observer {
 
     pub(super) fn show_unresolved(&self, object: &ObjectKey, uid: &str, why: &str) {
         let uid: Arc<str> = uid.into();
-        let unresolved = &mut self.reported.state().unresolved;
+        let unresolved = &mut self.reported.state.lock().unresolved;
         let before = unresolved.insert(object.clone(), uid.clone());
         if before.is_none_or(|before| before != uid) {
             let words =
@@ -214,12 +217,12 @@ impl Observer {
 
     /// Forgets what was shown of an object that is gone.
     pub(super) fn show_gone(&self, object: &ObjectKey) {
-        self.reported.state().unresolved.remove(object);
+        self.reported.state.lock().unresolved.remove(object);
     }
 
     /// How many objects nobody can place, and the first few of them.
     pub fn unresolved(&self) -> (u32, Vec<String>) {
-        let state = self.reported.state();
+        let state = self.reported.state.lock();
         let some = state.unresolved.keys().take(NAMED);
         let some = some.map(ToString::to_string).collect();
         let count = u32::try_from(state.unresolved.len()).unwrap_or(u32::MAX);
@@ -232,7 +235,7 @@ impl Observer {
         self.claim_index
             .count_states(|state| *counts.entry(state.as_str()).or_default() += 1);
         metrics.set_claims(&counts);
-        let state = self.reported.state();
+        let state = self.reported.state.lock();
         metrics.unresolved.set(count(state.unresolved.len()));
         let orphaned = state.orphaned.len() + state.abandoned.len();
         metrics.orphaned.set(count(orphaned));
@@ -242,7 +245,7 @@ impl Observer {
         metrics
             .lag
             .set(since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
-        let backlog = self.backlog().as_ref().map_or(0, HashSet::len);
+        let backlog = self.backlog.lock().as_ref().map_or(0, HashSet::len);
         metrics.enrolling.set(count(backlog));
     }
 

@@ -1,8 +1,9 @@
 //! When an object is looked at again that could not be looked at: each by its own clock.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::object::ObjectKey;
 
@@ -18,15 +19,10 @@ pub(super) struct RetryDelays {
 }
 
 impl RetryDelays {
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn waited(&self) -> MutexGuard<'_, HashMap<ObjectKey, Duration>> {
-        self.waited.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// An object failed. Gives how long to wait for it, twice as long as before, and whether
     /// it failed for the first time.
     pub(super) fn failed(&self, key: &ObjectKey) -> (Duration, bool) {
-        let mut waited = self.waited();
+        let mut waited = self.waited.lock();
         let before = waited.get(key).copied();
         let wait = before.map_or(FIRST, |before| (before * 2).min(LONGEST));
         waited.insert(key.clone(), wait);
@@ -35,7 +31,7 @@ impl RetryDelays {
 
     /// An object did not fail.
     pub(super) fn succeeded(&self, key: &ObjectKey) {
-        self.waited().remove(key);
+        self.waited.lock().remove(key);
     }
 }
 

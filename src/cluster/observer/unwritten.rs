@@ -2,7 +2,8 @@
 //! as that can be written. A reason that was used up must not let a delete through later.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::arm::Identity;
 use crate::claim::{HistoryEntry, Record};
@@ -19,7 +20,7 @@ pub(super) struct UnwrittenEntries(Mutex<VecDeque<HistoryEntry>>);
 
 impl UnwrittenEntries {
     pub(super) fn add(&self, entry: HistoryEntry) {
-        let mut entries = self.entries();
+        let mut entries = self.0.lock();
         if !entries.contains(&entry) {
             entries.push_back(entry);
         }
@@ -29,18 +30,13 @@ impl UnwrittenEntries {
     }
 
     fn of(&self, key: &ObjectKey) -> Vec<HistoryEntry> {
-        let entries = self.entries();
+        let entries = self.0.lock();
         let of_object = entries.iter().filter(|entry| entry.copy.object == *key);
         of_object.cloned().collect()
     }
 
     fn is_written(&self, written: &HistoryEntry) {
-        self.entries().retain(|entry| entry != written);
-    }
-
-    /// No call panics while it holds the lock, so a poisoned one is as good.
-    fn entries(&self) -> MutexGuard<'_, VecDeque<HistoryEntry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().retain(|entry| entry != written);
     }
 }
 

@@ -1,11 +1,10 @@
 //! The namespaces that are to be looked at.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
-
-use super::lock;
 
 /// The namespaces whose protection may be another one than is written down.
 #[derive(Debug, Default)]
@@ -17,13 +16,13 @@ pub struct DirtyNamespaces {
 impl DirtyNamespaces {
     /// Adds one.
     pub fn add(&self, namespace: &Arc<str>) {
-        lock(&self.names).insert(namespace.clone());
+        self.names.lock().insert(namespace.clone());
         self.news.notify_one();
     }
 
     /// Takes all.
     pub(super) fn take(&self) -> HashSet<Arc<str>> {
-        std::mem::take(&mut *lock(&self.names))
+        std::mem::take(&mut *self.names.lock())
     }
 
     /// Waits until there is one.

@@ -11,7 +11,7 @@ use crate::arm::Identity;
 use crate::protection::ToProtect;
 use crate::registry::{ClaimEvent, ClaimScope, CopyFilter};
 
-use super::{ProtectionController, lock};
+use super::ProtectionController;
 
 /// How far the following is.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl ProtectionController {
         let progress = &self.state.progress;
         let mut known = BTreeSet::new();
         loop {
-            let now = lock(&self.state.known).subscriptions();
+            let now = self.state.known.lock().subscriptions();
             if !progress.own.complete.load(Ordering::Acquire) || (now == known && !now.is_empty()) {
                 progress.subscriptions.notified().await;
                 continue;
@@ -89,7 +89,7 @@ impl ProtectionController {
     async fn others_than(&self, known: &BTreeSet<String>) {
         loop {
             self.state.progress.subscriptions.notified().await;
-            if lock(&self.state.known).subscriptions() != *known {
+            if self.state.known.lock().subscriptions() != *known {
                 return;
             }
         }
@@ -107,19 +107,19 @@ impl ProtectionController {
                     if let Some(listed) = &mut listed {
                         listed.insert(record.identity.clone());
                     }
-                    let todo = lock(&self.state.known).take(record);
+                    let todo = self.state.known.lock().take(record);
                     self.take_up(todo).await;
                     if own && listed.is_none() {
                         progress.subscriptions.notify_one();
                     }
                 }
                 ClaimEvent::Gone(identity) => {
-                    let todo = lock(&self.state.known).gone(own, &identity);
+                    let todo = self.state.known.lock().gone(own, &identity);
                     self.take_up(todo).await;
                 }
                 ClaimEvent::Complete => {
                     let listed = listed.take().unwrap_or_default();
-                    let todo = lock(&self.state.known).keep_listed(own, &listed);
+                    let todo = self.state.known.lock().keep_listed(own, &listed);
                     self.take_up(todo).await;
                     source.set(true);
                     progress.subscriptions.notify_one();
@@ -140,7 +140,7 @@ impl ProtectionController {
             let scope = ClaimScope::Below(outermost);
             match self.registry.claims(&scope).await {
                 Ok(found) => {
-                    let mut known = lock(&self.state.known);
+                    let mut known = self.state.known.lock();
                     for one in found.records {
                         namespaces.extend(known.take(one.record).namespaces);
                     }

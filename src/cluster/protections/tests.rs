@@ -18,7 +18,9 @@ struct Written(Mutex<BTreeMap<String, NamespaceProtection>>);
 #[async_trait]
 impl ProtectionStore for Written {
     async fn namespaces(&self) -> Result<HashSet<Arc<str>>, ClusterError> {
-        Ok(lock(&self.0)
+        Ok(self
+            .0
+            .lock()
             .keys()
             .map(|name| name.as_str().into())
             .collect())
@@ -42,9 +44,9 @@ impl ProtectionStore for Written {
             ProtectionRole::Kinds => format!("{namespace}:kinds"),
         };
         if protection.is_empty() {
-            lock(&self.0).remove(&name);
+            self.0.lock().remove(&name);
         } else {
-            lock(&self.0).insert(name, protection);
+            self.0.lock().insert(name, protection);
         }
         Ok(())
     }
@@ -116,12 +118,12 @@ impl World {
     /// Waits until what is written says so; time is not real here.
     async fn until(&self, done: impl Fn(&BTreeMap<String, NamespaceProtection>) -> bool) {
         for _ in 0..1000 {
-            if done(&lock(&self.written.0)) {
+            if done(&self.written.0.lock()) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("it never came: {:?}", lock(&self.written.0));
+        panic!("it never came: {:?}", self.written.0.lock());
     }
 }
 
@@ -138,7 +140,7 @@ async fn a_peer_that_comes_and_goes_is_written_down_and_taken_away() {
     world
         .until(|written| written.contains_key("aso-guard:kinds"))
         .await;
-    assert!(!lock(&world.written.0).contains_key("team"));
+    assert!(!world.written.0.lock().contains_key("team"));
 
     world.claim(&alone.clone().found(&copy("b"), Skip)).await;
     world
@@ -170,7 +172,7 @@ async fn one_namespace_that_cannot_be_written_keeps_no_other_waiting() {
     let running = tokio::spawn(async move { controller.run(&until).await });
     world.until(|written| written.contains_key("team")).await;
     world.dirty.add(&"team".into());
-    assert!(!lock(&world.written.0).contains_key("exempt"));
+    assert!(!world.written.0.lock().contains_key("exempt"));
     stop.cancel();
     running.await.unwrap();
 }

@@ -1,9 +1,10 @@
 //! Where a certificate comes from, and what is read there.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use crate::server::certificate::{NamedBytes, configure, parse_chain, parse_key};
@@ -98,7 +99,7 @@ impl CertificateContents {
                 pair,
                 client_ca: path,
             } => {
-                let held = pair.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let held = pair.lock().clone();
                 let part = |bytes| NamedPart {
                     name: name.clone(),
                     bytes,

@@ -169,11 +169,11 @@ async fn memory_has_an_end() {
         events.report(notice(&format!("rg{n}"), "no"));
         let _ = publisher.queue.try_recv();
     }
-    assert_eq!(events.memory().len(), REMEMBERED);
+    assert_eq!(events.memory.lock().len(), REMEMBERED);
     assert_eq!(counted(&events, DROPPED), REMEMBERED as u64);
     tokio::time::sleep(FOLD).await;
     events.report(notice("one more", "no"));
-    assert_eq!(events.memory().len(), 1);
+    assert_eq!(events.memory.lock().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,7 @@
 //! What is put right, and what is said of it.
 
-use std::sync::{Mutex, PoisonError};
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
+use parking_lot::Mutex;
 use rstest::rstest;
 use serde_json::json;
 
@@ -20,7 +19,7 @@ struct Recorded(Mutex<Vec<Notice>>);
 
 impl Notices for Recorded {
     fn report(&self, notice: Notice) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         all.push(notice);
     }
 }
@@ -67,7 +66,7 @@ impl Scene {
 
     /// The reasons and the messages since the last time.
     fn said(&self) -> Vec<(&'static str, String)> {
-        let notices = std::mem::take(&mut *self.notices.0.lock().unwrap());
+        let notices = std::mem::take(&mut *self.notices.0.lock());
         let said = notices.into_iter();
         said.map(|one| (one.reason, one.message)).collect()
     }

@@ -91,7 +91,7 @@ async fn settings_that_a_watch_has_told_of_are_not_believed_before_aso_has_read_
             };
             assert_eq!(facts.outrun, outrun);
         }
-        assert_eq!(credentials.unread().is_empty(), !outrun);
+        assert_eq!(credentials.unread.lock().is_empty(), !outrun);
     }
 }
 

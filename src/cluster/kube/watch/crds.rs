@@ -1,13 +1,14 @@
 //! Which CRDs of ASO's there are.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, ResourceExt as _};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::api_server::GROUP_SUFFIX;
@@ -27,16 +28,11 @@ pub(super) struct WantedCrds {
 }
 
 impl WantedCrds {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Generation>> {
-        self.generations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     #[cfg(test)]
     pub(super) fn of(names: &[&str]) -> Self {
         let wanted = Self::default();
         wanted
+            .generations
             .lock()
             .extend(names.iter().map(|&name| (name.to_owned(), None)));
         wanted
@@ -45,13 +41,16 @@ impl WantedCrds {
     #[cfg(test)]
     pub(super) fn at(name: &str, generation: i64) -> Self {
         let wanted = Self::default();
-        wanted.lock().insert(name.to_owned(), Some(generation));
+        wanted
+            .generations
+            .lock()
+            .insert(name.to_owned(), Some(generation));
         wanted
     }
 
     /// The names, each with the generation of the CRD.
     pub(super) fn all(&self) -> HashMap<String, Generation> {
-        self.lock().clone()
+        self.generations.lock().clone()
     }
 }
 
@@ -66,7 +65,7 @@ impl KindWatches {
         let (known, changed) = (wanted.generations.clone(), wanted.changed.clone());
         let mut listed = HashMap::new();
         let synced = self.follow(events, "CRDs", move |event| {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = known.lock();
             let differs = match event {
                 // What was known counts until the new list is complete: a CRD that is
                 // not listed yet is not gone.

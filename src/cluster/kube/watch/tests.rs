@@ -1,10 +1,9 @@
 //! An API server that does not serve everything at once.
 
-use std::sync::Mutex;
-
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::service_fn;
 
@@ -33,7 +32,7 @@ impl Answers {
     /// The resources of a group and version, such as `/apis/resources.azure.com/v1api20200601`.
     fn resources(&self, path: &str) -> Value {
         let list = path.trim_start_matches("/apis/").to_owned();
-        let stored = *self.stored.lock().unwrap();
+        let stored = *self.stored.lock();
         let (group, kind) = ("resources.azure.com", "ResourceGroup");
         let resource = json!({
             "name": "resourcegroups", "singularName": "", "namespaced": true, "kind": kind,
@@ -41,7 +40,7 @@ impl Answers {
             "storageVersionHash": storage_version_hash(group, stored, kind),
         });
         let resources = json!({"groupVersion": list, "resources": [resource]});
-        self.lists.lock().unwrap().push(list);
+        self.lists.lock().push(list);
         resources
     }
 }
@@ -78,8 +77,8 @@ fn watches(answers: &Arc<Answers>) -> KindWatches {
         async move {
             let path = request.uri().path();
             let body = match path {
-                "/apis" => answers.groups.lock().unwrap().clone(),
-                path if path.ends_with("/rg") => answers.object.lock().unwrap().clone(),
+                "/apis" => answers.groups.lock().clone(),
+                path if path.ends_with("/rg") => answers.object.lock().clone(),
                 path if path.contains("/customresourcedefinitions/") => missing(),
                 path if path.starts_with("/apis/silent.azure.com/") => return Err("silent"),
                 path if path.split('/').count() == 4 => answers.resources(path),
@@ -111,12 +110,12 @@ async fn an_api_server_that_starts_again_has_no_object_taken_for_gone() {
     let answers = Arc::new(Answers::default());
     let mut watches = watches(&answers);
     let wanted = WantedCrds::of(&[CRD]);
-    *answers.groups.lock().unwrap() = resource_groups();
+    *answers.groups.lock() = resource_groups();
     watches.follow_kinds(&wanted).await;
     let object = crate::object::ObjectFacts::named(key());
     watches.cluster.stored(object, false);
 
-    *answers.groups.lock().unwrap() = nothing();
+    *answers.groups.lock() = nothing();
     watches.follow_kinds(&wanted).await;
     assert_eq!(watches.cluster.objects().len(), 1);
     assert!(watches.kinds.contains_key(CRD));
@@ -129,7 +128,7 @@ async fn an_api_server_that_starts_again_has_no_object_taken_for_gone() {
 async fn an_api_server_that_serves_a_kind_on_after_its_crd_is_gone_keeps_no_object() {
     let answers = Arc::new(Answers::default());
     let mut watches = watches(&answers);
-    *answers.groups.lock().unwrap() = resource_groups();
+    *answers.groups.lock() = resource_groups();
     watches.follow_kinds(&WantedCrds::of(&[CRD])).await;
     let object = crate::object::ObjectFacts::named(key());
     watches.cluster.stored(object, false);
@@ -144,8 +143,8 @@ async fn an_api_server_that_serves_a_kind_on_after_its_crd_is_gone_keeps_no_obje
 async fn a_kind_is_read_in_the_version_that_it_is_stored_in_and_followed_to_another() {
     let answers = Arc::new(Answers::default());
     let mut watches = watches(&answers);
-    *answers.groups.lock().unwrap() = resource_groups();
-    *answers.stored.lock().unwrap() = "v1api20200601storage";
+    *answers.groups.lock() = resource_groups();
+    *answers.stored.lock() = "v1api20200601storage";
     let read = |watches: &KindWatches| watches.kinds[CRD].resource.api_version.clone();
     watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
     assert_eq!(read(&watches), "resources.azure.com/v1api20200601storage");
@@ -158,13 +157,13 @@ async fn a_kind_is_read_in_the_version_that_it_is_stored_in_and_followed_to_anot
     );
 
     // Nothing is asked again before the CRD has changed, or it is time to.
-    *answers.stored.lock().unwrap() = "v1api20200601";
+    *answers.stored.lock() = "v1api20200601";
     watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
     assert_eq!(read(&watches), "resources.azure.com/v1api20200601storage");
-    assert_eq!(answers.lists.lock().unwrap().len(), 1);
+    assert_eq!(answers.lists.lock().len(), 1);
     watches.follow_kinds(&WantedCrds::at(CRD, 2)).await;
     assert_eq!(read(&watches), "resources.azure.com/v1api20200601");
-    *answers.stored.lock().unwrap() = "v1api20200601storage";
+    *answers.stored.lock() = "v1api20200601storage";
     watches.discover_all(&WantedCrds::at(CRD, 2)).await;
     assert_eq!(read(&watches), "resources.azure.com/v1api20200601storage");
 }
@@ -173,8 +172,8 @@ async fn a_kind_is_read_in_the_version_that_it_is_stored_in_and_followed_to_anot
 async fn a_stored_version_that_is_not_served_is_not_asked_for() {
     let answers = Arc::new(Answers::default());
     let mut watches = watches(&answers);
-    *answers.groups.lock().unwrap() = resource_groups();
-    *answers.stored.lock().unwrap() = "v1api20180501storage";
+    *answers.groups.lock() = resource_groups();
+    *answers.stored.lock() = "v1api20180501storage";
     watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
     let read = &watches.kinds[CRD].resource.api_version;
     assert_eq!(read, "resources.azure.com/v1api20200601");
@@ -188,8 +187,8 @@ async fn a_group_that_does_not_answer_keeps_nobody_from_the_others() {
     let mut silent = groups["items"][0].clone();
     silent["metadata"]["name"] = "silent.azure.com".into();
     groups["items"].as_array_mut().unwrap().push(silent);
-    *answers.groups.lock().unwrap() = groups;
-    *answers.stored.lock().unwrap() = "v1api20200601storage";
+    *answers.groups.lock() = groups;
+    *answers.stored.lock() = "v1api20200601storage";
     watches.follow_kinds(&WantedCrds::at(CRD, 1)).await;
     let read = &watches.kinds[CRD].resource.api_version;
     assert_eq!(read, "resources.azure.com/v1api20200601storage");
@@ -222,7 +221,7 @@ fn unknown_kinds() -> Value {
 async fn what_is_asos_is_watched_although_nobody_can_tell_what_it_is_in_azure() {
     let answers = Arc::new(Answers::default());
     let mut watches = watches(&answers);
-    *answers.groups.lock().unwrap() = unknown_kinds();
+    *answers.groups.lock() = unknown_kinds();
     let crds = ["things.new.azure.com", "things.aks.azure.com"];
     watches.follow_kinds(&WantedCrds::of(&crds)).await;
     let kinds: Vec<&String> = watches.kinds.keys().collect();
@@ -235,7 +234,7 @@ async fn what_is_asos_is_watched_although_nobody_can_tell_what_it_is_in_azure() 
 async fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
     let answers = Arc::new(Answers::default());
     let mut watches = watches(&answers);
-    *answers.groups.lock().unwrap() = nothing();
+    *answers.groups.lock() = nothing();
     watches.follow_kinds(&WantedCrds::of(&[CRD])).await;
     let error = watches
         .cluster
@@ -247,17 +246,17 @@ async fn a_kind_that_is_not_served_says_nothing_of_its_objects() {
         "{error}"
     );
 
-    *answers.groups.lock().unwrap() = resource_groups();
+    *answers.groups.lock() = resource_groups();
     watches.follow_kinds(&WantedCrds::of(&[CRD])).await;
     let mut missing = missing();
-    *answers.object.lock().unwrap() = missing.clone();
+    *answers.object.lock() = missing.clone();
     watches
         .cluster
         .object(&key(), Freshness::Store)
         .await
         .unwrap_err();
     missing["details"]["name"] = "rg".into();
-    *answers.object.lock().unwrap() = missing;
+    *answers.object.lock() = missing;
     assert_eq!(
         watches
             .cluster

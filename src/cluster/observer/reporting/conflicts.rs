@@ -25,7 +25,7 @@ impl Observer {
                 let of = (record.identity.clone(), copy.object.clone());
                 lasting.insert(of.clone());
                 let uid = held.stored.as_ref().map(|stored| &stored.uid);
-                if Reported::is_due(&mut self.reported.state().conflicts, of, uid) {
+                if Reported::is_due(&mut self.reported.state.lock().conflicts, of, uid) {
                     let words = record.conflict_words(copy, self.registry.flags());
                     let news = ObjectReport::warning("Conflict", words).of(record);
                     self.report(&copy.object, uid, news);
@@ -51,7 +51,7 @@ impl Observer {
 
     async fn conflicts_ended(&self, lasting: &HashSet<ReportKey>) -> Result<(), RegistryError> {
         let ended: Vec<_> = {
-            let state = self.reported.state();
+            let state = self.reported.state.lock();
             let ended = state
                 .conflicts
                 .iter()
@@ -76,7 +76,11 @@ impl Observer {
             let words = format!("the conflict has ended: {now}");
             let news = ObjectReport::normal("ConflictEnded", words).of(&record);
             self.report(&object, uid.as_ref(), news);
-            self.reported.state().conflicts.remove(&(identity, object));
+            self.reported
+                .state
+                .lock()
+                .conflicts
+                .remove(&(identity, object));
         }
         Ok(())
     }

@@ -62,7 +62,7 @@ impl Observer {
         }
         let of = (identity.clone(), object.clone());
         let uid = uid(record, copy);
-        if Reported::is_due(&mut self.reported.state().orphaned, of, uid) {
+        if Reported::is_due(&mut self.reported.state.lock().orphaned, of, uid) {
             let news = ObjectReport::normal("Orphaned", record.orphan_words(copy));
             self.report(object, uid, news.of(record));
         }
@@ -70,7 +70,7 @@ impl Observer {
 
     fn orphans_ended(&self) {
         let over: Vec<_> = {
-            let mut state = self.reported.state();
+            let mut state = self.reported.state.lock();
             let is_over = |of: &ReportKey| self.claim_index.parked_for(&of.1, &of.0).is_none();
             state.orphaned.extract_if(|of, _| is_over(of)).collect()
         };
@@ -109,7 +109,7 @@ impl Observer {
             }
             let of = (record.identity.clone(), copy.object.clone());
             let uid = uid(record, copy);
-            if Reported::is_due(&mut self.reported.state().abandoned, of, uid) {
+            if Reported::is_due(&mut self.reported.state.lock().abandoned, of, uid) {
                 let words = record.abandoned_words(holder, self.registry.flags());
                 let news = ObjectReport::warning("Orphaned", words).of(record);
                 self.report(&copy.object, uid, news);
@@ -119,7 +119,7 @@ impl Observer {
 
     /// The live copy of a cluster that is no member.
     fn holder_gone<'a>(&self, record: &'a Record) -> Option<&'a CopyRef> {
-        let members = &self.reported.state().members;
+        let members = &self.reported.state.lock().members;
         let is_gone = |copy: &CopyRef| !members.is_empty() && !members.contains(&copy.member);
         let live = record.live().map(|(copy, _)| copy);
         live.into_iter().find(|copy| is_gone(copy))
@@ -128,7 +128,7 @@ impl Observer {
     /// Tells where what was held by a cluster that is no member is so no more.
     pub(super) async fn abandoned_ended(&self) -> Result<(), RegistryError> {
         let reported: Vec<ReportKey> = {
-            let state = self.reported.state();
+            let state = self.reported.state.lock();
             state.abandoned.keys().take(AT_ONCE).cloned().collect()
         };
         for of in reported {
@@ -142,7 +142,7 @@ impl Observer {
                 record.copies.contains_key(&copy) && self.holder_gone(record).is_some()
             });
             if !lasts {
-                let reported = self.reported.state().abandoned.remove(&of);
+                let reported = self.reported.state.lock().abandoned.remove(&of);
                 self.report_ended(&of, reported.and_then(|reported| reported.uid).as_ref());
             }
         }
