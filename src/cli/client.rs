@@ -20,7 +20,9 @@ pub(super) async fn client_config(
     context: Option<&str>,
 ) -> Result<kube::Config, String> {
     let mut config = match (path, context) {
-        (None, None) => kube::Config::infer().await.map_err(|error| nowhere(&error)),
+        (None, None) => kube::Config::infer()
+            .await
+            .map_err(|error| no_cluster(&error)),
         _ => config_of(&read_kubeconfig(path)?, path, context).await,
     }?;
     config.default_retry = false;
@@ -74,7 +76,7 @@ pub(super) fn context_names(kubeconfig: &Kubeconfig) -> String {
 }
 
 /// Neither a pod nor a kubeconfig.
-fn nowhere(error: &InferConfigError) -> String {
+fn no_cluster(error: &InferConfigError) -> String {
     let kubeconfig = error.source().and_then(|error| error.downcast_ref());
     let why = kubeconfig.map_or_else(|| error.to_string(), |error| said(error, None, None));
     format!("this is no pod, and {why}; name a kubeconfig with --kubeconfig PATH")

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures::future::join_all;
 use kube::Client;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::registry::RegistryUrl;
 use super::Outcome;
 use super::client::client_config;
 use super::contexts;
-use super::output::yaml;
+use super::output::{ReportFormat, yaml};
 use super::registry::{CommandError, kubectl_flags};
 use super::terminal::{Emphasis, Style};
 
@@ -65,18 +65,7 @@ pub(super) struct DoctorArgs {
         default_value = "table",
         env = "ASO_GUARD_DOCTOR_OUTPUT"
     )]
-    output: DoctorOutput,
-}
-
-/// The forms of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum DoctorOutput {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// The same as YAML.
-    Yaml,
+    output: ReportFormat,
 }
 
 /// What was found of one cluster.
@@ -211,12 +200,12 @@ async fn elsewhere(
     }
 }
 
-fn write(found: &[Examined], form: DoctorOutput, out: &mut impl Write) -> std::io::Result<()> {
+fn write(found: &[Examined], form: ReportFormat, out: &mut impl Write) -> std::io::Result<()> {
     let values = || found.iter().map(value).collect::<Vec<Value>>();
     match form {
-        DoctorOutput::Json => writeln!(out, "{:#}", Value::from(values())),
-        DoctorOutput::Yaml => yaml(&values(), out),
-        DoctorOutput::Table => {
+        ReportFormat::Json => writeln!(out, "{:#}", Value::from(values())),
+        ReportFormat::Yaml => yaml(&values(), out),
+        ReportFormat::Table => {
             let style = Style::of_stdout();
             found.iter().try_for_each(|one| table(one, style, out))
         }

@@ -45,6 +45,17 @@ pub(super) enum OutputFormat {
     Name,
 }
 
+/// The forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// The same as YAML.
+    Yaml,
+}
+
 /// How a list is written.
 #[derive(Args)]
 pub(super) struct ListOutputArgs {

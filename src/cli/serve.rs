@@ -220,7 +220,7 @@ impl Replica {
             parking,
             orphaned_after: config.orphaned_after,
         });
-        let observer = Arc::new(observer.telling(dirty.clone()));
+        let observer = Arc::new(observer.reporting_changes_to(dirty.clone()));
         let protections = dirty.map(|dirty| {
             let parts = (registry.clone(), claims, cluster.clone(), observer.clone());
             protection::controller(config, &client, parts, dirty)

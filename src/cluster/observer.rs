@@ -68,7 +68,7 @@ pub struct Observer {
     limit: Duration,
     show: Reporting,
     reported: ReportedState,
-    /// Told of the namespaces in which something changed, where anybody wants to know.
+    /// Takes the namespaces in which something changed, where anybody wants to know.
     dirty: Option<Arc<DirtyNamespaces>>,
 }
 
@@ -147,7 +147,7 @@ impl Observer {
 
     /// The same observer, which says in which namespaces something changed.
     #[must_use]
-    pub fn telling(self, dirty: Option<Arc<DirtyNamespaces>>) -> Self {
+    pub fn reporting_changes_to(self, dirty: Option<Arc<DirtyNamespaces>>) -> Self {
         Self { dirty, ..self }
     }
 

@@ -43,7 +43,7 @@ const PACE: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(5);
 /// How often it is written down anew that nothing has changed.
 const REFRESH: Duration = Duration::from_mins(2);
-/// How often every namespace is looked at, whatever was told of it.
+/// How often every namespace is looked at, whatever was reported of it.
 const COMPARE: Duration = Duration::from_mins(10);
 /// How many namespaces are written together.
 const AT_ONCE: usize = 4;
@@ -106,7 +106,7 @@ pub struct ProtectionsState {
     kinds: Mutex<KindsInUse>,
     /// The namespaces in which something is written down.
     written: Mutex<HashSet<Arc<str>>>,
-    told: AtomicBool,
+    failing: AtomicBool,
 }
 
 impl ProtectionsState {
@@ -118,13 +118,13 @@ impl ProtectionsState {
             ready: AtomicBool::new(false),
             kinds: Mutex::default(),
             written: Mutex::default(),
-            told: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
         }
     }
 }
 
 impl ProtectionController {
-    /// Works until told to stop.
+    /// Works until it is to stop.
     pub async fn run(&self, shutdown: &CancellationToken) {
         let work = async {
             tokio::join!(self.follow_own(), self.follow_others(), self.keep_writing());
@@ -183,21 +183,21 @@ impl ProtectionController {
             match self.write(&namespace).await {
                 Ok(()) => None,
                 Err(error) => {
-                    self.tell(&namespace, &error);
+                    self.report_failure(&namespace, &error);
                     Some(namespace)
                 }
             }
         });
         let failed: Vec<Option<Arc<str>>> = writes.buffer_unordered(AT_ONCE).collect().await;
         if failed.iter().all(Option::is_none) && !namespaces.is_empty() {
-            self.state.told.store(false, Ordering::Relaxed);
+            self.state.failing.store(false, Ordering::Relaxed);
         }
         failed.into_iter().flatten().collect()
     }
 
     /// One line for an outage: it fails every namespace.
-    fn tell(&self, namespace: &str, error: &ClusterError) {
-        if self.state.told.swap(true, Ordering::Relaxed) {
+    fn report_failure(&self, namespace: &str, error: &ClusterError) {
+        if self.state.failing.swap(true, Ordering::Relaxed) {
             debug!(namespace, %error, "could not write down what is protected");
         } else {
             warn!(namespace, %error, "could not write down what is protected in a namespace while no guard answers; trying again");
@@ -292,11 +292,11 @@ impl ProtectionController {
         if self.state.ready.load(Ordering::Relaxed) || !self.state.progress.is_complete() {
             return self.state.ready.load(Ordering::Relaxed);
         }
+        // Either all objects are in the index, or none is yet.
         let objects = self.cluster.objects();
-        let mut known = objects
-            .iter()
-            .map(|object| self.follow_up.claims_of(&object.key));
-        let indexed = known.next().is_none_or(|claims| claims.is_some());
+        let indexed = objects
+            .first()
+            .is_none_or(|object| self.follow_up.claims_of(&object.key).is_some());
         self.state.ready.store(indexed, Ordering::Relaxed);
         indexed
     }
@@ -310,7 +310,7 @@ impl ProtectionController {
                 }
                 self.state.written.lock().extend(found);
             }
-            Err(error) => self.tell("*", &error),
+            Err(error) => self.report_failure("*", &error),
         }
         for object in self.cluster.objects() {
             self.dirty.add(&object.key.namespace);
@@ -319,10 +319,9 @@ impl ProtectionController {
     }
 
     fn look_at_written(&self) {
-        let written = self.state.written.lock();
-        written
-            .iter()
-            .for_each(|namespace| self.dirty.add(namespace));
+        for namespace in self.state.written.lock().iter() {
+            self.dirty.add(namespace);
+        }
         self.dirty.add(&self.own_namespace);
     }
 }

@@ -100,6 +100,11 @@ fn find(state: &TransferState, registry: &str, found: &mut Obstacles) {
 fn unread(state: &TransferState, found: &mut Obstacles) {
     let selection = &state.transfer.selection;
     let (from, to) = (&state.from.place, &state.to.place);
+    let mut put = |weight, words, or: &str| {
+        let advice =
+            format!("see that you may list it, and that ASO runs there, which converts it{or}");
+        found.put(ObstacleKind::Unread, weight, None, words, Some(advice));
+    };
     for (group, kind, why) in state.unread_here.iter() {
         let (weight, then) = if selection.covers_kind(group, kind) {
             let then = "what is of it is not moved, and nothing that it may belong to is deleted";
@@ -109,27 +114,11 @@ fn unread(state: &TransferState, found: &mut Obstacles) {
             (ObstacleSeverity::Warns, then)
         };
         let words = format!("{kind}.{group} cannot be listed in {from}: {why}; {then}");
-        let advice = "see that you may list it, and that ASO runs there, which converts it; or go \
-                      on with --accept unread";
-        found.put(
-            ObstacleKind::Unread,
-            weight,
-            None,
-            words,
-            Some(advice.to_owned()),
-        );
+        put(weight, words, "; or go on with --accept unread");
     }
     for (group, kind, why) in state.unread_there.iter() {
         let words = format!("{kind}.{group} cannot be listed in {to}: {why}");
-        let advice = "see that you may list it, and that ASO runs there, which converts it";
-        let weight = ObstacleSeverity::Blocks;
-        found.put(
-            ObstacleKind::Unread,
-            weight,
-            None,
-            words,
-            Some(advice.to_owned()),
-        );
+        put(ObstacleSeverity::Blocks, words, "");
     }
 }
 

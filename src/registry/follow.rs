@@ -19,7 +19,7 @@ pub trait FollowClaims: Send + Sync {
     fn follow<'a>(&'a self, scope: &ClaimScope) -> BoxStream<'a, ClaimEvent>;
 }
 
-/// What is told of the claims in a scope.
+/// An event of the claims in a scope.
 #[derive(Clone, Debug)]
 pub enum ClaimEvent {
     /// All claims come now, from the beginning.
@@ -28,9 +28,11 @@ pub enum ClaimEvent {
     Stored(Record),
     /// There is no claim of this identity in the scope any more.
     Gone(Identity),
-    /// All claims were told since the beginning.
+    /// There is one that cannot be read: what was known of it goes on counting.
+    Unread(Identity),
+    /// All claims have come since the beginning.
     Complete,
-    /// Nothing is told for a while, for this reason.
+    /// No event comes for a while, for this reason.
     Failed(String),
 }
 

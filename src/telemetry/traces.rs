@@ -22,7 +22,6 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, Span, Subscriber, warn};
@@ -199,6 +198,7 @@ mod tests {
 
     use axum::Router;
     use axum::routing::post;
+    use parking_lot::Mutex;
     use rstest::rstest;
     use tracing::{debug_span, info};
     use tracing_subscriber::layer::SubscriberExt as _;

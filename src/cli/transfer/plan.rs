@@ -3,11 +3,11 @@
 
 use std::io::Write;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use crate::cli::Outcome;
-use crate::cli::output::yaml;
+use crate::cli::output::{ReportFormat, yaml};
 use crate::cli::registry::CommandError;
 use crate::cli::terminal::Style;
 use crate::driver::{Obstacle, TransferItem, TransferState, look};
@@ -33,18 +33,7 @@ pub(super) struct PlanArgs {
         default_value = "table",
         env = "ASO_GUARD_PLAN_OUTPUT"
     )]
-    output: PlanFormat,
-}
-
-/// The forms of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PlanFormat {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// The same as YAML.
-    Yaml,
+    output: ReportFormat,
 }
 
 /// A plan, for programs.
@@ -86,12 +75,12 @@ pub(super) async fn run(args: &PlanArgs, out: &mut impl Write) -> Result<Outcome
     let (ends, found) = args.moved.open(&*registry, &transfer).await?;
     let (state, obstacles) = look(&*registry, transfer, ends, found).await?;
     match args.output {
-        PlanFormat::Table => table(&state, &obstacles, Style::of_stdout(), out)?,
-        PlanFormat::Json => {
+        ReportFormat::Table => table(&state, &obstacles, Style::of_stdout(), out)?,
+        ReportFormat::Json => {
             let text = serde_json::to_string_pretty(&plan(&state, &obstacles));
             writeln!(out, "{}", text.map_err(cannot_write)?)?;
         }
-        PlanFormat::Yaml => yaml(&plan(&state, &obstacles), out)?,
+        ReportFormat::Yaml => yaml(&plan(&state, &obstacles), out)?,
     }
     Ok(if blocking(&obstacles).next().is_none() {
         Outcome::Fine

@@ -57,12 +57,12 @@ async fn test(
     }
     let gaps = gaps(&stored, &Expectation::printed(args.may_ignore));
     let ignores = gaps.iter().any(|gap| gap.what == Weakness::Ignores);
-    let told: Vec<String> = gaps.iter().map(|gap| format!("\n  {gap}")).collect();
+    let lines: Vec<String> = gaps.iter().map(|gap| format!("\n  {gap}")).collect();
     ensure!(
         gaps.is_empty(),
         "but API servers do not ask it about everything:{}{}\n`helm upgrade` brings the webhook \
          configuration {name} back, or `aso-guard webhook … | kubectl apply -f -`",
-        told.concat(),
+        lines.concat(),
         if ignores {
             "\nWhere Ignore is meant, say --may-ignore"
         } else {

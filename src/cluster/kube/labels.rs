@@ -8,7 +8,6 @@ use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
-use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::warn;
@@ -93,6 +92,7 @@ mod tests {
     use http::{Request, Response};
     use kube::Client;
     use kube::client::Body;
+    use parking_lot::Mutex;
     use tower::service_fn;
 
     use crate::cluster::kube::{CredentialSettings, store};

@@ -25,9 +25,9 @@ pub(super) struct Progress {
 /// One of the two.
 #[derive(Debug, Default)]
 struct Source {
-    /// All claims were told once.
+    /// All claims came once.
     complete: AtomicBool,
-    /// Nothing is told just now.
+    /// No event comes just now.
     failing: AtomicBool,
 }
 
@@ -111,6 +111,11 @@ impl ProtectionController {
                     self.take_up(todo).await;
                     if own && listed.is_none() {
                         progress.subscriptions.notify_one();
+                    }
+                }
+                ClaimEvent::Unread(identity) => {
+                    if let Some(listed) = &mut listed {
+                        listed.insert(identity);
                     }
                 }
                 ClaimEvent::Gone(identity) => {

@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
 
+use futures::stream::BoxStream;
+
 use crate::arm::Identity;
 use crate::claim::testing::{Story, copy, group};
 use crate::claim::{HistoryEntry, RequestUid};
 use crate::cluster::memory::MemoryCluster;
 use crate::object::ObjectKey;
 use crate::policy::Policy::{Manage, Skip};
-use crate::registry::PutOutcome;
 use crate::registry::memory::MemoryRegistry;
+use crate::registry::{ClaimEvent, ClaimScope, PutOutcome};
 
 use super::*;
 
@@ -71,6 +73,10 @@ struct World {
     cluster: Arc<MemoryCluster>,
     written: Arc<Written>,
     dirty: Arc<DirtyNamespaces>,
+}
+
+fn controller() -> ProtectionController {
+    Arc::into_inner(world().controller).unwrap()
 }
 
 fn world() -> World {
@@ -175,4 +181,41 @@ async fn one_namespace_that_cannot_be_written_keeps_no_other_waiting() {
     assert!(!world.written.0.lock().contains_key("exempt"));
     stop.cancel();
     running.await.unwrap();
+}
+
+/// Events as they are given, and no more.
+struct Scripted(Vec<ClaimEvent>);
+
+impl FollowClaims for Scripted {
+    fn follow<'a>(&'a self, _: &ClaimScope) -> BoxStream<'a, ClaimEvent> {
+        stream::iter(self.0.clone()).boxed()
+    }
+}
+
+/// An error belongs to its claim, and takes nothing back that was known.
+#[tokio::test]
+async fn a_claim_that_a_new_list_has_but_nobody_can_read_goes_on_counting() {
+    let shared = Story::default()
+        .found(&copy("a"), Manage)
+        .found(&copy("b"), Skip);
+    let events = |second: Vec<ClaimEvent>| {
+        let first = [
+            ClaimEvent::Begins,
+            ClaimEvent::Stored(shared.record().clone()),
+            ClaimEvent::Complete,
+            ClaimEvent::Begins,
+        ];
+        let all = first.into_iter().chain(second);
+        Arc::new(Scripted(all.chain([ClaimEvent::Complete]).collect()))
+    };
+    for (second, counts) in [
+        (vec![ClaimEvent::Unread(group())], true),
+        (Vec::new(), false),
+    ] {
+        let mut controller = controller();
+        controller.claims = events(second);
+        controller.follow_own().await;
+        let known = controller.state.known.lock();
+        assert_eq!(known.record(&group()).is_some(), counts);
+    }
 }

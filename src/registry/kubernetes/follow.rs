@@ -23,7 +23,7 @@ impl FollowClaims for KubernetesRegistry {
         let config = watcher::Config::default().labels(&selector).page_size(PAGE);
         let scope = scope.clone();
         let events = watcher(api, config).default_backoff();
-        let told = events.filter_map(move |event| {
+        let claims = events.filter_map(move |event| {
             ready(match event {
                 Ok(Event::Init) => Some(ClaimEvent::Begins),
                 Ok(Event::InitDone) => Some(ClaimEvent::Complete),
@@ -32,7 +32,7 @@ impl FollowClaims for KubernetesRegistry {
                 Err(error) => Some(ClaimEvent::Failed(error.to_string())),
             })
         });
-        told.boxed()
+        claims.boxed()
     }
 }
 
@@ -42,10 +42,9 @@ fn stored(scope: &ClaimScope, object: DynamicObject) -> Option<ClaimEvent> {
     match read(object) {
         Ok(record) if scope.covers(&record) => Some(ClaimEvent::Stored(record)),
         Ok(_) => identity.map(ClaimEvent::Gone),
-        // What was known of it before goes on counting.
         Err(error) => {
             warn!(claim = %name, %error, "a claim cannot be read");
-            None
+            identity.map(ClaimEvent::Unread)
         }
     }
 }
