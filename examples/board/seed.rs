@@ -9,7 +9,7 @@ use aso_guard::claim::{
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
-use aso_guard::registry::{MemberRecord, Registry, Sample};
+use aso_guard::registry::{MemberRecord, Registry, Sample, SecondLine};
 use aso_guard::transfer::{
     Selection, StageCounts, Transfer, TransferAction as TransferDeed, TransferCounts,
     TransferHistoryEntry as TransferEntry, TransferPhase, TransferStage,
@@ -187,6 +187,7 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         unresolved: Sample::default(),
         unwatched: Sample::default(),
         webhook_gaps: Sample::default(),
+        second_line: None,
         hub_token_expires: None,
         policy_changes: Vec::new(),
     };
@@ -195,8 +196,19 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         some: vec!["data/StorageAccount/stscratch".to_owned()],
         since: now - SignedDuration::from_mins(14),
     };
+    let second_line = SecondLine {
+        namespaces: 12,
+        stale: Sample {
+            count: 1,
+            some: vec!["shop".to_owned()],
+            since: now - SignedDuration::from_mins(3),
+        },
+    };
     vec![
-        member("west", "0a4b9d4e-6a34-4f0c-a2a3-5d9f7c1f2b10", 0, false),
+        MemberRecord {
+            second_line: Some(second_line),
+            ..member("west", "0a4b9d4e-6a34-4f0c-a2a3-5d9f7c1f2b10", 0, false)
+        },
         MemberRecord {
             unresolved,
             ..member("north", "c7d1e0b2-91f5-47a8-8e6e-3a2b1c0d9e8f", 0, true)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::claim::{LastHeard, MemberName, MemberNameError, Record};
 use crate::registry::{
-    ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, Sample,
+    ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, Sample, SecondLine,
 };
 
 use super::Outcome;
@@ -147,6 +147,7 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
         "unresolved": sample(&member.unresolved),
         "unwatched": sample(&member.unwatched),
         "webhookGaps": sample(&member.webhook_gaps),
+        "secondLine": member.second_line.as_ref().map(second_line),
         "hubTokenExpires": member.hub_token_expires.map(|at| at.to_string()),
     });
     let mut row = vec![
@@ -182,16 +183,22 @@ fn token(expires: Option<Timestamp>, now: Timestamp) -> String {
     }
 }
 
+fn second_line(second_line: &SecondLine) -> Value {
+    json!({"namespaces": second_line.namespaces, "stale": sample(&second_line.stale)})
+}
+
 fn sample(sample: &Sample) -> Value {
     json!({"count": sample.count, "some": sample.some})
 }
 
 /// What its guard does not see, in a few words; the record's conditions say more.
 fn trouble(member: &MemberRecord) -> String {
+    let stale = member.second_line.as_ref().map(|line| line.stale.count);
     let all = [
         (member.unresolved.count, "unresolved"),
         (member.unwatched.count, "kinds unwatched"),
         (member.webhook_gaps.count, "webhook gaps"),
+        (stale.unwrap_or_default(), "namespaces' protection stale"),
     ];
     let some = all.iter().filter(|(count, _)| *count > 0);
     let words: Vec<String> = some

@@ -68,6 +68,7 @@ mod tests {
             unresolved: Sample::default(),
             unwatched: Sample::default(),
             webhook_gaps: Sample::default(),
+            second_line: None,
             hub_token_expires: Some(Timestamp::UNIX_EPOCH),
             policy_changes: Vec::new(),
         }]);

@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::claim::MemberName;
-use crate::registry::{MemberRecord, Registry, RegistryError, Sample, edit};
+use crate::registry::{MemberRecord, Registry, RegistryError, Sample, SecondLine, edit};
+
+use super::protections::SecondLineReport;
 
 /// How often a member writes that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -33,6 +35,9 @@ pub struct MemberReport {
     pub unwatched: Vec<String>,
     /// What API servers do not ask about though they should, a line each.
     pub webhook_gaps: Vec<String>,
+    /// What it has written down for its API servers to refuse by; `None` where it writes nothing
+    /// down.
+    pub second_line: Option<SecondLineReport>,
     /// When the token expires by which it asks the hub, where that is known.
     pub hub_token_expires: Option<Timestamp>,
 }
@@ -114,6 +119,13 @@ impl Membership {
             let unwatched = sample(&report.unwatched, unwatched, now);
             let gaps = before.map(|before| &before.webhook_gaps);
             let webhook_gaps = sample(&report.webhook_gaps, gaps, now);
+            let second_line = report.second_line.as_ref().map(|found| {
+                let stale = before.and_then(|before| Some(&before.second_line.as_ref()?.stale));
+                SecondLine {
+                    namespaces: u32::try_from(found.namespaces).unwrap_or(u32::MAX),
+                    stale: sample(&found.stale, stale, now),
+                }
+            });
             Ok(Some(MemberRecord {
                 name: self.name.clone(),
                 cluster: self.cluster.clone(),
@@ -124,6 +136,7 @@ impl Membership {
                 unresolved,
                 unwatched,
                 webhook_gaps,
+                second_line,
                 hub_token_expires: report.hub_token_expires,
                 policy_changes: before
                     .map_or_else(Vec::new, |before| before.policy_changes.clone()),

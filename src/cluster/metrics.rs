@@ -23,6 +23,8 @@ pub struct ObserverMetrics {
     pub(super) conflicts: Gauge,
     pub(super) unresolved: Gauge,
     unwatched: Gauge,
+    protected: Gauge,
+    stale: Gauge,
     hub_tokens: Family<MemberLabels, Gauge<f64, AtomicU64>>,
     pub(super) orphaned: Gauge,
     pub(super) parked: Counter,
@@ -116,6 +118,16 @@ impl ObserverMetrics {
                 &self.unwatched,
             ),
             (
+                "protected_namespaces",
+                "Namespaces in which something is written down for API servers to refuse by while no guard answers",
+                &self.protected,
+            ),
+            (
+                "stale_protections",
+                "Namespaces in which that may be out of date, for it could not be written or claims cannot be followed",
+                &self.stale,
+            ),
+            (
                 "orphaned",
                 "Copies of this member whose resource nobody reconciles: all are parked, or the live one's member is gone from the registry",
                 &self.orphaned,
@@ -151,6 +163,14 @@ impl ObserverMetrics {
             let stage = stage.as_str();
             self.moving.get_or_create(&StageLabels { stage }).set(count);
         }
+    }
+
+    /// Says in how many namespaces something is written down for API servers to refuse by, and in
+    /// how many it may be out of date.
+    pub fn set_second_line(&self, namespaces: usize, stale: usize) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.protected.set(number(namespaces));
+        self.stale.set(number(stale));
     }
 
     /// Says how many installed kinds the guard may not read.

@@ -10,7 +10,7 @@ mod kinds;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -106,7 +106,17 @@ pub struct ProtectionsState {
     kinds: Mutex<KindsInUse>,
     /// The namespaces in which something is written down.
     written: Mutex<HashSet<Arc<str>>>,
-    failing: AtomicBool,
+    /// Those that could not be written when that was last tried.
+    failed: Mutex<BTreeSet<Arc<str>>>,
+}
+
+/// What is written down, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecondLineReport {
+    /// In how many namespaces something is.
+    pub namespaces: usize,
+    /// Those in which it may be out of date, in their order.
+    pub stale: Vec<String>,
 }
 
 impl ProtectionsState {
@@ -118,7 +128,7 @@ impl ProtectionsState {
             ready: AtomicBool::new(false),
             kinds: Mutex::default(),
             written: Mutex::default(),
-            failing: AtomicBool::new(false),
+            failed: Mutex::default(),
         }
     }
 }
@@ -130,6 +140,23 @@ impl ProtectionController {
             tokio::join!(self.follow_own(), self.follow_others(), self.keep_writing());
         };
         shutdown.run_until_cancelled(work).await;
+    }
+
+    /// What is written down. Where claims cannot be followed, all of it may be out of date.
+    pub fn report(&self) -> SecondLineReport {
+        let failed = self.state.failed.lock().clone();
+        let written = self.state.written.lock();
+        let all: BTreeSet<Arc<str>> = written.iter().chain(&failed).cloned().collect();
+        let namespaces = all.len();
+        let stale = if self.state.progress.is_well() {
+            failed
+        } else {
+            all
+        };
+        SecondLineReport {
+            namespaces,
+            stale: stale.iter().map(ToString::to_string).collect(),
+        }
     }
 
     /// Writes what is due, as soon as its turn comes.
@@ -181,7 +208,10 @@ impl ProtectionController {
     async fn write_all(&self, namespaces: &[Arc<str>]) -> Vec<Arc<str>> {
         let writes = stream::iter(namespaces.to_vec()).map(|namespace| async move {
             match self.write(&namespace).await {
-                Ok(()) => None,
+                Ok(()) => {
+                    self.state.failed.lock().remove(&namespace);
+                    None
+                }
                 Err(error) => {
                     self.report_failure(&namespace, &error);
                     Some(namespace)
@@ -189,18 +219,18 @@ impl ProtectionController {
             }
         });
         let failed: Vec<Option<Arc<str>>> = writes.buffer_unordered(AT_ONCE).collect().await;
-        if failed.iter().all(Option::is_none) && !namespaces.is_empty() {
-            self.state.failing.store(false, Ordering::Relaxed);
-        }
         failed.into_iter().flatten().collect()
     }
 
     /// One line for an outage: it fails every namespace.
-    fn report_failure(&self, namespace: &str, error: &ClusterError) {
-        if self.state.failing.swap(true, Ordering::Relaxed) {
-            debug!(namespace, %error, "could not write down what is protected");
+    fn report_failure(&self, namespace: &Arc<str>, error: &ClusterError) {
+        let mut failed = self.state.failed.lock();
+        let is_first = failed.is_empty();
+        failed.insert(namespace.clone());
+        if is_first {
+            warn!(%namespace, %error, "could not write down what is protected in a namespace while no guard answers; trying again");
         } else {
-            warn!(namespace, %error, "could not write down what is protected in a namespace while no guard answers; trying again");
+            debug!(%namespace, %error, "could not write down what is protected");
         }
     }
 
@@ -310,7 +340,7 @@ impl ProtectionController {
                 }
                 self.state.written.lock().extend(found);
             }
-            Err(error) => self.report_failure("*", &error),
+            Err(error) => warn!(%error, "cannot list what was written down before"),
         }
         for object in self.cluster.objects() {
             self.dirty.add(&object.key.namespace);

@@ -132,6 +132,12 @@ impl GuardFacts {
         let args = self.args.iter();
         args.filter_map(move |arg| arg.strip_prefix(flag)?.strip_prefix('='))
     }
+
+    /// Whether it writes down what API servers refuse by while no guard answers.
+    pub fn has_second_line(&self) -> bool {
+        self.values("--protection")
+            .any(|choice| choice == "available")
+    }
 }
 
 /// The registry, as it was found.
@@ -166,6 +172,9 @@ pub struct MemberFacts {
     pub unresolved: (u32, Vec<String>),
     /// How many installed kinds its guard may not read, and the first few.
     pub unwatched: (u32, Vec<String>),
+    /// What its API servers refuse by while no guard answers: in how many namespaces, and those
+    /// where it may be out of date. `None` where there is no such thing.
+    pub second_line: Option<(u32, u32, Vec<String>)>,
     /// When its token for the hub expires, and whether that is soon.
     pub token_ends: Option<(Timestamp, bool)>,
 }

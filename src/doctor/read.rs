@@ -84,14 +84,18 @@ pub async fn examine(patient: &Patient) -> Facts {
         modes(client),
     );
     let hub = hub(patient, guard.as_ref().ok().and_then(Option::as_ref));
-    let here = hub.as_ref().is_ok_and(|hub| !hub.apart);
+    let args = guard.as_ref().ok().and_then(Option::as_ref);
+    let duties = rights::Duties {
+        registry: hub.as_ref().is_ok_and(|hub| !hub.apart),
+        second_line: args.is_some_and(GuardFacts::has_second_line),
+    };
     let resources = survey
         .as_ref()
         .map_or_else(|_| Vec::new(), ClusterSurvey::resources);
     let account = (&*patient.namespace, &*patient.account);
     let (call, missing_rights, registry, policies) = tokio::join!(
         called(patient, stored.as_ref()).boxed(),
-        rights::missing(client, account, &patient.name, &resources, here),
+        rights::missing(client, account, &patient.name, &resources, duties),
         registered(&hub, now),
         policies(&hub),
     );

@@ -52,6 +52,10 @@ impl MemberFacts {
             mode: member.mode.to_string(),
             unresolved: (member.unresolved.count, member.unresolved.some.clone()),
             unwatched: (member.unwatched.count, member.unwatched.some.clone()),
+            second_line: member.second_line.as_ref().map(|line| {
+                let stale = &line.stale;
+                (line.namespaces, stale.count, stale.some.clone())
+            }),
             token_ends: member
                 .hub_token_expires
                 .map(|end| (end, member.hub_token_ends_soon(now))),

@@ -31,18 +31,27 @@ struct Right {
     name: Option<String>,
 }
 
+/// What a guard does that not every guard does.
+#[derive(Clone, Copy)]
+pub(super) struct Duties {
+    /// The claims are kept here.
+    pub(super) registry: bool,
+    /// It writes down what API servers refuse by while no guard answers.
+    pub(super) second_line: bool,
+}
+
 /// What the guard's account may not do of what it needs; `name` is that of the webhook
-/// configuration. `registry`: the claims are kept here.
+/// configuration.
 pub(super) async fn missing(
     client: &Client,
     (namespace, account): (&str, &str),
     name: &str,
     kinds: &[ApiResource],
-    registry: bool,
+    duties: Duties,
 ) -> Read<Vec<String>> {
     let account = format!("system:serviceaccount:{namespace}:{account}");
     let is_itself = who_am_i(client).await.as_deref() == Some(&*account);
-    let needed = needed(name, kinds, registry);
+    let needed = needed(name, kinds, duties);
     let asked = stream::iter(needed).map(async |right| {
         let may = if is_itself {
             may_i(client, &right).await
@@ -57,7 +66,7 @@ pub(super) async fn missing(
 }
 
 /// What the chart's roles are made of, one question for each.
-fn needed(name: &str, kinds: &[ApiResource], registry: bool) -> Vec<Right> {
+fn needed(name: &str, kinds: &[ApiResource], duties: Duties) -> Vec<Right> {
     let mut groups = BTreeSet::new();
     // A role names all of a group.
     let one_each = kinds
@@ -85,11 +94,27 @@ fn needed(name: &str, kinds: &[ApiResource], registry: bool) -> Vec<Right> {
         name: Some(name.to_owned()),
         ..Right::new(verb, registration.0, registration.1)
     }));
-    if registry {
-        for resource in ["claims", "members"] {
-            let verbs = ["get", "list", "create", "update", "delete"];
-            needed.extend(verbs.map(|verb| Right::new(verb, "asoguard.io", resource)));
-        }
+    let written = &["get", "list", "create", "update", "delete"][..];
+    let registry: &[(&str, &[&'static str])] = &[
+        ("claims", written),
+        ("members", written),
+        ("transfers", &["get", "list", "patch"]),
+    ];
+    let registry = if duties.registry { registry } else { &[] };
+    let second_line: &[(&str, &[&'static str])] = &[("protections", written)];
+    let second_line = if duties.second_line { second_line } else { &[] };
+    let watched: &[(&str, &[&'static str])] = &[("claims", &["watch"])];
+    let watched = if duties.registry && duties.second_line {
+        watched
+    } else {
+        &[]
+    };
+    for (resource, verbs) in [registry, second_line, watched].concat() {
+        needed.extend(
+            verbs
+                .iter()
+                .map(|verb| Right::new(verb, "asoguard.io", resource)),
+        );
     }
     needed
 }

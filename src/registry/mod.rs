@@ -20,7 +20,7 @@ pub use follow::{ClaimEvent, FollowClaims};
 pub use read_only::ReadOnlyRegistry;
 pub use record::{
     ClaimPage, ClaimScope, CopyFilter, Cursor, MemberRecord, MemberStanding, PutOutcome,
-    RecordList, RecordVersion, Sample, Versioned,
+    RecordList, RecordVersion, Sample, SecondLine, Versioned,
 };
 pub use url::{RegistryUrl, RegistryUrlError};
 

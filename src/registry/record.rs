@@ -133,6 +133,9 @@ pub struct MemberRecord {
     /// What its API servers do not ask its guard about though they should, by its webhook
     /// configuration.
     pub webhook_gaps: Sample,
+    /// What it has written down for its API servers to refuse by while no guard answers; `None`
+    /// where it writes nothing down.
+    pub second_line: Option<SecondLine>,
     /// When the token expires by which its guard asks the hub; `None` where it does not, or where
     /// that is not known.
     pub hub_token_expires: Option<Timestamp>,
@@ -149,6 +152,15 @@ pub struct Sample {
     pub some: Vec<String>,
     /// Since when there have been some, or none, by the member's own clock.
     pub since: Timestamp,
+}
+
+/// What a member has written down for its API servers to refuse by while no guard answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecondLine {
+    /// In how many namespaces something is.
+    pub namespaces: u32,
+    /// Those in which it may be out of date.
+    pub stale: Sample,
 }
 
 /// A member that wrote within this time is there.

@@ -66,6 +66,20 @@ async fn a_silent_member_says_what_it_still_holds_and_what_to_type() {
 }
 
 #[tokio::test]
+async fn what_holds_while_no_guard_answers_is_shown_for_each_member() {
+    let page = text(&shop().await.page("/members").await);
+    for said in [
+        "west: second line out of date",
+        "may be out of date in 1 of 12 namespaces (3 min ago): shop",
+        "west its API server refuses by what was written down up to",
+        "north no second line",
+        "aso-guard doctor --all-contexts",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn a_member_that_was_forgotten_and_still_holds_is_shown() {
     let world = shop().await;
     let lab = "lab".parse().unwrap();

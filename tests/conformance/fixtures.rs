@@ -10,7 +10,7 @@ use aso_guard::claim::{
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::{
-    ClaimScope, MemberRecord, PutOutcome, RecordVersion, Registry, Sample, Versioned,
+    ClaimScope, MemberRecord, PutOutcome, RecordVersion, Registry, Sample, SecondLine, Versioned,
 };
 use jiff::Timestamp;
 
@@ -139,6 +139,14 @@ pub fn member_record(name: MemberName) -> MemberRecord {
             some: vec!["write.asoguard.io: failurePolicy is Ignore".to_owned()],
             since: at("2026-03-01T11:45:00Z"),
         },
+        second_line: Some(SecondLine {
+            namespaces: 12,
+            stale: Sample {
+                count: 1,
+                some: vec!["team".to_owned()],
+                since: at("2026-03-01T11:50:00Z"),
+            },
+        }),
         hub_token_expires: Some(at("2026-03-05T12:00:00Z")),
         policy_changes: vec![
             PolicyChange {

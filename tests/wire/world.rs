@@ -260,6 +260,7 @@ pub fn member(name: &str) -> MemberRecord {
         unresolved: Sample::default(),
         unwatched: Sample::default(),
         webhook_gaps: Sample::default(),
+        second_line: None,
         hub_token_expires: None,
         policy_changes: Vec::new(),
     }

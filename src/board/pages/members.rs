@@ -31,6 +31,15 @@ pub(super) struct MemberView {
     pub(super) unwatched: Option<Unseen>,
     /// What API servers do not ask its guard about, where there is anything.
     pub(super) gaps: Option<Unseen>,
+    /// What its API servers refuse by while no guard answers, where there is such a thing.
+    pub(super) second_line: Option<SecondLineView>,
+}
+
+/// What API servers refuse by while no guard answers.
+pub(super) struct SecondLineView {
+    pub(super) namespaces: String,
+    /// Where it may be out of date.
+    pub(super) stale: Option<Unseen>,
 }
 
 /// What a member's guard does not see.
@@ -144,6 +153,10 @@ impl MemberView {
             unresolved: Unseen::of(&member.unresolved, now),
             unwatched: Unseen::of(&member.unwatched, now),
             gaps: Unseen::of(&member.webhook_gaps, now),
+            second_line: member.second_line.as_ref().map(|line| SecondLineView {
+                namespaces: line.namespaces.to_string(),
+                stale: Unseen::of(&line.stale, now),
+            }),
         }
     }
 
@@ -163,6 +176,7 @@ impl MemberView {
             unresolved: None,
             unwatched: None,
             gaps: None,
+            second_line: None,
         }
     }
 }

@@ -177,12 +177,18 @@ impl RunningMember {
         let (unresolved, some) = self.observer.unresolved();
         let unwatched = self.cluster.unwatched();
         self.metrics.set_unwatched(unwatched.len());
+        let second_line = self.protections.as_ref().map(ProtectionController::report);
+        if let Some(found) = &second_line {
+            let (namespaces, stale) = (found.namespaces, found.stale.len());
+            self.metrics.set_second_line(namespaces, stale);
+        }
         MemberReport {
             enrolling: self.is_enrolling(),
             unresolved,
             some,
             unwatched,
             webhook_gaps: self.webhook_gaps.borrow().clone(),
+            second_line,
             hub_token_expires: self.hub_token.expires(),
         }
     }

@@ -179,8 +179,25 @@ async fn one_namespace_that_cannot_be_written_keeps_no_other_waiting() {
     world.until(|written| written.contains_key("team")).await;
     world.dirty.add(&"team".into());
     assert!(!world.written.0.lock().contains_key("exempt"));
+    let expected = SecondLineReport {
+        namespaces: 2,
+        stale: vec!["broken".to_owned()],
+    };
+    world.until(|_| world.controller.report() == expected).await;
     stop.cancel();
     running.await.unwrap();
+}
+
+/// By what is known, nothing says that it is out of date.
+#[tokio::test]
+async fn where_claims_cannot_be_followed_all_that_is_written_may_be_out_of_date() {
+    let mut controller = controller();
+    let lost = ClaimEvent::Failed("no route".to_owned());
+    controller.claims = Arc::new(Scripted(vec![lost]));
+    controller.state.written.lock().insert("team".into());
+    assert_eq!(controller.report().stale, [""; 0]);
+    controller.follow_own().await;
+    assert_eq!(controller.report().stale, ["team"]);
 }
 
 /// Events as they are given, and no more.

@@ -123,8 +123,29 @@ fn own(registry: &RegistryFacts, facts: &Facts) -> Vec<Finding> {
             "rbac.moreApiGroups of the chart; where it has that, start ASO",
         ));
     }
+    found.extend(second_line(member));
     found.extend(token(member, facts));
     found
+}
+
+/// What API servers refuse by while no guard answers.
+fn second_line(member: &MemberFacts) -> Option<Finding> {
+    let check = "second line";
+    let (namespaces, stale, names) = member.second_line.as_ref()?;
+    if *stale == 0 {
+        let words = format!("written down in {namespaces} namespaces, and up to date");
+        return Some(Finding::ok(TOPIC, check, words));
+    }
+    Some(Finding::warn(
+        TOPIC,
+        check,
+        format!(
+            "what the API server refuses by while no guard answers may be out of date in: {}",
+            some(names, usize::try_from(*stale).unwrap_or(usize::MAX))
+        ),
+        "The guard's log says why; most often it may not write protections.asoguard.io (helm \
+         upgrade)",
+    ))
 }
 
 fn token(member: &MemberFacts, facts: &Facts) -> Option<Finding> {

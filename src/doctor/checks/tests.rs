@@ -191,6 +191,10 @@ fn webhook(facts: &mut Facts) -> &mut WebhookFacts {
     |it: &mut Facts| own(it).unwatched = (1, vec!["Thing.new.azure.com".to_owned()]),
     "fail registry unwatched: the guard may not read"
 )]
+#[case::second_line(
+    |it: &mut Facts| own(it).second_line = Some((12, 1, vec!["shop".to_owned()])),
+    "warn registry second line: what the API server refuses by while no guard answers may be out of date in: shop"
+)]
 #[case::token_ends(
     |it: &mut Facts| own(it).token_ends = Some((time("2026-03-03T12:00:00Z"), true)),
     "warn registry token: the token of west"

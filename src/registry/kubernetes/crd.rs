@@ -287,6 +287,10 @@ pub struct MemberSpec {
     /// configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_gaps: Option<MemberSample>,
+    /// What it has written down for its API servers to refuse by while no guard answers; not
+    /// there where it writes nothing down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_line: Option<MemberSecondLine>,
     /// When the token expires by which its guard asks the hub, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
@@ -314,6 +318,16 @@ pub struct MemberPolicyChange {
     pub policy: Option<String>,
 }
 
+/// What a member has written down for its API servers to refuse by while no guard answers.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberSecondLine {
+    /// In how many namespaces there is a Protection.
+    pub namespaces: u32,
+    /// The namespaces in which it may be out of date.
+    pub stale: MemberSample,
+}
+
 /// How many of something a member has, and some of them by name.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -335,6 +349,8 @@ pub struct MemberStatus {
     /// Unresolved: True while the Azure resource of some object cannot be worked out.
     /// Unwatched: True while there are kinds that the guard may not read.
     /// WebhookGaps: True while API servers do not ask the guard about everything.
+    /// SecondLineStale: there where the member has a second line; True while it is out of date
+    /// somewhere.
     /// HubTokenExpires: True, and there at all, from a week before the token's end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

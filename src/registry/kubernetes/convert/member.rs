@@ -8,9 +8,10 @@ use kube::api::ObjectMeta;
 use crate::claim::{PolicyChange, RequestUid};
 use crate::object::text::printable;
 use crate::registry::kubernetes::crd::{
-    Condition, Member, MemberPolicyChange, MemberSample, MemberSpec, MemberState, MemberStatus,
+    Condition, Member, MemberPolicyChange, MemberSample, MemberSecondLine, MemberSpec, MemberState,
+    MemberStatus,
 };
-use crate::registry::{MemberRecord, RecordVersion, Sample};
+use crate::registry::{MemberRecord, RecordVersion, Sample, SecondLine};
 
 use super::{NAME, status};
 
@@ -37,6 +38,7 @@ pub(in crate::registry::kubernetes) fn to_member(
             unresolved: Some(to_sample(&member.unresolved)),
             unwatched: Some(to_sample(&member.unwatched)),
             webhook_gaps: Some(to_sample(&member.webhook_gaps)),
+            second_line: member.second_line.as_ref().map(to_second_line),
             hub_token_expires: member.hub_token_expires,
             mode: Some(member.mode.to_string()).filter(|mode| !mode.is_empty()),
             policy_changes: member.policy_changes.iter().map(to_change).collect(),
@@ -48,6 +50,7 @@ pub(in crate::registry::kubernetes) fn to_member(
                 webhook_gaps(&member.webhook_gaps),
             ]
             .into_iter()
+            .chain(member.second_line.as_ref().map(second_line_stale))
             .chain(hub_token_expires(member))
             .collect(),
         }),
@@ -102,6 +105,23 @@ fn webhook_gaps(found: &Sample) -> Condition {
     shows("WebhookGaps", found, reason, message)
 }
 
+/// What was written down for API servers to refuse by is as good as its last writing.
+fn second_line_stale(second_line: &SecondLine) -> Condition {
+    let stale = &second_line.stale;
+    let (reason, message) = match stale.count {
+        0 => ("UpToDate", String::new()),
+        _ => (
+            "SomeStale",
+            format!(
+                "what API servers refuse by while no guard answers may be out of date in these \
+                 namespaces: {}. The guard's log says why; it tries again by itself",
+                named(stale)
+            ),
+        ),
+    };
+    shows("SecondLineStale", stale, reason, message)
+}
+
 /// A member whose token is refused is silent, and refuses what it cannot ask about.
 fn hub_token_expires(member: &MemberRecord) -> Option<Condition> {
     let (end, soon) = (
@@ -147,6 +167,13 @@ fn to_sample(found: &Sample) -> MemberSample {
     }
 }
 
+fn to_second_line(second_line: &SecondLine) -> MemberSecondLine {
+    MemberSecondLine {
+        namespaces: second_line.namespaces,
+        stale: to_sample(&second_line.stale),
+    }
+}
+
 /// A record of before there was such a thing says nothing of it.
 fn from_sample(found: Option<&MemberSample>, heard: Timestamp) -> Sample {
     found.map_or_else(
@@ -181,6 +208,10 @@ pub(in crate::registry::kubernetes) fn from_member(
         unresolved: from_sample(member.spec.unresolved.as_ref(), member.spec.last_heard),
         unwatched: from_sample(member.spec.unwatched.as_ref(), member.spec.last_heard),
         webhook_gaps: from_sample(member.spec.webhook_gaps.as_ref(), member.spec.last_heard),
+        second_line: member.spec.second_line.as_ref().map(|stored| SecondLine {
+            namespaces: stored.namespaces,
+            stale: from_sample(Some(&stored.stale), member.spec.last_heard),
+        }),
         hub_token_expires: member.spec.hub_token_expires,
         policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
     })
@@ -229,6 +260,7 @@ mod tests {
             unresolved: Sample::default(),
             unwatched: Sample::default(),
             webhook_gaps: Sample::default(),
+            second_line: None,
             hub_token_expires: expires.map(|at| at.parse().unwrap()),
             policy_changes: Vec::new(),
         };
