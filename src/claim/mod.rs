@@ -19,6 +19,7 @@ mod history;
 mod history_entry;
 mod inherited;
 mod look;
+mod members;
 mod names;
 mod newcomer;
 mod observe;

@@ -1,6 +1,8 @@
 //! `aso-guard members`: the clusters that share the registry.
 
 mod add;
+mod rename;
+mod replace;
 
 use std::io::Write;
 
@@ -9,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::claim::{LastHeard, MemberName, MemberNameError, Record};
+use crate::failover::FailoverError;
 use crate::registry::{
     ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, Sample, SecondLine,
 };
@@ -36,8 +39,12 @@ enum MembersCommand {
     List(ListMembersArgs),
     /// Make a cluster's identity on the hub, and its kubeconfig
     Add(add::AddArgs),
-    /// Remove the record of a cluster that is gone for good, or was rebuilt
+    /// Remove the record of a cluster that is gone for good
     Forget(ForgetArgs),
+    /// Give all that a cluster holds to the same cluster under another name
+    Rename(rename::RenameArgs),
+    /// Give the name of a cluster that was rebuilt to the new one
+    Replace(replace::ReplaceArgs),
 }
 
 /// How to list members; wide counts what each holds.
@@ -71,6 +78,8 @@ pub(super) async fn run(args: &MembersArgs) -> Outcome {
         MembersCommand::Add(args) => add::run(args, out).await,
         MembersCommand::List(args) => list(args, out).await,
         MembersCommand::Forget(args) => forget(args, out).await,
+        MembersCommand::Rename(args) => rename::run(args, out).await,
+        MembersCommand::Replace(args) => replace::run(args, out).await,
     };
     done.map_or_else(CommandError::report, |()| Outcome::Fine)
 }
@@ -258,6 +267,26 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
             Ok(())
         }
     }
+}
+
+/// Why what a member holds was not given on, and what to do.
+fn given_on(error: FailoverError, name: &MemberName, registry: &RegistryArgs) -> CommandError {
+    let (what, flags) = (error.to_string(), registry.flags());
+    let next = match error {
+        FailoverError::Registry(error) => return error.into(),
+        FailoverError::NoMember(_) => format!("see them all: aso-guard members list{flags}"),
+        FailoverError::NameTaken { .. } => {
+            format!("choose another name; see those taken: aso-guard members list{flags}")
+        }
+        FailoverError::Speaks { .. } => format!(
+            "stop it, then do the same again: aso-guard webhook delete --context {name}, and \
+             kubectl --context {name} -n aso-guard scale deployment aso-guard --replicas 0"
+        ),
+        FailoverError::InTransfer { .. } => {
+            format!("end them first: aso-guard transfer finish NAME{flags}")
+        }
+    };
+    CommandError::Failed(format!("{what}; {next}"))
 }
 
 /// What a member still holds, for a person.

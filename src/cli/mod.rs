@@ -77,7 +77,7 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Who holds what: list, show and release claims.
     Claims(claims::ClaimsArgs),
-    /// The clusters that share the registry: list, add and forget them.
+    /// The clusters that share the registry: list, add, rename, replace and forget them.
     Members(members::MembersArgs),
     /// Show the registry in a browser: members, claims, conflicts, transfers. It only reads.
     Dashboard(dashboard::DashboardArgs),

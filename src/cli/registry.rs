@@ -202,6 +202,11 @@ impl RegistryArgs {
         Ok(Arc::new(registry.reached_by(&self.flags(), &kubectl)))
     }
 
+    /// The kubeconfig, where one was named.
+    pub(super) fn kubeconfig(&self) -> Option<&Path> {
+        self.kubeconfig.as_deref()
+    }
+
     /// Where it is, as it was told.
     pub(super) fn url(&self) -> &str {
         &self.registry

@@ -61,8 +61,8 @@ pub enum JoinError {
         "another cluster is registered as {name} (its kube-system namespace has UID {theirs}, \
          this cluster's has {ours}; last heard from {heard}).\n\
          Two clusters under one name would share their copies and blind the guard.\n\
-         Start this one with another --cluster name; or, if the other was rebuilt or is gone for \
-         good, see what it still holds and remove it: aso-guard members forget {name}{registry}"
+         Start this one with another --cluster name; or, if this is the other one, rebuilt, and no \
+         ASO runs there any more: aso-guard members replace {name} --uid {ours}{registry}"
     )]
     NameTaken {
         /// The name.

@@ -194,6 +194,7 @@ impl Trial {
             hub::add_member(&plan(), self.lab.hub(), side.name()).await?;
         }
         futures::try_join!(tidy(&self.a.person), tidy(&self.b.person))?;
+        self.forget_members().await?;
         until("no claims to be left", TIDY, async || {
             let claims = Object::new("asoguard.io/v1alpha1", "Claim", "");
             self.hub.delete_collection(&claims).await?;
@@ -205,6 +206,13 @@ impl Trial {
         for person in [&self.a.person, &self.b.person] {
             person.apply(&Object::namespace(self.name)).await?;
         }
+        Ok(())
+    }
+
+    /// Who is a member, the test before has left, and maybe by another name.
+    async fn forget_members(&self) -> anyhow::Result<()> {
+        let members = Object::new("asoguard.io/v1alpha1", "Member", "");
+        self.hub.delete_collection(&members).await?;
         Ok(())
     }
 
@@ -275,7 +283,8 @@ impl Side {
             ..plan.clone()
         };
         let started = async {
-            let registry = registry.replace(MEMBER, self.name());
+            let member = plan.member.as_deref().unwrap_or(self.name());
+            let registry = registry.replace(MEMBER, member);
             let guard = Guard::start(plan, self.plane, &registry).await?;
             guard.register(plan, self.plane).await?;
             anyhow::Ok(guard)
@@ -290,6 +299,19 @@ impl Side {
             }
             Err(error) => panic!("the guard of {}: {error:#}", self.name()),
         }
+    }
+
+    /// Takes its guard away, the webhook configuration first.
+    pub async fn take_guard_away(&mut self) {
+        let api = "admissionregistration.k8s.io/v1";
+        let webhook = Object::new(api, "ValidatingWebhookConfiguration", "aso-guard");
+        let deleted = self.person.trying_again().delete(&webhook).await;
+        if let Err(refusal) = deleted
+            && refusal.code != 404
+        {
+            panic!("the webhook of {}: {refusal}", self.name());
+        }
+        self.guard = None;
     }
 
     /// The proxy between it and its guard. Fails the test if there is none.

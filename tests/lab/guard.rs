@@ -29,6 +29,8 @@ const ATTEMPTS: u32 = 3;
 pub struct Plan {
     /// The `aso-guard` binary. Tests know it as `env!("CARGO_BIN_EXE_aso-guard")`.
     pub binary: PathBuf,
+    /// `--cluster`, where that is not the cluster's own name.
+    pub member: Option<String>,
     /// `enforce` or `audit`.
     pub mode: String,
     /// How many.
@@ -56,6 +58,7 @@ impl Plan {
     pub fn enforce(binary: impl Into<PathBuf>) -> Self {
         Self {
             binary: binary.into(),
+            member: None,
             mode: "enforce".to_owned(),
             replicas: 1,
             claim_deadline: "90s".to_owned(),
@@ -132,7 +135,7 @@ impl Guard {
         let args: Vec<String> = [
             "serve",
             "--cluster",
-            cluster.name(),
+            plan.member.as_deref().unwrap_or(cluster.name()),
             "--registry",
             registry,
             "--kubeconfig",
