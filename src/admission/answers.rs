@@ -12,7 +12,6 @@ use crate::claim::{
     Heartbeats, LastHeard, MemberName, NAMED, Reason, Refusal, RefusalMessage, RefusedRequest,
 };
 use crate::object::POLICY_ANNOTATION;
-use crate::object::text::quoted;
 use crate::policy::EffectivePolicy;
 use crate::registry::RegistryError;
 
@@ -50,10 +49,8 @@ impl Guard {
             AdmissionError::Registry(RegistryError::Corrupt(one)) => {
                 let next = format!(
                     "Other resources are not affected. Look at it where the registry is, and mend \
-                     it:\n  kubectl{} edit {}s.asoguard.io {}",
-                    self.registry.kubectl_flags(),
-                    one.kind,
-                    quoted(&one.name)
+                     it:\n  {}",
+                    one.mend_command(self.registry.kubectl_flags())
                 );
                 case.context.cannot_know(&one.to_string(), &next)
             }

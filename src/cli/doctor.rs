@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use futures::future::join_all;
@@ -12,13 +13,13 @@ use serde_json::{Value, json};
 use crate::admission::registration::NAME;
 use crate::doctor::facts::NotRead;
 use crate::doctor::{Finding, Hub, Patient, Status, examine, findings, worst};
-use crate::registry::RegistryUrl;
+use crate::registry::{Registry as _, RegistryUrl};
 
 use super::Outcome;
 use super::client::client_config;
 use super::contexts;
 use super::output::{ReportFormat, yaml};
-use super::registry::{CommandError, kubectl_flags};
+use super::registry::{CommandError, kubectl_flags, open_azure};
 use super::terminal::{Emphasis, Style};
 
 /// Which clusters, and where their guards are.
@@ -48,9 +49,9 @@ pub(super) struct DoctorArgs {
     /// The name of its account [default: the same]
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_ACCOUNT")]
     account: Option<String>,
-    /// Where claims are kept: kubernetes: (in each of these clusters) or
-    /// kubernetes:<kubeconfig>[#context] [default: as the guard is told, where that is its own
-    /// cluster]
+    /// Where claims are kept: kubernetes: (in each of these clusters),
+    /// kubernetes:<kubeconfig>[#context] or azure://<account>/<container> [default: as the guard
+    /// is told, where that is its own cluster]
     #[arg(long, value_name = "URL", env = "ASO_GUARD_REGISTRY")]
     registry: Option<String>,
     /// Call the guard at this address, such as that of a `kubectl port-forward`, not by the API
@@ -128,12 +129,10 @@ async fn patients(
         registry: match registry {
             None => None,
             Some(_) if hub.is_some() => hub.clone(),
-            Some(url) => Some(Hub {
-                client: client.clone(),
-                place: url.to_string(),
-                flags: flags.clone(),
-                apart: false,
-            }),
+            Some(url) => {
+                let place = url.to_string();
+                Some(Hub::in_cluster(client.clone(), &place, &flags, false))
+            }
         },
         client,
         kubectl_flags: flags,
@@ -164,7 +163,7 @@ async fn patients(
     Ok(patients)
 }
 
-/// The hub, where it is another cluster.
+/// Where claims are kept, where that is elsewhere.
 async fn elsewhere(
     args: &DoctorArgs,
     registry: Option<&RegistryUrl>,
@@ -174,6 +173,16 @@ async fn elsewhere(
         Some(RegistryUrl::Memory) => Err(wrong(
             "memory: lives in its own process; nobody else sees it".to_owned(),
         )),
+        Some(RegistryUrl::Azure(place)) => {
+            let claims = open_azure(place)?;
+            Ok(Some(Hub {
+                flags: claims.flags().to_owned(),
+                claims: Arc::new(claims),
+                client: None,
+                place: place.to_string(),
+                apart: true,
+            }))
+        }
         None
         | Some(RegistryUrl::Kubernetes {
             kubeconfig: None,
@@ -190,12 +199,9 @@ async fn elsewhere(
                 .await
                 .map_err(wrong)?;
             let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
-            Ok(Some(Hub {
-                client,
-                place: url.to_string(),
-                flags: kubectl_flags(path, context.as_deref()),
-                apart: true,
-            }))
+            let flags = kubectl_flags(path, context.as_deref());
+            let place = url.to_string();
+            Ok(Some(Hub::in_cluster(client, &place, &flags, true)))
         }
     }
 }

@@ -8,6 +8,7 @@ use kube::Client;
 use tokio::time::error::Elapsed;
 
 use crate::object::text::{causes, quoted};
+use crate::registry::azure::{AzureRegistry, ContainerUrl, Fallback};
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::{Registry, RegistryError, RegistryUrl, UnreadableRecord};
 
@@ -17,8 +18,8 @@ use super::client::{client_config, server};
 /// Where the registry is.
 #[derive(Args)]
 pub(super) struct RegistryArgs {
-    /// Where claims are kept: kubernetes: (the kubeconfig's current context) or
-    /// kubernetes:<kubeconfig>[#context]
+    /// Where claims are kept: kubernetes: (the kubeconfig's current context),
+    /// kubernetes:<kubeconfig>[#context], or azure://<account>/<container>
     #[arg(
         long,
         value_name = "URL",
@@ -96,11 +97,7 @@ pub(super) fn all_were_read(
         words += &format!("\n  and {more} more");
     }
     if let Some(first) = unreadable.first() {
-        let (kind, name) = (first.kind, &first.name);
-        words += &format!(
-            "\nSee what it says: kubectl{kubectl_flags} get {kind}s.asoguard.io {} -o yaml",
-            quoted(name)
-        );
+        words += &format!("\nSee what it says: {}", first.show_command(kubectl_flags));
     }
     Err(CommandError::Failed(words))
 }
@@ -148,6 +145,17 @@ impl From<anyhow::Error> for CommandError {
     }
 }
 
+/// The registry in a container, for a person: as the environment says, else as the Azure CLI is
+/// logged in.
+///
+/// # Errors
+/// The environment names no credential that makes sense.
+pub(super) fn open_azure(place: &ContainerUrl) -> Result<AzureRegistry, CommandError> {
+    let environment = std::env::vars().collect();
+    AzureRegistry::new(place, &environment, Fallback::AzureCli)
+        .map_err(|error| CommandError::Usage(format!("--registry: {error}")))
+}
+
 /// The flags that lead `kubectl` to a cluster.
 pub(super) fn kubectl_flags(kubeconfig: Option<&Path>, context: Option<&str>) -> String {
     let mut flags = String::new();
@@ -178,14 +186,17 @@ impl RegistryArgs {
         let wrong = |error: String| CommandError::Usage(format!("--registry: {error}"));
         let parsed = self.registry.parse::<RegistryUrl>();
         let url = parsed.map_err(|error| wrong(error.to_string()))?;
-        let RegistryUrl::Kubernetes {
-            kubeconfig,
-            context,
-        } = &url
-        else {
-            return Err(wrong(format!(
-                "{url} lives in its own process; nobody else sees it"
-            )));
+        let (kubeconfig, context) = match &url {
+            RegistryUrl::Kubernetes {
+                kubeconfig,
+                context,
+            } => (kubeconfig, context),
+            RegistryUrl::Azure(place) => return Ok(Arc::new(open_azure(place)?)),
+            RegistryUrl::Memory => {
+                return Err(wrong(format!(
+                    "{url} lives in its own process; nobody else sees it"
+                )));
+            }
         };
         if context.is_some() && self.context.is_some() {
             return Err(wrong(format!(

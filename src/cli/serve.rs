@@ -26,6 +26,7 @@ use crate::cluster::member::JoinError;
 use crate::cluster::observer::{Observer, Reporting};
 use crate::cluster::protections::{DirtyNamespaces, ProtectionController};
 use crate::object::text::quoted;
+use crate::registry::azure::{AzureRegistry, Fallback};
 use crate::registry::kubernetes::KubernetesRegistry;
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::metered::MeteredRegistry;
@@ -354,6 +355,12 @@ fn open(
                 "claims are kept in memory: no other cluster sees them, and they end with this process"
             );
             let registry = Arc::new(MemoryRegistry::new());
+            (registry.clone(), registry)
+        }
+        RegistryUrl::Azure(place) => {
+            let environment = std::env::vars().collect();
+            let registry = AzureRegistry::new(place, &environment, Fallback::ManagedIdentity);
+            let registry = Arc::new(registry.context("--registry")?);
             (registry.clone(), registry)
         }
         url @ RegistryUrl::Kubernetes { .. } => {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use http::Request;
@@ -27,6 +28,7 @@ use super::{probe, registry, rights};
 use crate::admission::registration::{Expectation, Gap, Installed, WRITE_WEBHOOK, gaps, unmanaged};
 use crate::cluster::kube::survey::ClusterSurvey;
 use crate::object::MODE_LABEL;
+use crate::registry::Registry;
 use crate::registry::kubernetes::KubernetesRegistry;
 
 /// What ASO's pods are labelled with, and others' too.
@@ -54,17 +56,34 @@ pub struct Patient {
     pub registry: Option<Hub>,
 }
 
-/// The cluster where claims are kept.
+/// Where claims are kept.
 #[derive(Clone)]
 pub struct Hub {
-    /// The cluster.
-    pub client: Client,
+    /// The claims.
+    pub claims: Arc<dyn Registry>,
+    /// The cluster, where they are in one.
+    pub client: Option<Client>,
     /// What messages call it.
     pub place: String,
     /// The flags by which `aso-guard` reaches it: none, or beginning with a space.
     pub flags: String,
-    /// Whether it is another cluster than its members.
+    /// Whether it is elsewhere than in its members' clusters.
     pub apart: bool,
+}
+
+impl Hub {
+    /// The claims in a cluster: what messages call it, the flags that lead to it, and whether it
+    /// is another cluster than its members.
+    pub fn in_cluster(client: Client, place: &str, flags: &str, apart: bool) -> Self {
+        let claims = KubernetesRegistry::new(client.clone(), place).reached_by(flags, flags);
+        Self {
+            claims: Arc::new(claims),
+            client: Some(client),
+            place: place.to_owned(),
+            flags: flags.to_owned(),
+            apart,
+        }
+    }
 }
 
 /// Reads all there is, each part by itself.
@@ -317,12 +336,12 @@ fn hub(patient: &Patient, guard: Option<&GuardFacts>) -> Read<Hub> {
         return Ok(hub.clone());
     }
     match guard.and_then(|guard| guard.values("--registry").next()) {
-        Some("kubernetes:") => Ok(Hub {
-            client: patient.client.clone(),
-            place: "kubernetes: in this cluster".to_owned(),
-            flags: patient.kubectl_flags.clone(),
-            apart: false,
-        }),
+        Some("kubernetes:") => Ok(Hub::in_cluster(
+            patient.client.clone(),
+            "kubernetes: in this cluster",
+            &patient.kubectl_flags,
+            false,
+        )),
         Some(url) => Err(NotRead::Skipped(format!(
             "the guard keeps claims at {url}; say where that is from here: --registry URL"
         ))),
@@ -334,9 +353,7 @@ fn hub(patient: &Patient, guard: Option<&GuardFacts>) -> Read<Hub> {
 
 async fn registered(hub: &Read<Hub>, now: Timestamp) -> Read<super::facts::RegistryFacts> {
     let hub = hub.as_ref().map_err(Clone::clone)?;
-    let registry = KubernetesRegistry::new(hub.client.clone(), &hub.place);
-    let registry = registry.reached_by(&hub.flags, &hub.flags);
-    let read = registry::read(&registry, &hub.place, now);
+    let read = registry::read(&*hub.claims, &hub.place, now);
     match tokio::time::timeout(CALL_TIMEOUT, read).await {
         Ok(read) => read,
         Err(_) => Err(NotRead::Failed(format!(
@@ -352,5 +369,9 @@ async fn policies(hub: &Read<Hub>) -> Read<Vec<String>> {
         let why = "the claims are in this cluster, where the guard alone writes them";
         return Err(NotRead::Skipped(why.to_owned()));
     }
-    registry::missing_policies(&hub.client).await
+    let Some(client) = &hub.client else {
+        let why = "Blob Storage has no policies: what a member may write there, its role says";
+        return Err(NotRead::Skipped(why.to_owned()));
+    };
+    registry::missing_policies(client).await
 }

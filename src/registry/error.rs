@@ -4,6 +4,7 @@
 use thiserror::Error;
 
 use crate::arm::Identity;
+use crate::object::text::quoted;
 
 /// Why a registry did not do what was asked.
 #[derive(Debug, Error)]
@@ -30,6 +31,38 @@ pub enum RegistryError {
     Corrupt(#[from] UnreadableRecord),
 }
 
+impl UnreadableRecord {
+    /// The command that shows a person what it says. `kubectl_flags`: those that lead to the
+    /// registry, where it is in a cluster.
+    pub fn show_command(&self, kubectl_flags: &str) -> String {
+        self.download_command().unwrap_or_else(|| {
+            let name = quoted(&self.name);
+            let kind = self.kind;
+            format!("kubectl{kubectl_flags} get {kind}s.asoguard.io {name} -o yaml")
+        })
+    }
+
+    /// The command by which a person mends it, or sees what there is to mend.
+    pub fn mend_command(&self, kubectl_flags: &str) -> String {
+        self.download_command().unwrap_or_else(|| {
+            let name = quoted(&self.name);
+            let kind = self.kind;
+            format!("kubectl{kubectl_flags} edit {kind}s.asoguard.io {name}")
+        })
+    }
+
+    /// Where it is a blob, the command that prints it.
+    fn download_command(&self) -> Option<String> {
+        let (account, container) = self.registry.strip_prefix("azure://")?.split_once('/')?;
+        let account = account.split('.').next().unwrap_or(account);
+        let name = quoted(&self.name);
+        Some(format!(
+            "az storage blob download --auth-mode login --account-name {account} \
+             --container-name {container} --name {name} --file /dev/stdout --no-progress"
+        ))
+    }
+}
+
 /// A record that cannot be read. Nothing is decided on it, and nothing overwrites it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the registry {registry} holds a record that cannot be read, {kind} {name}: {why}")]
@@ -44,4 +77,38 @@ pub struct UnreadableRecord {
     pub identity: Option<Identity>,
     /// What is wrong with it.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unreadable(registry: &str, name: &str) -> UnreadableRecord {
+        UnreadableRecord {
+            registry: registry.to_owned(),
+            kind: "claim",
+            name: name.to_owned(),
+            identity: None,
+            why: "it has no status".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_shown_where_it_is() {
+        let hub = unreadable("kubernetes:hub at https://hub", "rg-1");
+        assert_eq!(
+            hub.show_command(" --context hub"),
+            "kubectl --context hub get claims.asoguard.io rg-1 -o yaml"
+        );
+        assert_eq!(hub.mend_command(""), "kubectl edit claims.asoguard.io rg-1");
+        let blob = unreadable(
+            "azure://fleet.blob.core.usgovcloudapi.net/claims",
+            "claims/a(b)",
+        );
+        assert_eq!(
+            blob.show_command(""),
+            "az storage blob download --auth-mode login --account-name fleet \
+             --container-name claims --name 'claims/a(b)' --file /dev/stdout --no-progress"
+        );
+    }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::azure::{ContainerUrl, ContainerUrlError};
+
 /// Where a registry is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistryUrl {
@@ -16,21 +18,30 @@ pub enum RegistryUrl {
         /// The context in it; `None` for its current one.
         context: Option<String>,
     },
+    /// `azure://<account>/<container>`: in Azure Blob Storage.
+    Azure(ContainerUrl),
 }
 
 /// Why a text is not the URL of a registry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no registry: use kubernetes: (this cluster), \
-     kubernetes:<kubeconfig>[#context] (a hub) or memory:"
-)]
-pub struct RegistryUrlError(String);
+pub enum RegistryUrlError {
+    /// It begins like none.
+    #[error(
+        "{0:?} is no registry: use kubernetes: (this cluster), \
+         kubernetes:<kubeconfig>[#context] (a hub), azure://<account>/<container> (Azure Blob \
+         Storage) or memory:"
+    )]
+    Other(String),
+    /// It is to be a container, and is none.
+    #[error(transparent)]
+    Container(#[from] ContainerUrlError),
+}
 
 impl FromStr for RegistryUrl {
     type Err = RegistryUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || RegistryUrlError(text.to_owned());
+        let wrong = || RegistryUrlError::Other(text.to_owned());
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("kubernetes", rest)) => {
@@ -44,6 +55,7 @@ impl FromStr for RegistryUrl {
                     context,
                 })
             }
+            Some(("azure", _)) => Ok(Self::Azure(text.parse()?)),
             _ => Err(wrong()),
         }
     }
@@ -53,6 +65,7 @@ impl fmt::Display for RegistryUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
+            Self::Azure(place) => place.fmt(f),
             Self::Kubernetes {
                 kubeconfig,
                 context,
@@ -80,6 +93,7 @@ mod tests {
     #[case("kubernetes:/etc/hub/kubeconfig")]
     #[case("kubernetes:/etc/hub/kubeconfig#hub")]
     #[case("kubernetes:#hub")]
+    #[case("azure://fleet/claims")]
     fn what_is_taken_prints_the_same(#[case] text: &str) {
         let url: RegistryUrl = text.parse().unwrap();
         assert_eq!(url.to_string(), text);
@@ -91,7 +105,6 @@ mod tests {
     #[case("memory:x")]
     #[case("kubernetes:/x#")]
     #[case("https://hub")]
-    #[case("azure://account/container")]
     fn what_is_not_taken_says_what_is(#[case] text: &str) {
         let error = text.parse::<RegistryUrl>().unwrap_err().to_string();
         assert!(

@@ -19,7 +19,7 @@
 )]
 
 mod compare_and_set;
-mod fixtures;
+pub mod fixtures;
 mod lost;
 mod races;
 mod scope;

@@ -53,12 +53,7 @@ impl Module {
         let module = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests")
             .join(self.name);
-        let cache = std::env::var_os(CACHE)
-            .map_or_else(
-                || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache"),
-                PathBuf::from,
-            )
-            .join(self.name);
+        let cache = cache().join(self.name);
         let built = cache.join(self.fingerprint(&module).await?);
         if !built.is_dir() {
             fs::create_dir_all(&cache)?;
@@ -201,7 +196,16 @@ async fn go_version(go: &Path, programs: &[&str]) -> anyhow::Result<Vec<u8>> {
     }
 }
 
-async fn lock(path: &Path) -> anyhow::Result<File> {
+/// Where what is built or installed is kept.
+pub(super) fn cache() -> PathBuf {
+    std::env::var_os(CACHE).map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache"),
+        PathBuf::from,
+    )
+}
+
+/// Waits until nobody else builds the same.
+pub(super) async fn lock(path: &Path) -> anyhow::Result<File> {
     let file = File::options()
         .create(true)
         .append(true)

@@ -7,6 +7,7 @@
 //! | [`reaper`] | leaves nothing running, however this process ends |
 //! | [`process`], [`ports`], [`wait`], [`http`] | one process, a port for it, waiting for it, asking it |
 //! | [`go`], [`binaries`] | etcd, kube-apiserver, kube-controller-manager and Helm, built once |
+//! | [`azurite`] | Azure Blob Storage, as Microsoft's emulator has it, installed once |
 //! | [`pki`], [`kubeconfig`] | who may talk to whom |
 //! | [`control_plane`] | one cluster |
 //! | [`object`], [`crds`] | what is put into it: any object, ASO's kinds |
@@ -35,6 +36,7 @@ pub mod account;
 pub mod aso;
 pub mod aso_controller;
 pub mod azure;
+pub mod azurite;
 pub mod binaries;
 pub mod control_plane;
 pub mod crds;

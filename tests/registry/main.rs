@@ -1,8 +1,20 @@
-//! The registries that need nothing but this process, by the rules for all:
-//! see `tests/conformance`. The others are held to them end to end.
+//! Registries by the rules for all of them, see `tests/conformance`: the one in this process, and
+//! the one in Azure Blob Storage, on Azurite and over bad lines to it. The one in an API server is
+//! held to them end to end.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "this is all tests, though few of its functions are marked so"
+)]
 
 #[path = "../conformance/mod.rs"]
 mod conformance;
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod azure;
+mod line;
 
 use std::sync::Arc;
 

@@ -17,7 +17,8 @@ pub(in crate::cli) struct ServeArgs {
     /// This cluster's name in the registry
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLUSTER")]
     pub(super) cluster: String,
-    /// Where claims are kept: kubernetes: (this cluster), kubernetes:<kubeconfig>[#context] (a hub) or memory:
+    /// Where claims are kept: kubernetes: (this cluster), kubernetes:<kubeconfig>[#context] (a hub),
+    /// azure://<account>/<container> (Azure Blob Storage) or memory:
     #[arg(
         long,
         value_name = "URL",

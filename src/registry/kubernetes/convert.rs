@@ -26,8 +26,9 @@ use super::crd::{
 use labels::labels;
 
 pub(super) use labels::{claim_name, selector};
-pub(super) use member::{from_member, to_member};
-pub(super) use transfer::{from_transfer, patch_transfer, to_transfer};
+pub(in crate::registry) use member::{from_member, to_member};
+pub(super) use transfer::patch_transfer;
+pub(in crate::registry) use transfer::{from_transfer, to_transfer};
 
 /// The longest text that is taken over from a record, in characters.
 const NAME: usize = 256;
@@ -54,7 +55,11 @@ fn listed<'a>(copies: impl Iterator<Item = (&'a CopyRef, &'a MemberCopy)>) -> Op
 }
 
 /// The object that holds a record.
-pub(super) fn to_claim(record: &Record, version: Option<&RecordVersion>, now: Timestamp) -> Claim {
+pub(in crate::registry) fn to_claim(
+    record: &Record,
+    version: Option<&RecordVersion>,
+    now: Timestamp,
+) -> Claim {
     let identity = &record.identity;
     Claim {
         metadata: ObjectMeta {
@@ -185,7 +190,7 @@ fn to_renaming(request: &InFlight) -> ClaimRenaming {
 ///
 /// # Errors
 /// What is wrong with it, for a person who edited it.
-pub(super) fn from_claim(claim: &Claim) -> Result<Record, String> {
+pub(in crate::registry) fn from_claim(claim: &Claim) -> Result<Record, String> {
     let identity: Identity = claim
         .spec
         .identity

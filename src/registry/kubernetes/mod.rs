@@ -3,7 +3,7 @@
 //! A read without a `resourceVersion` is a quorum read, and a replace with one is
 //! a compare-and-set: together they are the contract of [`Registry`].
 
-mod convert;
+pub(super) mod convert;
 pub mod crd;
 mod failure;
 mod follow;

@@ -16,7 +16,7 @@ use crate::registry::{MemberRecord, RecordVersion, Sample, SecondLine};
 use super::{NAME, status};
 
 /// The object that holds a member's record.
-pub(in crate::registry::kubernetes) fn to_member(
+pub(in crate::registry) fn to_member(
     member: &MemberRecord,
     version: Option<&RecordVersion>,
 ) -> Member {
@@ -194,9 +194,7 @@ fn from_sample(found: Option<&MemberSample>, heard: Timestamp) -> Sample {
 }
 
 /// The member's record that an object holds.
-pub(in crate::registry::kubernetes) fn from_member(
-    member: &Member,
-) -> Result<MemberRecord, String> {
+pub(in crate::registry) fn from_member(member: &Member) -> Result<MemberRecord, String> {
     let name = member.metadata.name.as_deref().unwrap_or_default();
     Ok(MemberRecord {
         name: name.parse().map_err(|error| format!("{error}"))?,

@@ -27,7 +27,7 @@ pub(super) fn from_place(place: &crd::TransferPlace) -> Result<NamespaceRef, Str
 }
 
 /// The object that holds a new transfer.
-pub(in super::super) fn to_transfer(transfer: &Transfer) -> crd::Transfer {
+pub(in crate::registry) fn to_transfer(transfer: &Transfer) -> crd::Transfer {
     crd::Transfer {
         metadata: ObjectMeta {
             name: Some(transfer.name.to_string()),
@@ -145,7 +145,7 @@ fn to_entry(entry: &TransferHistoryEntry) -> crd::TransferEntry {
 ///
 /// # Errors
 /// What is wrong with it, for the person who wrote it.
-pub(in super::super) fn from_transfer(object: &crd::Transfer) -> Result<Transfer, String> {
+pub(in crate::registry) fn from_transfer(object: &crd::Transfer) -> Result<Transfer, String> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
     let name = name.parse().map_err(|error| format!("{error}"))?;
     let spec = &object.spec;
