@@ -145,14 +145,20 @@ impl From<anyhow::Error> for CommandError {
     }
 }
 
-/// The registry in a container, for a person: as the environment says, else as the Azure CLI is
-/// logged in.
+/// The registry in a container: as the environment says, else as the Azure CLI is logged in; in a
+/// pod, which has none, as its node's managed identity.
 ///
 /// # Errors
 /// The environment names no credential that makes sense.
 pub(super) fn open_azure(place: &ContainerUrl) -> Result<AzureRegistry, CommandError> {
     let environment = std::env::vars().collect();
-    AzureRegistry::new(place, &environment, Fallback::AzureCli)
+    let is_in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+    let fallback = if is_in_pod {
+        Fallback::ManagedIdentity
+    } else {
+        Fallback::AzureCli
+    };
+    AzureRegistry::new(place, &environment, fallback)
         .map_err(|error| CommandError::Usage(format!("--registry: {error}")))
 }
 

@@ -360,7 +360,8 @@ fn open(
         RegistryUrl::Azure(place) => {
             let environment = std::env::vars().collect();
             let registry = AzureRegistry::new(place, &environment, Fallback::ManagedIdentity);
-            let registry = Arc::new(registry.context("--registry")?);
+            let registry = registry.context("--registry")?.for_member(&config.member);
+            let registry = Arc::new(registry);
             (registry.clone(), registry)
         }
         url @ RegistryUrl::Kubernetes { .. } => {

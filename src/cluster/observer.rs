@@ -4,6 +4,7 @@
 //! compare-and-set, and each says only what a read in the right order showed.
 
 mod compare;
+mod lists_due;
 mod looking;
 mod policies;
 mod reporting;
@@ -27,6 +28,7 @@ use crate::claim::{HistoryEntry, MemberName, RequestUid};
 use crate::object::ObjectKey;
 use crate::registry::{ClaimScope, CopyFilter, Registry, RegistryError};
 
+use lists_due::ListsDue;
 use reporting::ReportedState;
 pub use reporting::Reporting;
 use retries::RetryDelays;
@@ -258,6 +260,7 @@ impl Observer {
     }
 
     async fn keep_sweeping(&self, shutdown: &CancellationToken) {
+        let mut lists = ListsDue::default();
         loop {
             if shutdown
                 .run_until_cancelled(tokio::time::sleep(SWEEP))
@@ -266,8 +269,11 @@ impl Observer {
             {
                 return;
             }
-            if let Err(error) = self.sweep().await {
+            if self.are_lists_due(&mut lists).await
+                && let Err(error) = self.sweep().await
+            {
                 warn!(%error, "could not look for requests under way");
+                lists.forget();
             }
             if let Err(error) = self.settle_policy_changes().await {
                 warn!(%error, "could not look for changes of namespaces' policies");

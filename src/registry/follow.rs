@@ -36,51 +36,39 @@ pub enum ClaimEvent {
     Failed(String),
 }
 
-/// How often a registry in memory is asked.
+/// How often a registry is asked that tells of nothing by itself.
 const PERIOD: Duration = Duration::from_millis(250);
 
 /// What was there when it was last looked.
 struct Polling<'a> {
-    registry: &'a dyn Registry,
+    registry: &'a MemoryRegistry,
     scope: ClaimScope,
-    period: Duration,
-    /// `None` before all claims came, and where they have to come once more.
     known: Option<HashMap<Identity, RecordVersion>>,
 }
 
+/// By asking for all of them again and again.
 impl FollowClaims for MemoryRegistry {
     fn follow<'a>(&'a self, scope: &ClaimScope) -> BoxStream<'a, ClaimEvent> {
-        poll(self, scope, PERIOD)
-    }
-}
-
-/// Follows a registry that tells of nothing by itself, by asking for all of them again and again.
-pub(super) fn poll<'a>(
-    registry: &'a dyn Registry,
-    scope: &ClaimScope,
-    period: Duration,
-) -> BoxStream<'a, ClaimEvent> {
-    let state = Polling {
-        registry,
-        scope: scope.clone(),
-        period,
-        known: None,
-    };
-    let rounds = stream::unfold((state, Duration::ZERO), |(mut state, pause)| async move {
-        tokio::time::sleep(pause).await;
-        let events = state.round().await.unwrap_or_else(|error| {
-            state.known = None;
-            vec![ClaimEvent::Failed(error.to_string())]
+        let state = Polling {
+            registry: self,
+            scope: scope.clone(),
+            known: None,
+        };
+        let rounds = stream::unfold(state, |mut state| async move {
+            if state.known.is_some() {
+                tokio::time::sleep(PERIOD).await;
+            }
+            let events = state.round().await;
+            let events = events.unwrap_or_else(|error| vec![ClaimEvent::Failed(error.to_string())]);
+            Some((stream::iter(events), state))
         });
-        let pause = state.period;
-        Some((stream::iter(events), (state, pause)))
-    });
-    rounds.flatten().boxed()
+        rounds.flatten().boxed()
+    }
 }
 
 impl Polling<'_> {
     async fn round(&mut self) -> Result<Vec<ClaimEvent>, RegistryError> {
-        let listed = self.registry.claims(&self.scope).await?;
+        let listed = self.registry.claims(&self.scope).await?.records;
         let before = self.known.take();
         let is_first = before.is_none();
         let mut before = before.unwrap_or_default();
@@ -89,15 +77,7 @@ impl Polling<'_> {
             events.push(ClaimEvent::Begins);
         }
         let mut now = HashMap::new();
-        for unreadable in listed.unreadable {
-            let Some(identity) = unreadable.identity else {
-                continue;
-            };
-            // Of the version in which it can be read again, nothing is known.
-            before.remove(&identity);
-            events.push(ClaimEvent::Unread(identity));
-        }
-        for known in listed.records {
+        for known in listed {
             let identity = known.record.identity.clone();
             if before.remove(&identity).as_ref() != Some(&known.version) {
                 events.push(ClaimEvent::Stored(known.record));

@@ -36,7 +36,7 @@ const REMEMBERED: Duration = Duration::from_mins(15);
 const KINDS: [&str; 3] = ["claim", "member", "transfer"];
 
 /// Every call there is.
-const OPERATIONS: [&str; 11] = [
+const OPERATIONS: [&str; 12] = [
     "claim",
     "put_claim",
     "claims",
@@ -44,6 +44,7 @@ const OPERATIONS: [&str; 11] = [
     "put_member",
     "members",
     "remove_member",
+    "inbox",
     "transfer",
     "put_transfer",
     "transfers",
@@ -249,6 +250,10 @@ impl Registry for MeteredRegistry {
     ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.remove_member(name, expected);
         self.count("remove_member", call, of_put).await
+    }
+
+    async fn inbox(&self, member: &MemberName) -> Result<Option<RecordVersion>, RegistryError> {
+        self.count("inbox", self.inner.inbox(member), ok).await
     }
 
     async fn transfer(

@@ -112,6 +112,14 @@ pub trait Registry: Send + Sync {
     /// All members, in no order.
     async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError>;
 
+    /// What is another one whenever somebody else has changed a claim in which the member has a
+    /// copy: until then, lists of such claims need not be asked for again. `None` where lists cost
+    /// little. It is for what is shown: no verdict rests on it, and what it misses is found by a
+    /// list now and then all the same.
+    async fn inbox(&self, _: &MemberName) -> Result<Option<RecordVersion>, RegistryError> {
+        Ok(None)
+    }
+
     /// A transfer's record, and its version.
     async fn transfer(
         &self,

@@ -44,6 +44,7 @@ mod stolen;
 mod surroundings;
 mod transfers;
 mod weakened;
+mod without_hub;
 
 use lab::guard;
 use lab::world::{Lab, Plan, Shared};

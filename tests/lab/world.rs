@@ -128,6 +128,16 @@ impl Lab {
         Ok(())
     }
 
+    /// Puts a guard in front of each cluster of a lab that was built without, with the claims
+    /// elsewhere than in a cluster.
+    pub async fn guard_with(&mut self, plan: &guard::Plan, registry: &str) -> anyhow::Result<()> {
+        try_join!(
+            self.a.put_guard_in_front(plan, registry),
+            self.b.put_guard_in_front(plan, registry),
+        )?;
+        Ok(())
+    }
+
     /// Makes each cluster's identity on the hub, and gives the hub as each one's `--registry`.
     async fn members(&self, plan: &guard::Plan) -> anyhow::Result<[String; 2]> {
         for name in ["a", "b"] {

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use aso_guard::claim;
 use aso_guard::registry::azure::AzureRegistry;
-use aso_guard::registry::{ClaimScope, PutOutcome, Registry, RegistryError};
+use aso_guard::registry::{
+    ClaimEvent, ClaimScope, CopyFilter, FollowClaims as _, PutOutcome, RecordVersion, Registry,
+    RegistryError,
+};
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::OnceCell;
 
@@ -246,4 +249,92 @@ async fn what_is_not_there_or_cannot_be_read_is_told() {
     );
     let listed = registry.claims(&ClaimScope::All).await.unwrap();
     assert!(listed.records.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_inbox_changes_when_somebody_else_changes_a_claim_of_the_members() {
+    let azurite = container("inbox").await;
+    let place = fixtures::Place::new();
+    let of = |member: &str| {
+        let registry = Azurite::registry("inbox", azurite.port()).unwrap();
+        registry.for_member(&place.member(member))
+    };
+    let (a, b) = (of("a"), of("b"));
+    let inbox_of_b = async || a.inbox(&place.member("b")).await.unwrap();
+    let empty = inbox_of_b().await;
+
+    // What is a's alone is no news for b; nor is what b does itself.
+    let stored = async |registry: &AzureRegistry, record: &claim::Record, expected: Option<&_>| {
+        match registry.put_claim(record, expected).await.unwrap() {
+            PutOutcome::Stored(version) => version,
+            PutOutcome::Conflict => panic!("{} was changed", record.identity),
+        }
+    };
+    let mut record = place.parked(&place.group(), "a");
+    let alone = stored(&a, &record, None).await;
+    assert_eq!(inbox_of_b().await, empty);
+    record.copies.insert(place.copy("b"), fixtures::parked());
+    let shared = stored(&b, &record, alone.as_ref()).await;
+    assert_eq!(inbox_of_b().await, empty);
+
+    let mut other = record.clone();
+    other.copies.get_mut(&place.copy("a")).unwrap().newcomer = 1;
+    let changed = stored(&a, &other, shared.as_ref()).await;
+    let told = inbox_of_b().await;
+    assert_ne!(told, empty);
+    // Nor is what did not hold.
+    let put = a.put_claim(&record, shared.as_ref()).await.unwrap();
+    assert_eq!(
+        (put, inbox_of_b().await),
+        (PutOutcome::Conflict, told.clone())
+    );
+
+    // A copy that somebody else takes out, too, where he has read it; and by a person's hand.
+    a.claim(&place.group()).await.unwrap();
+    let without = other.without(&place.copy("b"));
+    let without = stored(&a, &without, changed.as_ref()).await;
+    let again = inbox_of_b().await;
+    assert_ne!(again, told);
+    let by_hand = Azurite::registry("inbox", azurite.port()).unwrap();
+    stored(&by_hand, &other, without.as_ref()).await;
+    assert_ne!(inbox_of_b().await, again);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_follows_claims_is_told_of_each_change_and_no_more() {
+    let azurite = container("follow").await;
+    let registry = Azurite::registry("follow", azurite.port()).unwrap();
+    let place = fixtures::Place::new();
+    let stored = async |number: usize, expected: Option<&RecordVersion>| {
+        let record = place.parked(&resource(&place, number), "a");
+        match registry.put_claim(&record, expected).await.unwrap() {
+            PutOutcome::Stored(Some(version)) => version,
+            other => panic!("{number}: {other:?}"),
+        }
+    };
+    let mut versions = Vec::new();
+    for number in 0..3 {
+        versions.push(stored(number, None).await);
+    }
+    let scope = ClaimScope::Of(place.member("a"), CopyFilter::AnyCopy);
+    let mut events = registry.follow(&scope).map(|event| match event {
+        ClaimEvent::Stored(record) => format!("stored {}", record.identity.name()),
+        ClaimEvent::Gone(identity) => format!("gone {}", identity.name()),
+        other => format!("{other:?}"),
+    });
+    let mut take = async |count: usize| {
+        let some = (&mut events).take(count).collect::<Vec<String>>();
+        let some = tokio::time::timeout(Duration::from_mins(2), some).await;
+        let mut some = some.unwrap();
+        some.sort();
+        some
+    };
+    let all = ["Begins", "Complete", "stored n0", "stored n1", "stored n2"];
+    assert_eq!(take(5).await, all);
+
+    stored(1, Some(&versions[1])).await;
+    stored(3, None).await;
+    let gone = claim::Record::new(resource(&place, 2));
+    registry.put_claim(&gone, Some(&versions[2])).await.unwrap();
+    assert_eq!(take(3).await, ["gone n2", "stored n1", "stored n3"]);
 }

@@ -28,6 +28,7 @@ use crate::registry::RegistryError;
 use crate::telemetry::{NoNotices, Notice, Notices, Severity};
 
 use super::Observer;
+use super::lists_due::ListsDue;
 
 /// How often the registry is asked for conflicts and orphans.
 const POLL: Duration = Duration::from_secs(3);
@@ -125,33 +126,41 @@ impl Observer {
     /// Shows conflicts, orphans and members until told to stop.
     pub(super) async fn keep_showing(&self, shutdown: &CancellationToken) {
         let (mut members_at, mut orphans_at) = (Instant::now(), Instant::now());
+        let mut lists = ListsDue::default();
         let mut failing = false;
         loop {
-            if Instant::now() >= members_at {
+            let is_due = self.are_lists_due(&mut lists).await;
+            if is_due && Instant::now() >= members_at {
                 members_at = Instant::now() + MEMBERS;
                 if let Err(error) = self.show_members().await {
                     warn!(%error, "cannot tell which members there are");
                 }
             }
             let began = Instant::now();
-            let outcome = self.show_conflicts().await;
-            let next = next_after(began);
-            if let (Err(error), false) = (&outcome, failing) {
-                warn!(%error, "cannot tell which claims are in conflict; trying again");
+            let mut next = began + POLL;
+            if is_due {
+                let outcome = self.show_conflicts().await;
+                next = next_after(began);
+                if let (Err(error), false) = (&outcome, failing) {
+                    warn!(%error, "cannot tell which claims are in conflict; trying again");
+                }
+                failing = outcome.is_err();
             }
-            failing = outcome.is_err();
             let began = Instant::now();
-            if !failing && began >= orphans_at {
+            if is_due && !failing && began >= orphans_at {
                 if let Err(error) = self.show_orphans().await {
                     warn!(%error, "cannot tell which claims are orphaned");
                 }
                 orphans_at = next_after(began);
             }
+            if failing {
+                lists.forget();
+            }
             self.show_numbers();
             let soon = async {
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => {}
-                    () = self.reported.news.notified() => {}
+                    () = self.reported.news.notified() => lists.forget(),
                 }
             };
             if shutdown.run_until_cancelled(soon).await.is_none() {

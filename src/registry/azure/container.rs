@@ -225,6 +225,15 @@ impl Container {
         Ok((writing.tried(tried), answer.words()))
     }
 
+    /// Writes an empty blob, whatever there is, so that it has another version.
+    pub(super) async fn touch(&self, blob: &str) -> Result<(), RegistryError> {
+        let mut call = Call::of_blob(Method::PUT, blob);
+        let block = HeaderValue::from_static("BlockBlob");
+        call.headers.insert(BLOB_TYPE, block);
+        call.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+        self.read(&call, CALL_TIMEOUT).await.map(drop)
+    }
+
     /// Deletes a blob, and its snapshots, if it is of the expected version. It is not repeated: a
     /// blob that is gone does not say who deleted it.
     pub(super) async fn delete(
@@ -247,7 +256,7 @@ impl Container {
         }
     }
 
-    /// Makes a call that changes nothing, again where the server was busy, for as long as `limit`;
+    /// Makes a call that may be made twice, again where the server was busy, for as long as `limit`;
     /// `None` where there is no such blob.
     async fn read(&self, call: &Call, limit: Duration) -> Result<Option<Answer>, RegistryError> {
         let deadline = Instant::now() + limit;

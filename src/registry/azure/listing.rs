@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::registry::RecordVersion;
+
 /// A page of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listing {
@@ -16,6 +18,8 @@ pub(super) struct Listing {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ListedBlob {
     pub(super) name: String,
+    /// In quotes, as calls have it.
+    pub(super) version: RecordVersion,
     /// By names in lower case.
     pub(super) metadata: BTreeMap<String, String>,
 }
@@ -41,7 +45,16 @@ struct Blobs {
 struct Blob {
     name: String,
     #[serde(default)]
+    properties: Properties,
+    #[serde(default)]
     metadata: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Properties {
+    #[serde(default)]
+    etag: String,
 }
 
 /// Reads a page.
@@ -56,6 +69,7 @@ pub(super) fn read(xml: &[u8]) -> Result<Listing, String> {
     let low = |(name, value): (String, String)| (name.to_ascii_lowercase(), value);
     let blobs = results.blobs.blob.into_iter().map(|blob| ListedBlob {
         name: blob.name,
+        version: RecordVersion::new(&format!("\"{}\"", blob.properties.etag.trim_matches('"'))),
         metadata: blob
             .metadata
             .unwrap_or_default()
@@ -95,6 +109,7 @@ mod tests {
             (&*a.name, &*a.metadata["state"], &*a.metadata["members"]),
             ("claims/a", "Live", "a,b")
         );
+        assert_eq!(a.version, RecordVersion::new("\"0x8D\""));
         assert!(b.metadata.is_empty());
     }
 

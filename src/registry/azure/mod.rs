@@ -24,6 +24,8 @@
 mod container;
 mod credential;
 mod failure;
+mod follow;
+mod inbox;
 mod listing;
 mod names;
 mod place;
@@ -33,7 +35,7 @@ mod writing;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,10 +48,11 @@ use crate::transfer::Transfer;
 
 use super::kubernetes::{convert, crd};
 use super::{
-    ClaimEvent, ClaimPage, ClaimScope, CopyFilter, Cursor, FollowClaims, MemberRecord, PutOutcome,
-    RecordList, RecordVersion, Registry, RegistryError, UnreadableRecord, Versioned, follow,
+    ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
+    RegistryError, UnreadableRecord, Versioned,
 };
 use container::{Blob, Container};
+use inbox::Peers;
 use listing::ListedBlob;
 
 pub use credential::{CredentialError, Environment, Fallback};
@@ -70,6 +73,7 @@ const AT_ONCE: usize = 32;
 /// A registry in a container of a storage account.
 pub struct AzureRegistry {
     container: Container,
+    peers: Peers,
     flags: String,
 }
 
@@ -98,8 +102,18 @@ impl AzureRegistry {
                 base: format!("{}/{}", access.endpoint, place.container()),
                 name: place.to_string(),
             },
+            peers: Peers::default(),
             flags: format!(" --registry {place}"),
         })
+    }
+
+    /// The same, for a member, who need not be told what it changes itself.
+    #[must_use]
+    pub fn for_member(self, member: &MemberName) -> Self {
+        Self {
+            peers: Peers::of(member.clone()),
+            ..self
+        }
     }
 
     /// Reads one blob's record, or says what is wrong with it.
@@ -203,11 +217,8 @@ fn page_size(scope: &ClaimScope) -> u32 {
         ClaimScope::InConflict
         | ClaimScope::Reserved(_)
         | ClaimScope::Orphaned(_)
-        | ClaimScope::Of(_, CopyFilter::InFlight) => SPARSE_PAGE,
-        ClaimScope::All
-        | ClaimScope::Below(_)
-        | ClaimScope::Beside(..)
-        | ClaimScope::Of(_, CopyFilter::AnyCopy) => PAGE,
+        | ClaimScope::Of(..) => SPARSE_PAGE,
+        ClaimScope::All | ClaimScope::Below(_) | ClaimScope::Beside(..) => PAGE,
     }
 }
 
@@ -222,7 +233,12 @@ impl Registry for AzureRegistry {
             record if record.identity == *identity => Ok(record),
             record => Err(format!("it is about {}, not {identity}", record.identity)),
         };
-        self.one(CLAIM, &names::of_claim(identity), about_it).await
+        let name = names::of_claim(identity);
+        let known = self.one(CLAIM, &name, about_it).await?;
+        if let Some(known) = &known {
+            self.peers.was_read(&name, &known.record);
+        }
+        Ok(known)
     }
 
     async fn put_claim(
@@ -231,18 +247,24 @@ impl Registry for AzureRegistry {
         expected: Option<&RecordVersion>,
     ) -> Result<PutOutcome, RegistryError> {
         let name = names::of_claim(&record.identity);
-        if record.is_empty() {
-            return match expected {
-                Some(expected) => self.container.delete(&name, expected).await,
-                None => match self.container.get(&name).await? {
+        let put = match expected {
+            None if record.is_empty() => {
+                return match self.container.get(&name).await? {
                     None => Ok(PutOutcome::Stored(None)),
                     Some(_) => Ok(PutOutcome::Conflict),
-                },
-            };
+                };
+            }
+            Some(expected) if record.is_empty() => self.container.delete(&name, expected).await?,
+            expected => {
+                let claim = convert::to_claim(record, None, Timestamp::now());
+                let metadata = summary::of(record);
+                self.put(&name, &claim, &metadata, expected).await?
+            }
+        };
+        if put != PutOutcome::Conflict {
+            inbox::write(&self.container, self.peers.was_written(&name, record)).await;
         }
-        let claim = convert::to_claim(record, None, Timestamp::now());
-        self.put(&name, &claim, &summary::of(record), expected)
-            .await
+        Ok(put)
     }
 
     async fn claims_page(
@@ -310,6 +332,10 @@ impl Registry for AzureRegistry {
         self.all(MEMBER, names::MEMBERS, convert::from_member).await
     }
 
+    async fn inbox(&self, member: &MemberName) -> Result<Option<RecordVersion>, RegistryError> {
+        inbox::version(&self.container, member).await.map(Some)
+    }
+
     async fn transfer(
         &self,
         name: &TransferName,
@@ -341,15 +367,6 @@ impl Registry for AzureRegistry {
     async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         self.all(TRANSFER, names::TRANSFERS, convert::from_transfer)
             .await
-    }
-}
-
-/// How often all claims in a scope are asked for.
-const PERIOD: std::time::Duration = std::time::Duration::from_secs(30);
-
-impl FollowClaims for AzureRegistry {
-    fn follow<'a>(&'a self, scope: &ClaimScope) -> BoxStream<'a, ClaimEvent> {
-        follow::poll(self, scope, PERIOD)
     }
 }
 

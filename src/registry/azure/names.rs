@@ -5,6 +5,7 @@
 //! | `claims/<ARM ID>` | the claim of an identity |
 //! | `members/<name>` | a member's record |
 //! | `transfers/<name>` | a transfer |
+//! | `inbox/<name>` | nothing: it is another one whenever somebody else changed a claim of the member's |
 //!
 //! A claim's name is its identity in one case, escaped: equal identities have one name, what is
 //! below an identity has its name and a slash as a prefix, and the name gives the identity back.
@@ -57,6 +58,11 @@ pub(super) fn of_claim(identity: &Identity) -> String {
 /// The blob that holds a member's record.
 pub(super) fn of_member(name: &MemberName) -> String {
     format!("{MEMBERS}{name}")
+}
+
+/// The blob that is written for a member to take note.
+pub(super) fn of_inbox(member: &MemberName) -> String {
+    format!("inbox/{member}")
 }
 
 /// The blob that holds a transfer.

@@ -82,7 +82,7 @@ pub(super) fn may_be_in(metadata: &BTreeMap<String, String>, scope: &ClaimScope)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::arm::Identity;
     use crate::claim::{CopyRef, MemberCopy, NamespaceRef, Reservation, StoredCopy};
@@ -102,7 +102,7 @@ mod tests {
         record
     }
 
-    fn parked() -> MemberCopy {
+    pub(in super::super) fn parked() -> MemberCopy {
         MemberCopy {
             stored: Some(StoredCopy {
                 uid: "u".into(),
