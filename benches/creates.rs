@@ -2,7 +2,9 @@
 //! with one that says yes to everything, and with aso-guard, whose claims are on a hub like
 //! the cluster itself: `cargo bench --bench creates`.
 //!
-//! The three take turns, for on a shared machine the minutes differ more than they do.
+//! The three take turns, for on a shared machine the minutes differ more than they do. What the
+//! observer does about creates it does when no requests come: nobody's turn begins before that is
+//! done, and the calls of the registry are counted that it takes.
 
 #![allow(
     missing_docs,
@@ -50,11 +52,13 @@ async fn measure() {
     let yes = Yes::start(lab.a.control_plane.directory()).await.unwrap();
     share_out(&admin, &yes).await;
     let mut took: [Vec<Duration>; 3] = Default::default();
+    let (mut during, mut after) = (Calls::default(), Calls::default());
     // The first turn warms up.
     for turn in 0..=TURNS {
         for at in 0..SIDES.len() {
             let side = (turn + at) % SIDES.len();
             let person = admin.in_namespace(SIDES[side]);
+            let before = Calls::so_far(&lab).await;
             for number in 0..CREATES {
                 let name = format!("{}-{turn}-{number}", SIDES[side]);
                 let group = Object::of("ResourceGroup", &name).azure_name(&name);
@@ -64,9 +68,72 @@ async fn measure() {
                     took[side].push(sent.elapsed());
                 }
             }
+            if SIDES[side] == "aso-guard" {
+                let created = Calls::so_far(&lab).await;
+                nothing_waits(&lab).await;
+                let settled = Calls::so_far(&lab).await;
+                if turn > 0 {
+                    during.add(&before, &created);
+                    after.add(&created, &settled);
+                }
+            }
         }
     }
     print(&took);
+    during.print("while they come");
+    after.print("afterwards");
+}
+
+/// Calls of the registry by the guard.
+#[derive(Default, PartialEq)]
+struct Calls {
+    reads: f64,
+    writes: f64,
+}
+
+impl Calls {
+    async fn so_far(lab: &Lab) -> Self {
+        let mut calls = Self::default();
+        let replica = &lab.a.guard().replicas()[0];
+        let (_, metrics) = replica.ops("/metrics").await.unwrap();
+        for line in metrics.lines() {
+            let Some(rest) = line.strip_prefix("aso_guard_registry_calls_total{") else {
+                continue;
+            };
+            let number: f64 = rest.rsplit(' ').next().unwrap().parse().unwrap();
+            if rest.contains("operation=\"put_claim\"") {
+                calls.writes += number;
+            } else if rest.contains("claim") {
+                calls.reads += number;
+            }
+        }
+        calls
+    }
+
+    fn add(&mut self, before: &Self, now: &Self) {
+        self.reads += now.reads - before.reads;
+        self.writes += now.writes - before.writes;
+    }
+
+    fn print(&self, when: &str) {
+        let creates = (TURNS * CREATES) as f64;
+        println!(
+            "\nClaims read and written for each create, {when}: {:.2} reads, {:.2} writes",
+            self.reads / creates,
+            self.writes / creates
+        );
+    }
+}
+
+/// Waits until the observer has looked at all that was created.
+async fn nothing_waits(lab: &Lab) {
+    loop {
+        let before = Calls::so_far(lab).await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        if Calls::so_far(lab).await == before {
+            return;
+        }
+    }
 }
 
 /// Each side is a namespace, and each webhook is asked for one of them.

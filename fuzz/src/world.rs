@@ -10,7 +10,7 @@ use aso_guard::admission::{
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::member::{MemberReport, Membership};
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::observer::Observer;
+use aso_guard::cluster::observer::{Observer, WatchedChange};
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::memory::MemoryRegistry;
 use aso_guard::registry::{ClaimScope, Registry as _};
@@ -98,7 +98,8 @@ impl Member {
     /// Stores an object, and has the observer see it.
     pub async fn store(&self, facts: ObjectFacts) {
         let stored = self.cluster.store(facts);
-        self.observer.changed(&stored.key, &stored.uid, true);
+        self.observer
+            .changed(&stored.key, &stored.uid, WatchedChange::Relevant);
         self.look(&stored.key).await;
     }
 

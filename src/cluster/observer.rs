@@ -95,6 +95,22 @@ impl ObserveError {
     }
 }
 
+/// What a watch tells of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchedChange {
+    /// It was stored, and was not there before. Nothing on it parks it, so that what its claim
+    /// says since its admission counts for it as much as what it would say after a look.
+    CreatedLive,
+    /// What identity, policy or deletion are made of changed otherwise.
+    Relevant,
+    /// Something else changed.
+    Irrelevant,
+}
+
+/// How much longer a replica waits with an object that it did not admit: by then whoever did has
+/// brought its claim up to date.
+const OTHERS: Duration = Duration::from_secs(1);
+
 impl FollowUp for Observer {
     fn expect(
         &self,
@@ -103,9 +119,8 @@ impl FollowUp for Observer {
         request: &RequestUid,
         deadline: Timestamp,
     ) {
-        self.claim_index.expect(object, identity);
-        let over = self.deadlines.note(object, request, deadline);
-        self.queue.add_at(object.clone(), over + PAST);
+        self.queue.note_request();
+        self.follow_up(object, identity, request, deadline);
     }
 
     fn claims_of(&self, object: &ObjectKey) -> Option<Vec<Identity>> {
@@ -166,15 +181,40 @@ impl Observer {
     }
 
     /// Is told by the watches that an object changed, was added or is gone.
-    /// `relevant`: in what identity, policy and deletion are made of.
-    pub fn changed(&self, key: &ObjectKey, uid: &str, relevant: bool) {
-        if relevant {
+    ///
+    /// What was created live is looked at when no requests come: its claim counts it as live
+    /// since its admission, so nobody waits for the look.
+    pub fn changed(&self, key: &ObjectKey, uid: &str, change: WatchedChange) {
+        if change != WatchedChange::Irrelevant {
             self.claim_index.saw(key, uid);
             self.mark_dirty(key);
         }
-        if relevant || self.claim_index.is_expecting(key) {
-            self.queue.add(key.clone());
+        let is_expecting = self.claim_index.is_expecting(key);
+        match change {
+            WatchedChange::CreatedLive => {
+                let wait = if is_expecting { Duration::ZERO } else { OTHERS };
+                let from = Instant::now() + wait;
+                self.queue.add_when_quiet(key.clone(), from);
+            }
+            WatchedChange::Relevant => self.queue.add(key.clone()),
+            WatchedChange::Irrelevant if is_expecting && !self.queue.is_until_quiet(key) => {
+                self.queue.add(key.clone());
+            }
+            WatchedChange::Irrelevant => {}
         }
+    }
+
+    /// Looks at an object when it changes, and when the request is over, whatever came of it.
+    fn follow_up(
+        &self,
+        object: &ObjectKey,
+        identity: &Identity,
+        request: &RequestUid,
+        deadline: Timestamp,
+    ) {
+        self.claim_index.expect(object, identity);
+        let over = self.deadlines.note(object, request, deadline);
+        self.queue.add_at(object.clone(), over + PAST);
     }
 
     /// Is told that what an object stands for may have changed, by its owner, its
@@ -295,7 +335,7 @@ impl Observer {
                 }
                 for one in held.in_flight() {
                     let identity = &known.record.identity;
-                    self.expect(&copy.object, identity, &one.request, one.deadline);
+                    self.follow_up(&copy.object, identity, &one.request, one.deadline);
                 }
             }
         }

@@ -1,5 +1,9 @@
-//! The observer's list of objects to look at: each once, now, at a time, or when there
-//! is nothing else to do.
+//! The observer's list of objects to look at: each once, now, at a time, when there
+//! is nothing else to do, or when no requests come.
+
+#[cfg(test)]
+mod tests;
+mod until_quiet;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -8,6 +12,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::object::ObjectKey;
+
+use until_quiet::UntilQuiet;
 
 /// A queue of object keys. A key that waits is not added again; a key that is
 /// being looked at and is added meanwhile comes up once more afterwards, so that
@@ -37,6 +43,7 @@ struct QueueState {
     again: HashSet<ObjectKey>,
     later: BTreeSet<(Instant, ObjectKey)>,
     due: HashMap<ObjectKey, Instant>,
+    until_quiet: UntilQuiet,
 }
 
 impl KeyQueue {
@@ -50,6 +57,22 @@ impl KeyQueue {
     pub fn add_low_priority(&self, keys: impl IntoIterator<Item = ObjectKey>) {
         self.state.lock().low_priority.extend(keys);
         self.changed.notify_one();
+    }
+
+    /// Has this object looked at from then on, once no requests come.
+    pub fn add_when_quiet(&self, key: ObjectKey, from: Instant) {
+        self.state.lock().until_quiet.add(key, from);
+        self.changed.notify_one();
+    }
+
+    /// Whether this object is looked at once no requests come.
+    pub fn is_until_quiet(&self, key: &ObjectKey) -> bool {
+        self.state.lock().until_quiet.contains(key)
+    }
+
+    /// A request came.
+    pub fn note_request(&self) {
+        self.state.lock().until_quiet.note_request(Instant::now());
     }
 
     /// Has only these of the objects that have time looked at.
@@ -91,7 +114,8 @@ impl KeyQueue {
                     }
                     return key;
                 }
-                state.later.first().map(|(at, _)| *at)
+                let later = state.later.first().map(|(at, _)| *at);
+                later.into_iter().chain(state.until_quiet.next()).min()
             };
             match next_due {
                 Some(at) => tokio::select! {
@@ -118,21 +142,25 @@ impl KeyQueue {
         }
     }
 
-    /// How many objects wait to be looked at now, and since when some object that is in
-    /// a hurry has.
+    /// How many objects wait to be looked at, but for those that do until some time, and since
+    /// when some object that is in a hurry has.
     pub fn depth(&self) -> (usize, Option<Instant>) {
         let state = self.state.lock();
-        (state.ready.len() + state.low_priority.len(), state.behind)
+        (state.waiting(), state.behind)
     }
 
-    /// Whether nothing waits to be looked at now, and nothing is being looked at.
+    /// Whether nothing waits to be looked at but at some time, and nothing is being looked at.
     pub fn is_idle(&self) -> bool {
         let state = self.state.lock();
-        state.ready.is_empty() && state.low_priority.is_empty() && state.running.is_empty()
+        state.waiting() == 0 && state.running.is_empty()
     }
 }
 
 impl QueueState {
+    fn waiting(&self) -> usize {
+        self.ready.len() + self.low_priority.len() + self.until_quiet.len()
+    }
+
     fn add(&mut self, key: ObjectKey) {
         if self.running.contains(&key) {
             self.again.insert(key);
@@ -149,6 +177,7 @@ impl QueueState {
                 self.behind = None;
             }
             self.waiting.remove(&key);
+            self.until_quiet.remove(&key);
             self.running.insert(key.clone());
             return Some(key);
         }
@@ -179,6 +208,9 @@ impl QueueState {
 
     /// Makes ready what has come due.
     fn promote(&mut self, now: Instant) {
+        while let Some(key) = self.until_quiet.take(now) {
+            self.low_priority.push_back(key);
+        }
         while let Some((at, _)) = self.later.first() {
             if *at > now {
                 return;
@@ -188,93 +220,5 @@ impl QueueState {
                 self.add(key);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn key(name: &str) -> ObjectKey {
-        ObjectKey::new("g", "K", "ns", name)
-    }
-
-    #[tokio::test]
-    async fn what_waits_is_not_added_twice() {
-        let queue = KeyQueue::default();
-        queue.add(key("a"));
-        queue.add(key("a"));
-        queue.add(key("b"));
-        assert_eq!(queue.next().await, key("a"));
-        assert_eq!(queue.next().await, key("b"));
-        queue.done(&key("a"));
-        queue.done(&key("b"));
-        assert!(queue.is_idle());
-    }
-
-    #[tokio::test]
-    async fn what_changes_while_it_is_looked_at_comes_up_again_afterwards() {
-        let queue = KeyQueue::default();
-        queue.add(key("a"));
-        assert_eq!(queue.next().await, key("a"));
-        queue.add(key("a"));
-        queue.add(key("b"));
-        assert_eq!(queue.next().await, key("b"));
-        queue.done(&key("a"));
-        assert_eq!(queue.next().await, key("a"));
-    }
-
-    #[tokio::test]
-    async fn what_has_time_lets_others_pass_and_is_taken_up_a_few_at_a_time() {
-        let queue = KeyQueue::default();
-        let names: Vec<String> = (0..=LOW_PRIORITY_AT_ONCE)
-            .map(|number| format!("{number}"))
-            .collect();
-        queue.add_low_priority(names.iter().map(|name| key(name)));
-        queue.add(key("now"));
-        assert_eq!(queue.next().await, key("now"));
-        for name in &names[..LOW_PRIORITY_AT_ONCE] {
-            assert_eq!(queue.next().await, key(name));
-        }
-        // One more has to wait, others not.
-        queue.add(key("now too"));
-        assert_eq!(queue.next().await, key("now too"));
-        assert_eq!((queue.low_priority_len(), queue.is_idle()), (1, false));
-        assert!(futures::poll!(std::pin::pin!(queue.next())).is_pending());
-        queue.done(&key("3"));
-        assert_eq!(queue.next().await, key(&names[LOW_PRIORITY_AT_ONCE]));
-    }
-
-    #[tokio::test]
-    async fn what_has_time_and_changes_while_it_is_looked_at_comes_up_again() {
-        let queue = KeyQueue::default();
-        queue.add_low_priority([key("a"), key("b"), key("c")]);
-        queue.keep_low_priority(|one| *one != key("b"));
-        assert_eq!(queue.next().await, key("a"));
-        queue.add(key("a"));
-        assert_eq!(queue.next().await, key("c"));
-        queue.done(&key("a"));
-        assert_eq!(queue.next().await, key("a"));
-        // One that is being looked at is not looked at twice at a time.
-        queue.add_low_priority([key("c")]);
-        assert!(futures::poll!(std::pin::pin!(queue.next())).is_pending());
-        queue.done(&key("c"));
-        assert_eq!(queue.next().await, key("c"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_due_later_comes_later_and_the_earlier_time_counts() {
-        let queue = KeyQueue::default();
-        let start = Instant::now();
-        queue.add_at(key("a"), start + Duration::from_secs(90));
-        queue.add_at(key("a"), start + Duration::from_secs(5));
-        queue.add_at(key("a"), start + Duration::from_secs(50));
-        assert!(queue.is_idle());
-        assert_eq!(queue.next().await, key("a"));
-        assert_eq!(start.elapsed().as_secs(), 5);
-        queue.done(&key("a"));
-        assert!(queue.is_idle());
     }
 }

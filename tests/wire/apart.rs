@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aso_guard::cluster::observer::Observer;
+use aso_guard::cluster::observer::{Observer, WatchedChange};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -69,7 +69,7 @@ async fn hundreds_that_cannot_be_resolved_keep_no_other_waiting() {
     let observer = Arc::new(observer);
     for object in &remembered {
         let stored = world.a.cluster.store(facts(object));
-        observer.changed(&stored.key, &stored.uid, true);
+        observer.changed(&stored.key, &stored.uid, WatchedChange::Relevant);
     }
     works(&observer, Duration::from_millis(100)).await;
     assert!(world.record("/resourceGroups/fine").await.is_some());

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use aso_guard::arm::Kinds;
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::observer::Observer;
+use aso_guard::cluster::observer::{Observer, WatchedChange};
 use aso_guard::cluster::{Cluster, ClusterError, ListedObjects, NamespaceFacts, ObjectScope};
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::policy::Policy;
@@ -279,7 +279,7 @@ async fn what_is_stored_while_not_there_is_on_its_way_releases_nothing() {
     let (told, created) = (observer.clone(), group.clone());
     *behind.meanwhile.lock().unwrap() = Some(Box::new(move || {
         let stored = stored.store(facts(&created));
-        told.changed(&stored.key, &stored.uid, true);
+        told.changed(&stored.key, &stored.uid, WatchedChange::Relevant);
     }));
     looks(&observer, &group).await;
     assert!(world.a.cluster.stored(&key(&group)).is_some());

@@ -9,7 +9,7 @@ use aso_guard::admission::{
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
 use aso_guard::cluster::memory::MemoryCluster;
-use aso_guard::cluster::observer::{Observer, Reporting};
+use aso_guard::cluster::observer::{Observer, Reporting, WatchedChange};
 use aso_guard::cluster::{self, Cluster};
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::memory::MemoryRegistry;
@@ -222,7 +222,8 @@ impl Member {
     /// Gives it as it is stored.
     pub async fn store(&self, object: &Object) -> Object {
         let stored = self.cluster.store(facts(object));
-        self.observer.changed(&stored.key, &stored.uid, true);
+        self.observer
+            .changed(&stored.key, &stored.uid, WatchedChange::Relevant);
         self.observer.look(&stored.key).await.unwrap();
         let version = json!(stored.resource_version);
         object.clone().with("/metadata/resourceVersion", version)

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::admission::registration::{DELETE_WEBHOOK, PARKED_WEBHOOK, WRITE_WEBHOOK};
 use crate::cluster::memory::MemoryCluster;
-use crate::cluster::observer::Observer;
+use crate::cluster::observer::{Observer, WatchedChange};
 use crate::object::wire::WireObject;
 use crate::object::{ObjectFacts, ObjectKey, POLICY_ANNOTATION};
 use crate::policy::Policy;
@@ -198,7 +198,7 @@ impl ApiServer {
 
     /// Does the watch's part, and waits until the registry knows.
     async fn notify_observer(&self, key: &ObjectKey, uid: &str) -> anyhow::Result<()> {
-        self.observer.changed(key, uid, true);
+        self.observer.changed(key, uid, WatchedChange::Relevant);
         let seen = async {
             while !self.observer.is_idle() {
                 tokio::time::sleep(Duration::from_millis(2)).await;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::cluster::family;
-use crate::cluster::observer::Observer;
+use crate::cluster::observer::{Observer, WatchedChange};
 use crate::object::{ObjectFacts, ObjectKey, not_empty};
+use crate::policy::Policy;
 
 use super::KubeCluster;
 
@@ -28,13 +29,11 @@ impl KubeCluster {
         let Some(observer) = self.observer() else {
             return;
         };
-        let relevant = before
-            .as_ref()
-            .is_none_or(|before| differs(before, &object));
+        let change = change_of(before.as_deref(), &object);
         // Asked after the object was put where the comparison finds it.
         let compared = listed && before.is_none() && !self.is_known.load(Ordering::SeqCst);
         if !compared {
-            observer.changed(&object.key, &object.uid, relevant);
+            observer.changed(&object.key, &object.uid, change);
             if before
                 .as_ref()
                 .is_none_or(|before| renamed(before, &object))
@@ -46,7 +45,7 @@ impl KubeCluster {
 
     pub(super) fn gone(&self, key: &ObjectKey) {
         if let (Some(before), Some(observer)) = (self.store.remove(key), self.observer()) {
-            observer.changed(key, &before.uid, true);
+            observer.changed(key, &before.uid, WatchedChange::Relevant);
             self.reconsider_children(key);
         }
     }
@@ -83,6 +82,18 @@ impl KubeCluster {
         } else {
             self.reconsider_namespace(namespace);
         }
+    }
+}
+
+/// What it means to the observer that an object is like this now.
+fn change_of(before: Option<&ObjectFacts>, now: &ObjectFacts) -> WatchedChange {
+    let parked = Policy::Skip.as_str();
+    match before {
+        Some(before) if !differs(before, now) => WatchedChange::Irrelevant,
+        None if !now.terminating && now.annotations.policy.as_deref() != Some(parked) => {
+            WatchedChange::CreatedLive
+        }
+        _ => WatchedChange::Relevant,
     }
 }
 
@@ -144,6 +155,20 @@ mod tests {
     fn object() -> ObjectFacts {
         let (group, kind) = ("resources.azure.com", "ResourceGroup");
         ObjectFacts::named(ObjectKey::new(group, kind, "ns", "rg"))
+    }
+
+    #[test]
+    fn what_is_new_and_not_parked_by_itself_was_created_live() {
+        let live = object();
+        let (mut parked, mut going, mut written) = (object(), object(), object());
+        parked.annotations.policy = Some("skip".into());
+        going.terminating = true;
+        written.resource_version = "2".into();
+        assert_eq!(change_of(None, &live), WatchedChange::CreatedLive);
+        assert_eq!(change_of(None, &parked), WatchedChange::Relevant);
+        assert_eq!(change_of(None, &going), WatchedChange::Relevant);
+        assert_eq!(change_of(Some(&parked), &live), WatchedChange::Relevant);
+        assert_eq!(change_of(Some(&live), &written), WatchedChange::Irrelevant);
     }
 
     #[tokio::test]

@@ -93,7 +93,8 @@ impl Observer {
         Ok(())
     }
 
-    /// The looks that make claims for an object that has none.
+    /// The looks for an object of which no claim is known. Once everything is registered, such an
+    /// object is one that another replica admitted: then its claims are read first.
     async fn adopt(&self, key: &ObjectKey) -> Result<Vec<(Identity, ClusterLook)>, ObserveError> {
         let Some(object) = self.cluster.object(key, Freshness::Known).await? else {
             self.show_gone(key);
@@ -103,12 +104,13 @@ impl Observer {
         self.show_resolution(key, &object.uid, &resolved);
         let (resolved, now) = (ObservedResolution::from(&resolved), Timestamp::now());
         let identities = resolved.identities.clone().into_iter();
+        let has_caught_up = self.has_caught_up();
         let looks = identities.map(|identity| {
-            let (copy, observed, resolved) = (
-                self.copy(key),
-                ObservedObject::from(&*object),
-                resolved.clone(),
-            );
+            let copy = self.copy(key);
+            if has_caught_up {
+                return (identity.clone(), Look::new(copy, identity));
+            }
+            let (observed, resolved) = (ObservedObject::from(&*object), resolved.clone());
             let look = Look::adopting(copy, identity.clone(), observed, resolved, now);
             (identity, look)
         });

@@ -131,3 +131,44 @@ async fn whoever_waits_is_woken_when_the_time_is_over() {
     assert_eq!(world.observer.queue.next().await, world.key);
     assert!(began.elapsed() > LIMIT && began.elapsed() < LIMIT + SECOND);
 }
+
+/// Its claim counts it as live since it was admitted, and ASO writes it while it is new.
+#[tokio::test(start_paused = true)]
+async fn what_was_created_live_is_looked_at_when_no_requests_come_and_once() {
+    let world = World::new();
+    let observer = &world.observer;
+    let request = RequestUid::new("own");
+    observer.expect(&world.key, &world.identity, &request, Timestamp::now());
+    let began = Instant::now();
+    observer.changed(&world.key, "uid", WatchedChange::CreatedLive);
+    observer.changed(&world.key, "uid", WatchedChange::Irrelevant);
+    assert_eq!(observer.queue.next().await, world.key);
+    assert!(began.elapsed() > Duration::ZERO && began.elapsed() < SECOND);
+    observer.queue.done(&world.key);
+    assert!(observer.is_idle());
+}
+
+/// A copy that is parked is one that others wait for.
+#[tokio::test(start_paused = true)]
+async fn what_changes_after_it_was_created_is_looked_at_at_once() {
+    let world = World::new();
+    let observer = &world.observer;
+    let request = RequestUid::new("own");
+    observer.expect(&world.key, &world.identity, &request, Timestamp::now());
+    observer.changed(&world.key, "uid", WatchedChange::CreatedLive);
+    observer.changed(&world.key, "uid", WatchedChange::Relevant);
+    let began = Instant::now();
+    assert_eq!(observer.queue.next().await, world.key);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+/// Another replica did, most probably, and brings its claim up to date.
+#[tokio::test(start_paused = true)]
+async fn what_this_replica_did_not_admit_waits_for_whoever_did() {
+    let world = World::new();
+    let began = Instant::now();
+    let change = WatchedChange::CreatedLive;
+    world.observer.changed(&world.key, "uid", change);
+    assert_eq!(world.observer.queue.next().await, world.key);
+    assert_eq!(began.elapsed(), OTHERS);
+}
