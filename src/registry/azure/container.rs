@@ -24,6 +24,9 @@ const REQUEST: HeaderName = HeaderName::from_static("x-ms-meta-request");
 const BLOB_TYPE: HeaderName = HeaderName::from_static("x-ms-blob-type");
 const DELETE_SNAPSHOTS: HeaderName = HeaderName::from_static("x-ms-delete-snapshots");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
+/// How often a read is made again to which no answer came: what cannot be reached is to be known
+/// soon.
+const LOST_READS: u32 = 2;
 /// How long it is looked what became of a write whose answer was lost.
 const READ_BACK: Duration = Duration::from_secs(2);
 /// The longest text of a server that is repeated, in characters.
@@ -256,14 +259,19 @@ impl Container {
         }
     }
 
-    /// Makes a call that may be made twice, again where the server was busy, for as long as `limit`;
-    /// `None` where there is no such blob.
+    /// Makes a call that may be made twice: again where the server was busy, for as long as
+    /// `limit`, and a few times where no answer came. `None` where there is no such blob.
     async fn read(&self, call: &Call, limit: Duration) -> Result<Option<Answer>, RegistryError> {
         let deadline = Instant::now() + limit;
-        let mut busy = 0;
+        let (mut busy, mut lost) = (0, 0);
         loop {
             let answer = match self.send(call, deadline).await {
                 Ok(answer) => answer,
+                Err(NoAnswer::Lost(why)) if lost < LOST_READS => {
+                    lost += 1;
+                    self.wait(pause(lost, None), deadline, &why).await?;
+                    continue;
+                }
                 Err(NoAnswer::Unsent(why) | NoAnswer::Lost(why)) => {
                     return Err(self.unavailable(why));
                 }
@@ -290,7 +298,7 @@ impl Container {
     ) -> Result<(), RegistryError> {
         if Instant::now() + wait >= deadline {
             return Err(self.unavailable(format!(
-                "it is busy ({why}), and there is no time to wait for another {wait:?}"
+                "{why}, and there is no time to ask again in {wait:?}"
             )));
         }
         sleep(wait).await;
