@@ -15,7 +15,7 @@
 //! | --- | --- | --- | --- |
 //! | [`cli`] | the command line: one file or folder per subcommand | webhook_controller.. doctor.. board.. check.. driver.. failover.. | |
 //! | [`driver`] | moving resources between places, by the four steps | cluster.. | |
-//! | [`failover`] | a cluster that is rebuilt, or goes by another name | registry.. | |
+//! | [`failover`] | a cluster that is lost, rebuilt, or goes by another name | registry.. | |
 //! | [`board`] | the registry as pages for a browser, read-only | registry.. | view |
 //! | [`webhook_controller`] | keeps this cluster's webhook configuration in step, and the guard's own certificates | admission server telemetry object api_server | plan |
 //! | [`doctor`] | whether a guard does what it is there for, and what to do where it does not | admission.. | checks facts finding |

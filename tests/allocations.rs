@@ -19,6 +19,7 @@ use aso_guard::claim::{
     Acquire, CopyRef, Observation, ObservedHold, ObservedObject, Proof, RequestUid, acquire,
     observe,
 };
+use aso_guard::cluster::fence::KnownFence;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey, OwnerRef};
@@ -151,11 +152,15 @@ fn webhook() -> Router {
     let member: aso_guard::claim::MemberName = "a".parse().unwrap();
     let deadline = Duration::from_secs(90);
     let observer = Observer::new(member.clone(), registry.clone(), cluster.clone(), deadline);
+    // As its heartbeat has read it.
+    let fence = KnownFence::default();
+    fence.read(tokio::time::Instant::now(), None);
     router(Arc::new(Guard {
         member,
         registry,
         cluster,
         cut_off: CutOffRequests::default(),
+        fence: Arc::new(fence),
         follow_up: Arc::new(observer),
         settings: GuardSettings {
             mode: Mode::Enforce,

@@ -58,6 +58,7 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         registry,
         cluster,
         cut_off: CutOffRequests::default(),
+        fence: Arc::default(),
         follow_up: Arc::new(observer),
         settings: GuardSettings {
             mode: Mode::Enforce,

@@ -189,6 +189,7 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         webhook_gaps: Sample::default(),
         second_line: None,
         hub_token_expires: None,
+        fence: None,
         policy_changes: Vec::new(),
     };
     let unresolved = Sample {

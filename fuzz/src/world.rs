@@ -57,6 +57,7 @@ impl Member {
             mode: "enforce".into(),
             name: name.clone(),
             cluster: name.as_str().into(),
+            fence: Arc::default(),
         };
         let report = MemberReport::default();
         let joined = membership.write(&**registry, &report).now_or_never();
@@ -70,6 +71,7 @@ impl Member {
                 registry: registry.clone(),
                 cluster: cluster.clone(),
                 cut_off: CutOffRequests::default(),
+                fence: Arc::default(),
                 follow_up: observer.clone(),
                 settings: GuardSettings {
                     mode,

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use parking_lot::Mutex;
 
 use crate::arm::{Identity, Resolution};
-use crate::claim::{CopyRef, DeleteSet};
+use crate::claim::{CopyRef, DeleteSet, Intent};
 use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{ClaimScope, RegistryError};
@@ -15,11 +15,34 @@ use crate::registry::{ClaimScope, RegistryError};
 use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
 use super::policies::NamespacePolicies;
 use super::protect::first_protected;
+use super::protocol::delete_for;
 
 /// How many lists are read together.
 const LISTS_AT_ONCE: usize = 4;
 
 impl Guard {
+    /// Marks everything the object stands for as being deleted, then looks for what
+    /// others hold inside it, and at what Kubernetes deletes along with it.
+    pub(super) async fn delete_resource(
+        &self,
+        case: &Case<'_>,
+        resolution: &Resolution,
+    ) -> Result<(), AdmissionError> {
+        let aim = Intent::Delete(delete_for(case, case.object, false));
+        let written = self.touch(case, &case.copy, resolution);
+        let outcome = async {
+            let not_fenced = self.not_fenced().await;
+            if !case.goes_on_after(&not_fenced) {
+                return not_fenced;
+            }
+            self.attempt(case, resolution, aim).await?;
+            self.look_at_garbage(case).await?;
+            not_fenced
+        }
+        .await;
+        self.finalize(case, written, outcome).await
+    }
+
     /// Whether all of these may be deleted along with what a request deletes. Gives those
     /// whose resources would be deleted in Azure.
     pub(super) async fn look_at_deletes(
@@ -45,6 +68,9 @@ impl Guard {
         self.look_up(case, DeleteSet::new(deletes))
             .await?
             .outcome()?;
+        if !live.is_empty() {
+            self.not_fenced().await?;
+        }
         match first_protected(&live, |object| self.copy_of(object)) {
             Some(refusal) => Err(refusal.into()),
             None => Ok(live),

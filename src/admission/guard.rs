@@ -10,6 +10,7 @@ use crate::claim::{
     Action, CopyRef, HistoryAction, HistoryEntry, MemberName, PolicyChange, Reason, Refusal,
     RequestUid,
 };
+use crate::cluster::fence::KnownFence;
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::{Registry, RegistryError};
@@ -54,6 +55,8 @@ pub struct Guard {
     pub privileges: Privileges,
     /// The requests whose time was not enough.
     pub cut_off: CutOffRequests,
+    /// Whether a person has declared this cluster lost.
+    pub fence: Arc<KnownFence>,
 }
 
 /// What the operator of a guard decides.

@@ -7,6 +7,7 @@ mod deletes;
 mod earlier;
 mod enforcement;
 mod family;
+mod fence;
 mod guard;
 mod inherited;
 mod known;

@@ -39,6 +39,10 @@ impl Guard {
         resolution: &Resolution,
         touched: &mut WrittenClaims,
     ) -> Result<(), AdmissionError> {
+        let not_fenced = self.not_fenced().await;
+        if !case.goes_on_after(&not_fenced) {
+            return not_fenced;
+        }
         let copy = aim.copy().clone();
         let (mut stands_for, by_force) = (resolution.clone(), case.context.lets_through());
         let identities = resolution.identities().cloned().collect();
@@ -82,6 +86,7 @@ impl Guard {
             way.answer(answer);
         }
         way.outcome()?;
+        not_fenced?;
         way.unsettled_owner()
             .map_or(Ok(()), |owner| Err(not_settled(owner)))
     }

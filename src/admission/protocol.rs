@@ -131,25 +131,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Marks everything the object stands for as being deleted, then looks for what
-    /// others hold inside it, and at what Kubernetes deletes along with it.
-    pub(super) async fn delete_resource(
-        &self,
-        case: &Case<'_>,
-        resolution: &Resolution,
-    ) -> Result<(), AdmissionError> {
-        let aim = Intent::Delete(delete_for(case, case.object, false));
-        let written = self.touch(case, &case.copy, resolution);
-        let outcome = async {
-            self.attempt(case, resolution, aim).await?;
-            self.look_at_garbage(case).await?;
-            Ok(())
-        }
-        .await;
-        self.finalize(case, written, outcome).await
-    }
-
-    async fn attempt(
+    pub(super) async fn attempt(
         &self,
         case: &Case<'_>,
         resolution: &Resolution,

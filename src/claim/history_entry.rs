@@ -48,10 +48,14 @@ pub enum HistoryAction {
     Release,
     /// The copy was parked by aso-guard, for it came on top of a live one.
     Park,
+    /// The copy was live, and was taken out of the claim because its cluster is lost.
+    Failover,
+    /// That was undone: the copy may be live.
+    FailoverUndo,
 }
 
 impl HistoryAction {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Create,
         Self::Update,
         Self::Delete,
@@ -59,6 +63,8 @@ impl HistoryAction {
         Self::DeleteWithKind,
         Self::Release,
         Self::Park,
+        Self::Failover,
+        Self::FailoverUndo,
     ];
 
     /// The word for it.
@@ -71,6 +77,8 @@ impl HistoryAction {
             Self::DeleteWithKind => "delete-with-kind",
             Self::Release => "release",
             Self::Park => "park",
+            Self::Failover => "failover",
+            Self::FailoverUndo => "failover-undo",
         }
     }
 

@@ -1,7 +1,12 @@
 //! What a person does to all copies of one member at once, in one claim.
 
-use super::names::MemberName;
-use super::record::{MemberCopy, Record, add_in_flight};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::history_entry::{HistoryAction, HistoryEntry};
+use super::names::{CopyRef, MemberName, RequestUid};
+use super::record::{InFlight, MemberCopy, Proof, Record, add_in_flight};
 
 impl Record {
     /// The record with a member's copies, and what its history says of them, under the member's
@@ -31,6 +36,71 @@ impl Record {
             }
         }
         (next != *self).then_some(next)
+    }
+
+    /// The record without a member's copies, whatever of them is under way, and those copies; its
+    /// history says so of each.
+    pub(super) fn without_member(
+        &self,
+        member: &MemberName,
+        entry: impl Fn(&CopyRef, HistoryAction) -> HistoryEntry,
+    ) -> (Self, Vec<CopyRef>) {
+        let mut next = self.clone();
+        let mut gone = Vec::new();
+        next.copies.retain(|copy, held| {
+            let is_its = copy.member == *member;
+            if is_its {
+                gone.push((copy.clone(), held.is_live()));
+            }
+            !is_its
+        });
+        for (copy, was_live) in &gone {
+            let action = if *was_live {
+                HistoryAction::Failover
+            } else {
+                HistoryAction::Release
+            };
+            if let Ok(with) = next.with_entry(&entry(copy, action)) {
+                next = with;
+            }
+        }
+        (next, gone.into_iter().map(|(copy, _)| copy).collect())
+    }
+
+    /// The record with the copy that a failover took out of it, as one that may be live: its own
+    /// cluster's observer says whether it is, once it is there. `None` where none was taken out
+    /// since `fenced`, or somebody else may be live by now.
+    #[must_use]
+    pub fn given_back(
+        &self,
+        member: &MemberName,
+        fenced: Timestamp,
+        now: Timestamp,
+        deadline: Timestamp,
+        by: &str,
+    ) -> Option<Self> {
+        let mut history = self.history.iter().rev();
+        let last = history.find(|one| one.copy.member == *member && one.at >= fenced)?;
+        let is_free = self.live().next().is_none() && self.reserved.is_none();
+        if last.action != HistoryAction::Failover || !is_free {
+            return None;
+        }
+        let by: Arc<str> = by.into();
+        let mut next = self.clone();
+        let request = InFlight {
+            request: RequestUid::new("failover-undo"),
+            proof: Proof::Deadline,
+            deadline,
+            to: None,
+        };
+        add_in_flight(&mut next.entry(&last.copy, now, &by).acquiring, request);
+        let entry = HistoryEntry {
+            at: now,
+            by,
+            action: HistoryAction::FailoverUndo,
+            ..last.clone()
+        };
+        next.with_entry(&entry).ok()
     }
 }
 

@@ -15,6 +15,7 @@ mod announced;
 mod arrive;
 mod attempt;
 mod delete;
+mod fence;
 mod history;
 mod history_entry;
 mod inherited;
@@ -27,6 +28,7 @@ mod owners;
 mod record;
 mod refusal;
 mod reserve;
+mod takeover;
 #[cfg(test)]
 pub(crate) mod testing;
 mod together;
@@ -36,6 +38,7 @@ pub use acquire::{Acquire, acquire, acquire_below, acquire_by_force, withdraw};
 pub use arrive::arrive;
 pub use attempt::{Attempt, Intent, RegistryAnswer, RegistryCall};
 pub use delete::{Delete, dependents, mark_by_force, mark_deleting, others_depend};
+pub use fence::{FENCE_KNOWN_FOR, FENCE_SETTLES, Fence, FenceProof};
 pub use history::MAX_HISTORY;
 pub use history_entry::{HistoryAction, HistoryEntry, Justification, MAX_REASON};
 pub use inherited::{
@@ -56,5 +59,8 @@ pub use record::{
 };
 pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
 pub use reserve::{reserve, unreserve};
+pub use takeover::{
+    MemberSilence, NotReleased, Takeover, TakeoverAnswer, TakeoverCall, TakeoverOutcome,
+};
 pub use together::{DeleteLookups, DeleteSet};
 pub use wording::{Action, Heartbeats, LastHeard, NAMED, RefusalMessage, RefusedRequest};

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use crate::arm::Identity;
 
-use super::names::CopyRef;
+use super::fence::Fence;
+use super::names::{CopyRef, MemberName};
 use super::record::{InFlight, MemberCopy, Reservation};
 
 /// A refusal of the protocol.
@@ -98,6 +99,13 @@ pub enum Refusal {
         /// Why, in their words.
         why: String,
     },
+    /// A person has said that this cluster is lost: others may have taken over what it held.
+    Fenced {
+        /// This cluster.
+        member: MemberName,
+        /// What they said.
+        fence: Box<Fence>,
+    },
     /// A change that makes the delete of a terminating copy destructive, while
     /// other copies of the resource are there.
     WakesDelete {
@@ -175,6 +183,8 @@ pub enum Reason {
     WakesDelete,
     /// Somebody said that this is not to be deleted.
     Protected,
+    /// Somebody said that this cluster is lost.
+    MemberFenced,
     /// The identity could not be worked out.
     Unresolved,
     /// The CRD has live objects.
@@ -193,7 +203,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::LiveElsewhere,
         Self::InTransfer,
         Self::TransferDepends,
@@ -206,6 +216,7 @@ impl Reason {
         Self::TakesLiveChildren,
         Self::WakesDelete,
         Self::Protected,
+        Self::MemberFenced,
         Self::Unresolved,
         Self::KindInUse,
         Self::NamespaceGuarded,
@@ -230,6 +241,7 @@ impl Reason {
             Self::TakesLiveChildren => "TakesLiveChildren",
             Self::WakesDelete => "WakesDelete",
             Self::Protected => "Protected",
+            Self::MemberFenced => "MemberFenced",
             Self::Unresolved => "Unresolved",
             Self::KindInUse => "KindInUse",
             Self::NamespaceGuarded => "NamespaceGuarded",
@@ -257,6 +269,7 @@ impl Refusal {
             Self::TakesLiveChildren { .. } => Reason::TakesLiveChildren,
             Self::WakesDelete { .. } => Reason::WakesDelete,
             Self::Protected { .. } => Reason::Protected,
+            Self::Fenced { .. } => Reason::MemberFenced,
         }
     }
 
@@ -270,6 +283,7 @@ impl Refusal {
             Self::ReservedElsewhere { .. }
             | Self::TransferDepends { .. }
             | Self::Protected { .. }
+            | Self::Fenced { .. }
             | Self::TakesLiveChildren { .. } => Vec::new(),
             Self::PeersDepend { peers, .. } | Self::WakesDelete { peers, .. } => {
                 peers.iter().collect()

@@ -8,8 +8,9 @@ use crate::object::ObjectKey;
 use crate::policy::Policy;
 
 use super::{
-    Acquire, CopyRef, Delete, Observation, ObservedHold, ObservedObject, Proof, Record, RequestUid,
-    Reservation, StoredCopy, acquire, acquire_by_force, mark_deleting, observe,
+    Acquire, CopyRef, Delete, FENCE_SETTLES, Fence, FenceProof, Justification, Observation,
+    ObservedHold, ObservedObject, Proof, Record, RequestUid, Reservation, StoredCopy, acquire,
+    acquire_by_force, mark_deleting, observe,
 };
 
 /// How long after it was admitted a request is over, in seconds.
@@ -51,6 +52,18 @@ pub(crate) fn reservation() -> Reservation {
         transfer: "move-it".parse().unwrap(),
         from: "a/team".parse().unwrap(),
         to: "b/team".parse().unwrap(),
+    }
+}
+
+/// That `a` was fenced then, and last heard from 100 s before.
+pub(crate) fn fence(then: Timestamp) -> Fence {
+    Fence {
+        at: then,
+        by: "alice".into(),
+        why: Justification::new("burnt down").unwrap(),
+        proof: FenceProof::ClusterGone,
+        until: then + FENCE_SETTLES,
+        heard: then - jiff::SignedDuration::from_secs(100),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod children;
 mod conflict;
+mod fenced;
 mod peers;
 mod phrases;
 mod protected;
@@ -214,6 +215,7 @@ impl Refusal {
                 by_namespace,
                 why,
             } => protected::protected(to, subject, copy, (*by_namespace, why)),
+            Self::Fenced { member, fence } => fenced::fenced(to, subject, member, fence),
             Self::TakesLiveChildren { children } => children::takes_live_children(to, children),
         }
     }

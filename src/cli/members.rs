@@ -10,8 +10,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::claim::{LastHeard, MemberName, MemberNameError, Record};
-use crate::failover::FailoverError;
+use crate::claim::{Fence, LastHeard, MemberName, MemberNameError, Record};
 use crate::registry::{
     ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, Sample, SecondLine,
 };
@@ -91,7 +90,7 @@ async fn list(args: &ListMembersArgs, out: &mut impl Write) -> Result<(), Comman
         OutputFormat::Wide | OutputFormat::Json | OutputFormat::Yaml
     );
     let mut columns = vec![
-        "STATE", "NAME", "MODE", "HEARD", "VERSION", "TOKEN", "TROUBLE",
+        "STATE", "NAME", "MODE", "HEARD", "FENCED", "VERSION", "TOKEN", "TROUBLE",
     ];
     if counted {
         columns.extend(["LIVE", "PARKED", "CLUSTER"]);
@@ -157,6 +156,7 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
         "unwatched": sample(&member.unwatched),
         "webhookGaps": sample(&member.webhook_gaps),
         "secondLine": member.second_line.as_ref().map(second_line),
+        "fence": member.fence.as_ref().map(fence),
         "hubTokenExpires": member.hub_token_expires.map(|at| at.to_string()),
     });
     let mut row = vec![
@@ -164,6 +164,10 @@ fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> List
         member.name.to_string(),
         member.mode.to_string(),
         view::age(member.heard, now),
+        member
+            .fence
+            .as_ref()
+            .map_or_else(String::new, |fence| view::age(fence.at, now)),
         member.version.to_string(),
         token(member.hub_token_expires, now),
         trouble(member),
@@ -194,6 +198,16 @@ fn token(expires: Option<Timestamp>, now: Timestamp) -> String {
 
 fn second_line(second_line: &SecondLine) -> Value {
     json!({"namespaces": second_line.namespaces, "stale": sample(&second_line.stale)})
+}
+
+fn fence(fence: &Fence) -> Value {
+    json!({
+        "at": fence.at.to_string(),
+        "by": &*fence.by,
+        "why": fence.why.as_str(),
+        "proof": fence.proof.as_str(),
+        "until": fence.until.to_string(),
+    })
 }
 
 fn sample(sample: &Sample) -> Value {
@@ -269,26 +283,6 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
     }
 }
 
-/// Why what a member holds was not given on, and what to do.
-fn given_on(error: FailoverError, name: &MemberName, registry: &RegistryArgs) -> CommandError {
-    let (what, flags) = (error.to_string(), registry.flags());
-    let next = match error {
-        FailoverError::Registry(error) => return error.into(),
-        FailoverError::NoMember(_) => format!("see them all: aso-guard members list{flags}"),
-        FailoverError::NameTaken { .. } => {
-            format!("choose another name; see those taken: aso-guard members list{flags}")
-        }
-        FailoverError::Speaks { .. } => format!(
-            "stop it, then do the same again: aso-guard webhook delete --context {name}, and \
-             kubectl --context {name} -n aso-guard scale deployment aso-guard --replicas 0"
-        ),
-        FailoverError::InTransfer { .. } => {
-            format!("end them first: aso-guard transfer finish NAME{flags}")
-        }
-    };
-    CommandError::Failed(format!("{what}; {next}"))
-}
-
 /// What a member still holds, for a person.
 fn still_holds(
     member: &MemberRecord,
@@ -325,7 +319,8 @@ fn still_holds(
     }
     words += &format!(
         "  all of them: aso-guard claims list --member {name}{flags}\n  \
-         to release one: aso-guard claims release RESOURCE --copy {name} --reason WHY{flags}\n",
+         to release one: aso-guard claims release RESOURCE --copy {name} --reason WHY{flags}\n  \
+         to take over all: aso-guard failover plan --member {name}{flags}\n",
         flags = registry.flags()
     );
     words

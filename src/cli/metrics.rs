@@ -48,6 +48,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::claim::{Fence, FenceProof, Justification};
     use crate::registry::{MemberRecord, Sample};
     use crate::server::development_certificates::{CertificateNames, DevelopmentCa};
     use crate::server::tls::ReloadingCertificate;
@@ -70,6 +71,14 @@ mod tests {
             webhook_gaps: Sample::default(),
             second_line: None,
             hub_token_expires: Some(Timestamp::UNIX_EPOCH),
+            fence: Some(Fence {
+                at: Timestamp::UNIX_EPOCH,
+                by: "alice".into(),
+                why: Justification::new("burnt down").unwrap(),
+                proof: FenceProof::ClusterGone,
+                until: Timestamp::UNIX_EPOCH,
+                heard: Timestamp::UNIX_EPOCH,
+            }),
             policy_changes: Vec::new(),
         }]);
         let served = ServedCertificate::default();

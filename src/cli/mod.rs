@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod exempt;
 mod explain;
+mod failover;
 mod generate;
 mod hub;
 mod members;
@@ -79,6 +80,8 @@ enum Command {
     Claims(claims::ClaimsArgs),
     /// The clusters that share the registry: list, add, rename, replace and forget them.
     Members(members::MembersArgs),
+    /// A cluster is lost: plan, fence it, release what it held, undo.
+    Failover(failover::FailoverArgs),
     /// Show the registry in a browser: members, claims, conflicts, transfers. It only reads.
     Dashboard(dashboard::DashboardArgs),
     /// Moves of many resources: plan, run, undo them, or start, watch and finish them by hand.
@@ -173,6 +176,7 @@ impl Cli {
             Command::Replay(args) => return replay::run(&args).await,
             Command::Claims(args) => return claims::run(&args).await,
             Command::Members(args) => return members::run(&args).await,
+            Command::Failover(args) => return failover::run(&args).await,
             Command::Transfer(args) => return transfer::run(&args).await,
             Command::Dashboard(args) => return dashboard::run(&args).await,
             Command::Completions(args) => generate::completions(&args, Self::command(), out),

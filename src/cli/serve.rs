@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod fence;
 mod member;
 mod protection;
 mod tls;
@@ -21,6 +22,7 @@ use tracing::{error, info, warn};
 
 use crate::admission::{self, CutOffRequests, Guard, registration};
 use crate::claim::MemberName;
+use crate::cluster::fence::KnownFence;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::JoinError;
 use crate::cluster::observer::{Observer, Reporting};
@@ -49,6 +51,7 @@ use super::client::server;
 use super::metrics::ProcessMetrics;
 use super::webhook_server::{CertificateOrigin, WebhookServer};
 use config::{Config, OnConflict, ProtectionChoice};
+use fence::FenceReport;
 use member::UnregisteredMember;
 use token::HubToken;
 
@@ -135,6 +138,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         registry: replica.registry,
         cluster: replica.cluster,
         observer: replica.observer,
+        fence: replica.fence,
         hub_token: HubToken::of(config.hub.as_ref()),
         protections: replica.protections,
         webhook_gaps,
@@ -150,11 +154,21 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     spawn("the observer", candidate.run(joined, known, stop()).boxed());
     // It has its own time: for the notice, and for calls in flight.
     tasks.spawn(webhook.serve(certificate, stop()));
+    until_the_end(signals, tasks, &shutdown, ops).await
+}
+
+/// Waits for what runs, or for a second signal.
+async fn until_the_end(
+    signals: ShutdownSignals,
+    mut tasks: JoinSet<anyhow::Result<()>>,
+    shutdown: &CancellationToken,
+    ops: OpsPort,
+) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         _impatient = signals.watch(shutdown.clone()) => {
             anyhow::bail!("a second signal: stopped at once, calls in flight are cut off")
         }
-        outcome = supervise(&mut tasks, &shutdown) => outcome,
+        outcome = supervise(&mut tasks, shutdown) => outcome,
     };
     ops.close().await?;
     outcome
@@ -192,6 +206,7 @@ struct Replica {
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
     guard: Arc<Guard>,
+    fence: FenceReport,
     notices: Arc<dyn Notices>,
     publisher: Publisher,
     protections: Option<ProtectionController>,
@@ -206,6 +221,7 @@ impl Replica {
         let credentials = config.credentials.clone();
         let cluster = Arc::new(KubeCluster::new(client.clone(), credentials));
         let (notices, publisher) = notices(client.clone(), &cluster, &config.member, metrics);
+        let fence = Arc::<KnownFence>::default();
         let observer = Observer::new(
             config.member.clone(),
             registry.clone(),
@@ -219,6 +235,7 @@ impl Replica {
             notices: notices.clone(),
             metrics: metrics.cluster.clone(),
             parking,
+            fence: fence.clone(),
             orphaned_after: config.orphaned_after,
         });
         let observer = Arc::new(observer.reporting_changes_to(dirty.clone()));
@@ -236,6 +253,7 @@ impl Replica {
             notices: notices.clone(),
             metrics: metrics.admission.clone(),
             privileges: config.privileges.clone(),
+            fence: fence.clone(),
         });
         Ok(Self {
             client,
@@ -243,6 +261,7 @@ impl Replica {
             cluster,
             observer,
             guard,
+            fence: FenceReport::new(fence, &notices),
             notices,
             publisher,
             protections,

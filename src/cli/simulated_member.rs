@@ -74,6 +74,7 @@ impl SimulatedMember {
             name: member.clone(),
             mode: "".into(),
             cluster: "".into(),
+            fence: Arc::default(),
         };
         membership
             .write(&*registry, &MemberReport::default())
@@ -96,6 +97,7 @@ impl SimulatedMember {
             registry,
             cluster: cluster.clone(),
             cut_off: CutOffRequests::default(),
+            fence: Arc::default(),
             follow_up: observer.clone(),
             settings: GuardSettings {
                 mode: Mode::Enforce,

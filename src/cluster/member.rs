@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::claim::MemberName;
+use crate::cluster::fence::KnownFence;
 use crate::registry::{MemberRecord, Registry, RegistryError, Sample, SecondLine, edit};
 
 use super::protections::SecondLineReport;
@@ -51,6 +52,8 @@ pub struct Membership {
     pub mode: Arc<str>,
     /// The UID of the cluster's namespace `kube-system`.
     pub cluster: Arc<str>,
+    /// Told what the record says of a fence.
+    pub fence: Arc<KnownFence>,
 }
 
 /// Why a cluster may not go by a name.
@@ -93,6 +96,7 @@ impl Membership {
         registry: &dyn Registry,
         report: &MemberReport,
     ) -> Result<(), JoinError> {
+        let began = Instant::now();
         edit::member(registry, &self.name, |before| {
             if let Some(other) = before
                 && other.cluster != self.cluster
@@ -105,6 +109,9 @@ impl Membership {
                     registry: registry.flags().to_owned(),
                 });
             }
+            // Only people fence a member, and only they take the fence off.
+            let fence = before.and_then(|before| before.fence.clone());
+            self.fence.read(began, fence.clone());
             let now = Timestamp::now();
             let unresolved = Sample {
                 count: report.unresolved,
@@ -138,6 +145,7 @@ impl Membership {
                 webhook_gaps,
                 second_line,
                 hub_token_expires: report.hub_token_expires,
+                fence,
                 policy_changes: before
                     .map_or_else(Vec::new, |before| before.policy_changes.clone()),
             }))

@@ -23,6 +23,8 @@ pub struct ObserverMetrics {
     pub(super) conflicts: Gauge,
     pub(super) unresolved: Gauge,
     unwatched: Gauge,
+    fenced: Gauge,
+    fenced_members: Family<MemberLabels, Gauge>,
     protected: Gauge,
     stale: Gauge,
     hub_tokens: Family<MemberLabels, Gauge<f64, AtomicU64>>,
@@ -76,6 +78,11 @@ impl ObserverMetrics {
             Unit::Seconds,
             self.hub_tokens.clone(),
         );
+        registry.register(
+            "member_fenced",
+            "1 for each member that a person has declared lost",
+            self.fenced_members.clone(),
+        );
         self.register_gauges(registry);
         registry.register_with_unit(
             "observer_lag",
@@ -101,6 +108,11 @@ impl ObserverMetrics {
                 "conflicts",
                 "Resources with more than one live copy, one of them this member's",
                 &self.conflicts,
+            ),
+            (
+                "fenced",
+                "1 while a person says that this cluster is lost: nothing goes live in it",
+                &self.fenced,
             ),
             (
                 "transfers_open",
@@ -179,16 +191,25 @@ impl ObserverMetrics {
         self.unwatched.set(kinds);
     }
 
+    /// Says whether a person has declared this cluster lost.
+    pub fn set_fenced(&self, is_fenced: bool) {
+        self.fenced.set(is_fenced.into());
+    }
+
     /// Says which members there are, when each was last heard from, and when its hub token expires.
     pub fn set_members(&self, members: &[MemberRecord]) {
         self.members.clear();
         self.hub_tokens.clear();
+        self.fenced_members.clear();
         for member in members {
             let labels = MemberLabels {
                 member: member.name.to_string(),
             };
             let heard = member.heard.as_duration().as_secs_f64();
             self.members.get_or_create(&labels).set(heard);
+            if member.fence.is_some() {
+                self.fenced_members.get_or_create(&labels).set(1);
+            }
             if let Some(end) = member.hub_token_expires {
                 let end = end.as_duration().as_secs_f64();
                 self.hub_tokens.get_or_create(&labels).set(end);

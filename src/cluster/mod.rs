@@ -4,6 +4,7 @@
 mod claim_index;
 mod deadlines;
 pub mod family;
+pub mod fence;
 pub mod kube;
 pub mod member;
 pub mod memory;

@@ -164,6 +164,8 @@ pub struct MemberFacts {
     pub cluster: String,
     /// Since when it was not heard from, where that is long.
     pub silent_since: Option<Timestamp>,
+    /// Who has declared it lost, and why; where somebody has.
+    pub fenced: Option<String>,
     /// It still goes through objects older than its guard.
     pub enrolling: bool,
     /// The mode where a namespace sets none.

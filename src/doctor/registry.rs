@@ -48,6 +48,10 @@ impl MemberFacts {
             name: member.name.to_string(),
             cluster: member.cluster.to_string(),
             silent_since: (standing == MemberStanding::Silent).then_some(member.heard),
+            fenced: member
+                .fence
+                .as_ref()
+                .map(|fence| format!("{}: {}", fence.by, fence.why.as_str())),
             enrolling: member.enrolling,
             mode: member.mode.to_string(),
             unresolved: (member.unresolved.count, member.unresolved.some.clone()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use crate::claim::MemberName;
@@ -32,6 +32,32 @@ pub enum FailoverError {
         name: MemberName,
         /// When, by its own clock.
         heard: Timestamp,
+    },
+    /// It was heard from too lately to be declared lost.
+    #[error("{name} was heard from at {heard} by its own clock, less than {} min ago", .silence.as_secs() / 60)]
+    TooLately {
+        /// The member.
+        name: MemberName,
+        /// When, by its own clock.
+        heard: Timestamp,
+        /// For how long it must not have been heard from.
+        silence: SignedDuration,
+    },
+    /// It is fenced already, otherwise than is asked.
+    #[error("{0} is fenced already")]
+    Fenced(MemberName),
+    /// It is not fenced.
+    #[error("{0} is not fenced: nobody said that its ASO does not write any more")]
+    NotFenced(MemberName),
+    /// Its ASO may have a token that is good still.
+    #[error(
+        "nothing of {name} is released before {until}: until then what it was admitted or has a token for may be under way"
+    )]
+    TooEarly {
+        /// The member.
+        name: MemberName,
+        /// When that is over, by the clock of the machine where it was fenced.
+        until: Timestamp,
     },
     /// Transfers from or to it are under way.
     #[error("{name} has a part in transfers that are not over: {}", .transfers.join(", "))]

@@ -46,6 +46,8 @@ pub async fn replace(
         webhook_gaps: none,
         second_line: None,
         hub_token_expires: None,
+        // It was the old cluster that was lost.
+        fence: None,
         // Those were requests to an API server that is no more.
         policy_changes: Vec::new(),
         ..old.record

@@ -48,6 +48,7 @@ pub(super) async fn heard(registry: &MemoryRegistry, member: &str, cluster: &str
         webhook_gaps: Sample::default(),
         second_line: None,
         hub_token_expires: None,
+        fence: None,
         policy_changes: Vec::new(),
     };
     let version = before.map(|before| before.version);

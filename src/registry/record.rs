@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, PolicyChange, Record, TransferName};
+use crate::claim::{Fence, MemberName, PolicyChange, Record, TransferName};
 
 use super::error::{RegistryError, UnreadableRecord};
 
@@ -139,6 +139,8 @@ pub struct MemberRecord {
     /// When the token expires by which its guard asks the hub; `None` where it does not, or where
     /// that is not known.
     pub hub_token_expires: Option<Timestamp>,
+    /// What a person said who knows that its ASO does not write any more.
+    pub fence: Option<Fence>,
     /// The changes of its namespaces' policies that may be under way.
     pub policy_changes: Vec<PolicyChange>,
 }

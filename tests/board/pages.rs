@@ -56,7 +56,7 @@ async fn a_silent_member_says_what_it_still_holds_and_what_to_type() {
     for said in [
         "It still holds 18 live and 0 parked copies",
         "only a person can know",
-        "aso-guard members forget lab",
+        "aso-guard failover plan --member lab",
         "c7d1e0b2-91f5-47a8-8e6e-3a2b1c0d9e8f",
         "north: 1 unresolved",
         "data/StorageAccount/stscratch",

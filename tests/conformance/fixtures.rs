@@ -5,7 +5,8 @@ use std::sync::Arc;
 use aso_guard::arm::Identity;
 use aso_guard::claim::StoredCopy;
 use aso_guard::claim::{
-    Acquire, CopyRef, InFlight, MemberCopy, MemberName, PolicyChange, Proof, Record, RequestUid,
+    Acquire, CopyRef, Fence, FenceProof, InFlight, Justification, MemberCopy, MemberName,
+    PolicyChange, Proof, Record, RequestUid,
 };
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
@@ -148,6 +149,14 @@ pub fn member_record(name: MemberName) -> MemberRecord {
             },
         }),
         hub_token_expires: Some(at("2026-03-05T12:00:00Z")),
+        fence: Some(Fence {
+            at: at("2026-03-01T12:20:00Z"),
+            by: "alice".into(),
+            why: Justification::new("burnt down").unwrap(),
+            proof: FenceProof::CredentialRevoked,
+            until: at("2026-03-01T13:50:00Z"),
+            heard: at("2026-03-01T12:00:00.5Z"),
+        }),
         policy_changes: vec![
             PolicyChange {
                 namespace: "team".into(),

@@ -1,6 +1,7 @@
 //! A cluster goes by another name, and another one is rebuilt under its own: each holds afterwards
 //! what it has stored.
 
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,16 +15,28 @@ use crate::lab::wait::eventually;
 use crate::trial::{Trial, plan};
 
 /// No command takes longer.
-const BOUND: Duration = Duration::from_mins(1);
+const BOUND: Duration = Duration::from_mins(3);
 
-/// Runs a command as an administrator of the hub; it has to go well. Gives what it said.
-async fn aso_guard(trial: &Trial, args: &[&str]) -> String {
+/// Runs a command as an administrator of the hub.
+async fn run(trial: &Trial, args: &[&str]) -> Output {
     let registry = format!("kubernetes:{}", trial.lab.hub().kubeconfig().display());
     let args = [args, &["--registry", &registry]].concat();
-    let ended = output(GUARD.as_ref(), &args, BOUND).await.unwrap();
+    output(GUARD.as_ref(), &args, BOUND).await.unwrap()
+}
+
+/// The same; it has to go well. Gives what it said.
+pub async fn aso_guard(trial: &Trial, args: &[&str]) -> String {
+    let ended = run(trial, args).await;
     let errors = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{args:?}: {errors}");
     String::from_utf8(ended.stdout).unwrap()
+}
+
+/// The same; it has to fail. Gives why.
+pub async fn refusal_of(trial: &Trial, args: &[&str]) -> String {
+    let ended = run(trial, args).await;
+    assert_eq!(ended.status.code(), Some(1), "{args:?}");
+    String::from_utf8(ended.stderr).unwrap()
 }
 
 #[tokio::test]

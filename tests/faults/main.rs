@@ -40,6 +40,7 @@ mod compaction;
 #[cfg(target_os = "linux")]
 mod credentials;
 mod enrolment;
+mod failover;
 mod given_on;
 mod hub_gone;
 mod hub_slow;

@@ -313,7 +313,7 @@ impl Thief {
         table.refused("say that a peer is silent", outcome);
         table.refused("remove a peer", self.b.delete(&member("a")).await);
         table.refused("remove oneself", self.b.delete(&member("b")).await);
-        let other = own.with("/spec/cluster", "another");
+        let other = own.clone().with("/spec/cluster", "another");
         let outcome = loop {
             let fresh = self.b.get(&member("b")).await.admitted().object;
             let version = fresh.text("/metadata/resourceVersion").to_owned();
@@ -324,6 +324,19 @@ impl Thief {
             }
         };
         table.refused("become another cluster", outcome);
+        let fence = json!({"at": "2026-01-01T00:00:00Z", "by": "b", "why": "w", "proof": "cluster-gone",
+            "until": "2026-01-01T00:00:00Z", "heard": "2026-01-01T00:00:00Z"});
+        let fenced = own.with("/spec/fence", fence);
+        let outcome = loop {
+            let fresh = self.b.get(&member("b")).await.admitted().object;
+            let version = fresh.text("/metadata/resourceVersion").to_owned();
+            let fenced = fenced.clone().with("/metadata/resourceVersion", version);
+            match self.b.replace(&fenced).await {
+                Err(refusal) if refusal.code == 409 => {}
+                outcome => break outcome,
+            }
+        };
+        table.refused("fence oneself", outcome);
         let third = member("c").with(
             "/spec",
             json!({"cluster": "c", "state": "Ready", "version": "1",

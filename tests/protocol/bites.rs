@@ -8,7 +8,8 @@ use rstest::rstest;
 use stateright::HasDiscoveries;
 
 use super::model::bounds::{
-    ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_force, with_moves, with_operations,
+    ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_fences, with_force, with_moves,
+    with_operations,
 };
 use super::model::checked::{CONFLICT, COVER, HARM, PROTECT, REST};
 use super::model::places::Place::{ParentA, ParentB};
@@ -236,6 +237,15 @@ fn where_a_claim_does_not_tell_what_is_under_way_in_azure_nobody_knows() {
     };
     let left = with_operations(budget(0, 1, 0, 0, 0), 1);
     caught(COVER, MOVE, rules, left);
+}
+
+#[rstest]
+#[case::heed_fence(Rules { heed_fence: false, ..Rules::ALL }, 1)]
+#[case::wait_out(Rules { wait_out: false, ..Rules::ALL }, 1)]
+#[case::member_after_claim(Rules { member_after_claim: false, ..Rules::ALL }, 2)]
+fn without_a_rule_a_takeover_makes_a_conflict(#[case] rules: Rules, #[case] fences: u16) {
+    let left = with_fences(budget(2, 0, 1, 0, 0), fences);
+    caught(CONFLICT, PARKED, rules, left);
 }
 
 #[test]

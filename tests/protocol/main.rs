@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use aso_guard::policy::Policy::{Manage, Skip};
 use model::bounds::{
-    ALL, ALONE, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_force, with_moves,
-    with_operations,
+    ALL, ALONE, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_fences, with_force,
+    with_moves, with_operations,
 };
 use model::checked::PROPERTIES;
 use model::coverage::Coverage::{
@@ -30,7 +30,7 @@ use model::coverage::Coverage::{
     Outrun, PeersDepend, Proven, Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas,
     Unheard,
 };
-use model::places::Place::{ChildA, ParentA};
+use model::places::Place::{ChildA, ParentA, ParentB};
 use model::rules::Rules;
 use model::steps::Step::{Ask, Call, Store};
 use model::world::Kind;
@@ -379,7 +379,26 @@ const OPERATIONS: Case = case(
     },
     &[Coverage::Busy, LiveElsewhere, Released, HandedOver],
 );
-const CASES: [&Case; 17] = [
+/// A cluster is declared lost that is not, and what it held is released while it works.
+const FENCED: Case = case(
+    Bounds {
+        name: "fenced",
+        begin: &[(ParentA, Manage), (ParentB, Skip)],
+        replicas: 1,
+        left: with_fences(budget(2, 1, 1, 0, 0), 2),
+        ..TWO_REPLICAS.bounds
+    },
+    &[
+        Coverage::Fenced,
+        Coverage::TakenOver,
+        Coverage::NotTakenOver,
+        LiveElsewhere,
+        PeersDepend,
+        Released,
+        HandedOver,
+    ],
+);
+const CASES: [&Case; 18] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -397,6 +416,7 @@ const CASES: [&Case; 17] = [
     &TRANSFERS,
     &ABANDONED,
     &OPERATIONS,
+    &FENCED,
 ];
 
 #[rstest]
@@ -417,6 +437,7 @@ const CASES: [&Case; 17] = [
 #[case::transfers(&TRANSFERS)]
 #[case::abandoned_transfers(&ABANDONED)]
 #[case::operations(&OPERATIONS)]
+#[case::fenced(&FENCED)]
 fn the_protocol_holds(#[case] case: &Case) {
     let protocol = case.bounds.protocol(Rules::ALL);
     let tally = protocol.tally.clone();

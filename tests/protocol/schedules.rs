@@ -74,6 +74,9 @@ fn turn(step: Step) -> Turn {
         | Step::Spare(_)
         | Step::Begin(_)
         | Step::Undeclare
+        | Step::Fence(_)
+        | Step::TakeOver(_)
+        | Step::GoOnTakingOver
         | Step::Touch(_) => Turn::User,
         Step::Call(_) | Step::GoOnWith(_) => Turn::Guard,
         Step::Store(_)

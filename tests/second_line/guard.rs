@@ -40,6 +40,7 @@ impl Judge {
     pub fn of(line: &Line) -> Self {
         let guard = Guard {
             cut_off: CutOffRequests::default(),
+            fence: Arc::default(),
             member: member(),
             registry: line.registry.clone(),
             cluster: line.cluster.clone(),

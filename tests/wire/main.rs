@@ -15,6 +15,7 @@
 //! | [`notices`] | the Events made of verdicts |
 //! | [`namespace_modes`] | modes of namespaces, and what is exempt |
 //! | [`break_glass`] | refusals that are overridden |
+//! | [`fenced`] | a cluster that was declared lost, and is there |
 //! | [`protect`] | what somebody said is not to be deleted |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`stale`] | a replica whose watches are behind |
@@ -39,6 +40,7 @@ mod break_glass;
 mod children;
 mod create;
 mod delete;
+mod fenced;
 mod fields;
 mod fuzz;
 mod hostile;

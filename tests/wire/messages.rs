@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::fenced::fence;
 use super::object::{Object, POLICY, RESOURCE_ID, account, group, with};
 use super::stale::Withheld;
 use super::surroundings::{definition, namespace};
@@ -254,6 +255,18 @@ async fn protected() -> Vec<Case> {
     ]
 }
 
+async fn fenced() -> Vec<Case> {
+    let world = World::new();
+    let live = world.a.create(&group("live")).await;
+    fence(&world).await;
+    let create = world.a.ask(&group("rg").create()).await;
+    let delete = world.a.ask(&live.delete()).await;
+    vec![
+        ("create in a cluster that was declared lost", create),
+        ("delete in one", delete),
+    ]
+}
+
 async fn surroundings() -> Vec<Case> {
     let world = World::new();
     for name in ["one", "two", "three", "four"] {
@@ -437,6 +450,7 @@ async fn the_document_of_messages_is_what_the_webhook_says() {
     cases.extend(in_transfers().await);
     cases.extend(families().await);
     cases.extend(protected().await);
+    cases.extend(fenced().await);
     cases.extend(surroundings().await);
     cases.extend(foreign().await);
     cases.extend(unknown().await);

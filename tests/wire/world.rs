@@ -8,6 +8,7 @@ use aso_guard::admission::{
 };
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
+use aso_guard::cluster::fence::KnownFence;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::{Observer, Reporting, WatchedChange};
 use aso_guard::cluster::{self, Cluster};
@@ -50,6 +51,7 @@ pub struct Member {
     pub router: Router,
     pub notices: Arc<RecordedNotices>,
     pub metrics: cluster::metrics::ObserverMetrics,
+    pub fence: Arc<KnownFence>,
 }
 
 impl World {
@@ -170,6 +172,9 @@ impl Member {
     ) -> Self {
         let notices = Arc::new(RecordedNotices::default());
         let metrics = show.metrics.clone();
+        let fence = show.fence.clone();
+        // It has joined the registry, and nobody has fenced it.
+        fence.read(tokio::time::Instant::now(), None);
         let member: MemberName = name.parse().unwrap();
         let observer = Observer::new(
             member.clone(),
@@ -186,6 +191,7 @@ impl Member {
             registry,
             cluster: seen,
             cut_off: CutOffRequests::default(),
+            fence: fence.clone(),
             follow_up: observer.clone(),
             settings,
             notices: notices.clone(),
@@ -197,6 +203,7 @@ impl Member {
             observer,
             notices,
             metrics,
+            fence,
             router: router(Arc::new(guard)),
         }
     }
@@ -263,6 +270,7 @@ pub fn member(name: &str) -> MemberRecord {
         webhook_gaps: Sample::default(),
         second_line: None,
         hub_token_expires: None,
+        fence: None,
         policy_changes: Vec::new(),
     }
 }

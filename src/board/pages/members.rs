@@ -31,6 +31,8 @@ pub(super) struct MemberView {
     pub(super) unwatched: Option<Unseen>,
     /// What API servers do not ask its guard about, where there is anything.
     pub(super) gaps: Option<Unseen>,
+    /// When a person declared it lost, who, and why.
+    pub(super) fenced: Option<(TimeView, String, String)>,
     /// What its API servers refuse by while no guard answers, where there is such a thing.
     pub(super) second_line: Option<SecondLineView>,
 }
@@ -153,6 +155,10 @@ impl MemberView {
             unresolved: Unseen::of(&member.unresolved, now),
             unwatched: Unseen::of(&member.unwatched, now),
             gaps: Unseen::of(&member.webhook_gaps, now),
+            fenced: member.fence.as_ref().map(|fence| {
+                let at = TimeView::new(fence.at, now);
+                (at, fence.by.to_string(), fence.why.as_str().to_owned())
+            }),
             second_line: member.second_line.as_ref().map(|line| SecondLineView {
                 namespaces: line.namespaces.to_string(),
                 stale: Unseen::of(&line.stale, now),
@@ -176,6 +182,7 @@ impl MemberView {
             unresolved: None,
             unwatched: None,
             gaps: None,
+            fenced: None,
             second_line: None,
         }
     }

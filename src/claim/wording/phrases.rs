@@ -114,18 +114,24 @@ pub(super) fn release_first(
     let Some(silence) = silence(to, copy) else {
         return Vec::new();
     };
-    let gone = if is_forgotten(to, copy) {
+    let is_forgotten = is_forgotten(to, copy);
+    let gone = if is_forgotten {
         "no ASO runs there any more"
     } else {
         "it is gone for good"
     };
-    vec![
-        format!(
-            "Cluster {} was {silence}. If {gone}, release what it held, then try again:",
-            copy.member
-        ),
-        format!("  {}", copy.release_command(identity, to.registry)),
-    ]
+    let (member, registry) = (&copy.member, to.registry);
+    let mut next = vec![
+        format!("Cluster {member} was {silence}. If {gone}, release what it held, then try again:"),
+        format!("  {}", copy.release_command(identity, registry)),
+    ];
+    if !is_forgotten {
+        next.push("Or all that it held, in one go:".to_owned());
+        next.push(format!(
+            "  aso-guard failover plan --member {member}{registry}"
+        ));
+    }
+    next
 }
 
 /// What suggests that a copy's cluster is gone; `None` where nothing does.

@@ -96,6 +96,7 @@ impl DemoTasks {
             name: name.parse()?,
             mode: settings.mode.as_str().into(),
             cluster: Uuid::new_v4().to_string().into(),
+            fence: Arc::default(),
         };
         let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
         let member = membership.name.clone();
@@ -111,6 +112,7 @@ impl DemoTasks {
             registry: registry.clone(),
             cluster: cluster.clone(),
             cut_off: CutOffRequests::default(),
+            fence: Arc::default(),
             follow_up: observer.clone(),
             settings,
             notices: Arc::new(NoNotices),

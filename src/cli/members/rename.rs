@@ -5,11 +5,10 @@ use std::io::Write;
 use clap::Args;
 
 use crate::claim::MemberName;
+use crate::cli::failover::refused;
 use crate::cli::question::agree;
 use crate::cli::registry::{CommandError, RegistryArgs, all_were_read};
 use crate::failover::{self, LISTENED};
-
-use super::given_on;
 
 /// Which cluster, and what it is called from now on.
 #[derive(Args)]
@@ -42,7 +41,7 @@ pub(super) async fn run(args: &RenameArgs, out: &mut impl Write) -> Result<(), C
     writeln!(out, "Watching {old} for {} s …", LISTENED.as_secs())?;
     let progress = |claims| eprintln!("{claims} claims renamed");
     let renamed = failover::rename(&*registry, old, new, progress).await;
-    let renamed = renamed.map_err(|error| given_on(error, old, &args.registry))?;
+    let renamed = renamed.map_err(|error| refused(error, old, &args.registry))?;
     writeln!(out, "Renamed {old} to {new}: {} claims.", renamed.claims)?;
     if !renamed.unreadable.is_empty() {
         writeln!(

@@ -7,12 +7,11 @@ use clap::Args;
 
 use crate::claim::MemberName;
 use crate::cli::contexts;
+use crate::cli::failover::refused;
 use crate::cli::question::agree;
 use crate::cli::registry::{CommandError, RegistryArgs};
 use crate::cluster::kube::{CredentialSettings, KubeCluster};
 use crate::failover::{self, LISTENED, Replaced};
-
-use super::given_on;
 
 /// Which cluster, and how the new one is reached.
 #[derive(Args)]
@@ -47,7 +46,7 @@ pub(super) async fn run(args: &ReplaceArgs, out: &mut impl Write) -> Result<(), 
     }
     writeln!(out, "Watching {name} for {} s …", LISTENED.as_secs())?;
     let replaced = failover::replace(&*registry, name, &cluster).await;
-    match replaced.map_err(|error| given_on(error, name, &args.registry))? {
+    match replaced.map_err(|error| refused(error, name, &args.registry))? {
         Replaced::Before => writeln!(out, "{name} is that cluster already.")?,
         Replaced::Now => writeln!(
             out,

@@ -21,6 +21,7 @@ use crate::cluster::transfer_controller::TransferController;
 use crate::registry::Registry;
 use crate::server::readiness::ReadinessCondition;
 
+use super::fence::FenceReport;
 use super::token::HubToken;
 
 /// The parts of a member that is not registered yet.
@@ -30,6 +31,7 @@ pub(super) struct UnregisteredMember {
     pub(super) registry: Arc<dyn Registry>,
     pub(super) cluster: Arc<KubeCluster>,
     pub(super) observer: Arc<Observer>,
+    pub(super) fence: FenceReport,
     pub(super) hub_token: HubToken,
     pub(super) protections: Option<ProtectionController>,
     /// What API servers do not ask about though they should, a line each.
@@ -43,6 +45,7 @@ struct RunningMember {
     registry: Arc<dyn Registry>,
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
+    fence: FenceReport,
     hub_token: HubToken,
     protections: Option<ProtectionController>,
     webhook_gaps: watch::Receiver<Vec<String>>,
@@ -63,6 +66,7 @@ impl UnregisteredMember {
                 name: self.name,
                 mode: self.mode.as_str().into(),
                 cluster: identity(&self.cluster).await,
+                fence: self.fence.known.clone(),
             };
             membership.join(&*self.registry).await?;
             anyhow::Ok(membership)
@@ -77,6 +81,7 @@ impl UnregisteredMember {
             registry: self.registry,
             cluster: self.cluster,
             observer: self.observer,
+            fence: self.fence,
             hub_token: self.hub_token,
             protections: self.protections,
             webhook_gaps: self.webhook_gaps,
@@ -132,7 +137,13 @@ impl RunningMember {
                         protections.run(&stop).await;
                     }
                 };
-                tokio::join!(observing, member.look_after_transfers(&stop), protecting);
+                let heeding = member.heed_fence(&stop);
+                tokio::join!(
+                    observing,
+                    member.look_after_transfers(&stop),
+                    protecting,
+                    heeding
+                );
             }
             Ok(())
         });
@@ -148,6 +159,14 @@ impl RunningMember {
             ended.context("a task ended by itself")??;
         }
         Ok(())
+    }
+
+    /// Says when a person has declared this cluster lost, and when they take that back.
+    async fn heed_fence(&self, shutdown: &CancellationToken) {
+        let name = &self.membership.name;
+        let of = (name, self.registry.flags());
+        let heeding = self.fence.heed(of, &self.observer, &self.metrics);
+        shutdown.run_until_cancelled(heeding).await;
     }
 
     /// Looks after the transfers from and to this cluster until told to stop.

@@ -21,6 +21,7 @@ use tracing::warn;
 use crate::arm::Identity;
 use crate::claim::{MemberName, Record};
 use crate::cluster::Parking;
+use crate::cluster::fence::KnownFence;
 use crate::cluster::metrics::ObserverMetrics;
 use crate::cluster::resolve::ResolvedObject;
 use crate::object::ObjectKey;
@@ -52,6 +53,8 @@ pub struct Reporting {
     pub metrics: ObserverMetrics,
     /// Parks newcomers; `None` where conflicts are shown only.
     pub parking: Option<Arc<dyn Parking>>,
+    /// Whether a person has declared this cluster lost: then nothing is parked.
+    pub fence: Arc<KnownFence>,
     /// How long all copies of a resource may be parked before that is told.
     pub orphaned_after: Duration,
 }
@@ -63,6 +66,7 @@ impl Default for Reporting {
             notices: Arc::new(NoNotices),
             metrics: ObserverMetrics::default(),
             parking: None,
+            fence: Arc::default(),
             orphaned_after: Duration::from_mins(10),
         }
     }

@@ -17,6 +17,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         )];
         found.extend(records(registry));
         found.extend(own(registry, facts));
+        let members = registry.members.iter();
+        found.extend(members.filter_map(|one| fenced(one, is_own(one, facts), &registry.flags)));
         found.extend(others(registry, facts));
         found
     });
@@ -164,6 +166,38 @@ fn token(member: &MemberFacts, facts: &Facts) -> Option<Finding> {
     })
 }
 
+/// A member that was declared lost, seen from itself or from another one.
+fn fenced(member: &MemberFacts, is_own: bool, flags: &str) -> Option<Finding> {
+    let (name, why) = (&member.name, member.fenced.as_ref()?);
+    let plan = format!("aso-guard failover plan --member {name}{flags}");
+    Some(if is_own {
+        Finding::fail(
+            TOPIC,
+            "fence",
+            format!(
+                "this cluster was declared lost by {why}; others may have taken over what it held"
+            ),
+            format!(
+                "Keep its ASO stopped, park here what others hold, then take the fence off: {plan}"
+            ),
+        )
+    } else if member.silent_since.is_none() {
+        Finding::fail(
+            TOPIC,
+            "fence",
+            format!("{name} was declared lost by {why}, and writes heartbeats: it came back"),
+            format!("See that no ASO runs there, and what it held: {plan}"),
+        )
+    } else {
+        Finding::warn(
+            TOPIC,
+            "fence",
+            format!("{name} was declared lost by {why}"),
+            format!("See what it holds still: {plan}"),
+        )
+    })
+}
+
 fn others(registry: &RegistryFacts, facts: &Facts) -> Vec<Finding> {
     let members = registry.members.iter();
     let others = members.filter(|member| !is_own(member, facts));
@@ -176,7 +210,7 @@ fn others(registry: &RegistryFacts, facts: &Facts) -> Vec<Finding> {
             format!("{name} has not written since {since}; it still holds what it held"),
             format!(
                 "See whether its guard runs; for a cluster that is gone for good: \
-                 aso-guard members forget {name}{}",
+                 aso-guard failover plan --member {name}{}",
                 registry.flags
             ),
         )

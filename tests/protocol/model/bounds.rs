@@ -102,6 +102,7 @@ pub const fn budget(asks: u16, acts: u16, ticks: u16, faults: u16, adoptions: u1
         forced: 0,
         moves: 0,
         operations: 0,
+        fences: 0,
     }
 }
 
@@ -118,6 +119,11 @@ pub const fn with_moves(left: Budget, moves: u16) -> Budget {
 /// The same, and so many operations in Azure.
 pub const fn with_operations(left: Budget, operations: u16) -> Budget {
     Budget { operations, ..left }
+}
+
+/// The same, and a cluster is fenced or no more so often.
+pub const fn with_fences(left: Budget, fences: u16) -> Budget {
+    Budget { fences, ..left }
 }
 
 /// Explores breadth first, until all is seen or what is looked for is found.

@@ -87,10 +87,16 @@ pub enum Coverage {
     Abandoned,
     /// A parked copy's claim said that ASO has something under way in Azure.
     Busy,
+    /// Refused: its cluster is fenced.
+    Fenced,
+    /// What a fenced cluster held was released.
+    TakenOver,
+    /// It was not, for the fence was taken off, or was too new.
+    NotTakenOver,
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Coverage; 38] = [
+pub const ALL: [Coverage; 41] = [
     Coverage::LiveElsewhere,
     Coverage::PeersDepend,
     Coverage::ChildrenDepend,
@@ -129,6 +135,9 @@ pub const ALL: [Coverage; 38] = [
     Coverage::Turned,
     Coverage::Abandoned,
     Coverage::Busy,
+    Coverage::Fenced,
+    Coverage::TakenOver,
+    Coverage::NotTakenOver,
 ];
 
 /// What one step came across. No part of the state: two worlds are the same however

@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod checked;
 mod course;
 pub mod coverage;
+mod fencing;
 mod looks;
 mod namespace;
 pub mod places;

@@ -138,6 +138,7 @@ impl World {
             return true;
         }
         let mut world = self.clone();
+        world.fencing = super::fencing::Fencing::default();
         let kind = match world.object(place) {
             None => Kind::Create,
             Some(object) if object.terminating => return true,

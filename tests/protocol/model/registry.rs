@@ -73,6 +73,7 @@ impl World {
     fn outdate(&mut self, at: usize) {
         self.looks
             .retain(|look| look.resource != at || !look.rests_on_a_record());
+        self.fencing.outdate(at);
         let numbers: Vec<u16> = self.requests.iter().map(|request| request.number).collect();
         for number in numbers {
             if self.is_about_to_replace(number, at) {

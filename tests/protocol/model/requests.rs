@@ -23,6 +23,10 @@ impl World {
     /// The same, with `by_force`: it is let through whatever it comes to.
     pub fn ask_by(&mut self, rules: &Rules, place: Place, kind: Kind, by_force: bool) -> u16 {
         let number = self.number(place);
+        if !by_force && self.is_refused_as_fenced(rules, place, kind) {
+            self.note(Coverage::Fenced);
+            return number;
+        }
         let namespace = self.namespace.as_ref();
         let on = match kind {
             Kind::Unpark => namespace.map_or(0, |namespace| namespace.version),

@@ -63,6 +63,12 @@ pub struct Rules {
     pub tidy: bool,
     /// The claim of a parked copy says what ASO has under way in Azure.
     pub report_busy: bool,
+    /// A fenced cluster's guard lets nothing go live.
+    pub heed_fence: bool,
+    /// What it let through before is over when something of it is released.
+    pub wait_out: bool,
+    /// Whoever releases reads the member's record after the claim.
+    pub member_after_claim: bool,
 }
 
 impl Rules {
@@ -96,5 +102,8 @@ impl Rules {
         start_gives_free: true,
         tidy: true,
         report_busy: true,
+        heed_fence: true,
+        wait_out: true,
+        member_after_claim: true,
     };
 }

@@ -74,6 +74,12 @@ pub enum Step {
     Operate(Place),
     /// It is over.
     Finish(Place),
+    /// A person declares cluster a lost, or takes that back.
+    Fence(bool),
+    /// Somebody begins to release what it has in the claim of this resource.
+    TakeOver(usize),
+    /// And goes on with the next call.
+    GoOnTakingOver,
 }
 
 impl World {
@@ -97,6 +103,7 @@ impl World {
         }
         self.namespace_steps(steps);
         self.transfer_steps(steps);
+        self.fence_steps(steps);
         self.guard_steps(steps);
         for (at, look) in self.looks.iter().enumerate() {
             if at > 0 && self.looks[at - 1] == *look {
@@ -150,6 +157,18 @@ impl World {
             if settled.namespace.as_ref() != Some(namespace) {
                 steps.push(Step::SettleChanges);
             }
+        }
+    }
+
+    fn fence_steps(&self, steps: &mut Vec<Step>) {
+        if self.left.fences > 0 {
+            steps.push(Step::Fence(!self.fencing.is_fenced()));
+        }
+        let resources = 0..self.claims.len();
+        let free = resources.filter(|&resource| self.can_take_over(resource));
+        steps.extend(free.map(Step::TakeOver));
+        if self.fencing.is_busy() {
+            steps.push(Step::GoOnTakingOver);
         }
     }
 
@@ -300,6 +319,7 @@ impl World {
             Step::Tick(member) => {
                 world.left.ticks -= 1;
                 world.clocks[member] += 1;
+                world.fencing.tick(member);
             }
             Step::Gone(place) => world.objects[place as usize] = None,
             Step::Look(place, resource) => world.begin_look(rules, place, resource),
@@ -337,6 +357,12 @@ impl World {
                 world.change(place, |object| object.busy = true);
             }
             Step::Finish(place) => world.change(place, |object| object.busy = false),
+            Step::Fence(is_fenced) => {
+                world.left.fences -= 1;
+                world.fence(is_fenced);
+            }
+            Step::TakeOver(resource) => world.take_over(rules, resource),
+            Step::GoOnTakingOver => world.go_on_taking_over(rules),
             Step::Park(place)
             | Step::ParkInVain(place)
             | Step::CreateParked(place)
@@ -394,7 +420,10 @@ impl World {
 
     /// Whether nothing is under way.
     pub fn is_quiet(&self) -> bool {
-        self.requests.is_empty() && self.looks.is_empty() && !self.has_errands()
+        self.requests.is_empty()
+            && self.looks.is_empty()
+            && !self.has_errands()
+            && !self.fencing.is_busy()
     }
 
     /// How many copies of a resource are live.

@@ -7,6 +7,7 @@ use aso_guard::policy::Policy;
 use super::checked::Protocol;
 use super::course::Course;
 use super::coverage::{Coverage, Noted};
+use super::fencing::Fencing;
 use super::namespace::{Namespace, Peeked};
 use super::places::{ALL, MEMBERS, PLACES, Place, RESOURCES};
 use super::rules::Rules;
@@ -33,6 +34,8 @@ pub struct World {
     pub namespace: Option<Namespace>,
     /// What there is of transfers, where there are any.
     pub transfers: Option<Transfers>,
+    /// Whether a cluster was declared lost.
+    pub fencing: Fencing,
     /// Requests between their asking and their end, in order of number.
     pub requests: Vec<Request>,
     /// What the observers' replicas are at, in some order: replicas are alike.
@@ -104,6 +107,8 @@ pub struct Budget {
     pub moves: u16,
     /// Operations in Azure that ASO begins.
     pub operations: u16,
+    /// How often a cluster is fenced, or its fence taken off.
+    pub fences: u16,
 }
 
 impl Budget {
@@ -117,6 +122,7 @@ impl Budget {
         forced: 0,
         moves: 1000,
         operations: 0,
+        fences: 0,
     };
 }
 
@@ -229,6 +235,7 @@ impl World {
             claims: [const { None }; RESOURCES],
             namespace: None,
             transfers: None,
+            fencing: Fencing::default(),
             requests: Vec::new(),
             looks: Vec::new(),
             left,

@@ -39,7 +39,9 @@ impl Observer {
         self.conflicts_ended(&lasting).await?;
         let resources: HashSet<&Identity> = lasting.iter().map(|(identity, _)| identity).collect();
         self.show.metrics.conflicts.set(count(resources.len()));
-        if let Some(parking) = &self.show.parking {
+        // What others took over of a cluster that was declared lost, a person parks in it.
+        let is_fenced = self.show.fence.last().is_some();
+        if let Some(parking) = self.show.parking.as_ref().filter(|_| !is_fenced) {
             for (identity, copy) in to_park {
                 if let Err(error) = self.park(&**parking, &identity, &copy).await {
                     warn!(object = %copy.object, %identity, %error, "cannot park a newcomer; trying again");

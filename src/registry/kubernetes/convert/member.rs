@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::api::ObjectMeta;
 
-use crate::claim::{PolicyChange, RequestUid};
+use crate::claim::{Fence, FenceProof, Justification, MemberName, PolicyChange, RequestUid};
 use crate::object::text::printable;
 use crate::registry::kubernetes::crd::{
-    Condition, Member, MemberPolicyChange, MemberSample, MemberSecondLine, MemberSpec, MemberState,
-    MemberStatus,
+    Condition, Member, MemberFence, MemberPolicyChange, MemberSample, MemberSecondLine, MemberSpec,
+    MemberState, MemberStatus,
 };
 use crate::registry::{MemberRecord, RecordVersion, Sample, SecondLine};
 
@@ -41,6 +41,7 @@ pub(in crate::registry) fn to_member(
             second_line: member.second_line.as_ref().map(to_second_line),
             hub_token_expires: member.hub_token_expires,
             mode: Some(member.mode.to_string()).filter(|mode| !mode.is_empty()),
+            fence: member.fence.as_ref().map(to_fence),
             policy_changes: member.policy_changes.iter().map(to_change).collect(),
         },
         status: Some(MemberStatus {
@@ -52,6 +53,12 @@ pub(in crate::registry) fn to_member(
             .into_iter()
             .chain(member.second_line.as_ref().map(second_line_stale))
             .chain(hub_token_expires(member))
+            .chain(
+                member
+                    .fence
+                    .as_ref()
+                    .map(|fence| fenced(&member.name, fence)),
+            )
             .collect(),
         }),
     }
@@ -140,6 +147,48 @@ fn hub_token_expires(member: &MemberRecord) -> Option<Condition> {
     })
 }
 
+/// What it held, others may have taken over.
+fn fenced(name: &MemberName, fence: &Fence) -> Condition {
+    Condition {
+        kind: "Fenced".to_owned(),
+        status: status(true).to_owned(),
+        reason: "SaidByAPerson".to_owned(),
+        message: format!(
+            "{} said that its ASO does not write any more ({}): {}. Others may take over what it \
+             holds, and its guard lets nothing go live. If it is there, keep its ASO stopped, and \
+             say: aso-guard failover plan --member {name}",
+            fence.by,
+            fence.proof.as_str(),
+            fence.why.as_str()
+        ),
+        last_transition_time: fence.at,
+    }
+}
+
+fn to_fence(fence: &Fence) -> MemberFence {
+    MemberFence {
+        at: fence.at,
+        by: fence.by.to_string(),
+        why: fence.why.as_str().to_owned(),
+        proof: fence.proof.as_str().to_owned(),
+        until: fence.until,
+        heard: fence.heard,
+    }
+}
+
+/// What cannot be read must not pass for a member that is not fenced.
+fn from_fence(fence: &MemberFence) -> Result<Fence, String> {
+    let proof = FenceProof::from_word(&fence.proof);
+    Ok(Fence {
+        at: fence.at,
+        by: printable(&fence.by, NAME).into(),
+        why: Justification::new(&fence.why).ok_or("a fence without a reason")?,
+        proof: proof.ok_or_else(|| format!("{:?} is no proof of a fence", fence.proof))?,
+        until: fence.until,
+        heard: fence.heard,
+    })
+}
+
 fn shows(kind: &str, found: &Sample, reason: &str, message: String) -> Condition {
     Condition {
         kind: kind.to_owned(),
@@ -211,6 +260,7 @@ pub(in crate::registry) fn from_member(member: &Member) -> Result<MemberRecord, 
             stale: from_sample(Some(&stored.stale), member.spec.last_heard),
         }),
         hub_token_expires: member.spec.hub_token_expires,
+        fence: member.spec.fence.as_ref().map(from_fence).transpose()?,
         policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
     })
 }
@@ -260,6 +310,9 @@ mod tests {
             webhook_gaps: Sample::default(),
             second_line: None,
             hub_token_expires: expires.map(|at| at.parse().unwrap()),
+            fence: Some(crate::claim::testing::fence(
+                "2026-03-01T12:00:00Z".parse().unwrap(),
+            )),
             policy_changes: Vec::new(),
         };
         let stored = to_member(&member, None);

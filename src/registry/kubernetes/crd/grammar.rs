@@ -66,6 +66,8 @@ const CLAIM_ACTION: FieldGrammar = Word(&[
     "delete-with-kind",
     "release",
     "park",
+    "failover",
+    "failover-undo",
 ]);
 const TRANSFER_ACTION: FieldGrammar = Word(&["start", "undo", "finish"]);
 

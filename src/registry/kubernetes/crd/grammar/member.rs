@@ -1,7 +1,7 @@
 //! What the fields of a member may hold.
 
-use super::FieldGrammar::{self, Count, Label, Short, Text, Time, Word};
-use super::ID;
+use super::FieldGrammar::{self, Count, Label, Said, Short, Text, Time, Word};
+use super::{ID, NAME, REASON};
 
 pub(super) const MEMBER: &[(&str, FieldGrammar)] = &[
     ("spec.cluster", ID),
@@ -26,6 +26,15 @@ pub(super) const MEMBER: &[(&str, FieldGrammar)] = &[
     ("spec.secondLine.stale.since", Time),
     ("spec.hubTokenExpires", Time),
     ("spec.mode", Word(&["enforce", "audit", "off"])),
+    ("spec.fence.at", Time),
+    ("spec.fence.by", NAME),
+    ("spec.fence.why", Said(REASON)),
+    (
+        "spec.fence.proof",
+        Word(&["cluster-gone", "credential-revoked"]),
+    ),
+    ("spec.fence.until", Time),
+    ("spec.fence.heard", Time),
     ("spec.policyChanges", Short(1000)),
     ("spec.policyChanges.namespace", Label),
     ("spec.policyChanges.resourceVersion", ID),
