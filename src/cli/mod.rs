@@ -1,5 +1,6 @@
 //! The command line.
 
+mod archive;
 mod audit;
 mod certs;
 mod check;
@@ -82,6 +83,8 @@ enum Command {
     Members(members::MembersArgs),
     /// A cluster is lost: plan, fence it, release what it held, undo.
     Failover(failover::FailoverArgs),
+    /// The registry as a whole: write it to a file, add a file to another one, compare.
+    Registry(archive::ArchiveArgs),
     /// Show the registry in a browser: members, claims, conflicts, transfers. It only reads.
     Dashboard(dashboard::DashboardArgs),
     /// Moves of many resources: plan, run, undo them, or start, watch and finish them by hand.
@@ -177,6 +180,7 @@ impl Cli {
             Command::Claims(args) => return claims::run(&args).await,
             Command::Members(args) => return members::run(&args).await,
             Command::Failover(args) => return failover::run(&args).await,
+            Command::Registry(args) => return archive::run(&args).await,
             Command::Transfer(args) => return transfer::run(&args).await,
             Command::Dashboard(args) => return dashboard::run(&args).await,
             Command::Completions(args) => generate::completions(&args, Self::command(), out),

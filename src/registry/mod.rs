@@ -1,5 +1,6 @@
 //! Where the claims of all members are kept: records changed by compare-and-set.
 
+pub mod archive;
 pub mod azure;
 mod calls;
 pub mod edit;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aso_guard::claim;
+use aso_guard::registry::archive;
 use aso_guard::registry::azure::AzureRegistry;
 use aso_guard::registry::{
     ClaimEvent, ClaimScope, CopyFilter, FollowClaims as _, PutOutcome, RecordVersion, Registry,
@@ -337,4 +338,32 @@ async fn who_follows_claims_is_told_of_each_change_and_no_more() {
     let gone = claim::Record::new(resource(&place, 2));
     registry.put_claim(&gone, Some(&versions[2])).await.unwrap();
     assert_eq!(take(3).await, ["gone n2", "stored n1", "stored n3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_registry_moves_into_another_container_whole() {
+    const CLAIMS: usize = 1_200;
+    let azurite = container("moved-from").await;
+    azurite.create_container("moved-to").await.unwrap();
+    let from = Azurite::registry("moved-from", azurite.port()).unwrap();
+    let to = Azurite::registry("moved-to", azurite.port()).unwrap();
+    let place = fixtures::Place::new();
+    let member = fixtures::member_record(place.member("a"));
+    from.put_member(&member, None).await.unwrap();
+    let puts = stream::iter(0..CLAIMS).map(async |number| {
+        let record = place.parked(&resource(&place, number), "a");
+        from.put_claim(&record, None).await.unwrap()
+    });
+    let puts: Vec<_> = puts.buffer_unordered(16).collect().await;
+    assert!(!puts.contains(&PutOutcome::Conflict));
+
+    let mut file = Vec::new();
+    let exported = archive::export(&from, &mut file).await.unwrap();
+    assert_eq!((exported.claims, exported.members), (CLAIMS, 1));
+    let compared = archive::import(&to, &*file).await.unwrap();
+    assert_eq!(compared.added, CLAIMS + 1);
+    let compared = archive::verify(&to, &*file).await.unwrap();
+    assert_eq!(compared.same, CLAIMS + 1);
+    let members = to.members().await.unwrap().whole().unwrap();
+    assert_eq!(members[0].record, member);
 }
