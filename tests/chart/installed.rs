@@ -197,6 +197,7 @@ async fn every_topology_is_taken_by_a_real_api_server() {
         .admitted();
     for name in [
         "audit-only",
+        "azure",
         "cluster-per-environment",
         "hub",
         "member",

@@ -24,6 +24,7 @@ fn has(rule: &Value, key: &str, value: &str) -> bool {
 
 #[rstest]
 #[case("audit-only")]
+#[case("azure")]
 #[case("cluster-per-environment")]
 #[case("member")]
 #[case("one-cluster")]
@@ -89,6 +90,7 @@ async fn a_hub_that_is_no_member_runs_nothing() {
 /// Pod Security's `restricted`, and a root file system that nobody writes to.
 #[rstest]
 #[case("audit-only")]
+#[case("azure")]
 #[case("cluster-per-environment")]
 #[case("member")]
 #[case("one-cluster")]

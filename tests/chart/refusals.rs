@@ -31,6 +31,11 @@ use crate::helm::{REQUIRED, template};
     "no priorityClassName"
 )]
 #[case("subscription=shop", "/subscription")]
+#[case("registry.azure.url=https://fleet", "/registry/azure/url")]
+#[case(
+    "registry.azure.url=azure://fleet/claims,registry.kubeconfigSecret=hub",
+    "the claims are at one of the two"
+)]
 #[case("claimDeadline=90", "/claimDeadline")]
 #[case("replicas=0", "/replicas")]
 #[case("replica=3", "'replica'")]

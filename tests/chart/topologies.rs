@@ -7,8 +7,9 @@ use rstest::rstest;
 
 use crate::helm::{REQUIRED, chart, helm, objects, template, topology};
 
-const TOPOLOGIES: [&str; 5] = [
+const TOPOLOGIES: [&str; 6] = [
     "audit-only",
+    "azure",
     "cluster-per-environment",
     "hub",
     "member",
@@ -51,6 +52,7 @@ const ODD: [&str; 4] = [
 async fn with_odd_values_it_is_as_sound(
     #[values(
         "audit-only",
+        "azure",
         "cluster-per-environment",
         "hub",
         "member",
@@ -96,6 +98,7 @@ async fn with_odd_values_it_is_as_sound(
 
 #[rstest]
 #[case("audit-only")]
+#[case("azure")]
 #[case("cluster-per-environment")]
 #[case("hub")]
 #[case("member")]
@@ -125,6 +128,36 @@ async fn with_other_certificates_it_reads_like_this(#[case] name: &str, #[case] 
         });
     }
     snapshot(name, &rendered);
+}
+
+/// The identity that a guard is in Azure is its account's and its pods'; no Secret is needed.
+#[tokio::test]
+async fn with_claims_in_azure_pods_get_the_identity_and_no_kubeconfig() {
+    let client = "--set=registry.azure.clientId=11111111-2222-3333-4444-555555555555";
+    let objects = objects(&[&topology("azure"), client]).await;
+    let mut pods = 0;
+    for object in &objects {
+        let pod = match object.kind() {
+            "Deployment" => &object.0["spec"]["template"],
+            "Pod" => &object.0,
+            "ServiceAccount" if object.name() == "aso-guard" => {
+                let annotation = "/metadata/annotations/azure.workload.identity~1client-id";
+                assert!(object.text(annotation).starts_with("11111111-"), "{object}");
+                continue;
+            }
+            _ => continue,
+        };
+        pods += 1;
+        let uses = &pod["metadata"]["labels"]["azure.workload.identity/use"];
+        assert_eq!(uses, "true", "{object}");
+        assert!(pod["spec"]["volumes"].is_null(), "{object}");
+        let args = pod["spec"]["containers"][0]["args"].to_string();
+        assert!(
+            args.contains("--registry=azure://fleetclaims/claims"),
+            "{args}"
+        );
+    }
+    assert_eq!(pods, 2, "the guard, and helm test");
 }
 
 /// Parking newcomers takes one right more.

@@ -65,11 +65,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Whether the claims are kept in this cluster. */}}
 {{- define "aso-guard.ownRegistry" -}}
-{{- if not .Values.registry.kubeconfigSecret }}yes{{ end }}
+{{- if not (or .Values.registry.kubeconfigSecret .Values.registry.azure.url) }}yes{{ end }}
 {{- end }}
 
 {{- define "aso-guard.registry" -}}
-{{- if include "aso-guard.ownRegistry" . -}}
+{{- if and .Values.registry.azure.url .Values.registry.kubeconfigSecret -}}
+{{- fail "registry.azure.url and registry.kubeconfigSecret: the claims are at one of the two" }}
+{{- else if .Values.registry.azure.url -}}
+{{ .Values.registry.azure.url }}
+{{- else if include "aso-guard.ownRegistry" . -}}
 kubernetes:
 {{- else -}}
 kubernetes:/etc/aso-guard/hub/{{ .Values.registry.kubeconfigKey }}
