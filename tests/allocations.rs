@@ -19,6 +19,7 @@ use aso_guard::claim::{
     Acquire, CopyRef, Observation, ObservedHold, ObservedObject, Proof, RequestUid, acquire,
     observe,
 };
+use aso_guard::cluster::enrolment::{ProcessMemory, RegistryEpoch};
 use aso_guard::cluster::fence::KnownFence;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
@@ -29,6 +30,7 @@ use aso_guard::telemetry::NoNotices;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::Value;
@@ -155,7 +157,12 @@ fn webhook() -> Router {
     // As its heartbeat has read it.
     let fence = KnownFence::default();
     fence.read(tokio::time::Instant::now(), None);
+    let memory = Arc::new(ProcessMemory);
+    let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, deadline);
+    // A registry in memory answers at once.
+    epoch.look().now_or_never().unwrap().unwrap();
     router(Arc::new(Guard {
+        epoch: Arc::new(epoch),
         member,
         registry,
         cluster,

@@ -13,12 +13,14 @@ use std::time::Duration;
 use aso_guard::admission::{
     AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
 };
+use aso_guard::cluster::enrolment::{ProcessMemory, RegistryEpoch};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey};
 use aso_guard::registry::memory::MemoryRegistry;
 use aso_guard::telemetry::NoNotices;
 use axum::Router;
+use futures::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 
 use reviews::{GROUP, NAMESPACE, SUBSCRIPTION};
@@ -53,7 +55,12 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         cluster.clone(),
         CLAIM_DEADLINE,
     );
+    let (memory, limit) = (Arc::new(ProcessMemory), CLAIM_DEADLINE);
+    let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, limit);
+    // A registry in memory answers at once.
+    epoch.look().now_or_never().unwrap().unwrap();
     router(Arc::new(Guard {
+        epoch: Arc::new(epoch),
         member,
         registry,
         cluster,

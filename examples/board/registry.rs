@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{MemberName, Record, TransferName};
+use aso_guard::claim::{EpochRecord, MemberName, Record, TransferName};
 use aso_guard::registry::memory::MemoryRegistry;
 use aso_guard::registry::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
@@ -135,6 +135,18 @@ impl Registry for Stage {
         let mut listed = self.there()?.members().await?;
         listed.unreadable = self.unreadable("member");
         Ok(listed)
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        self.there()?.epoch().await
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        self.there()?.put_epoch(epoch, expected).await
     }
 
     async fn transfer(

@@ -191,6 +191,8 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         hub_token_expires: None,
         fence: None,
         policy_changes: Vec::new(),
+        writes: 1,
+        epoch: "".into(),
     };
     let unresolved = Sample {
         count: 1,

@@ -8,6 +8,7 @@ use aso_guard::admission::{
     AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges,
 };
 use aso_guard::claim::{MemberName, Record};
+use aso_guard::cluster::enrolment::{ProcessMemory, RegistryEpoch};
 use aso_guard::cluster::member::{MemberReport, Membership};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::{Observer, WatchedChange};
@@ -53,7 +54,12 @@ impl Member {
     /// An empty cluster.
     pub fn new(name: &str, registry: &Arc<Registry>) -> Self {
         let name: MemberName = name.parse().unwrap();
+        let memory = Arc::new(ProcessMemory);
+        let epoch = RegistryEpoch::new(name.clone(), registry.clone(), memory, DEADLINE);
+        let epoch = Arc::new(epoch);
+        epoch.look().now_or_never().unwrap().unwrap();
         let membership = Membership {
+            epoch: epoch.clone(),
             mode: "enforce".into(),
             name: name.clone(),
             cluster: name.as_str().into(),
@@ -81,6 +87,7 @@ impl Member {
                 notices: Arc::new(NoNotices),
                 metrics: AdmissionMetrics::default(),
                 privileges: Privileges::default(),
+                epoch: epoch.clone(),
             })
         };
         Self {

@@ -2,8 +2,9 @@
 //! it, and if not, why.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::claim::{HistoryAction, Justification};
+use crate::claim::{HistoryAction, Justification, KnownEpoch};
 use crate::cluster::NamespaceFacts;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
 
@@ -24,6 +25,10 @@ pub(super) struct RequestContext {
     pub(super) progress: VerdictProgress,
     /// What the request would have written by now, if it is a dry run.
     pub(super) rehearsal: DryRunClaims,
+    /// What was known of the registry's epoch when the request came.
+    pub(super) epoch: Option<Arc<KnownEpoch>>,
+    /// Whether a yes rests on what claims say.
+    pub(super) rests_on_claims: AtomicBool,
 }
 
 pub(super) enum Enforcement {
@@ -60,7 +65,14 @@ impl RequestContext {
             namespace: None,
             progress: VerdictProgress::default(),
             rehearsal: DryRunClaims::default(),
+            epoch: None,
+            rests_on_claims: AtomicBool::new(false),
         }
+    }
+
+    /// From now on a yes rests on what claims say.
+    pub(super) fn rests_on_claims(&self) {
+        self.rests_on_claims.store(true, Ordering::Relaxed);
     }
 
     /// Whether the request is let through whatever it comes to: the claims then have

@@ -28,6 +28,7 @@ impl Guard {
         case: &Case<'_>,
         resolution: &Resolution,
     ) -> Result<(), AdmissionError> {
+        case.context.rests_on_claims();
         let aim = Intent::Delete(delete_for(case, case.object, false));
         let written = self.touch(case, &case.copy, resolution);
         let outcome = async {

@@ -28,6 +28,8 @@ impl Guard {
         request: &AdmissionRequest<'_>,
         patience: Duration,
     ) -> RequestContext {
+        // Before the first call on claims.
+        let epoch = self.epoch.known();
         if self.exempts(request) {
             return RequestContext::of(Enforcement::Unjudged);
         }
@@ -41,6 +43,7 @@ impl Guard {
         RequestContext {
             note,
             namespace,
+            epoch,
             ..RequestContext::of(enforcement)
         }
     }

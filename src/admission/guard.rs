@@ -1,19 +1,21 @@
 //! From a request to a verdict.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use crate::arm::Unresolved;
 use crate::claim::{
-    Action, CopyRef, HistoryAction, HistoryEntry, MemberName, PolicyChange, Reason, Refusal,
-    RequestUid,
+    Action, CopyRef, HistoryAction, HistoryEntry, MemberName, PolicyChange, Reason, Rebuilding,
+    Refusal, RegistryCall, RequestUid,
 };
+use crate::cluster::enrolment::RegistryEpoch;
 use crate::cluster::fence::KnownFence;
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{RecordVersion, Registry, RegistryError};
 use crate::resolve::Freshness;
 use crate::telemetry::Notices;
 
@@ -57,6 +59,8 @@ pub struct Guard {
     pub cut_off: CutOffRequests,
     /// Whether a person has declared this cluster lost.
     pub fence: Arc<KnownFence>,
+    /// Whether the registry is the one that this member has brought its copies into.
+    pub epoch: Arc<RegistryEpoch>,
 }
 
 /// What the operator of a guard decides.
@@ -124,6 +128,8 @@ pub(super) enum AdmissionError {
     /// used up.
     Unproven(Refusal),
     Registry(RegistryError),
+    /// The claims may say too little, until these have brought their copies in.
+    Rebuilding(Rebuilding),
     Cluster(ClusterError),
     /// Nobody can tell which resource it is about.
     Unresolved(Unresolved),
@@ -150,6 +156,31 @@ impl From<ClusterError> for AdmissionError {
 }
 
 impl Guard {
+    /// Asks for the registry's epoch, after the last call on claims that a yes rests on.
+    ///
+    /// # Errors
+    /// It is another one than when the request came, or was or is not known to be whole; or the
+    /// registry did not answer.
+    pub(super) async fn confirm(&self, case: &Case<'_>) -> Result<(), AdmissionError> {
+        let confirmed = self.epoch.confirm(case.context.epoch.as_ref()).await?;
+        confirmed.map_err(AdmissionError::Rebuilding)
+    }
+
+    /// What an outcome comes to, by the registry's epoch: a yes that rests on claims is
+    /// [confirmed](Self::confirm).
+    pub(super) async fn confirmed(
+        &self,
+        case: &Case<'_>,
+        outcome: Result<(), AdmissionError>,
+    ) -> Result<(), AdmissionError> {
+        match outcome {
+            Ok(()) if case.context.rests_on_claims.load(Ordering::Relaxed) => {
+                self.confirm(case).await
+            }
+            outcome => outcome,
+        }
+    }
+
     /// The verdict on a request, within `timeout`.
     ///
     /// A registry or an API server that does not answer in time is a verdict of
@@ -179,7 +210,10 @@ impl Guard {
             "UPDATE" => Action::Activate,
             _ => return,
         };
-        let unknown = verdict.reason == Some(Reason::RegistryUnavailable);
+        let unknown = matches!(
+            verdict.reason,
+            Some(Reason::RegistryUnavailable | Reason::RegistryRebuilding)
+        );
         let unknown = unknown && matches!(verdict.pass, VerdictPath::Overridden(_));
         if !unknown || request.is_about_namespace() || request.dry_run == Some(true) {
             return;
@@ -289,5 +323,15 @@ impl Guard {
             registered: false,
             change: None,
         }
+    }
+}
+
+/// What traces call a call.
+pub(super) fn name_of(call: &RegistryCall<'_, RecordVersion>) -> &'static str {
+    match call {
+        RegistryCall::Claim(_) => "claim",
+        RegistryCall::Put(..) => "put",
+        RegistryCall::Claims(_) => "ancestors",
+        RegistryCall::Below(_) => "below",
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::arm::Resolution;
 use crate::claim::{
-    Arrival, ArrivalAnswer, ArrivalCall, Attempt, CopyRef, Inherited, Intent, PolicyChange, Relies,
+    Arrival, ArrivalAnswer, ArrivalCall, Attempt, CopyRef, Inherited, Intent, PolicyChange,
+    Rebuilding, Relies,
 };
 use crate::cluster::ClusterError;
 use crate::cluster::resolve::{self, Freshness, IdentityOutcome};
@@ -44,7 +45,11 @@ impl Guard {
         };
         case.registered = registering.is_some();
         let mut arrival = Arrival::new(relies, case.object, registering);
-        let outcome = self.arrive(case, &mut arrival).await;
+        let outcome = match (self.arrive(case, &mut arrival).await, relies) {
+            (Ok(()), Relies::OnParked) => self.confirm_arrival(case).await,
+            // The delete of a parked copy waits for no registry.
+            (outcome, _) => outcome,
+        };
         match (outcome, arrival.outcome()) {
             (Ok(()), Some(arrived)) => {
                 case.change.clone_from(&arrived.change);
@@ -54,7 +59,12 @@ impl Guard {
                 if !case.context.lets_through() {
                     self.take_back(case, written).await;
                 }
-                Err(only_inherited(&case.copy, outcome.err()))
+                Err(match outcome {
+                    Err(Unanswered::Rebuilding(rebuilding)) => {
+                        AdmissionError::Rebuilding(rebuilding)
+                    }
+                    outcome => only_inherited(&case.copy, outcome.err()),
+                })
             }
         }
     }
@@ -79,6 +89,15 @@ impl Guard {
             let mut held = now.identities();
             held.all(|one| before.identities().any(|held| held == one))
         }))
+    }
+
+    /// What is under way for the namespace may be lost with the registry's records.
+    async fn confirm_arrival(&self, case: &Case<'_>) -> Result<(), Unanswered> {
+        let confirmed = self.epoch.confirm(case.context.epoch.as_ref()).await;
+        match confirmed.map_err(Unanswered::Registry)? {
+            Ok(()) => Ok(()),
+            Err(rebuilding) => Err(Unanswered::Rebuilding(rebuilding)),
+        }
     }
 
     /// Makes the calls that an arrival asks for, to its end.
@@ -131,6 +150,7 @@ impl Guard {
 /// Who did not answer.
 enum Unanswered {
     Registry(RegistryError),
+    Rebuilding(Rebuilding),
     Cluster(ClusterError),
 }
 
@@ -149,7 +169,7 @@ fn only_inherited(copy: &CopyRef, unanswered: Option<Unanswered>) -> AdmissionEr
     let why = match unanswered {
         Some(Unanswered::Registry(error)) => error.to_string(),
         Some(Unanswered::Cluster(error)) => error.to_string(),
-        None => "there was no answer".to_owned(),
+        Some(Unanswered::Rebuilding(_)) | None => "there was no answer".to_owned(),
     };
     let why = format!(
         "{} is parked by nothing of its own, and whether that stays so is unknown: {why}",

@@ -39,6 +39,7 @@ impl Guard {
         resolution: &Resolution,
         touched: &mut WrittenClaims,
     ) -> Result<(), AdmissionError> {
+        case.context.rests_on_claims();
         let not_fenced = self.not_fenced().await;
         if !case.goes_on_after(&not_fenced) {
             return not_fenced;

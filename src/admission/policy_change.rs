@@ -40,6 +40,7 @@ impl Guard {
         let Some(mut scan) = scan else {
             return Ok(());
         };
+        case.context.rests_on_claims();
         let mut unread = Vec::new();
         while let Some(call) = scan.call() {
             let answer = self.answer_scan(call, &mut unread).await?;

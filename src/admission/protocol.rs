@@ -17,7 +17,7 @@ use crate::object::ObjectFacts;
 use crate::policy::Policy;
 use crate::registry::{self, RecordVersion, RegistryError};
 
-use super::guard::{AT_ONCE, AdmissionError, Case, Guard};
+use super::guard::{AT_ONCE, AdmissionError, Case, Guard, name_of};
 
 /// How long a parked create waits at most for the copy to be registered.
 const TO_REGISTER: Duration = Duration::from_secs(1);
@@ -201,7 +201,7 @@ impl Guard {
         written: WrittenClaims,
         outcome: Result<(), AdmissionError>,
     ) -> Result<(), AdmissionError> {
-        match outcome {
+        match self.confirmed(case, outcome).await {
             Err(AdmissionError::Refused(refusal)) if case.context.lets_through() => {
                 let stop = self.overrule(case, &written, refusal).await;
                 if !matches!(stop, AdmissionError::Refused(_)) {
@@ -212,6 +212,7 @@ impl Guard {
             Err(
                 stop @ (AdmissionError::Refused(_)
                 | AdmissionError::Unknown(..)
+                | AdmissionError::Rebuilding(_)
                 | AdmissionError::Cluster(_)),
             ) if !case.context.lets_through() => {
                 self.take_back(case, written).await;
@@ -315,16 +316,6 @@ impl Case<'_> {
             }
             Err(_) => false,
         }
-    }
-}
-
-/// What traces call a call.
-fn name_of(call: &RegistryCall<'_, RecordVersion>) -> &'static str {
-    match call {
-        RegistryCall::Claim(_) => "claim",
-        RegistryCall::Put(..) => "put",
-        RegistryCall::Claims(_) => "ancestors",
-        RegistryCall::Below(_) => "below",
     }
 }
 

@@ -77,7 +77,7 @@ impl Guard {
         let claimed = self.claimed_objects(&is_unread).await?;
         let known = match scope {
             ObjectScope::Namespace(namespace) => self.cluster.in_namespace(namespace),
-            ObjectScope::Kind(..) => self.cluster.objects(),
+            ObjectScope::Kind(..) | ObjectScope::All => self.cluster.objects(),
         };
         let mut all: BTreeMap<ObjectKey, UnreadObject> = BTreeMap::new();
         for object in known.into_iter().filter(|object| is_unread(&object.key)) {

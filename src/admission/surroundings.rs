@@ -83,7 +83,11 @@ impl Guard {
                 match self.look_at_deletes(&case, objects, policies).await {
                     Ok(live) => match by_its_namespace(&old, &live, |one| self.copy_of(one)) {
                         Some(refusal) => self.stopped(&case, refusal.into()).await,
-                        None => self.goes_along(name, &live, all),
+                        None if live.is_empty() => Verdict::allow(),
+                        None => match self.confirm(&case).await {
+                            Ok(()) => self.goes_along(name, &live, all),
+                            Err(stop) => self.stopped(&case, stop).await,
+                        },
                     },
                     Err(stop) => self.stopped(&case, stop).await,
                 }
@@ -152,7 +156,7 @@ impl Guard {
             &request.name,
         ));
         let case = self.case(request, context, &facts, Action::Delete);
-        let live = match self.live_of(&definition).await {
+        let live = match self.live_of(&case, &definition).await {
             Ok(live) if live.is_empty() => return Verdict::allow(),
             Ok(live) => live,
             Err(stop) => return self.stopped(&case, stop).await,
@@ -215,7 +219,11 @@ impl Guard {
 
     /// The live objects of a kind, and those below objects of the kind that would be
     /// deleted in Azure with them.
-    async fn live_of(&self, definition: &WireCrdSpec) -> Result<Vec<LiveObject>, AdmissionError> {
+    async fn live_of(
+        &self,
+        case: &Case<'_>,
+        definition: &WireCrdSpec,
+    ) -> Result<Vec<LiveObject>, AdmissionError> {
         let (group, kind) = (&definition.group, &definition.names.kind);
         let mut policies = NamespacePolicies::of(&*self.cluster);
         let mut live: Vec<LiveObject> = Vec::new();
@@ -225,6 +233,9 @@ impl Guard {
             live.extend(below(self.live_below(&object.key, &mut policies).await?));
             let is_live = policies.get(&object).await?.is_live();
             live.extend(is_live.then_some((object, Vec::new())));
+        }
+        if !stored.unread.is_empty() {
+            self.confirm(case).await?;
         }
         for one in stored.unread {
             live.extend(below(self.live_below(&one.key, &mut policies).await?));
@@ -255,9 +266,6 @@ impl Guard {
     /// What is deleted in Azure with a namespace of so many objects. That is a person's will,
     /// but not everybody knows.
     fn goes_along(&self, namespace: &str, live: &[Arc<ObjectFacts>], all: usize) -> Verdict {
-        if live.is_empty() {
-            return Verdict::allow();
-        }
         let resources = if live.len() == 1 {
             "resource"
         } else {

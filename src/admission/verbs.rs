@@ -127,6 +127,7 @@ impl Guard {
             IdentityOutcome::Known(resolution) => resolution,
             IdentityOutcome::Unresolved(why) => {
                 self.name_children(case, Some(old)).await?;
+                self.confirm(case).await?;
                 return Err(AdmissionError::Unresolved(why));
             }
         };
@@ -205,7 +206,11 @@ impl Guard {
     async fn delete_in_azure(&self, case: &Case<'_>) -> Verdict {
         match self.identity_as_stored(case.object).await {
             Err(stop) => self.stopped(case, stop).await,
-            Ok(IdentityOutcome::Unresolved(why)) => self.unresolved(case.context, &why),
+            // No claim lists it, either.
+            Ok(IdentityOutcome::Unresolved(why)) => match self.confirm(case).await {
+                Ok(()) => self.unresolved(case.context, &why),
+                Err(stop) => self.stopped(case, stop).await,
+            },
             Ok(IdentityOutcome::Known(resolution)) => {
                 let outcome = self.delete_resource(case, &resolution).await;
                 self.conclude(case, outcome).await

@@ -15,6 +15,7 @@ mod announced;
 mod arrive;
 mod attempt;
 mod delete;
+mod epoch;
 mod fence;
 mod history;
 mod history_entry;
@@ -38,6 +39,10 @@ pub use acquire::{Acquire, acquire, acquire_below, acquire_by_force, withdraw};
 pub use arrive::arrive;
 pub use attempt::{Attempt, Intent, RegistryAnswer, RegistryCall};
 pub use delete::{Delete, dependents, mark_by_force, mark_deleting, others_depend};
+pub use epoch::{
+    Enrolment, EnrolmentAnswer, EnrolmentCall, Epoch, EpochMember, EpochRecord, KnownEpoch, Memory,
+    Rebuilding, Remembered, confirm,
+};
 pub use fence::{FENCE_KNOWN_FOR, FENCE_SETTLES, Fence, FenceProof};
 pub use history::MAX_HISTORY;
 pub use history_entry::{HistoryAction, HistoryEntry, Justification, MAX_REASON};

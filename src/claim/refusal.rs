@@ -195,6 +195,8 @@ pub enum Reason {
     ModeGuarded,
     /// The registry did not answer in time.
     RegistryUnavailable,
+    /// The registry does not know all copies: it is new, was emptied or was set back.
+    RegistryRebuilding,
     /// The object could not be read.
     Unreadable,
     /// The policy annotation has a value that ASO does not know.
@@ -203,7 +205,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::LiveElsewhere,
         Self::InTransfer,
         Self::TransferDepends,
@@ -222,6 +224,7 @@ impl Reason {
         Self::NamespaceGuarded,
         Self::ModeGuarded,
         Self::RegistryUnavailable,
+        Self::RegistryRebuilding,
         Self::Unreadable,
         Self::UnknownPolicy,
     ];
@@ -247,6 +250,7 @@ impl Reason {
             Self::NamespaceGuarded => "NamespaceGuarded",
             Self::ModeGuarded => "ModeGuarded",
             Self::RegistryUnavailable => "RegistryUnavailable",
+            Self::RegistryRebuilding => "RegistryRebuilding",
             Self::Unreadable => "Unreadable",
             Self::UnknownPolicy => "UnknownPolicy",
         }

@@ -1,9 +1,11 @@
 //! `aso-guard members`: the clusters that share the registry.
 
 mod add;
+mod awaited;
 mod rename;
 mod replace;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use clap::{Args, Subcommand};
@@ -12,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::claim::{Fence, LastHeard, MemberName, MemberNameError, Record};
 use crate::registry::{
-    ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, Sample, SecondLine,
+    ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, RegistryError,
+    Sample, SecondLine, edit,
 };
 
 use super::Outcome;
@@ -21,6 +24,7 @@ use super::output::{ListEntry, ListOutput, ListOutputArgs, OutputFormat};
 use super::question::agree;
 use super::registry::{CommandError, RegistryArgs};
 use super::terminal::Emphasis;
+use awaited::{AWAITED, awaited_under, forget_awaited, unheard};
 
 /// How many of the claims that a member holds are named.
 const NAMED: usize = 10;
@@ -96,17 +100,27 @@ async fn list(args: &ListMembersArgs, out: &mut impl Write) -> Result<(), Comman
         columns.extend(["LIVE", "PARKED", "CLUSTER"]);
     }
     let find = async || {
-        let listed = registry.members().await?;
+        let mut listed = registry.members().await?;
+        let mut awaited = match registry.epoch().await {
+            Ok(epoch) => awaited_under(epoch.map(|known| known.record)),
+            Err(RegistryError::Corrupt(one)) => {
+                listed.unreadable.push(one);
+                BTreeSet::new()
+            }
+            Err(error) => return Err(error.into()),
+        };
         let mut entries = Vec::new();
         let now = Timestamp::now();
         for member in listed.records {
+            let is_awaited = awaited.remove(&member.record.name);
             let held = if counted {
                 Some(holdings(&*registry, &member.record.name).await?)
             } else {
                 None
             };
-            entries.push(entry(&member.record, held.as_ref(), now));
+            entries.push(entry(&member.record, held.as_ref(), is_awaited, now));
         }
+        entries.extend(awaited.iter().map(|name| unheard(name, counted)));
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(ListOutput {
             nothing: "No members.",
@@ -143,11 +157,22 @@ async fn holdings(registry: &dyn Registry, name: &MemberName) -> Result<Holdings
     })
 }
 
-fn entry(member: &MemberRecord, held: Option<&Holdings>, now: Timestamp) -> ListEntry {
-    let state = member.standing(now).as_str();
+/// `is_awaited`: the registry may not know all its copies.
+fn entry(
+    member: &MemberRecord,
+    held: Option<&Holdings>,
+    is_awaited: bool,
+    now: Timestamp,
+) -> ListEntry {
+    let state = if is_awaited {
+        AWAITED
+    } else {
+        member.standing(now).as_str()
+    };
     let mut json = json!({
         "name": member.name.as_str(),
         "state": state,
+        "awaited": is_awaited,
         "heard": member.heard.to_string(),
         "version": &*member.version,
         "cluster": &*member.cluster,
@@ -233,7 +258,7 @@ fn trouble(member: &MemberRecord) -> String {
 fn paint(word: &str) -> Option<Emphasis> {
     match word {
         "Ready" => Some(Emphasis::Good),
-        "Enrolling" => Some(Emphasis::Doubtful),
+        "Enrolling" | AWAITED => Some(Emphasis::Doubtful),
         "Silent" => Some(Emphasis::Bad),
         _ => None,
     }
@@ -246,6 +271,10 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
         .map_err(|error: MemberNameError| CommandError::Usage(error.to_string()))?;
     let registry = args.registry.open().await?;
     let Some(known) = registry.member(&name).await? else {
+        let epoch = registry.epoch().await?.map(|known| known.record);
+        if awaited_under(epoch).contains(&name) {
+            return forget_awaited(args, &*registry, &name, out).await;
+        }
         let flags = args.registry.flags();
         return Err(CommandError::Failed(format!(
             "no member is called {name}; see them all: aso-guard members list{flags}"
@@ -273,6 +302,7 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
             "{name} wrote meanwhile: it is there. Nothing was changed"
         ))),
         PutOutcome::Stored(_) => {
+            edit::epoch(&*registry, |epoch| epoch.forgetting(&name)).await?;
             writeln!(
                 out,
                 "Forgot {name}. A cluster may register under that name again; its claims stay \

@@ -80,6 +80,8 @@ mod tests {
                 heard: Timestamp::UNIX_EPOCH,
             }),
             policy_changes: Vec::new(),
+            writes: 0,
+            epoch: "".into(),
         }]);
         let served = ServedCertificate::default();
         served.set(&Arc::new(certificate.unwrap()));

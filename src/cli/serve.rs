@@ -2,8 +2,10 @@
 
 mod args;
 mod config;
+mod epoch;
 mod fence;
 mod member;
+mod notices;
 mod protection;
 mod tls;
 mod token;
@@ -22,6 +24,7 @@ use tracing::{error, info, warn};
 
 use crate::admission::{self, CutOffRequests, Guard, registration};
 use crate::claim::MemberName;
+use crate::cluster::enrolment::RegistryEpoch;
 use crate::cluster::fence::KnownFence;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::JoinError;
@@ -39,7 +42,7 @@ use crate::server::readiness::{Readiness, ReadinessCondition};
 use crate::server::shutdown::ShutdownSignals;
 use crate::server::{self, ServerConfig, ops};
 use crate::telemetry::Notices;
-use crate::telemetry::events::{Events, Publisher};
+use crate::telemetry::events::Publisher;
 use crate::telemetry::logs::{self};
 use crate::telemetry::traces::Traces;
 use crate::webhook_controller::{
@@ -112,18 +115,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let exposition = Arc::new(metrics.exposition(served.clone()));
     let ops = OpsPort::open(config.ops_listen, readiness.clone(), exposition).await?;
     let replica = Replica::new(&config, &metrics)?;
+    let served_as = server_config(&config);
     let paths = Paths::plain(registration::PATH);
-    let path = readiness.wait_for("the path of API servers' calls");
-    let kept = (paths.clone(), path);
+    let kept = (
+        paths.clone(),
+        readiness.wait_for("the path of API servers' calls"),
+    );
     let (controller, first, webhook_gaps) =
         replica.webhook_controller(config.tls.controller, kept, &config.member, &metrics);
     let webhook = WebhookServer {
         router: paths.before(admission::router(replica.guard), metrics.server.clone()),
-        config: ServerConfig {
-            notice: config.notice,
-            body_size: admission::BODY_LIMIT,
-            ..ServerConfig::new(config.listen)
-        },
+        config: served_as,
         readiness,
         served,
         metrics: metrics.server,
@@ -141,6 +143,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         fence: replica.fence,
         hub_token: HubToken::of(config.hub.as_ref()),
         protections: replica.protections,
+        epoch: replica.epoch,
         webhook_gaps,
         metrics: metrics.cluster,
     };
@@ -172,6 +175,15 @@ async fn until_the_end(
     };
     ops.close().await?;
     outcome
+}
+
+/// How the webhook is served.
+fn server_config(config: &Config) -> ServerConfig {
+    ServerConfig {
+        notice: config.notice,
+        body_size: admission::BODY_LIMIT,
+        ..ServerConfig::new(config.listen)
+    }
 }
 
 /// Probes and metrics. The port outlives the others: it says why the pod is not ready.
@@ -210,6 +222,7 @@ struct Replica {
     notices: Arc<dyn Notices>,
     publisher: Publisher,
     protections: Option<ProtectionController>,
+    epoch: Arc<RegistryEpoch>,
 }
 
 impl Replica {
@@ -220,7 +233,8 @@ impl Replica {
             Arc::new(MeteredRegistry::new(registry, metrics.registry.clone()));
         let credentials = config.credentials.clone();
         let cluster = Arc::new(KubeCluster::new(client.clone(), credentials));
-        let (notices, publisher) = notices(client.clone(), &cluster, &config.member, metrics);
+        let (notices, publisher) =
+            notices::to_events(client.clone(), &cluster, &config.member, metrics);
         let fence = Arc::<KnownFence>::default();
         let observer = Observer::new(
             config.member.clone(),
@@ -239,9 +253,10 @@ impl Replica {
             orphaned_after: config.orphaned_after,
         });
         let observer = Arc::new(observer.reporting_changes_to(dirty.clone()));
+        let epoch = epoch::of(config, &registry, &cluster, metrics);
         let protections = dirty.map(|dirty| {
             let parts = (registry.clone(), claims, cluster.clone(), observer.clone());
-            protection::controller(config, &client, parts, dirty)
+            protection::controller(config, &client, parts, (dirty, epoch.clone()))
         });
         let guard = Arc::new(Guard {
             member: config.member.clone(),
@@ -254,6 +269,7 @@ impl Replica {
             metrics: metrics.admission.clone(),
             privileges: config.privileges.clone(),
             fence: fence.clone(),
+            epoch: epoch.clone(),
         });
         Ok(Self {
             client,
@@ -265,6 +281,7 @@ impl Replica {
             notices,
             publisher,
             protections,
+            epoch,
         })
     }
 }
@@ -295,24 +312,6 @@ impl Replica {
             WebhookController::new(self.client.clone(), settings, groups, kept, report);
         (controller, first, webhook_gaps)
     }
-}
-
-/// Where notices go: to Events, in the name of this replica.
-fn notices(
-    client: Client,
-    cluster: &Arc<KubeCluster>,
-    member: &MemberName,
-    metrics: &ProcessMetrics,
-) -> (Arc<dyn Notices>, Publisher) {
-    let kinds = cluster.clone();
-    let (events, publisher) = Events::new(
-        client,
-        Box::new(move |group, kind| kinds.api_version(group, kind)),
-        // A pod's own name.
-        &std::env::var("HOSTNAME").unwrap_or_else(|_| member.to_string()),
-        metrics.events.clone(),
-    );
-    (Arc::new(events), publisher)
 }
 
 /// A task that cannot fail.

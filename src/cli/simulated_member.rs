@@ -13,6 +13,7 @@ use crate::admission::{
 use crate::check::{CheckedCluster, Finding, Level, Location, Rule};
 use crate::claim::{CopyRef, MemberName, Record};
 use crate::cluster::Cluster as _;
+use crate::cluster::enrolment::{ProcessMemory, RegistryEpoch};
 use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::memory::{MemoryCluster, credential};
 use crate::cluster::observer::Observer;
@@ -70,11 +71,16 @@ impl SimulatedMember {
         records: &[Record],
     ) -> anyhow::Result<Self> {
         let member = own.name().clone();
+        let memory = Arc::new(ProcessMemory);
+        let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, CLAIM_DEADLINE);
+        epoch.look().await?;
+        let epoch = Arc::new(epoch);
         let membership = Membership {
             name: member.clone(),
             mode: "".into(),
             cluster: "".into(),
             fence: Arc::default(),
+            epoch: epoch.clone(),
         };
         membership
             .write(&*registry, &MemberReport::default())
@@ -107,6 +113,7 @@ impl SimulatedMember {
             notices: Arc::new(NoNotices),
             metrics: AdmissionMetrics::default(),
             privileges: Privileges::default(),
+            epoch,
         };
         let member = Self {
             guard,

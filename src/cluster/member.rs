@@ -1,6 +1,7 @@
 //! The member's own record: its identity, and its heartbeat.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use crate::claim::MemberName;
 use crate::cluster::fence::KnownFence;
 use crate::registry::{MemberRecord, Registry, RegistryError, Sample, SecondLine, edit};
 
+use super::enrolment::RegistryEpoch;
 use super::protections::SecondLineReport;
 
 /// How often a member writes that it is there.
@@ -44,7 +46,7 @@ pub struct MemberReport {
 }
 
 /// A cluster under a member name: what [`join`] makes sure is one and the same.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Membership {
     /// The name.
     pub name: MemberName,
@@ -54,6 +56,9 @@ pub struct Membership {
     pub cluster: Arc<str>,
     /// Told what the record says of a fence.
     pub fence: Arc<KnownFence>,
+    /// What is known of the registry's epoch: a record that went back in time is not written over
+    /// before that was seen.
+    pub epoch: Arc<RegistryEpoch>,
 }
 
 /// Why a cluster may not go by a name.
@@ -79,6 +84,11 @@ pub enum JoinError {
         /// The flags by which people's `aso-guard` reaches the registry.
         registry: String,
     },
+    /// This member's record is gone, or is an earlier one: so may others be.
+    #[error(
+        "the registry no longer has this cluster's record as it was written last: it went back in time, or somebody removed the record"
+    )]
+    WentBack,
     /// The registry did not answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -90,25 +100,22 @@ impl Membership {
     ///
     /// # Errors
     /// [`JoinError::NameTaken`] where another cluster has the name: the guard must
-    /// not run.
+    /// not run. [`JoinError::WentBack`] where the record is not the one that was written last.
     pub async fn write(
         &self,
         registry: &dyn Registry,
         report: &MemberReport,
     ) -> Result<(), JoinError> {
         let began = Instant::now();
+        let (least, epoch) = (self.epoch.writes(), self.epoch.remembered());
+        let written = AtomicU32::new(0);
         edit::member(registry, &self.name, |before| {
-            if let Some(other) = before
-                && other.cluster != self.cluster
-            {
-                return Err(JoinError::NameTaken {
-                    name: self.name.clone(),
-                    theirs: other.cluster.clone(),
-                    ours: self.cluster.clone(),
-                    heard: other.heard,
-                    registry: registry.flags().to_owned(),
-                });
+            self.is_ours(before, registry.flags())?;
+            let writes = before.map_or(0, |before| before.writes);
+            if writes < least {
+                return Err(JoinError::WentBack);
             }
+            written.store(writes.saturating_add(1), Ordering::Relaxed);
             // Only people fence a member, and only they take the fence off.
             let fence = before.and_then(|before| before.fence.clone());
             self.fence.read(began, fence.clone());
@@ -148,9 +155,27 @@ impl Membership {
                 fence,
                 policy_changes: before
                     .map_or_else(Vec::new, |before| before.policy_changes.clone()),
+                writes: written.load(Ordering::Relaxed),
+                epoch: epoch.clone(),
             }))
         })
-        .await
+        .await?;
+        self.epoch.wrote(written.into_inner());
+        Ok(())
+    }
+
+    /// Whether a record is of this cluster, or of none.
+    fn is_ours(&self, record: Option<&MemberRecord>, flags: &str) -> Result<(), JoinError> {
+        let other = record.filter(|other| other.cluster != self.cluster);
+        other.map_or(Ok(()), |other| {
+            Err(JoinError::NameTaken {
+                name: self.name.clone(),
+                theirs: other.cluster.clone(),
+                ours: self.cluster.clone(),
+                heard: other.heard,
+                registry: flags.to_owned(),
+            })
+        })
     }
 
     /// Writes until the registry answers.
@@ -164,9 +189,12 @@ impl Membership {
                 ..MemberReport::default()
             };
             match self.write(registry, &report).await {
-                Err(JoinError::Registry(error)) => {
+                Err(error @ (JoinError::Registry(_) | JoinError::WentBack)) => {
                     warn!(%error, "cannot register this cluster yet; trying again in 2 s");
                     tokio::time::sleep(Duration::from_secs(2)).await;
+                    if let Err(error) = self.epoch.look().await {
+                        warn!(%error, "cannot tell whether the registry is the one that it was");
+                    }
                 }
                 outcome => {
                     if outcome.is_ok() {
@@ -190,12 +218,17 @@ impl Membership {
     ) -> Result<(), JoinError> {
         loop {
             let said = report();
+            let mut next = Instant::now() + HEARTBEAT;
             match self.write(registry, &said).await {
                 Err(JoinError::Registry(error)) => warn!(%error, "could not write the heartbeat"),
+                Err(error @ JoinError::WentBack) => {
+                    warn!(%error, "the heartbeat was not written: looking at the registry first");
+                    self.epoch.look_now();
+                    next = Instant::now() + NEWS;
+                }
                 Err(taken) => return Err(taken),
                 Ok(()) => {}
             }
-            let next = Instant::now() + HEARTBEAT;
             let due = async {
                 loop {
                     tokio::time::sleep(NEWS).await;

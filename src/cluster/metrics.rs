@@ -34,6 +34,8 @@ pub struct ObserverMetrics {
     pub(super) lag: Gauge<f64, AtomicU64>,
     pub(super) enrolling: Gauge,
     pub(super) failures: Counter,
+    rebuilding: Gauge,
+    awaited: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,6 +86,7 @@ impl ObserverMetrics {
             self.fenced_members.clone(),
         );
         self.register_gauges(registry);
+        self.register_rebuilding(registry);
         registry.register_with_unit(
             "observer_lag",
             "For how long some object has been waiting to be looked at; none waited longer",
@@ -100,6 +103,23 @@ impl ObserverMetrics {
             "Looks at an object that failed, and are made again",
             self.failures.clone(),
         );
+    }
+
+    fn register_rebuilding(&self, registry: &mut Registry) {
+        for (name, help, gauge) in [
+            (
+                "registry_rebuilding",
+                "1 while the registry does not know all copies, because it is new, was emptied or was set back: what rests on claims is refused",
+                &self.rebuilding,
+            ),
+            (
+                "registry_awaited_members",
+                "Members whose copies the registry is waited for to know",
+                &self.awaited,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
     }
 
     fn register_gauges(&self, registry: &mut Registry) {
@@ -183,6 +203,17 @@ impl ObserverMetrics {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.protected.set(number(namespaces));
         self.stale.set(number(stale));
+    }
+
+    /// Says whether what rests on claims is refused until the registry knows all copies.
+    pub(super) fn set_rebuilding(&self, rebuilding: bool) {
+        self.rebuilding.set(rebuilding.into());
+    }
+
+    /// Says how many members are awaited.
+    pub(super) fn set_awaited(&self, members: usize) {
+        let members = i64::try_from(members).unwrap_or(i64::MAX);
+        self.awaited.set(members);
     }
 
     /// Says how many installed kinds the guard may not read.

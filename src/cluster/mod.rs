@@ -3,6 +3,7 @@
 
 mod claim_index;
 mod deadlines;
+pub mod enrolment;
 pub mod family;
 pub mod fence;
 pub mod kube;
@@ -59,6 +60,11 @@ pub trait Cluster: Send + Sync {
     /// each kind. A kind that it does not give keeps no other from being listed.
     async fn list(&self, scope: ObjectScope<'_>) -> ListedObjects;
 
+    /// The installed kinds, as kind.group, that may not be read.
+    fn unwatched(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// A secret with a credential, or with an ASO's settings. One that may not be read
     /// is no error: it says nothing of others.
     async fn secret(
@@ -76,12 +82,15 @@ pub enum ObjectScope<'a> {
     Namespace(&'a str),
     /// Those of a kind, in all namespaces: its group and name.
     Kind(&'a str, &'a str),
+    /// All, of every installed kind of ASO's.
+    All,
 }
 
 impl ObjectScope<'_> {
     /// Whether an object is in it.
     pub fn has(self, key: &ObjectKey) -> bool {
         match self {
+            Self::All => true,
             Self::Namespace(namespace) => *key.namespace == *namespace,
             Self::Kind(group, kind) => *key.group == *group && *key.kind == *kind,
         }

@@ -3,6 +3,7 @@
 //! Any number of replicas may observe one cluster: every write is a
 //! compare-and-set, and each says only what a read in the right order showed.
 
+mod bringing_in;
 mod compare;
 mod lists_due;
 mod looking;

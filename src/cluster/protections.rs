@@ -23,12 +23,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::arm::{self, NextOwner};
-use crate::claim::MemberName;
+use crate::claim::{KnownEpoch, MemberName};
 use crate::object::ObjectFacts;
 use crate::policy::{Policy, effective};
 use crate::protection::{KnownClaims, NamespaceProtection, ObjectState, of_namespace};
 use crate::registry::{FollowClaims, Registry};
 
+use super::enrolment::RegistryEpoch;
 use super::resolve::{self, Freshness};
 use super::{Cluster, ClusterError, FollowUp};
 pub use dirty::DirtyNamespaces;
@@ -94,6 +95,8 @@ pub struct ProtectionController {
     pub own_namespace: Arc<str>,
     /// Namespaces in which nothing is judged.
     pub exempt: Vec<String>,
+    /// Whether the claims know all copies: while they do not, nothing is written down that is less.
+    pub epoch: Arc<RegistryEpoch>,
     /// What was found so far.
     pub state: ProtectionsState,
 }
@@ -252,6 +255,7 @@ impl ProtectionController {
         if self.exempt.iter().any(|exempt| **exempt == **namespace) {
             return Ok(());
         }
+        let epoch = self.epoch.known();
         let mut protection = self.protection(namespace).await?;
         let kinds = std::mem::take(&mut protection.kinds);
         if self.state.kinds.lock().set(namespace, kinds) {
@@ -262,6 +266,7 @@ impl ProtectionController {
         if is_empty && !self.state.written.lock().contains(namespace) {
             return Ok(());
         }
+        self.confirm(epoch.as_ref()).await?;
         // Facts that may be old are not called fresh.
         let old = if self.state.progress.is_well() {
             REFRESH
@@ -276,6 +281,21 @@ impl ProtectionController {
             written.insert(namespace.clone());
         }
         Ok(())
+    }
+
+    /// Claims that were lost say nothing of what they protected: what was written down stays.
+    /// Asked after what is protected was worked out: whoever deletes claims by a list deletes the
+    /// epoch first. `before`: what was known of it before.
+    async fn confirm(&self, before: Option<&Arc<KnownEpoch>>) -> Result<(), ClusterError> {
+        let why = match self.epoch.confirm(before).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(_)) => {
+                "the registry does not know all copies: what was written down stays".to_owned()
+            }
+            Err(error) => error.to_string(),
+        };
+        let what = "what is protected".to_owned();
+        Err(ClusterError { what, why })
     }
 
     /// What is protected in a namespace, by what is known.

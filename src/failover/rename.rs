@@ -53,6 +53,7 @@ pub async fn rename(
         claims = changed;
         still_silent(registry, &known).await?;
     };
+    edit::epoch(registry, |epoch| epoch.renamed(old, new)).await?;
     if unreadable.is_empty()
         && registry.remove_member(old, &known.version).await? == PutOutcome::Conflict
     {

@@ -50,6 +50,8 @@ pub(super) async fn heard(registry: &MemoryRegistry, member: &str, cluster: &str
         hub_token_expires: None,
         fence: None,
         policy_changes: Vec::new(),
+        writes: 1,
+        epoch: "".into(),
     };
     let version = before.map(|before| before.version);
     registry

@@ -39,6 +39,8 @@ pub const OVERRIDE_ANNOTATION: &str = "asoguard.io/override";
 pub const PROTECT_ANNOTATION: &str = "asoguard.io/protect";
 /// The guard's label on namespaces that sets its mode for the objects in them.
 pub const MODE_LABEL: &str = "asoguard.io/mode";
+/// What a member remembers of its registry, on its namespace `kube-system`.
+pub const REGISTRY_ANNOTATION: &str = "asoguard.io/registry";
 
 /// Of what a field or an annotation says, what counts: empty is as good as none.
 pub(crate) fn not_empty(text: Option<&str>) -> Option<&str> {

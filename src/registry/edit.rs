@@ -2,7 +2,7 @@
 //! still what was read; else all of that is done again. What stays as it is is not written.
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record, TransferName};
+use crate::claim::{EpochRecord, MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
 use super::{MemberRecord, PutOutcome, RecordVersion, Registry, RegistryError, Versioned};
@@ -50,6 +50,26 @@ pub async fn transfer<E: From<RegistryError>>(
         registry.put_transfer(&next, version.as_ref()).await
     };
     edit(|| registry.transfer(name), put, change).await
+}
+
+/// Changes the record of the registry's epoch, where there is one. `None` from `change`: it stays as
+/// it is.
+///
+/// # Errors
+/// The registry did not answer.
+pub async fn epoch(
+    registry: &dyn Registry,
+    change: impl Fn(&EpochRecord) -> Option<EpochRecord>,
+) -> Result<(), RegistryError> {
+    let put = |next: EpochRecord, version: Option<RecordVersion>| async move {
+        registry.put_epoch(&next, version.as_ref()).await
+    };
+    edit(
+        || registry.epoch(),
+        put,
+        |known| Ok(known.and_then(&change)),
+    )
+    .await
 }
 
 async fn edit<R, E, Reading, Putting>(

@@ -3,9 +3,11 @@
 /// Who the members are, and what they may do at all.
 pub const RBAC: &str = include_str!("../../deploy/hub/rbac.yaml");
 
-/// Which claims, members' records and transfers a member may write, and how.
-pub const POLICIES: [&str; 3] = [
+/// Which claims, members' records and transfers a member may write, and how; and what it may say
+/// of the registry itself.
+pub const POLICIES: [&str; 4] = [
     include_str!("../../deploy/hub/claims.yaml"),
+    include_str!("../../deploy/hub/epoch.yaml"),
     include_str!("../../deploy/hub/members.yaml"),
     include_str!("../../deploy/hub/transfers.yaml"),
 ];

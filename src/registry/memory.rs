@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use crate::arm::Identity;
-use crate::claim::{ClaimState, MemberName, Record, TransferName};
+use crate::claim::{ClaimState, EpochRecord, MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
 use super::{
@@ -29,12 +30,20 @@ struct MemoryTables {
     claims: BTreeMap<String, (u64, Record)>,
     members: BTreeMap<MemberName, (u64, MemberRecord)>,
     transfers: BTreeMap<TransferName, (u64, Transfer)>,
+    epoch: Option<(u64, EpochRecord)>,
 }
 
 impl MemoryRegistry {
     /// An empty registry.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Removes all claims and the epoch, as somebody may who deletes all claims of a hub.
+    pub fn lose_claims(&self) {
+        let tables = &mut *self.tables.lock();
+        tables.claims.clear();
+        tables.epoch = None;
     }
 }
 
@@ -164,6 +173,30 @@ impl Registry for MemoryRegistry {
 
     async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         Ok(self.tables.lock().members.values().map(versioned).collect())
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        Ok(self.tables.lock().epoch.as_ref().map(versioned))
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        let tables = &mut *self.tables.lock();
+        let held = tables.epoch.as_ref().map(|(number, _)| version(*number));
+        if held.as_ref() != expected {
+            return Ok(PutOutcome::Conflict);
+        }
+        tables.next += 1;
+        let mut stored = epoch.clone();
+        stored.epoch.id = match tables.epoch.take() {
+            Some((_, known)) => known.epoch.id,
+            None => Uuid::new_v4().to_string().into(),
+        };
+        tables.epoch = Some((tables.next, stored));
+        Ok(PutOutcome::Stored(Some(version(tables.next))))
     }
 
     async fn transfer(

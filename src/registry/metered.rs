@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry as Exposition;
 use tracing::{error, info};
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record, TransferName};
+use crate::claim::{EpochRecord, MemberName, Record, TransferName};
 use crate::telemetry::calls::CallMetrics;
 use crate::transfer::Transfer;
 
@@ -36,7 +36,7 @@ const REMEMBERED: Duration = Duration::from_mins(15);
 const KINDS: [&str; 3] = ["claim", "member", "transfer"];
 
 /// Every call there is.
-const OPERATIONS: [&str; 12] = [
+const OPERATIONS: [&str; 14] = [
     "claim",
     "put_claim",
     "claims",
@@ -45,6 +45,8 @@ const OPERATIONS: [&str; 12] = [
     "members",
     "remove_member",
     "inbox",
+    "epoch",
+    "put_epoch",
     "transfer",
     "put_transfer",
     "transfers",
@@ -254,6 +256,19 @@ impl Registry for MeteredRegistry {
 
     async fn inbox(&self, member: &MemberName) -> Result<Option<RecordVersion>, RegistryError> {
         self.count("inbox", self.inner.inbox(member), ok).await
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        self.count("epoch", self.inner.epoch(), ok).await
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        let call = self.inner.put_epoch(epoch, expected);
+        self.count("put_epoch", call, of_put).await
     }
 
     async fn transfer(

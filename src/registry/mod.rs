@@ -29,7 +29,7 @@ pub use url::{RegistryUrl, RegistryUrlError};
 use async_trait::async_trait;
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record, TransferName};
+use crate::claim::{EpochRecord, MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
 /// A store of small records with compare-and-set.
@@ -120,6 +120,19 @@ pub trait Registry: Send + Sync {
     async fn inbox(&self, _: &MemberName) -> Result<Option<RecordVersion>, RegistryError> {
         Ok(None)
     }
+
+    /// The registry's epoch, and who is awaited under it; `None` where it has none yet. What
+    /// was lost with the claims, or before them, is not given: the record lives where they do.
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError>;
+
+    /// Stores the epoch's record, if the registry still holds `expected`. One that is made
+    /// (`None`) gets an `id` that no record before it had; on a change, the `id` stays. There is
+    /// no call that removes it.
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError>;
 
     /// A transfer's record, and its version.
     async fn transfer(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record, TransferName};
+use crate::claim::{EpochRecord, MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
 use super::{
@@ -61,6 +61,11 @@ impl ReadOnlyRegistry {
         };
         listed.records.sort_by(order);
         Ok(listed)
+    }
+
+    /// See [`Registry::epoch`].
+    pub async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        self.0.epoch().await
     }
 
     /// See [`Registry::transfer`].

@@ -143,6 +143,12 @@ pub struct MemberRecord {
     pub fence: Option<Fence>,
     /// The changes of its namespaces' policies that may be under way.
     pub policy_changes: Vec<PolicyChange>,
+    /// How often the member wrote this record: a registry that went back in time counts fewer
+    /// than the member remembers.
+    pub writes: u32,
+    /// The `id` of the registry's epoch under which all its copies are there, as the member
+    /// remembers it; empty where it remembers none, and in a record of a version that did not say.
+    pub epoch: Arc<str>,
 }
 
 /// How many of something a member has, and some of them by name.

@@ -169,8 +169,7 @@ async fn apply(
 /// Looks up what the guard has claimed.
 async fn claimed(story: &Story<'_>, tries: &mut [Try]) {
     let all = eventually("all to be claimed", async || {
-        let path = "/apis/asoguard.io/v1alpha1/claims";
-        let claims = story.hub.list_path(path).await?;
+        let claims = story.hub.claims().await?;
         let found = tries.iter().map(|one| {
             let is_it = |copy: &Value| {
                 copy["namespace"] == story.b.namespace()

@@ -174,8 +174,7 @@ impl World {
         let diary = self.diary(story);
         let ids = self.ids(story);
         eventually("the holders to be those who write", async || {
-            let path = "/apis/asoguard.io/v1alpha1/claims";
-            let claims = story.hub.list_path(path).await?;
+            let claims = story.hub.claims().await?;
             for id in &ids {
                 let of_it = |claim: &&Object| claim.text("/spec/identity").eq_ignore_ascii_case(id);
                 let claim = claims.iter().find(of_it);

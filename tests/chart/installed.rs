@@ -91,10 +91,7 @@ async fn it_is_installed_in_audit_tested_set_to_enforce_and_uninstalled() {
     // Nobody is asked any more, not about a twin either, and the claims are kept.
     let twin = Object::of("ResourceGroup", "twin").azure_name("rg-chart");
     in_dev.create(&twin).await.admitted_silently();
-    let claims = cluster
-        .admin
-        .list_path("/apis/asoguard.io/v1alpha1/claims")
-        .await;
+    let claims = cluster.admin.claims().await;
     assert!(!claims.unwrap().is_empty());
 }
 

@@ -157,6 +157,8 @@ pub fn member_record(name: MemberName) -> MemberRecord {
             until: at("2026-03-01T13:50:00Z"),
             heard: at("2026-03-01T12:00:00.5Z"),
         }),
+        writes: 42,
+        epoch: "0b7a1f7e-0000-4000-8000-000000000003".into(),
         policy_changes: vec![
             PolicyChange {
                 namespace: "team".into(),

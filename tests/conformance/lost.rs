@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{self, Acquire, MemberName, Record, Refusal, TransferName};
+use aso_guard::claim::{self, Acquire, EpochRecord, MemberName, Record, Refusal, TransferName};
 use aso_guard::registry::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
     RegistryError, Versioned,
@@ -110,6 +110,18 @@ impl Registry for Lossy {
 
     async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         self.registry.members().await
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        self.registry.epoch().await
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        self.lose(self.registry.put_epoch(epoch, expected)).await
     }
 
     async fn transfer(

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`stored`] | what is put comes back whole |
 //! | [`compare_and_set`] | a put holds only against the version it expects |
+//! | [`epoch`] | the registry says which contents it has, and who is awaited |
 //! | [`scope`] | lists hold what is in their scope, and nothing else |
 //! | [`races`] | many writers on one record lose nothing; a read sees what was answered |
 //! | [`transfers`] | transfers are records like the others, and claims say which one moves them |
@@ -19,6 +20,7 @@
 )]
 
 mod compare_and_set;
+mod epoch;
 pub mod fixtures;
 mod lost;
 mod races;
@@ -60,6 +62,9 @@ const CASES: &[(&str, Case)] = cases![
     compare_and_set::removal_needs_the_version_too,
     compare_and_set::a_member_is_changed_by_the_same_rule,
     compare_and_set::a_member_is_removed_by_the_same_rule,
+    epoch::it_is_made_once_and_keeps_its_id,
+    epoch::it_is_changed_by_the_same_rule,
+    epoch::it_is_no_claim,
     scope::below_goes_by_whole_segments,
     scope::below_finds_wild_names,
     scope::below_works_outside_subscriptions,

@@ -166,8 +166,7 @@ async fn clusters_are_compared_with_the_claims_on_a_hub() {
         replica.stop().await.unwrap();
     }
     let lost = story.resource_group_id("lost");
-    let claims = "/apis/asoguard.io/v1alpha1/claims";
-    let claims = story.hub.list_path(claims).await.unwrap();
+    let claims = story.hub.claims().await.unwrap();
     let of_lost = claims
         .iter()
         .find(|claim| claim.text("/spec/identity") == lost);

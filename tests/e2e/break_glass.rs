@@ -34,7 +34,7 @@ rules:
 
 /// The claim of a story's resource group, once it is there.
 async fn claim(hub: &Kubectl, resource: &str) -> anyhow::Result<Object> {
-    let claims = hub.list_path("/apis/asoguard.io/v1alpha1/claims").await?;
+    let claims = hub.claims().await?;
     let found = claims
         .into_iter()
         .find(|claim| claim.text("/status/resource") == resource);

@@ -37,10 +37,7 @@ async fn twins_made_without_the_webhook_protect_each_other_from_deletion() {
         .unwrap();
 
     eventually("the conflict to show", async || {
-        let claims = story
-            .hub
-            .list_path("/apis/asoguard.io/v1alpha1/claims")
-            .await?;
+        let claims = story.hub.claims().await?;
         let [claim] = claims.as_slice() else {
             anyhow::bail!("{} claims", claims.len());
         };

@@ -28,10 +28,7 @@ async fn claim(story: &Story<'_>, subscription: &str, expected: Option<(&str, &s
         story.azure_name("rg")
     );
     eventually(&format!("{id} to be {expected:?}"), async || {
-        let claims = story
-            .hub
-            .list_path("/apis/asoguard.io/v1alpha1/claims")
-            .await?;
+        let claims = story.hub.claims().await?;
         let ours = claims
             .iter()
             .find(|claim| claim.text("/spec/identity") == id);
@@ -244,10 +241,7 @@ async fn another_default_policy_parks_and_wakes_what_has_none_of_its_own() {
     default(None).await;
     let both = "a/default-policy/ResourceGroup/rg, b/default-policy/ResourceGroup/rg";
     eventually("the conflict to show", async || {
-        let claims = story
-            .hub
-            .list_path("/apis/asoguard.io/v1alpha1/claims")
-            .await?;
+        let claims = story.hub.claims().await?;
         let found = claims.iter().any(|claim| {
             (claim.text("/status/state"), claim.text("/status/holder")) == ("Conflict", both)
         });

@@ -253,12 +253,11 @@ fn points(seed: u64, all: usize) -> Vec<usize> {
 /// That the claims say what is stored: each is held by the copy at this place, nobody else has
 /// one, and it is reserved no more.
 async fn claims_are_true(story: &Story<'_>, resources: &[Object], place: &str) {
-    let path = "/apis/asoguard.io/v1alpha1/claims";
     let told = until(
         "the claims to be true",
         Duration::from_mins(1),
         async || {
-            let claims = story.hub.list_path(path).await?;
+            let claims = story.hub.claims().await?;
             let held: BTreeMap<&str, &Object> = claims
                 .iter()
                 .map(|claim| (claim.text("/status/holder"), claim))

@@ -49,10 +49,7 @@ async fn an_owner_that_would_wake_a_twin_is_refused_until_the_twin_is_parked() {
     eventually(
         "B's account to be settled under its real name",
         async || {
-            let claims = story
-                .hub
-                .list_path("/apis/asoguard.io/v1alpha1/claims")
-                .await?;
+            let claims = story.hub.claims().await?;
             let ours = claims.iter().filter(|claim| {
                 let copies = claim.text("/status/holder");
                 copies == "b/late-owner/StorageAccount/data"

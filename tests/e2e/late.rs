@@ -17,10 +17,7 @@ const FOUND_NAME: &str = "serviceoperator.azure.com/azure-name-from-config";
 async fn holds(story: &Story<'_>, holder: &str, end: &str) {
     let what = format!("{holder} to hold {end}");
     eventually(&what, async || {
-        let claims = story
-            .hub
-            .list_path("/apis/asoguard.io/v1alpha1/claims")
-            .await?;
+        let claims = story.hub.claims().await?;
         let ours = claims
             .iter()
             .filter(|claim| claim.text("/status/holder") == holder)
@@ -134,10 +131,7 @@ async fn a_role_assignment_is_claimed_once_its_owner_is_there() {
     }
     // Its name is a UUID that both clusters would come to.
     let claim = eventually("the role assignment to be claimed", async || {
-        let claims = story
-            .hub
-            .list_path("/apis/asoguard.io/v1alpha1/claims")
-            .await?;
+        let claims = story.hub.claims().await?;
         let holder = "a/late-role/RoleAssignment/reader";
         let mut ours = claims
             .into_iter()

@@ -93,10 +93,7 @@ async fn the_claims_read_well() {
     story.a.create(&group).await.admitted();
     story.b.create(&group.policy("skip")).await.admitted();
     let row = eventually("the claim to have both copies", async || {
-        let claims = story
-            .hub
-            .list_path("/apis/asoguard.io/v1alpha1/claims")
-            .await?;
+        let claims = story.hub.claims().await?;
         let ours = claims
             .into_iter()
             .find(|claim| claim.text("/status/resource") == "rg-reading");

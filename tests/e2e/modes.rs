@@ -150,10 +150,7 @@ async fn what_is_exempt_is_let_through_and_found() {
     user.create(&group).await.admitted_silently();
     // The observer claims for them.
     eventually("three live copies to be known", async || {
-        let claims = story
-            .hub
-            .list_path("/apis/asoguard.io/v1alpha1/claims")
-            .await?;
+        let claims = story.hub.claims().await?;
         let holder = claims
             .first()
             .map_or("", |claim| claim.text("/status/holder"));

@@ -61,10 +61,7 @@ async fn no_resource_gets_two_holders_and_none_gets_none() {
         assert_eq!(stored.await.unwrap().len(), names.len());
     }
     until("the claims to settle", SETTLED, async || {
-        let claims = story
-            .hub
-            .list_path("/apis/asoguard.io/v1alpha1/claims")
-            .await?;
+        let claims = story.hub.claims().await?;
         let mut live = 0;
         for claim in &claims {
             let holder = claim.text("/status/holder");

@@ -75,10 +75,7 @@ async fn condition(story: &Story<'_>, id: &str, (kind, status): (&str, &str), me
 
 /// The claim of a resource.
 async fn claim(story: &Story<'_>, id: &str) -> anyhow::Result<Object> {
-    let claims = story
-        .hub
-        .list_path("/apis/asoguard.io/v1alpha1/claims")
-        .await?;
+    let claims = story.hub.claims().await?;
     let is_it = |claim: &Object| claim.text("/spec/identity").eq_ignore_ascii_case(id);
     let found = claims.into_iter().find(is_it);
     found.ok_or_else(|| anyhow::anyhow!("no claim of {id}"))

@@ -16,8 +16,6 @@ use crate::trial::Trial;
 
 /// The kinds that the faults use.
 pub const KINDS: [&str; 3] = ["ResourceGroup", "StorageAccount", "UserAssignedIdentity"];
-/// Where the claims are on the hub.
-pub const CLAIMS: &str = "/apis/asoguard.io/v1alpha1/claims";
 
 /// What there is at one time.
 #[derive(Default)]
@@ -49,7 +47,7 @@ impl Seen {
             parking,
             claims: BTreeMap::new(),
         };
-        for claim in trial.hub.list_path(CLAIMS).await? {
+        for claim in trial.hub.claims().await? {
             seen.add_claim(claim);
         }
         Ok(seen)

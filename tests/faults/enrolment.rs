@@ -126,7 +126,7 @@ async fn replicas_die_while_they_enrol() {
         .await;
     for died in 1..=3 {
         until("a part to be enrolled", PATIENCE, async || {
-            let claims = trial.hub.list_path(crate::checker::CLAIMS).await?.len();
+            let claims = trial.hub.claims().await?.len();
             anyhow::ensure!(claims >= died * OBJECTS / 5, "{claims} claims");
             Ok(())
         })

@@ -10,7 +10,6 @@ use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::checker::CLAIMS;
 use crate::given_on::{aso_guard, refusal_of};
 use crate::lab::guard::Plan;
 use crate::lab::hub;
@@ -46,7 +45,7 @@ async fn all_are(trial: &Trial, state: &str, number: usize) -> Vec<Object> {
         &format!("{number} claims to be {state}"),
         PATIENCE,
         async || {
-            let claims = trial.hub.list_path(CLAIMS).await?;
+            let claims = trial.hub.claims().await?;
             let are = claims
                 .iter()
                 .filter(|one| one.text("/status/state") == state);

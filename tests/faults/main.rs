@@ -51,6 +51,7 @@ mod phases;
 mod sight;
 mod soak;
 mod unguarded;
+mod wiped;
 
 /// The binary under test.
 const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");

@@ -196,9 +196,11 @@ impl Trial {
         futures::try_join!(tidy(&self.a.person), tidy(&self.b.person))?;
         self.forget_members().await?;
         until("no claims to be left", TIDY, async || {
-            let claims = Object::new("asoguard.io/v1alpha1", "Claim", "");
-            self.hub.delete_collection(&claims).await?;
-            let left = self.hub.list_path(checker::CLAIMS).await?;
+            for kind in ["Claim", "Member"] {
+                let all = Object::new("asoguard.io/v1alpha1", kind, "");
+                self.hub.delete_collection(&all).await?;
+            }
+            let left = self.hub.claims().await?;
             anyhow::ensure!(left.is_empty(), "{} claims are left", left.len());
             Ok(())
         })
@@ -224,7 +226,7 @@ impl Trial {
 
     /// The claim of an ARM ID on the hub, if the hub answers and has it.
     pub async fn hub_claim(&self, arm_id: &str) -> Option<Object> {
-        let claims = self.hub.list_path(checker::CLAIMS);
+        let claims = self.hub.claims();
         let mut claims = claims.await.ok()?.into_iter();
         claims.find(|claim| claim.text("/spec/identity").eq_ignore_ascii_case(arm_id))
     }
@@ -355,6 +357,10 @@ async fn tidy(person: &Kubectl) -> anyhow::Result<()> {
             return Err(refusal.into());
         }
     }
+    // The registry of a test is a new one, of which its members remember nothing.
+    let system = Object::new("v1", "Namespace", "kube-system");
+    let nothing = json!({"metadata": {"annotations": {"asoguard.io/registry": null}}});
+    person.patch(&system, nothing).await?;
     // Policies of the API server refuse by nothing any more.
     let written = Object::new("asoguard.io/v1alpha1", "Protection", "");
     for namespace in person.list("v1", "Namespace").await? {

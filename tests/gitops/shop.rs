@@ -84,8 +84,7 @@ impl<'a> Shop<'a> {
             let stored = self.story.b.get(resource).await.admitted().object;
             assert_eq!(stored.annotation(POLICY), None, "{stored}");
             eventually(&format!("b alone to have {id}"), async || {
-                let claims = "/apis/asoguard.io/v1alpha1/claims";
-                let claims = self.story.hub.list_path(claims).await?;
+                let claims = self.story.hub.claims().await?;
                 let is_it =
                     |claim: &&Object| claim.text("/spec/identity").eq_ignore_ascii_case(&id);
                 let status = claims.iter().find(is_it).map(|claim| &claim.0["status"]);

@@ -21,6 +21,10 @@ use super::wait::{PATIENCE, until};
 const TIMEOUT: Duration = Duration::from_secs(65);
 /// How long a person waits before asking again.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Where claims are on a hub.
+const CLAIMS: &str = "/apis/asoguard.io/v1alpha1/claims";
+/// The claim that is about no resource, but about the registry itself.
+pub const EPOCH: &str = "0";
 const MERGE: &str = "application/merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 const PLAIN: &str = "application/json";
@@ -233,6 +237,13 @@ impl Kubectl {
         let list = self.send("GET", path, "", None).await?.object;
         let items = list.0["items"].as_array().cloned().unwrap_or_default();
         Ok(items.into_iter().map(Object).collect())
+    }
+
+    /// The claims, where this is the hub; the one that is about the registry itself is left out.
+    pub async fn claims(&self) -> Result<Vec<Object>, Refusal> {
+        let mut claims = self.list_path(CLAIMS).await?;
+        claims.retain(|claim| claim.name() != EPOCH);
+        Ok(claims)
     }
 
     /// Waits until it is gone.

@@ -13,7 +13,6 @@ use super::reaper::KEEP;
 use super::world::Lab;
 
 /// Claims of all namespaces, or of none: the path is the same.
-const CLAIMS: &str = "/apis/asoguard.io/v1alpha1/claims";
 const LIMIT: Duration = Duration::from_secs(15);
 const LINES: usize = 100;
 
@@ -81,7 +80,7 @@ async fn state(lab: &Lab, story: &str) -> anyhow::Result<String> {
     }
     let hub = lab.hub().kubectl(story).await?;
     writeln!(text, "--- claims that mention {story}")?;
-    match hub.list_path(CLAIMS).await {
+    match hub.claims().await {
         Ok(claims) => {
             for claim in claims.iter().filter(|c| c.0.to_string().contains(story)) {
                 let mut claim = claim.clone();

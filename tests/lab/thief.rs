@@ -6,6 +6,7 @@
     reason = "what a story expects fails its test otherwise"
 )]
 
+mod registry_itself;
 mod transfers;
 
 use std::fmt::Write as _;
@@ -16,8 +17,6 @@ use super::crds;
 use super::kubectl::Kubectl;
 use super::object::Object;
 use super::verdict::{Outcome, Verdict};
-
-const CLAIMS: &str = "/apis/asoguard.io/v1alpha1/claims";
 
 /// What was tried, and what the hub said.
 #[derive(Default)]
@@ -62,13 +61,14 @@ impl Thief {
         self.on_new_claims(&mut table).await;
         self.on_members(&mut table).await;
         self.on_transfers(&mut table).await;
+        self.on_the_registry_itself(&mut table).await;
         self.on_all_else(&mut table).await;
         table.0
     }
 
     /// The claim of an ARM ID.
     pub async fn claim(&self, id: &str) -> anyhow::Result<Object> {
-        let claims = self.hub.list_path(CLAIMS).await?;
+        let claims = self.hub.claims().await?;
         let mut claims = claims.into_iter();
         let found = claims.find(|claim| claim.text("/spec/identity") == id);
         found.ok_or_else(|| anyhow::anyhow!("no claim of {id}"))

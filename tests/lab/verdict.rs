@@ -129,7 +129,8 @@ impl Answer {
 impl Refusal {
     /// Nobody said no: the guard was not reached, or could not know, in time.
     pub fn is_unheard(&self) -> bool {
-        self.reason == "RegistryUnavailable" || self.message.contains("failed calling webhook")
+        let reasons = ["RegistryUnavailable", "RegistryRebuilding"];
+        reasons.contains(&self.reason.as_str()) || self.message.contains("failed calling webhook")
     }
 
     /// A policy of the API server said no, by what a guard wrote down.

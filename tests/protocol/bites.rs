@@ -8,13 +8,14 @@ use rstest::rstest;
 use stateright::HasDiscoveries;
 
 use super::model::bounds::{
-    ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_fences, with_force, with_moves,
-    with_operations,
+    ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_fences, with_force, with_losses,
+    with_moves, with_operations,
 };
 use super::model::checked::{CONFLICT, COVER, HARM, PROTECT, REST};
+use super::model::losses::Loss;
 use super::model::places::Place::{ParentA, ParentB};
 use super::model::rules::Rules;
-use super::model::steps::Step::{Ask, Begin, Call, GoOnWith, Store, Undeclare};
+use super::model::steps::Step::{Ask, Begin, Call, Confirm, GoOnWith, Lose, Store, Undeclare};
 use super::model::transfers::{Declared, Task};
 use super::model::world::{Budget, Kind};
 
@@ -273,4 +274,47 @@ fn without_release_on_observation_claims_do_not_cover_the_truth() {
         ..Rules::ALL
     };
     caught(COVER, MOVE, rules, budget(1, 1, 0, 0, 0));
+}
+
+/// What was admitted before the claims were lost lands after all have brought their copies in.
+#[test]
+fn what_was_admitted_before_claims_were_lost_is_waited_out() {
+    let bounds = Bounds {
+        story: &[
+            Ask(ParentB, Kind::Create),
+            Call(65),
+            Confirm(65),
+            Lose(Loss::Claims),
+        ],
+        replicas: 0,
+        ..NOTHING
+    };
+    let rules = Rules {
+        wait_out_epoch: false,
+        ..Rules::ALL
+    };
+    caught(
+        CONFLICT,
+        bounds,
+        rules,
+        with_losses(budget(1, 0, 0, 0, 0), 1),
+    );
+}
+
+#[rstest]
+#[case::epoch_after_claims(Rules { epoch_after_claims: false, ..Rules::ALL })]
+#[case::known_before(Rules { known_before: false, ..Rules::ALL })]
+#[case::heed_awaited(Rules { heed_awaited: false, ..Rules::ALL })]
+fn without_a_rule_lost_claims_make_a_conflict(#[case] rules: Rules) {
+    let bounds = Bounds {
+        name: "lost claims",
+        replicas: 0,
+        ..MOVE
+    };
+    caught(
+        CONFLICT,
+        bounds,
+        rules,
+        with_losses(budget(2, 0, 1, 0, 0), 1),
+    );
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use aso_guard::policy::Policy::{Manage, Skip};
 use model::bounds::{
     ALL, ALONE, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_fences, with_force,
-    with_moves, with_operations,
+    with_losses, with_moves, with_operations,
 };
 use model::checked::PROPERTIES;
 use model::coverage::Coverage::{
@@ -398,7 +398,53 @@ const FENCED: Case = case(
         HandedOver,
     ],
 );
-const CASES: [&Case; 18] = [
+/// All claims are lost, or the registry goes back to an earlier time, while people create, wake and
+/// delete.
+const LOST: Case = case(
+    Bounds {
+        name: "lost claims",
+        begin: &[(ParentA, Manage), (ParentB, Skip)],
+        replicas: 0,
+        left: with_losses(budget(2, 0, 1, 0, 0), 1),
+        ..TWO_REPLICAS.bounds
+    },
+    &[
+        Coverage::Emptied,
+        Coverage::SetBack,
+        Coverage::Unconfirmed,
+        Coverage::WholeAgain,
+        LiveElsewhere,
+        PeersDepend,
+        TakenBack,
+        GivenUp,
+    ],
+);
+/// The same while a copy is parked and observers look at it.
+const LOST_AND_OBSERVED: Case = case(
+    Bounds {
+        name: "lost claims under observers",
+        begin: TWO_REPLICAS.bounds.begin,
+        replicas: 1,
+        left: with_losses(budget(1, 1, 0, 0, 0), 1),
+        ..LOST.bounds
+    },
+    &[Released, LiveElsewhere, Coverage::WholeAgain],
+);
+/// The same, and guards die over it.
+const LOST_AND_FORGOTTEN: Case = case(
+    Bounds {
+        name: "lost claims, and guards that die",
+        left: with_losses(budget(1, 0, 1, 1, 0), 1),
+        ..LOST.bounds
+    },
+    &[
+        Coverage::Emptied,
+        Coverage::SetBack,
+        Coverage::Unconfirmed,
+        Coverage::WholeAgain,
+    ],
+);
+const CASES: [&Case; 21] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -417,6 +463,9 @@ const CASES: [&Case; 18] = [
     &ABANDONED,
     &OPERATIONS,
     &FENCED,
+    &LOST,
+    &LOST_AND_OBSERVED,
+    &LOST_AND_FORGOTTEN,
 ];
 
 #[rstest]
@@ -438,6 +487,9 @@ const CASES: [&Case; 18] = [
 #[case::abandoned_transfers(&ABANDONED)]
 #[case::operations(&OPERATIONS)]
 #[case::fenced(&FENCED)]
+#[case::lost(&LOST)]
+#[case::lost_and_observed(&LOST_AND_OBSERVED)]
+#[case::lost_and_forgotten(&LOST_AND_FORGOTTEN)]
 fn the_protocol_holds(#[case] case: &Case) {
     let protocol = case.bounds.protocol(Rules::ALL);
     let tally = protocol.tally.clone();

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::model::bounds::{Bounds, with_force};
+use super::model::bounds::{Bounds, with_force, with_losses};
 use super::model::checked::{CONFLICT, COVER, HARM, Protocol, REST};
 use super::model::coverage::{Coverage, Tally};
 use super::model::places;
@@ -30,7 +30,8 @@ const EVERYWHERE: Bounds = Bounds {
     together: 2,
     story: &[],
     replicas: 4,
-    left: Budget::PLENTY,
+    // Where claims are lost all the time, little else is to be seen.
+    left: with_losses(Budget::PLENTY, 0),
 };
 
 /// Who takes the next step, as often as it stands here.
@@ -78,19 +79,25 @@ fn turn(step: Step) -> Turn {
         | Step::TakeOver(_)
         | Step::GoOnTakingOver
         | Step::Touch(_) => Turn::User,
-        Step::Call(_) | Step::GoOnWith(_) => Turn::Guard,
+        Step::Call(_) | Step::Confirm(_) | Step::GoOnWith(_) => Turn::Guard,
         Step::Store(_)
         | Step::Reject(_)
         | Step::Collect(_)
         | Step::Gone(_)
         | Step::Operate(_)
         | Step::Finish(_) => Turn::Store,
-        Step::Look(..) | Step::GoOn(..) | Step::Adopt(..) | Step::SettleChanges => Turn::Observer,
+        Step::Look(..)
+        | Step::GoOn(..)
+        | Step::Adopt(..)
+        | Step::SettleChanges
+        | Step::Enrol(_) => Turn::Observer,
         Step::LoseAnswer(_)
         | Step::Repeat(_)
         | Step::Die(_)
         | Step::Tick(_)
         | Step::Abandon(_)
+        | Step::Lose(_)
+        | Step::ForgetEnrolment(_)
         | Step::Crash(_) => Turn::Trouble,
     }
 }
@@ -226,13 +233,27 @@ fn the_protocol_holds_in_long_random_schedules() {
 #[test]
 fn the_protocol_holds_where_some_is_let_through_by_force() {
     let bounds = Bounds {
-        left: with_force(Budget::PLENTY, 12),
+        left: with_force(EVERYWHERE.left, 12),
         ..EVERYWHERE
     };
     let (outcome, tally) = run(bounds, Rules::ALL, 200, 2_000);
     println!("{tally:?}");
     assert_eq!(outcome, Ok(()));
     assert!(tally.count(Coverage::Forced) > 0 && tally.count(Coverage::Unheard) > 0);
+}
+
+#[test]
+fn the_protocol_holds_where_the_registry_loses_what_it_knew() {
+    let bounds = Bounds {
+        left: with_losses(Budget::PLENTY, 3),
+        ..EVERYWHERE
+    };
+    let (outcome, tally) = run(bounds, Rules::ALL, 200, 2_000);
+    println!("{tally:?}");
+    assert_eq!(outcome, Ok(()));
+    for seen in [Coverage::Emptied, Coverage::SetBack, Coverage::WholeAgain] {
+        assert!(tally.count(seen) > 0, "{tally:?}");
+    }
 }
 
 /// Random schedules bite too, without being led: all but those rules that it takes some

@@ -41,6 +41,7 @@ impl Judge {
         let guard = Guard {
             cut_off: CutOffRequests::default(),
             fence: Arc::default(),
+            epoch: line.epoch.clone(),
             member: member(),
             registry: line.registry.clone(),
             cluster: line.cluster.clone(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aso_guard::arm::Identity;
 use aso_guard::claim::{HistoryEntry, MemberName, Record, RequestUid};
 use aso_guard::cluster::FollowUp;
+use aso_guard::cluster::enrolment::{ProcessMemory, RegistryEpoch};
 use aso_guard::cluster::kube::protections::{KubeProtections, ProtectionSettings};
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::protections::{
@@ -37,6 +38,7 @@ pub struct Line {
     pub registry: Arc<MemoryRegistry>,
     pub cluster: Arc<MemoryCluster>,
     pub claims: Arc<Claims>,
+    pub epoch: Arc<RegistryEpoch>,
     controller: Arc<ProtectionController>,
     store: Arc<KubeProtections>,
     /// It ends when this is dropped.
@@ -104,7 +106,12 @@ impl Line {
             Arc::new(MemoryCluster::new(SUBSCRIPTION)),
         );
         let (claims, store) = (Arc::<Claims>::default(), Arc::new(store));
+        let (memory, limit) = (Arc::new(ProcessMemory), Duration::from_secs(90));
+        let epoch = RegistryEpoch::new(member(), registry.clone(), memory, limit);
+        epoch.look().await.unwrap();
+        let epoch = Arc::new(epoch);
         let controller = ProtectionController {
+            epoch: epoch.clone(),
             state: ProtectionsState::new(&member()),
             member: member(),
             registry: registry.clone(),
@@ -121,6 +128,7 @@ impl Line {
             registry,
             cluster,
             claims,
+            epoch,
             controller: Arc::new(controller),
             store,
             _plane: plane,

@@ -213,9 +213,10 @@ async fn what_has_a_policy_of_its_own_costs_no_more() {
         .ask(&group("rg").policy("manage").create())
         .await
         .admitted();
-    assert_eq!(world.registry.calls(), ["put_claim"]);
+    assert_eq!(world.registry.calls(), ["put_claim", "epoch", "member"]);
     world.a.ask(&group("two").create()).await.admitted();
-    assert_eq!(world.registry.calls(), ["claim", "put_claim", "member"]);
+    let calls = ["claim", "put_claim", "member", "epoch", "member"];
+    assert_eq!(world.registry.calls(), calls);
     // What changes nothing that counts is not registered anew.
     let stored = world.a.store(&group("two")).await;
     world.registry.calls();

@@ -53,6 +53,7 @@ mod notices;
 mod object;
 mod owners;
 mod protect;
+mod rebuilding;
 mod round_trips;
 mod server;
 mod shown;

@@ -119,6 +119,24 @@ async fn live_elsewhere() -> Vec<Case> {
     ]
 }
 
+async fn rebuilding() -> Vec<Case> {
+    let world = World::new();
+    let live = world.a.create(&group("rg")).await;
+    world.lose_claims();
+    let noticed = world.a.ask(&live.delete()).await;
+    world.a.epoch.look().await.unwrap();
+    let create = world.a.ask(&group("new").create()).await;
+    let audit = World::in_audit_mode();
+    audit.lose_claims();
+    audit.a.epoch.look().await.unwrap();
+    let warned = audit.a.ask(&group("new").create()).await;
+    vec![
+        ("delete, just after all claims were lost", noticed),
+        ("create, while members bring their copies in again", create),
+        ("the same, in audit mode", warned),
+    ]
+}
+
 async fn in_transfers() -> Vec<Case> {
     let world = World::new();
     let live = world.a.create(&group("rg")).await;
@@ -454,6 +472,7 @@ async fn the_document_of_messages_is_what_the_webhook_says() {
     cases.extend(surroundings().await);
     cases.extend(foreign().await);
     cases.extend(unknown().await);
+    cases.extend(rebuilding().await);
     let mut said = HEAD.to_owned();
     for reason in Reason::ALL {
         let _ = write!(said, "\n## {}\n", reason.as_str());

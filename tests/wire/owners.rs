@@ -20,9 +20,11 @@ fn in_azure(group: &str) -> String {
 /// A replica of cluster `a` for which each call on the registry takes 50 ms.
 fn slow(world: &World) -> Member {
     let registry = Tampered::new(world.registry.inner.clone());
-    registry.set(Trouble::Slow(Duration::from_millis(50)));
+    let registry = Arc::new(registry);
     let cluster = world.a.cluster.clone();
-    Member::around("a", Arc::new(registry), SETTINGS, cluster.clone(), cluster)
+    let member = Member::around("a", registry.clone(), SETTINGS, cluster.clone(), cluster);
+    registry.set(Trouble::Slow(Duration::from_millis(50)));
+    member
 }
 
 /// Asks, and stores at once what is admitted. Gives whether it was.
@@ -201,8 +203,9 @@ async fn only_an_owner_that_has_another_name_in_azure_looks_for_children_on_thei
     let world = World::new();
     world.registry.calls();
     world.a.ask(&group("rg").create()).await.admitted();
-    assert_eq!(world.registry.calls(), ["put_claim"]);
+    assert_eq!(world.registry.calls(), ["put_claim", "epoch", "member"]);
     world.a.ask(&created().owner.create()).await.admitted();
     let calls = world.registry.calls();
-    assert_eq!(calls, ["put_claim", "claim", "put_claim", "claims"]);
+    assert_eq!(calls[..4], ["put_claim", "claim", "put_claim", "claims"]);
+    assert_eq!(calls[4..], ["epoch", "member"]);
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{MemberName, Record, TransferName};
+use aso_guard::claim::{EpochRecord, MemberName, Record, TransferName};
 use aso_guard::registry::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
     RegistryError, UnreadableRecord, Versioned,
@@ -187,6 +187,19 @@ impl Registry for Tampered {
 
     async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         self.pass("members", self.inner.members()).await
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        self.pass("epoch", self.inner.epoch()).await
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        let call = self.inner.put_epoch(epoch, expected);
+        self.pass("put_epoch", call).await
     }
 
     async fn transfer(

@@ -8,6 +8,7 @@ use aso_guard::admission::{
 };
 use aso_guard::arm::Identity;
 use aso_guard::claim::{MemberName, Record};
+use aso_guard::cluster::enrolment::{ProcessMemory, RegistryEpoch};
 use aso_guard::cluster::fence::KnownFence;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::{Observer, Reporting, WatchedChange};
@@ -40,6 +41,7 @@ pub const SETTINGS: GuardSettings = GuardSettings {
 /// Clusters `a` and `b`, with a global credential for the same subscription.
 pub struct World {
     pub registry: Arc<Tampered>,
+    memory: Arc<MemoryRegistry>,
     pub a: Member,
     pub b: Member,
 }
@@ -52,6 +54,7 @@ pub struct Member {
     pub notices: Arc<RecordedNotices>,
     pub metrics: cluster::metrics::ObserverMetrics,
     pub fence: Arc<KnownFence>,
+    pub epoch: Arc<RegistryEpoch>,
 }
 
 impl World {
@@ -66,12 +69,18 @@ impl World {
             let joined = inner.put_member(&member(name), None).now_or_never();
             joined.unwrap().unwrap();
         }
-        let registry = Arc::new(Tampered::new(Arc::new(inner)));
-        Self {
+        let memory = Arc::new(inner);
+        let registry = Arc::new(Tampered::new(memory.clone()));
+        let world = Self {
             a: Member::new("a", registry.clone(), settings),
             b: Member::new("b", registry.clone(), SETTINGS),
             registry,
-        }
+            memory,
+        };
+        // By now both have said that they are there.
+        world.a.epoch.look().now_or_never().unwrap().unwrap();
+        world.registry.calls();
+        world
     }
 
     /// A world where these people may do this in cluster `a`.
@@ -110,7 +119,13 @@ impl World {
             a: Member::parking("a", registry.clone(), world.a.cluster.clone()),
             b: Member::parking("b", registry.clone(), world.b.cluster.clone()),
             registry,
+            memory: world.memory,
         }
+    }
+
+    /// All claims are deleted, and the epoch with them.
+    pub fn lose_claims(&self) {
+        self.memory.lose_claims();
     }
 
     /// What the registry holds about a resource of the subscription.
@@ -186,7 +201,14 @@ impl Member {
             notices: notices.clone(),
             ..show
         }));
+        let memory = Arc::new(ProcessMemory);
+        let deadline = settings.claim_deadline;
+        let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, deadline);
+        let epoch = Arc::new(epoch);
+        // A registry in memory answers at once.
+        epoch.look().now_or_never().unwrap().unwrap();
         let guard = Guard {
+            epoch: epoch.clone(),
             member,
             registry,
             cluster: seen,
@@ -204,6 +226,7 @@ impl Member {
             notices,
             metrics,
             fence,
+            epoch,
             router: router(Arc::new(guard)),
         }
     }
@@ -272,6 +295,8 @@ pub fn member(name: &str) -> MemberRecord {
         hub_token_expires: None,
         fence: None,
         policy_changes: Vec::new(),
+        writes: 1,
+        epoch: "".into(),
     }
 }
 

@@ -69,6 +69,8 @@ struct MembersTemplate {
     members: Vec<MemberView>,
     unreadable: Vec<UnreadableRecord>,
     numbers: CountView,
+    /// Whose copies the registry is waited for to know.
+    awaited: Vec<String>,
     /// The flags by which people's `aso-guard` reaches the registry.
     registry: String,
 }
@@ -95,11 +97,15 @@ impl CountView {
 pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
     let tally = look.board.counter.look();
     let members = look.board.registry.members().await?;
+    // One that cannot be read is told of by the guards: who is a member can be shown all the same.
+    let epoch = look.board.registry.epoch().await.ok().flatten();
+    let epoch = epoch.map(|known| known.record).unwrap_or_default();
     let page = MembersTemplate {
         frame: look.live(),
         members: rows(&members, &tally, look.now),
         numbers: CountView::of(&tally, look.now),
         unreadable: members.unreadable,
+        awaited: epoch.awaited().map(ToString::to_string).collect(),
         registry: look.board.registry.flags().to_owned(),
     };
     Ok(page.render()?)

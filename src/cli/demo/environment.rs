@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::admission::{self, CutOffRequests, Guard, GuardSettings, Privileges};
-use crate::claim::Record;
+use crate::claim::{MemberName, Record};
+use crate::cluster::enrolment::{ProcessMemory, RegistryEpoch};
 use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::memory::MemoryCluster;
 use crate::cluster::observer::Observer;
@@ -92,11 +93,18 @@ impl DemoTasks {
         registry: &Arc<MemoryRegistry>,
         settings: GuardSettings,
     ) -> anyhow::Result<ApiServer> {
+        let name_of_member: MemberName = name.parse()?;
+        let memory = Arc::new(ProcessMemory);
+        let deadline = settings.claim_deadline;
+        let epoch = RegistryEpoch::new(name_of_member.clone(), registry.clone(), memory, deadline);
+        epoch.look().await?;
+        let epoch = Arc::new(epoch);
         let membership = Membership {
-            name: name.parse()?,
+            name: name_of_member,
             mode: settings.mode.as_str().into(),
             cluster: Uuid::new_v4().to_string().into(),
             fence: Arc::default(),
+            epoch: epoch.clone(),
         };
         let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
         let member = membership.name.clone();
@@ -118,6 +126,7 @@ impl DemoTasks {
             notices: Arc::new(NoNotices),
             metrics: admission::AdmissionMetrics::default(),
             privileges: Privileges::default(),
+            epoch,
         };
         let https = bind(ca).await?;
         let address = https.local_addr();

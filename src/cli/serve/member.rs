@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::admission::Mode;
 use crate::claim::MemberName;
 use crate::cluster;
+use crate::cluster::enrolment::RegistryEpoch;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{MemberReport, Membership};
 use crate::cluster::observer::Observer;
@@ -34,6 +35,7 @@ pub(super) struct UnregisteredMember {
     pub(super) fence: FenceReport,
     pub(super) hub_token: HubToken,
     pub(super) protections: Option<ProtectionController>,
+    pub(super) epoch: Arc<RegistryEpoch>,
     /// What API servers do not ask about though they should, a line each.
     pub(super) webhook_gaps: watch::Receiver<Vec<String>>,
     pub(super) metrics: cluster::metrics::ObserverMetrics,
@@ -48,6 +50,7 @@ struct RunningMember {
     fence: FenceReport,
     hub_token: HubToken,
     protections: Option<ProtectionController>,
+    epoch: Arc<RegistryEpoch>,
     webhook_gaps: watch::Receiver<Vec<String>>,
     metrics: cluster::metrics::ObserverMetrics,
     enrolling: AtomicBool,
@@ -67,7 +70,9 @@ impl UnregisteredMember {
                 mode: self.mode.as_str().into(),
                 cluster: identity(&self.cluster).await,
                 fence: self.fence.known.clone(),
+                epoch: self.epoch.clone(),
             };
+            look_at(&self.epoch).await;
             membership.join(&*self.registry).await?;
             anyhow::Ok(membership)
         };
@@ -84,6 +89,7 @@ impl UnregisteredMember {
             fence: self.fence,
             hub_token: self.hub_token,
             protections: self.protections,
+            epoch: self.epoch,
             webhook_gaps: self.webhook_gaps,
             metrics: self.metrics,
             enrolling: AtomicBool::new(true),
@@ -102,6 +108,14 @@ async fn identity(cluster: &KubeCluster) -> Arc<str> {
                 tokio::time::sleep(Duration::from_secs(2)).await;
             }
         }
+    }
+}
+
+/// Finds out whether the registry is the one that this member has brought its copies into.
+async fn look_at(epoch: &RegistryEpoch) {
+    while let Err(error) = epoch.look().await {
+        warn!(%error, "cannot tell yet whether the registry is the one that it was; trying again in 2 s");
+        tokio::time::sleep(Duration::from_secs(2)).await;
     }
 }
 
@@ -132,18 +146,15 @@ impl RunningMember {
             if stop.run_until_cancelled(synced.cancelled()).await.is_some() {
                 member.enrol(&stop).await;
                 let observing = member.observer.clone().run(stop.clone());
+                let enrolling = member.epoch.run(&*member.observer, &stop);
                 let protecting = async {
                     if let Some(protections) = &member.protections {
                         protections.run(&stop).await;
                     }
                 };
                 let heeding = member.heed_fence(&stop);
-                tokio::join!(
-                    observing,
-                    member.look_after_transfers(&stop),
-                    protecting,
-                    heeding
-                );
+                let transfers = member.look_after_transfers(&stop);
+                tokio::join!(observing, enrolling, transfers, protecting, heeding);
             }
             Ok(())
         });
@@ -202,7 +213,7 @@ impl RunningMember {
             self.metrics.set_second_line(namespaces, stale);
         }
         MemberReport {
-            enrolling: self.is_enrolling(),
+            enrolling: self.is_enrolling() || self.epoch.is_enrolling(),
             unresolved,
             some,
             unwatched,

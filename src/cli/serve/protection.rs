@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::Client;
 
 use crate::admission::{Overrides, Privileges};
+use crate::cluster::enrolment::RegistryEpoch;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::kube::protections::{KubeProtections, ProtectionSettings};
 use crate::cluster::observer::Observer;
@@ -21,12 +22,13 @@ type Parts = (
     Arc<Observer>,
 );
 
-/// Writes it down through this client. `dirty`: what the observer tells of.
+/// Writes it down through this client. `dirty`: what the observer tells of; `epoch`: whether the
+/// claims know all copies.
 pub(super) fn controller(
     config: &Config,
     client: &Client,
     (registry, claims, cluster, observer): Parts,
-    dirty: Arc<DirtyNamespaces>,
+    (dirty, epoch): (Arc<DirtyNamespaces>, Arc<RegistryEpoch>),
 ) -> ProtectionController {
     let member = &config.member;
     let mode = config.settings.mode.as_str();
@@ -39,6 +41,7 @@ pub(super) fn controller(
         claims,
         cluster,
         follow_up: observer,
+        epoch,
         store: Arc::new(store),
         dirty,
         own_namespace: config.cluster.default_namespace.as_str().into(),

@@ -21,13 +21,14 @@ impl KubeCluster {
     pub(super) async fn list_stored(&self, scope: ObjectScope<'_>) -> ListedObjects {
         let installed = self.installed.load_full();
         let (namespace, resources): (_, Vec<ApiResource>) = match scope {
-            ObjectScope::Namespace(namespace) => {
+            ObjectScope::Namespace(_) | ObjectScope::All => {
                 let groups = installed.groups(&self.kinds.load());
                 let of_aso = |resource: &&ApiResource| groups.contains(&resource.group);
-                (
-                    Some(namespace),
-                    installed.all().filter(of_aso).cloned().collect(),
-                )
+                let namespace = match scope {
+                    ObjectScope::Namespace(namespace) => Some(namespace),
+                    _ => None,
+                };
+                (namespace, installed.all().filter(of_aso).cloned().collect())
             }
             ObjectScope::Kind(group, kind) => {
                 let resource = installed.get(group, kind);

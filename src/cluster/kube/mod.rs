@@ -3,6 +3,7 @@
 mod changes;
 mod credentials;
 mod discovery;
+mod epoch;
 mod labels;
 mod listed;
 pub mod protections;
@@ -270,6 +271,10 @@ impl Cluster for KubeCluster {
             return Ok(known);
         }
         self.read_namespace(name).await
+    }
+
+    fn unwatched(&self) -> Vec<String> {
+        Self::unwatched(self)
     }
 
     async fn list(&self, scope: ObjectScope<'_>) -> ListedObjects {

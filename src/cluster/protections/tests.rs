@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 
+use futures::FutureExt as _;
 use futures::stream::BoxStream;
 
 use crate::arm::Identity;
 use crate::claim::testing::{Story, copy, group};
 use crate::claim::{HistoryEntry, RequestUid};
+use crate::cluster::enrolment::ProcessMemory;
 use crate::cluster::memory::MemoryCluster;
 use crate::object::ObjectKey;
 use crate::policy::Policy::{Manage, Skip};
@@ -84,7 +86,12 @@ fn world() -> World {
     let cluster = Arc::new(MemoryCluster::new("s"));
     let (written, dirty) = (Arc::<Written>::default(), Arc::<DirtyNamespaces>::default());
     let member: MemberName = "a".parse().unwrap();
+    let (memory, limit) = (Arc::new(ProcessMemory), Duration::from_secs(90));
+    let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, limit);
+    // A registry in memory answers at once.
+    epoch.look().now_or_never().unwrap().unwrap();
     let controller = ProtectionController {
+        epoch: Arc::new(epoch),
         state: ProtectionsState::new(&member),
         member,
         registry: registry.clone(),

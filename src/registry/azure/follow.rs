@@ -104,7 +104,9 @@ impl Following<'_> {
                     .list(&prefix, marker.as_deref(), SPARSE_PAGE)
                     .await?;
                 let blobs = page.blobs.into_iter();
-                all.extend(blobs.filter(|blob| summary::may_be_in(&blob.metadata, &self.scope)));
+                all.extend(blobs.filter(|blob| {
+                    blob.name != names::EPOCH && summary::may_be_in(&blob.metadata, &self.scope)
+                }));
                 marker = page.next;
                 if marker.is_none() {
                     break;

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::registry::ClaimScope;
+
+use super::{PAGE, SPARSE_PAGE};
+
 use crate::registry::RecordVersion;
 
 /// A page of a list.
@@ -81,6 +85,17 @@ pub(super) fn read(xml: &[u8]) -> Result<Listing, String> {
         blobs: blobs.collect(),
         next: results.next_marker.filter(|marker| !marker.is_empty()),
     })
+}
+
+/// How many blobs to ask for at once: a page of which few are read may name many.
+pub(super) fn page_size(scope: &ClaimScope) -> u32 {
+    match scope {
+        ClaimScope::InConflict
+        | ClaimScope::Reserved(_)
+        | ClaimScope::Orphaned(_)
+        | ClaimScope::Of(..) => SPARSE_PAGE,
+        ClaimScope::All | ClaimScope::Below(_) | ClaimScope::Beside(..) => PAGE,
+    }
 }
 
 #[cfg(test)]

@@ -39,9 +39,10 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record, TransferName};
+use crate::claim::{EpochRecord, MemberName, Record, TransferName};
 use crate::object::json::from_json;
 use crate::object::text::causes;
 use crate::transfer::Transfer;
@@ -211,17 +212,6 @@ fn position(at: Option<&Cursor>) -> (usize, Option<&str>) {
     (prefix.parse().unwrap_or_default(), marker)
 }
 
-/// How many blobs to ask for at once: a page of which few are read may name many.
-fn page_size(scope: &ClaimScope) -> u32 {
-    match scope {
-        ClaimScope::InConflict
-        | ClaimScope::Reserved(_)
-        | ClaimScope::Orphaned(_)
-        | ClaimScope::Of(..) => SPARSE_PAGE,
-        ClaimScope::All | ClaimScope::Below(_) | ClaimScope::Beside(..) => PAGE,
-    }
-}
-
 #[async_trait]
 impl Registry for AzureRegistry {
     fn flags(&self) -> &str {
@@ -279,10 +269,11 @@ impl Registry for AzureRegistry {
         };
         let listed = self
             .container
-            .list(prefix, marker, page_size(scope))
+            .list(prefix, marker, listing::page_size(scope))
             .await?;
         let wanted = listed.blobs.into_iter();
-        let wanted = wanted.filter(|blob| summary::may_be_in(&blob.metadata, scope));
+        let wanted = wanted
+            .filter(|blob| blob.name != names::EPOCH && summary::may_be_in(&blob.metadata, scope));
         let mut page = ClaimPage::default();
         for (name, blob) in self.blobs(wanted.collect()).await? {
             match self.read(CLAIM, &name, &blob, convert::from_claim) {
@@ -334,6 +325,23 @@ impl Registry for AzureRegistry {
 
     async fn inbox(&self, member: &MemberName) -> Result<Option<RecordVersion>, RegistryError> {
         inbox::version(&self.container, member).await.map(Some)
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        self.one(CLAIM, names::EPOCH, convert::from_epoch).await
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        let mut object = convert::to_epoch(epoch, None, Timestamp::now());
+        object.metadata.uid = Some(match expected {
+            Some(_) => epoch.epoch.id.to_string(),
+            None => Uuid::new_v4().to_string(),
+        });
+        self.put(names::EPOCH, &object, &[], expected).await
     }
 
     async fn transfer(

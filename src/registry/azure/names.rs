@@ -3,6 +3,7 @@
 //! | blob | holds |
 //! | --- | --- |
 //! | `claims/<ARM ID>` | the claim of an identity |
+//! | `claims/0` | the registry's epoch: it stands before all claims, and goes first with them |
 //! | `members/<name>` | a member's record |
 //! | `transfers/<name>` | a transfer |
 //! | `inbox/<name>` | nothing: it is another one whenever somebody else changed a claim of the member's |
@@ -24,6 +25,8 @@ use crate::registry::ClaimScope;
 
 /// Before the names of claims.
 pub(super) const CLAIMS: &str = "claims/";
+/// The blob that holds the registry's epoch.
+pub(super) const EPOCH: &str = "claims/0";
 /// Before the names of members' records.
 pub(super) const MEMBERS: &str = "members/";
 /// Before the names of transfers.

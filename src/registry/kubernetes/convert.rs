@@ -1,5 +1,6 @@
 //! Between the protocol's records and the objects that hold them.
 
+mod epoch;
 mod labels;
 mod member;
 mod transfer;
@@ -25,6 +26,7 @@ use super::crd::{
 
 use labels::labels;
 
+pub(in crate::registry) use epoch::{from_epoch, to_epoch};
 pub(super) use labels::{claim_name, selector};
 pub(in crate::registry) use member::{from_member, to_member};
 pub(super) use transfer::patch_transfer;
@@ -85,6 +87,7 @@ pub(in crate::registry) fn to_claim(
                 to: transfer::to_place(&held.to),
             }),
             history: record.history.iter().map(to_entry).collect(),
+            epoch: None,
         }),
     }
 }

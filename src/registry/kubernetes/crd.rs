@@ -5,6 +5,7 @@
 //! status is **not** a subresource, and its `metadata.resourceVersion` is the
 //! version of compare-and-set.
 
+mod epoch;
 mod grammar;
 mod member;
 mod transfer;
@@ -15,6 +16,7 @@ use kube::{CustomResource, CustomResourceExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use epoch::{ClaimEpoch, ClaimEpochMember, EPOCH};
 pub use member::{
     Member, MemberFence, MemberPolicyChange, MemberSample, MemberSecondLine, MemberSpec,
     MemberState, MemberStatus,
@@ -80,6 +82,9 @@ pub struct ClaimStatus {
     /// What people did although aso-guard had refused it, and what it did on its own, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<ClaimEntry>,
+    /// Of Claim 0 alone, which is about no resource: whether the registry knows all copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<ClaimEpoch>,
 }
 
 /// The open transfer that moves a claim's resource.

@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::registry::{ClaimEvent, ClaimScope, FollowClaims};
 
 use super::convert;
-use super::crd::Claim;
+use super::crd::{Claim, EPOCH};
 use super::{KubernetesRegistry, PAGE};
 
 /// By a watch. Claims are read one by one: what is wrong with one of them is no other's trouble.
@@ -25,6 +25,11 @@ impl FollowClaims for KubernetesRegistry {
         let events = watcher(api, config).default_backoff();
         let claims = events.filter_map(move |event| {
             ready(match event {
+                Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object))
+                    if object.metadata.name.as_deref() == Some(EPOCH) =>
+                {
+                    None
+                }
                 Ok(Event::Init) => Some(ClaimEvent::Begins),
                 Ok(Event::InitDone) => Some(ClaimEvent::Complete),
                 Ok(Event::Apply(object) | Event::InitApply(object)) => stored(&scope, object),

@@ -25,14 +25,14 @@ use serde::de::DeserializeOwned;
 
 use crate::api_server::{CALL_TIMEOUT, PAGE, PAGE_TIMEOUT, is_conflict, is_missing_object, within};
 use crate::arm::Identity;
-use crate::claim::{MemberName, Record, TransferName};
+use crate::claim::{EpochRecord, MemberName, Record, TransferName};
 use crate::transfer::Transfer;
 
 use super::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
     RegistryError, UnreadableRecord, Versioned,
 };
-use crd::{Claim, Member};
+use crd::{Claim, EPOCH, Member};
 use lenient::LenientObject;
 
 pub use snapshot::{SnapshotError, snapshot};
@@ -270,7 +270,7 @@ impl Registry for KubernetesRegistry {
         let selector = convert::selector(scope);
         let (listed, next) = self.list(&self.claims, &selector, at).await?;
         let (mut claims, mut unreadable) = (Vec::new(), Vec::new());
-        for claim in listed {
+        for claim in listed.into_iter().filter(|one| one.name != EPOCH) {
             match self.read(CLAIM, claim, convert::from_claim) {
                 Ok(read) if scope.covers(&read.record) => claims.push(read),
                 Err(found) if scope.may_cover(&found) => unreadable.push(found),
@@ -313,6 +313,22 @@ impl Registry for KubernetesRegistry {
 
     async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         self.all(MEMBER, &self.members, convert::from_member).await
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        match self.get(&self.claims, EPOCH).await? {
+            Some(found) => Ok(Some(self.read(CLAIM, found, convert::from_epoch)?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        let claim = convert::to_epoch(epoch, expected, Timestamp::now());
+        self.store(&self.claims, &claim).await
     }
 
     async fn transfer(

@@ -3,7 +3,7 @@
 use kube::ResourceExt as _;
 
 use super::convert;
-use super::crd::Claim;
+use super::crd::{Claim, EPOCH};
 use crate::claim::Record;
 
 /// The records in what `kubectl get claims.asoguard.io -o json` printed.
@@ -16,7 +16,8 @@ pub fn snapshot(json: &str) -> Result<Vec<Record>, SnapshotError> {
         let name = claim.name_any();
         convert::from_claim(claim).map_err(|why| SnapshotError::Claim { name, why })
     };
-    list.items.iter().map(read).collect()
+    let claims = list.items.iter().filter(|one| one.name_any() != EPOCH);
+    claims.map(read).collect()
 }
 
 /// A text is no snapshot of a registry.

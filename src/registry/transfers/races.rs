@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 
-use crate::claim::{Attempt, Intent, NamespaceRef, Refusal, Reservation};
+use crate::claim::{Attempt, EpochRecord, Intent, NamespaceRef, Refusal, Reservation};
 use crate::registry::memory::MemoryRegistry;
 use crate::registry::{ClaimPage, Cursor, MemberRecord, RecordList, RecordVersion};
 
@@ -83,6 +83,18 @@ impl Registry for ByTurns {
 
     async fn members(&self) -> Result<RecordList<MemberRecord>, RegistryError> {
         self.0.members().await
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        self.0.epoch().await
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        self.0.put_epoch(epoch, expected).await
     }
 
     async fn transfer(

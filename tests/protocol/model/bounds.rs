@@ -72,6 +72,11 @@ impl Bounds {
             world.with(place, policy)
         });
         let world = world.inheriting(self.namespace);
+        let world = if self.left.losses > 0 {
+            world.losing(self.places)
+        } else {
+            world
+        };
         let world = World {
             transfers: self.moved.map(|moved| Transfers::of(moved, self.together)),
             ..world
@@ -103,6 +108,7 @@ pub const fn budget(asks: u16, acts: u16, ticks: u16, faults: u16, adoptions: u1
         moves: 0,
         operations: 0,
         fences: 0,
+        losses: 0,
     }
 }
 
@@ -124,6 +130,11 @@ pub const fn with_operations(left: Budget, operations: u16) -> Budget {
 /// The same, and a cluster is fenced or no more so often.
 pub const fn with_fences(left: Budget, fences: u16) -> Budget {
     Budget { fences, ..left }
+}
+
+/// The same, and so many times that the registry loses what it knew.
+pub const fn with_losses(left: Budget, losses: u16) -> Budget {
+    Budget { losses, ..left }
 }
 
 /// Explores breadth first, until all is seen or what is looked for is found.

@@ -93,10 +93,18 @@ pub enum Coverage {
     TakenOver,
     /// It was not, for the fence was taken off, or was too new.
     NotTakenOver,
+    /// All claims were lost.
+    Emptied,
+    /// The registry went back to an earlier time.
+    SetBack,
+    /// A verdict did not stand, because claims may have been lost.
+    Unconfirmed,
+    /// A member could judge by the claims again.
+    WholeAgain,
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Coverage; 41] = [
+pub const ALL: [Coverage; 45] = [
     Coverage::LiveElsewhere,
     Coverage::PeersDepend,
     Coverage::ChildrenDepend,
@@ -138,6 +146,10 @@ pub const ALL: [Coverage; 41] = [
     Coverage::Fenced,
     Coverage::TakenOver,
     Coverage::NotTakenOver,
+    Coverage::Emptied,
+    Coverage::SetBack,
+    Coverage::Unconfirmed,
+    Coverage::WholeAgain,
 ];
 
 /// What one step came across. No part of the state: two worlds are the same however

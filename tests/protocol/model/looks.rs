@@ -309,6 +309,9 @@ impl World {
             }
             world.settle_changes();
             world.look_after_transfers(rules);
+            if !world.enrol_all(rules) {
+                return None;
+            }
             if world.claims == before {
                 world.clocks = self.clocks;
                 return Some(world);

@@ -7,6 +7,7 @@ mod course;
 pub mod coverage;
 mod fencing;
 mod looks;
+pub mod losses;
 mod namespace;
 pub mod places;
 mod properties;

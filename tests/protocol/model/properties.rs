@@ -45,6 +45,14 @@ impl World {
     /// is marked; and so is what the API server may yet store. So it is with what was let
     /// through by force, but for what the guard had no verdict on.
     pub fn claims_cover_the_truth(&self) -> bool {
+        // Claims that were lost cover nothing, until all are whole again.
+        if self
+            .epochs
+            .as_ref()
+            .is_some_and(|epochs| !epochs.is_whole())
+        {
+            return true;
+        }
         let stored = ALL.into_iter().all(|place| {
             self.object(place).is_none_or(|object| {
                 let wakes = object.inherits && self.may_wake();
@@ -147,6 +155,7 @@ impl World {
         let number = world.ask(rules, place, kind);
         for _ in 0..CALLS {
             world.call(rules, number);
+            world.confirm(rules, number);
         }
         let admitted = |one: &Request| one.number == number && one.phase == Phase::Admitted;
         world.requests.iter().any(admitted)

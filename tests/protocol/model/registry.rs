@@ -70,7 +70,7 @@ impl World {
     /// What rests on the version before this write can no longer be stored, whenever
     /// it is tried: so it is over now, which keeps versions out of the state. What
     /// rests on there being no record can, once there is none again.
-    fn outdate(&mut self, at: usize) {
+    pub fn outdate(&mut self, at: usize) {
         self.looks
             .retain(|look| look.resource != at || !look.rests_on_a_record());
         self.fencing.outdate(at);

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use aso_guard::arm::Identity;
-use aso_guard::claim::{MemberName, Record, TransferName};
+use aso_guard::claim::{EpochRecord, MemberName, Record, TransferName};
 use aso_guard::registry::transfers::{self, OpenedTransfer};
 use aso_guard::registry::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
@@ -190,6 +190,19 @@ impl Registry for Replay<'_> {
             }),
             _ => Err(unasked()),
         }
+    }
+
+    async fn epoch(&self) -> Result<Option<Versioned<EpochRecord>>, RegistryError> {
+        Err(unasked())
+    }
+
+    async fn put_epoch(
+        &self,
+        epoch: &EpochRecord,
+        expected: Option<&RecordVersion>,
+    ) -> Result<PutOutcome, RegistryError> {
+        let _ = (epoch, expected);
+        Err(unasked())
     }
 
     async fn transfer(

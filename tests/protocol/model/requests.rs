@@ -46,7 +46,15 @@ impl World {
             inherits: matches!(kind, Kind::Inherit | Kind::Bare),
             lasts: false,
             word: Word::Kept,
+            known: None,
+            stood: true,
         };
+        let known = self
+            .epochs
+            .as_ref()
+            .and_then(|epochs| epochs.known(place.member()));
+        request.known = known.cloned().map(Sealed::new);
+        request.stood = rules.epoch_after_claims || self.stands(rules, &request);
         request.peeked = self.peek(rules, &request).map(Sealed::new);
         let course = self.course_of(rules, &request);
         self.requests.push(request);
@@ -146,7 +154,7 @@ impl World {
     fn course(&self, number: u16) -> Option<Sealed<Course>> {
         match &self.requests[self.find(number)?].phase {
             Phase::Judged(course) | Phase::Refused(course) => Some(course.clone()),
-            Phase::Admitted => None,
+            Phase::Confirming(_) | Phase::Admitted => None,
         }
     }
 
@@ -205,7 +213,8 @@ impl World {
             && is_judged
             && !request.by_force
         {
-            self.doubled |= self.others_hold(*place, resource);
+            // What is not confirmed is taken back.
+            self.doubled |= self.epochs.is_none() && self.others_hold(*place, resource);
             self.note_astray(*place, resource);
         }
         let request = &self.requests[at];
@@ -215,7 +224,7 @@ impl World {
     }
 
     /// Whether another copy of the resource is live, or admitted to be, and claimed.
-    fn others_hold(&self, place: Place, resource: usize) -> bool {
+    pub fn others_hold(&self, place: Place, resource: usize) -> bool {
         let other = |one: Place| one != place && one.resources().contains(&resource);
         let is_claimed = |word| word != Word::Unheard;
         let stored = ALL.into_iter().filter(|&one| other(one)).any(|one| {
@@ -285,13 +294,23 @@ impl World {
                     self.note(Coverage::Forced);
                     self.requests[at].word = Word::Forced;
                 }
-                self.requests[at].phase = Phase::Admitted;
+                let is_confirmed = !self.is_to_be_confirmed(&self.requests[at]);
+                self.requests[at].phase = if is_confirmed {
+                    Phase::Admitted
+                } else {
+                    Phase::Confirming(course)
+                };
             }
         }
     }
 
     fn refuse(&mut self, number: u16, course: &Course, refusal: &Refusal) {
         self.note(coverage_of(refusal));
+        self.take_back(number, course);
+    }
+
+    /// The guard takes back what a request wrote.
+    pub fn take_back(&mut self, number: u16, course: &Course) {
         let uid = RequestUid::new(&name(number));
         let back = Course::taking_back(&course.places(), &uid);
         if let Some(at) = self.find(number) {

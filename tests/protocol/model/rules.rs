@@ -69,6 +69,14 @@ pub struct Rules {
     pub wait_out: bool,
     /// Whoever releases reads the member's record after the claim.
     pub member_after_claim: bool,
+    /// The registry's epoch is asked for after the last call on claims; else before the first one.
+    pub epoch_after_claims: bool,
+    /// It has to be what was known before the first call on claims; else what is known by then.
+    pub known_before: bool,
+    /// Who brings its copies in waits until nothing is under way that it admitted before.
+    pub wait_out_epoch: bool,
+    /// Nobody's verdict stands while somebody is awaited.
+    pub heed_awaited: bool,
 }
 
 impl Rules {
@@ -105,5 +113,9 @@ impl Rules {
         heed_fence: true,
         wait_out: true,
         member_after_claim: true,
+        epoch_after_claims: true,
+        known_before: true,
+        wait_out_epoch: true,
+        heed_awaited: true,
     };
 }

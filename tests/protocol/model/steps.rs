@@ -5,6 +5,7 @@ use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
 use super::coverage::{Coverage, Noted};
+use super::losses::Loss;
 use super::namespace::Namespace;
 use super::places::{ALL, Place};
 use super::rules::Rules;
@@ -70,6 +71,14 @@ pub enum Step {
     Abandon(usize),
     /// A transfer's record is deleted by hand.
     Undeclare,
+    /// The guard asks for the registry's epoch, after its last call on claims.
+    Confirm(u16),
+    /// The registry loses what it knew.
+    Lose(Loss),
+    /// A member makes its next call on its way to the registry's epoch.
+    Enrol(usize),
+    /// The process of its guard dies over it.
+    ForgetEnrolment(usize),
     /// ASO begins an operation in Azure.
     Operate(Place),
     /// It is over.
@@ -104,6 +113,7 @@ impl World {
         self.namespace_steps(steps);
         self.transfer_steps(steps);
         self.fence_steps(steps);
+        self.epoch_steps(steps);
         self.guard_steps(steps);
         for (at, look) in self.looks.iter().enumerate() {
             if at > 0 && self.looks[at - 1] == *look {
@@ -130,12 +140,32 @@ impl World {
                 steps.extend([Step::Store(number), Step::Reject(number)]);
                 continue;
             }
+            if matches!(request.phase, Phase::Confirming(_)) {
+                steps.push(Step::Confirm(number));
+                continue;
+            }
             steps.push(Step::Call(number));
             if self.left.faults > 0 {
                 steps.push(Step::Die(number));
                 if self.writes_next(number) {
                     steps.extend([Step::LoseAnswer(number), Step::Repeat(number)]);
                 }
+            }
+        }
+    }
+
+    fn epoch_steps(&self, steps: &mut Vec<Step>) {
+        if self.epochs.is_none() {
+            return;
+        }
+        if self.left.losses > 0 {
+            let losses = [Loss::Claims, Loss::Everything, Loss::SetBack];
+            steps.extend(losses.map(Step::Lose));
+        }
+        for member in self.enrolling() {
+            steps.push(Step::Enrol(member));
+            if self.left.faults > 0 {
+                steps.push(Step::ForgetEnrolment(member));
             }
         }
     }
@@ -352,6 +382,16 @@ impl World {
                 world.left.moves -= 1;
                 world.transfers.iter_mut().for_each(Transfers::remove);
             }
+            Step::Confirm(number) => world.confirm(rules, number),
+            Step::Lose(loss) => {
+                world.left.losses -= 1;
+                world.lose(loss);
+            }
+            Step::Enrol(member) => world.enrol(rules, member),
+            Step::ForgetEnrolment(member) => {
+                world.left.faults -= 1;
+                world.forget_enrolment(member);
+            }
             Step::Operate(place) => {
                 world.left.operations -= 1;
                 world.change(place, |object| object.busy = true);
@@ -420,10 +460,9 @@ impl World {
 
     /// Whether nothing is under way.
     pub fn is_quiet(&self) -> bool {
-        self.requests.is_empty()
-            && self.looks.is_empty()
-            && !self.has_errands()
-            && !self.fencing.is_busy()
+        let is_idle = self.requests.is_empty() && self.looks.is_empty();
+        let is_idle = is_idle && !self.has_errands() && !self.fencing.is_busy();
+        is_idle && self.has_no_enrolment()
     }
 
     /// How many copies of a resource are live.

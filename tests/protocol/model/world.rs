@@ -1,13 +1,14 @@
 //! The state of the model: what the API servers and the registry have stored, and
 //! what is under way.
 
-use aso_guard::claim::{Look as Machine, Record};
+use aso_guard::claim::{KnownEpoch, Look as Machine, Record};
 use aso_guard::policy::Policy;
 
 use super::checked::Protocol;
 use super::course::Course;
 use super::coverage::{Coverage, Noted};
 use super::fencing::Fencing;
+use super::losses::Epochs;
 use super::namespace::{Namespace, Peeked};
 use super::places::{ALL, MEMBERS, PLACES, Place, RESOURCES};
 use super::rules::Rules;
@@ -32,6 +33,8 @@ pub struct World {
     pub claims: [Option<Sealed<Record>>; RESOURCES],
     /// The namespace that copies inherit their policy from, if any do.
     pub namespace: Option<Namespace>,
+    /// What there is of the registry's epoch, where claims may be lost.
+    pub epochs: Option<Sealed<Epochs>>,
     /// What there is of transfers, where there are any.
     pub transfers: Option<Transfers>,
     /// Whether a cluster was declared lost.
@@ -109,6 +112,8 @@ pub struct Budget {
     pub operations: u16,
     /// How often a cluster is fenced, or its fence taken off.
     pub fences: u16,
+    /// How often the registry loses what it knew.
+    pub losses: u16,
 }
 
 impl Budget {
@@ -123,6 +128,7 @@ impl Budget {
         moves: 1000,
         operations: 0,
         fences: 0,
+        losses: 1000,
     };
 }
 
@@ -153,6 +159,10 @@ pub struct Request {
     /// Whether what it writes lasts to its deadline.
     pub lasts: bool,
     pub word: Word,
+    /// What was known of the registry's epoch when it came, and whether a verdict would have stood
+    /// then.
+    pub known: Option<Sealed<KnownEpoch>>,
+    pub stood: bool,
 }
 
 /// What a request would do.
@@ -181,6 +191,8 @@ pub enum Phase {
     Judged(Sealed<Course>),
     /// The guard refuses it, and takes back what it wrote.
     Refused(Sealed<Course>),
+    /// Claims have nothing against it, and the registry's epoch is still to be asked for.
+    Confirming(Sealed<Course>),
     /// The API server has the guard's yes.
     Admitted,
 }
@@ -234,6 +246,7 @@ impl World {
             seen_uids: [0; PLACES],
             claims: [const { None }; RESOURCES],
             namespace: None,
+            epochs: None,
             transfers: None,
             fencing: Fencing::default(),
             requests: Vec::new(),

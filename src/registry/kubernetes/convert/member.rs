@@ -43,6 +43,8 @@ pub(in crate::registry) fn to_member(
             mode: Some(member.mode.to_string()).filter(|mode| !mode.is_empty()),
             fence: member.fence.as_ref().map(to_fence),
             policy_changes: member.policy_changes.iter().map(to_change).collect(),
+            writes: Some(member.writes),
+            epoch: Some(member.epoch.to_string()).filter(|epoch| !epoch.is_empty()),
         },
         status: Some(MemberStatus {
             conditions: [
@@ -262,6 +264,8 @@ pub(in crate::registry) fn from_member(member: &Member) -> Result<MemberRecord, 
         hub_token_expires: member.spec.hub_token_expires,
         fence: member.spec.fence.as_ref().map(from_fence).transpose()?,
         policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
+        writes: member.spec.writes.unwrap_or_default(),
+        epoch: printable(member.spec.epoch.as_deref().unwrap_or_default(), NAME).into(),
     })
 }
 
@@ -314,6 +318,8 @@ mod tests {
                 "2026-03-01T12:00:00Z".parse().unwrap(),
             )),
             policy_changes: Vec::new(),
+            writes: 7,
+            epoch: "an epoch".into(),
         };
         let stored = to_member(&member, None);
         assert_eq!(from_member(&stored).unwrap(), member);

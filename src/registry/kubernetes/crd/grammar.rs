@@ -58,6 +58,18 @@ const PROSE: FieldGrammar = Text(1_000_000);
 const NAME: FieldGrammar = Text(256);
 const ID: FieldGrammar = Text(128);
 const REASON: usize = MAX_REASON + 1;
+/// Those of a resource, and of the registry itself.
+const CLAIM_STATE: FieldGrammar = Word(&[
+    "Live",
+    "Pending",
+    "Parked",
+    "Deleting",
+    "Conflict",
+    "Free",
+    "Whole",
+    "Rebuilding",
+]);
+const EPOCH_STATE: FieldGrammar = Word(&["Awaited", "Enrolled", "Forgotten"]);
 const CLAIM_ACTION: FieldGrammar = Word(&[
     "create",
     "update",
@@ -84,10 +96,7 @@ const CONDITIONS: &[(&str, FieldGrammar)] = &[
 const CLAIM: &[(&str, FieldGrammar)] = &[
     ("spec.identity", Identity),
     ("status.resource", PROSE),
-    (
-        "status.state",
-        Word(&["Live", "Pending", "Parked", "Deleting", "Conflict", "Free"]),
-    ),
+    ("status.state", CLAIM_STATE),
     ("status.holder", PROSE),
     ("status.parkedIn", PROSE),
     ("status.lastHeard", Time),
@@ -131,6 +140,10 @@ const CLAIM: &[(&str, FieldGrammar)] = &[
     ("status.transfer.from.namespace", Label),
     ("status.transfer.to.member", Label),
     ("status.transfer.to.namespace", Label),
+    ("status.epoch.round", Count),
+    ("status.epoch.members", Short(1000)),
+    ("status.epoch.members.name", Label),
+    ("status.epoch.members.state", EPOCH_STATE),
     ("status.history", Short(MAX_HISTORY)),
     ("status.history.at", Time),
     ("status.history.by", NAME),

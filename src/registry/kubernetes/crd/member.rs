@@ -66,6 +66,13 @@ pub struct MemberSpec {
     /// Admitted changes of its namespaces' policies that may yet be stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policy_changes: Vec<MemberPolicyChange>,
+    /// How often the member wrote this: a registry that went back in time counts fewer than the
+    /// member remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes: Option<u32>,
+    /// The UID of Claim 0 as the member remembers it: all its copies were brought in under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
 }
 
 /// A fence, in a member's record.

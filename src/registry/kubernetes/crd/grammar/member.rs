@@ -35,6 +35,8 @@ pub(super) const MEMBER: &[(&str, FieldGrammar)] = &[
     ),
     ("spec.fence.until", Time),
     ("spec.fence.heard", Time),
+    ("spec.writes", Count),
+    ("spec.epoch", ID),
     ("spec.policyChanges", Short(1000)),
     ("spec.policyChanges.namespace", Label),
     ("spec.policyChanges.resourceVersion", ID),
