@@ -171,8 +171,10 @@ async fn claimed(story: &Story<'_>, tries: &mut [Try]) {
     let all = eventually("all to be claimed", async || {
         let claims = story.hub.claims().await?;
         let found = tries.iter().map(|one| {
+            // A claim may also say for a while what it is to be called.
             let is_it = |copy: &Value| {
-                copy["namespace"] == story.b.namespace()
+                copy["stored"].is_object()
+                    && copy["namespace"] == story.b.namespace()
                     && copy["name"] == *one.name
                     && copy["kind"] == *one.kind.kind
                     && copy["group"] == *one.kind.group
