@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::lab::kubectl::Kubectl;
 use crate::lab::object::Object;
 use crate::lab::verdict::Verdict as _;
+use crate::lab::wait::eventually;
 use crate::line::{Line, settings};
 
 /// How many updates are timed.
@@ -67,10 +68,13 @@ async fn what_an_update_of_asos_takes() {
             ..NamespaceProtection::default()
         };
         let role = ProtectionRole::Namespace;
-        let written = store
-            .write(namespace, role, protection, Duration::ZERO)
-            .await;
-        written.unwrap();
+        // A busy API server says for a moment that it is not ready for a new kind.
+        eventually("it to be written down", async || {
+            let protection = protection.clone();
+            let written = store.write(namespace, role, protection, Duration::ZERO);
+            Ok(written.await?)
+        })
+        .await;
     }
     let path = "/apis/asoguard.io/v1alpha1/namespaces/many/protections";
     let parts = line.person.list_path(path).await.unwrap();

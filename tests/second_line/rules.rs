@@ -173,6 +173,12 @@ async fn what_is_protected_stays_until_that_is_taken_off() {
     let namespaces = ["team", "whole"].map(str::to_owned);
     line.write_down(&namespaces, async || whole.dry_run().delete(&inside).await)
         .await;
+    // The policy for namespaces takes note of it in its own time.
+    let of_team = async || {
+        let namespace = Object::namespace("team");
+        line.person.dry_run().delete(&namespace).await
+    };
+    line.write_down(&namespaces, of_team).await;
 
     let refusal = refused(team.dry_run().delete(&marked).await);
     assert!(
