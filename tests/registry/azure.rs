@@ -80,7 +80,7 @@ fn resource(place: &fixtures::Place, number: usize) -> aso_guard::arm::Identity 
 /// What a race came to.
 #[derive(Debug, Default)]
 struct Race {
-    doubles: usize,
+    conflicts: usize,
     /// Resources whose create was admitted in one member, and that no copy holds.
     lost: usize,
     /// Resources that both were refused, or that nobody holds.
@@ -108,7 +108,7 @@ async fn race(registries: [&AzureRegistry; 2], count: usize) -> Race {
             let live = known.record.live();
             live.map(|(copy, _)| copy.member.to_string()).collect()
         });
-        race.doubles += usize::from(live.len() > 1 || (a == Ended::Live && b == Ended::Live));
+        race.conflicts += usize::from(live.len() > 1 || (a == Ended::Live && b == Ended::Live));
         race.without_holder += usize::from(live.is_empty());
         for (ended, member) in [(&a, "a"), (&b, "b")] {
             let member = place.member(member);
@@ -149,7 +149,7 @@ async fn two_members_that_create_a_thousand_resources_at_once_have_no_double() {
         began.elapsed()
     );
     assert_eq!(
-        (race.doubles, race.lost, race.without_holder, race.unknown),
+        (race.conflicts, race.lost, race.without_holder, race.unknown),
         (0, 0, 0, 0)
     );
 }
@@ -189,9 +189,9 @@ async fn bad_lines_make_no_double_and_lose_no_claim() {
         println!("{weather:?}: {race:?}, {took:?}");
         println!(
             "| {words} | 200 | {calls} | {damaged} | {} | {} | {} |",
-            race.doubles, race.lost, race.unknown
+            race.conflicts, race.lost, race.unknown
         );
-        assert_eq!((race.doubles, race.lost), (0, 0), "{weather:?}");
+        assert_eq!((race.conflicts, race.lost), (0, 0), "{weather:?}");
         let is_harmed = !matches!(weather, Weather::Fair | Weather::Slow(_));
         assert_eq!(damaged > 0, is_harmed, "{weather:?}");
         if matches!(weather, Weather::LosingAnswers | Weather::LyingFailures) {

@@ -452,8 +452,8 @@ impl World {
         };
         if stands {
             let (place, wakes) = (request.place, request.wakes());
-            let doubles = |resource: &usize| self.others_hold(place, *resource);
-            let is_second = wakes && place.resources().iter().any(doubles);
+            let conflicts = |resource: &usize| self.others_hold(place, *resource);
+            let is_second = wakes && place.resources().iter().any(conflicts);
             self.doubled |= is_second;
             self.requests[at].phase = Phase::Admitted;
         } else {
