@@ -1,12 +1,15 @@
 //! `aso-guard registry`: a registry's records in a file, and from there in another registry.
 
-use std::fs::File;
+use std::cell::Cell;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
-use crate::registry::archive::{self, ArchiveError, Compared};
+use crate::registry::Registry;
+use crate::registry::archive::{self, ArchiveError, Compared, Exported};
 
 use super::Outcome;
 use super::registry::{CommandError, RegistryArgs, all_were_read};
@@ -37,8 +40,8 @@ struct FileArgs {
     registry: RegistryArgs,
 }
 
-/// How many records that differ are named.
-const NAMED: usize = 10;
+/// How often it is said how far it is.
+const PERIOD: Duration = Duration::from_secs(5);
 
 /// Runs it.
 pub(super) async fn run(args: &ArchiveArgs) -> Outcome {
@@ -50,34 +53,106 @@ pub(super) async fn run(args: &ArchiveArgs) -> Outcome {
     done.map_or_else(CommandError::report, |()| Outcome::Fine)
 }
 
+/// What is not whole has another name: nobody is to read it into a registry.
 async fn export(args: &FileArgs) -> Result<(), CommandError> {
     let registry = args.registry.open().await?;
-    let mut out: Box<dyn Write> = match &*args.file {
-        file if is_standard(file) => Box::new(io::stdout()),
-        file => Box::new(BufWriter::new(
-            File::create(file).map_err(|error| unusable(file, &error))?,
-        )),
-    };
-    let exported = archive::export(&*registry, &mut out).await?;
-    eprintln!(
-        "{} members, {} transfers, {} claims",
-        exported.members, exported.transfers, exported.claims
-    );
-    all_were_read(&exported.unreadable, registry.kubectl_flags())
+    if is_standard(&args.file) {
+        return export_into(&*registry, &mut io::stdout()).await;
+    }
+    let mut unfinished = args.file.clone().into_os_string();
+    unfinished.push(".part");
+    let unfinished = PathBuf::from(unfinished);
+    let file = File::create(&unfinished).map_err(|error| unusable(&unfinished, &error))?;
+    let exported = export_into(&*registry, &mut BufWriter::new(file)).await;
+    if !matches!(exported, Err(CommandError::Unreachable(_))) {
+        fs::rename(&unfinished, &args.file).map_err(|error| unusable(&args.file, &error))?;
+    }
+    exported
+}
+
+async fn export_into(registry: &dyn Registry, out: &mut impl Write) -> Result<(), CommandError> {
+    let progress = Progress::new(None);
+    let exported = archive::export(registry, out, |done| progress.at(done)).await;
+    let Exported {
+        members,
+        transfers,
+        claims,
+        unreadable,
+    } = exported.map_err(|error| progress.stopped(error, "begin anew"))?;
+    eprintln!("{members} members, {transfers} transfers, {claims} claims");
+    all_were_read(&unreadable, registry.kubectl_flags())
 }
 
 async fn import(args: &FileArgs) -> Result<(), CommandError> {
     let registry = args.registry.open().await?;
-    let compared = archive::import(&*registry, open(&args.file)?).await?;
+    let progress = Progress::new(records_of(&args.file)?);
+    let compared = archive::import(&*registry, open(&args.file)?, |done| progress.at(done)).await;
+    let compared = compared.map_err(|error| progress.stopped(error, "go on"))?;
     eprintln!("{} added, {} there already", compared.added, compared.same);
     judge(&compared)
 }
 
 async fn verify(args: &FileArgs) -> Result<(), CommandError> {
     let registry = args.registry.open().await?;
-    let compared = archive::verify(&*registry, open(&args.file)?).await?;
+    let progress = Progress::new(records_of(&args.file)?);
+    let compared = archive::verify(&*registry, open(&args.file)?, |done| progress.at(done)).await;
+    let compared = compared.map_err(|error| progress.stopped(error, "begin anew"))?;
     eprintln!("{} the same", compared.same);
     judge(&compared)
+}
+
+/// How far it is, told on standard error now and then.
+struct Progress {
+    total: Option<usize>,
+    done: Cell<usize>,
+    told: Cell<Instant>,
+}
+
+impl Progress {
+    /// `total`: of how many records, where that is known.
+    fn new(total: Option<usize>) -> Self {
+        Self {
+            total,
+            done: Cell::new(0),
+            told: Cell::new(Instant::now()),
+        }
+    }
+
+    fn at(&self, done: usize) {
+        self.done.set(done);
+        if self.told.get().elapsed() >= PERIOD {
+            self.told.set(Instant::now());
+            eprintln!("{}", self.words());
+        }
+    }
+
+    fn words(&self) -> String {
+        let done = self.done.get();
+        match self.total {
+            Some(total) => format!("{done} of {total}"),
+            None => done.to_string(),
+        }
+    }
+
+    /// Why it stopped, and how far it came. `next`: what the same command comes to then.
+    fn stopped(&self, error: ArchiveError, next: &str) -> CommandError {
+        match error.into() {
+            CommandError::Unreachable(why) => CommandError::Unreachable(format!(
+                "{why}\n{} records are done; to {next}, run the same command again",
+                self.words()
+            )),
+            other => other,
+        }
+    }
+}
+
+/// How many records a file has; standard input is read once only.
+fn records_of(file: &Path) -> Result<Option<usize>, CommandError> {
+    if is_standard(file) {
+        return Ok(None);
+    }
+    let lines = open(file)?.split(b'\n');
+    Ok(Some(lines.count()))
 }
 
 fn judge(compared: &Compared) -> Result<(), CommandError> {
@@ -88,13 +163,14 @@ fn judge(compared: &Compared) -> Result<(), CommandError> {
             "otherwise in the registry, and left as it is",
             &compared.different,
         ),
+        ("not taken by the registry", &compared.refused),
     ] {
-        if names.is_empty() {
+        if names.count == 0 {
             continue;
         }
-        words.push(format!("{} {what}:", names.len()));
-        words.extend(names.iter().take(NAMED).map(|name| format!("  {name}")));
-        if let Some(more @ 1..) = names.len().checked_sub(NAMED) {
+        words.push(format!("{} {what}:", names.count));
+        words.extend(names.first.iter().map(|name| format!("  {name}")));
+        if let Some(more @ 1..) = names.count.checked_sub(names.first.len()) {
             words.push(format!("  and {more} more"));
         }
     }

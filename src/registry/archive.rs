@@ -2,7 +2,11 @@
 //! hub as JSON. Records pass by one at a time, whatever their number.
 //!
 //! Reading a file into a registry adds what is missing, and changes nothing that is there: what
-//! differs is told. So it may be done again at any point.
+//! differs is told. So it may be done again at any point. A call without an answer is made
+//! [again](patience), some times; one that was to write only after a read has told what became of
+//! it.
+
+mod patience;
 
 use std::io::{self, BufRead, Write};
 use std::pin::pin;
@@ -20,9 +24,14 @@ use super::kubernetes::convert;
 use super::{
     ClaimScope, MemberRecord, PutOutcome, Registry, RegistryError, UnreadableRecord, Versioned,
 };
+use patience::patiently;
 
 /// How many records are under way at once.
 const AT_ONCE: usize = 16;
+/// How many records that differ are kept by name.
+const NAMED: usize = 10;
+/// Where so many are refused and nothing else came of any, none will be taken.
+const ALL_REFUSED: usize = 20;
 
 /// Why a registry was not read into a file, or out of it, to the end.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +73,53 @@ pub struct Compared {
     /// How many were added.
     pub added: usize,
     /// What the registry has not.
-    pub missing: Vec<String>,
+    pub missing: NamedRecords,
     /// What the registry has otherwise, or cannot be read there.
-    pub different: Vec<String>,
+    pub different: NamedRecords,
+    /// What the registry does not take, and why.
+    pub refused: NamedRecords,
+}
+
+/// Some records: how many, and the first few by name.
+#[derive(Debug, Default)]
+pub struct NamedRecords {
+    /// How many there are.
+    pub count: usize,
+    /// The first ten.
+    pub first: Vec<String>,
+}
+
+impl NamedRecords {
+    fn push(&mut self, name: String) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(name);
+        }
+    }
+}
+
+impl Compared {
+    /// How many records were gone through.
+    pub fn done(&self) -> usize {
+        let named = [&self.missing, &self.different, &self.refused];
+        self.same + self.added + named.map(|some| some.count).iter().sum::<usize>()
+    }
+
+    fn note(&mut self, fate: Fate) -> Result<(), RegistryError> {
+        match fate {
+            Fate::Same => self.same += 1,
+            Fate::Added => self.added += 1,
+            Fate::Missing(name) => self.missing.push(name),
+            Fate::Different(name) => self.different.push(name),
+            Fate::Refused(name, error) => {
+                self.refused.push(format!("{name}: {error}"));
+                if self.refused.count == ALL_REFUSED && self.done() == ALL_REFUSED {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A record of any kind.
@@ -82,41 +135,47 @@ enum Fate {
     Added,
     Missing(String),
     Different(String),
+    Refused(String, RegistryError),
 }
 
-/// Writes all records of a registry, a line each.
+/// Writes all records of a registry, a line each. `progress` is told how many claims are written.
 ///
 /// # Errors
-/// The registry did not answer, or the file could not be written.
+/// The registry did not answer, again and again, or the file could not be written.
 pub async fn export(
     registry: &dyn Registry,
     out: &mut impl Write,
+    progress: impl Fn(usize),
 ) -> Result<Exported, ArchiveError> {
     let mut exported = Exported::default();
+    // A registry that is not there at all is told at once.
     let members = registry.members().await?;
     exported.unreadable.extend(members.unreadable);
     for known in members.records {
         line(out, &convert::to_member(&known.record, None))?;
         exported.members += 1;
     }
-    let transfers = registry.transfers().await?;
+    let transfers = patiently(async |_| registry.transfers().await).await?;
     exported.unreadable.extend(transfers.unreadable);
     for known in transfers.records {
         line(out, &convert::to_transfer(&known.record))?;
         exported.transfers += 1;
     }
-    let mut page = registry.claims_page(&ClaimScope::All, None).await?;
+    let mut at = None;
     loop {
+        let page = async |_| registry.claims_page(&ClaimScope::All, at.as_ref()).await;
+        let mut page = patiently(page).await?;
         exported.unreadable.append(&mut page.unreadable);
         for known in &page.claims {
-            line(
-                out,
-                &convert::to_claim(&known.record, None, Timestamp::now()),
-            )?;
+            let claim = convert::to_claim(&known.record, None, Timestamp::now());
+            line(out, &claim)?;
             exported.claims += 1;
         }
-        let Some(at) = page.next else { break };
-        page = registry.claims_page(&ClaimScope::All, Some(&at)).await?;
+        progress(exported.claims);
+        at = page.next;
+        if at.is_none() {
+            break;
+        }
     }
     out.flush()?;
     Ok(exported)
@@ -127,38 +186,64 @@ fn line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Adds to a registry what a file has and it has not.
+/// Adds to a registry what a file has and it has not. `progress` is told how many records are
+/// done.
 ///
 /// # Errors
-/// The registry did not answer, or the file is none.
-pub async fn import(registry: &dyn Registry, file: impl BufRead) -> Result<Compared, ArchiveError> {
-    each(file, async |record| {
-        let put = match &record {
+/// The registry did not answer, again and again, or the file is none.
+pub async fn import(
+    registry: &dyn Registry,
+    file: impl BufRead,
+    progress: impl Fn(usize),
+) -> Result<Compared, ArchiveError> {
+    registry.epoch().await?;
+    each(file, progress, async |record, attempt| {
+        if attempt > 0 {
+            // What became of the put before, that brought no answer? It adds a record where there
+            // is none: should it be carried out only now, one of the two does nothing.
+            match compare(registry, record).await? {
+                Fate::Missing(_) => {}
+                Fate::Same => return Ok(Fate::Added),
+                fate => return Ok(fate),
+            }
+        }
+        let put = match record {
             Any::Claim(record) => registry.put_claim(record, None).await?,
             Any::Member(record) => registry.put_member(record, None).await?,
             Any::Transfer(record) => registry.put_transfer(record, None).await?,
         };
         match put {
             PutOutcome::Stored(_) => Ok(Fate::Added),
-            PutOutcome::Conflict => compare(registry, &record).await,
+            PutOutcome::Conflict => compare(registry, record).await,
         }
     })
     .await
 }
 
-/// Compares a registry with a file; changes nothing.
+/// Compares a registry with a file; changes nothing. `progress` is told how many records are done.
 ///
 /// # Errors
-/// The registry did not answer, or the file is none.
-pub async fn verify(registry: &dyn Registry, file: impl BufRead) -> Result<Compared, ArchiveError> {
-    each(file, async |record| compare(registry, &record).await).await
+/// The registry did not answer, again and again, or the file is none.
+pub async fn verify(
+    registry: &dyn Registry,
+    file: impl BufRead,
+    progress: impl Fn(usize),
+) -> Result<Compared, ArchiveError> {
+    registry.epoch().await?;
+    each(file, progress, async |record, _| {
+        compare(registry, record).await
+    })
+    .await
 }
 
-/// Does the same with every record of a file, several at once.
-async fn each<W>(file: impl BufRead, work: impl Fn(Any) -> W) -> Result<Compared, ArchiveError>
-where
-    W: Future<Output = Result<Fate, RegistryError>>,
-{
+/// Does the same with every record of a file, several at once; each of them
+/// [some times](patiently), where no answer comes. What the registry refuses of one is no other's
+/// trouble.
+async fn each(
+    file: impl BufRead,
+    progress: impl Fn(usize),
+    work: impl AsyncFn(&Any, u32) -> Result<Fate, RegistryError>,
+) -> Result<Compared, ArchiveError> {
     let lines = stream::iter(file.lines().enumerate());
     let fates = lines.map(|(number, line)| {
         let work = &work;
@@ -167,36 +252,40 @@ where
                 line: number + 1,
                 why,
             })?;
-            Ok::<Fate, ArchiveError>(work(record).await?)
+            match patiently(async |attempt| work(&record, attempt).await).await {
+                Err(error @ RegistryError::Forbidden { .. }) => {
+                    Ok(Fate::Refused(record.name(), error))
+                }
+                fate => Ok::<Fate, ArchiveError>(fate?),
+            }
         }
     });
     let mut fates = pin!(fates.buffer_unordered(AT_ONCE));
     let mut compared = Compared::default();
     while let Some(fate) = fates.next().await {
-        match fate? {
-            Fate::Same => compared.same += 1,
-            Fate::Added => compared.added += 1,
-            Fate::Missing(name) => compared.missing.push(name),
-            Fate::Different(name) => compared.different.push(name),
-        }
+        compared.note(fate?)?;
+        progress(compared.done());
     }
     Ok(compared)
 }
 
+impl Any {
+    /// What a person would call it.
+    fn name(&self) -> String {
+        match self {
+            Self::Claim(record) => format!("claim {}", record.identity),
+            Self::Member(record) => format!("member {}", record.name),
+            Self::Transfer(record) => format!("transfer {}", record.name),
+        }
+    }
+}
+
 async fn compare(registry: &dyn Registry, record: &Any) -> Result<Fate, RegistryError> {
+    let name = || record.name();
     match record {
-        Any::Claim(record) => {
-            let name = || format!("claim {}", record.identity);
-            fate(registry.claim(&record.identity).await, record, name)
-        }
-        Any::Member(record) => {
-            let name = || format!("member {}", record.name);
-            fate(registry.member(&record.name).await, record, name)
-        }
-        Any::Transfer(record) => {
-            let name = || format!("transfer {}", record.name);
-            fate(registry.transfer(&record.name).await, record, name)
-        }
+        Any::Claim(record) => fate(registry.claim(&record.identity).await, record, name),
+        Any::Member(record) => fate(registry.member(&record.name).await, record, name),
+        Any::Transfer(record) => fate(registry.transfer(&record.name).await, record, name),
     }
 }
 
@@ -234,113 +323,4 @@ fn read(line: &str) -> Result<Any, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::claim::MemberName;
-    use crate::registry::memory::MemoryRegistry;
-    use crate::registry::{MemberRecord, Sample};
-
-    fn member(name: &str) -> MemberRecord {
-        let none = Sample::default();
-        let text = serde_json::json!({
-            "apiVersion": "asoguard.io/v1alpha1", "kind": "Member", "metadata": {"name": name},
-            "spec": {
-                "cluster": "c", "state": "Ready", "lastHeard": "2026-03-01T12:00:00Z",
-                "version": "0.1.0"
-            }
-        });
-        let object = from_json(&text.to_string()).unwrap();
-        let record = convert::from_member(&object).unwrap();
-        assert_eq!(record.unresolved.count, none.count);
-        record
-    }
-
-    fn claim(name: &str) -> Record {
-        let identity = format!("/subscriptions/s/resourceGroups/{name}");
-        let mut record = Record::new(identity.parse().unwrap());
-        let copy = crate::claim::CopyRef {
-            member: "west".parse().unwrap(),
-            object: crate::object::ObjectKey::new("g.azure.com", "Kind", "team", name),
-        };
-        let copies = serde_json::json!({
-            "apiVersion": "asoguard.io/v1alpha1", "kind": "Claim", "metadata": {"name": name},
-            "spec": {"identity": identity},
-            "status": {
-                "resource": name, "state": "Parked", "history": [], "conditions": [],
-                "copies": [{
-                    "member": "west", "namespace": "team", "group": "g.azure.com", "kind": "Kind",
-                    "name": name, "since": "2026-03-01T12:00:00Z", "by": "",
-                    "stored": {"uid": "u", "policy": "skip"}
-                }]
-            }
-        });
-        let read = convert::from_claim(&from_json(&copies.to_string()).unwrap()).unwrap();
-        record.copies.extend(read.copies);
-        assert!(record.copies.contains_key(&copy));
-        record
-    }
-
-    async fn filled() -> MemoryRegistry {
-        let registry = MemoryRegistry::new();
-        registry.put_member(&member("west"), None).await.unwrap();
-        for name in ["a", "b", "c"] {
-            registry.put_claim(&claim(name), None).await.unwrap();
-        }
-        registry
-    }
-
-    async fn file(registry: &MemoryRegistry) -> Vec<u8> {
-        let mut file = Vec::new();
-        let exported = export(registry, &mut file).await.unwrap();
-        assert_eq!((exported.members, exported.transfers), (1, 0));
-        assert!(exported.unreadable.is_empty());
-        file
-    }
-
-    #[tokio::test]
-    async fn what_is_written_is_read_into_another_registry_and_is_the_same() {
-        let file = file(&filled().await).await;
-        let other = MemoryRegistry::new();
-        let compared = verify(&other, &*file).await.unwrap();
-        assert_eq!((compared.missing.len(), compared.same), (4, 0));
-        let compared = import(&other, &*file).await.unwrap();
-        assert_eq!((compared.added, compared.same), (4, 0));
-        let compared = import(&other, &*file).await.unwrap();
-        assert_eq!((compared.added, compared.same), (0, 4));
-        let compared = verify(&other, &*file).await.unwrap();
-        assert_eq!((compared.same, compared.missing.len()), (4, 0));
-    }
-
-    #[tokio::test]
-    async fn what_is_there_otherwise_is_told_and_left_as_it_is() {
-        let file = file(&filled().await).await;
-        let other = MemoryRegistry::new();
-        let mut changed = claim("b");
-        changed
-            .copies
-            .values_mut()
-            .for_each(|copy| copy.newcomer = 1);
-        other.put_claim(&changed, None).await.unwrap();
-        for compared in [
-            import(&other, &*file).await.unwrap(),
-            verify(&other, &*file).await.unwrap(),
-        ] {
-            assert_eq!(compared.different, [format!("claim {}", changed.identity)]);
-        }
-        let kept = other.claim(&changed.identity).await.unwrap().unwrap();
-        assert_eq!(kept.record, changed);
-        let name: MemberName = "west".parse().unwrap();
-        assert!(other.member(&name).await.unwrap().is_some());
-    }
-
-    #[tokio::test]
-    async fn a_line_that_is_no_record_is_named() {
-        let mut file = file(&filled().await).await;
-        file.extend_from_slice(b"{\"kind\": \"Secret\"}\n");
-        let error = verify(&MemoryRegistry::new(), &*file).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "line 5: it is no Claim, Member or Transfer"
-        );
-    }
-}
+mod tests;
