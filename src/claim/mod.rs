@@ -29,6 +29,7 @@ mod owners;
 mod record;
 mod refusal;
 mod reserve;
+mod shards;
 mod takeover;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -64,6 +65,7 @@ pub use record::{
 };
 pub use refusal::{Dependent, Hold, Holder, Reason, Refusal};
 pub use reserve::{reserve, unreserve};
+pub use shards::{DEFAULT_SHARD, ShardMap, ShardMapError, ShardNote, shard_difference};
 pub use takeover::{
     MemberSilence, NotReleased, Takeover, TakeoverAnswer, TakeoverCall, TakeoverOutcome,
 };

@@ -173,6 +173,10 @@ async fn elsewhere(
         Some(RegistryUrl::Memory) => Err(wrong(
             "memory: lives in its own process; nobody else sees it".to_owned(),
         )),
+        Some(RegistryUrl::Shards { .. }) => Err(wrong(
+            "it looks at one registry at a time; name one: --registry of each shard's own URL"
+                .to_owned(),
+        )),
         Some(RegistryUrl::Azure(place)) => {
             let claims = open_azure(place)?;
             Ok(Some(Hub {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::claim::{Fence, LastHeard, MemberName, MemberNameError, Record};
 use crate::registry::{
     ClaimScope, CopyFilter, MemberRecord, MemberStanding, PutOutcome, Registry, RegistryError,
-    Sample, SecondLine, edit,
+    Sample, SecondLine, edit, sharded,
 };
 
 use super::Outcome;
@@ -101,14 +101,14 @@ async fn list(args: &ListMembersArgs, out: &mut impl Write) -> Result<(), Comman
     }
     let find = async || {
         let mut listed = registry.members().await?;
-        let mut awaited = match registry.epoch().await {
-            Ok(epoch) => awaited_under(epoch.map(|known| known.record)),
-            Err(RegistryError::Corrupt(one)) => {
-                listed.unreadable.push(one);
-                BTreeSet::new()
+        let mut awaited = BTreeSet::new();
+        for shard in sharded::each(&*registry) {
+            match shard.epoch().await {
+                Ok(epoch) => awaited.extend(awaited_under(epoch.map(|known| known.record))),
+                Err(RegistryError::Corrupt(one)) => listed.unreadable.push(one),
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
-        };
+        }
         let mut entries = Vec::new();
         let now = Timestamp::now();
         for member in listed.records {
@@ -269,7 +269,7 @@ async fn forget(args: &ForgetArgs, out: &mut impl Write) -> Result<(), CommandEr
         .name
         .parse()
         .map_err(|error: MemberNameError| CommandError::Usage(error.to_string()))?;
-    let registry = args.registry.open().await?;
+    let registry = args.registry.open_shard().await?;
     let Some(known) = registry.member(&name).await? else {
         let epoch = registry.epoch().await?.map(|known| known.record);
         if awaited_under(epoch).contains(&name) {

@@ -1,5 +1,6 @@
 //! Reaching the registry from the command line.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,16 +11,18 @@ use tokio::time::error::Elapsed;
 use crate::object::text::{causes, quoted};
 use crate::registry::azure::{AzureRegistry, ContainerUrl, Fallback};
 use crate::registry::kubernetes::KubernetesRegistry;
+use crate::registry::sharded::{ShardedRegistry, Shards, ShardsFile};
 use crate::registry::{Registry, RegistryError, RegistryUrl, UnreadableRecord};
 
 use super::Outcome;
 use super::client::{client_config, server};
 
 /// Where the registry is.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct RegistryArgs {
     /// Where claims are kept: kubernetes: (the kubeconfig's current context),
-    /// kubernetes:<kubeconfig>[#context], or azure://<account>/<container>
+    /// kubernetes:<kubeconfig>[#context], azure://<account>/<container>, or
+    /// shards:<file>[#shard]
     #[arg(
         long,
         value_name = "URL",
@@ -174,6 +177,10 @@ pub(super) fn kubectl_flags(kubeconfig: Option<&Path>, context: Option<&str>) ->
     flags
 }
 
+fn wrong(error: &dyn Display) -> CommandError {
+    CommandError::Usage(format!("--registry: {error}"))
+}
+
 impl RegistryArgs {
     /// The registry at a URL.
     pub(super) fn of(url: &str) -> Self {
@@ -189,34 +196,83 @@ impl RegistryArgs {
     /// # Errors
     /// There is none of that description.
     pub(super) async fn open(&self) -> Result<Arc<dyn Registry>, CommandError> {
-        let wrong = |error: String| CommandError::Usage(format!("--registry: {error}"));
         let parsed = self.registry.parse::<RegistryUrl>();
-        let url = parsed.map_err(|error| wrong(error.to_string()))?;
+        let url = parsed.map_err(|error| wrong(&error))?;
+        let RegistryUrl::Shards { file, shard } = &url else {
+            return self.open_one(&url, &self.flags()).await;
+        };
+        let read = ShardsFile::read(file).map_err(|error| wrong(&error))?;
+        if let Some(shard) = shard {
+            let url = read.url_of(shard).map_err(|error| wrong(&error))?;
+            return self.open_one(url, &self.flags()).await;
+        }
+        let mut registries = Vec::new();
+        for (name, url) in read.map.names().iter().zip(&read.urls) {
+            let one = Self {
+                registry: self.url_of(name),
+                ..self.clone()
+            };
+            registries.push(self.open_one(url, &one.flags()).await?);
+        }
+        let map = read.map;
+        let shards = Shards { map, registries };
+        let sharded = ShardedRegistry::new(shards, Vec::new(), &self.flags());
+        Ok(Arc::new(sharded))
+    }
+
+    /// The registry, for what is done in each shard by itself: members' records, and fences.
+    ///
+    /// # Errors
+    /// There is none of that description, or it has several shards: which those are, and what to
+    /// type for each.
+    pub(super) async fn open_shard(&self) -> Result<Arc<dyn Registry>, CommandError> {
+        let registry = self.open().await?;
+        let Some(shards) = registry.shards() else {
+            return Ok(registry);
+        };
+        let names = shards.map.names().iter();
+        let each = names.map(|name| format!("\n  --registry {}", quoted(&self.url_of(name))));
+        Err(CommandError::Usage(format!(
+            "members' records and fences are each shard's own: do this in each of them, with{}",
+            each.collect::<String>()
+        )))
+    }
+
+    fn url_of(&self, shard: &str) -> String {
+        format!("{}#{shard}", self.registry)
+    }
+
+    /// A registry that is one itself. `flags`: those that lead people to it.
+    async fn open_one(
+        &self,
+        url: &RegistryUrl,
+        flags: &str,
+    ) -> Result<Arc<dyn Registry>, CommandError> {
         let (kubeconfig, context) = match &url {
             RegistryUrl::Kubernetes {
                 kubeconfig,
                 context,
             } => (kubeconfig, context),
             RegistryUrl::Azure(place) => return Ok(Arc::new(open_azure(place)?)),
-            RegistryUrl::Memory => {
-                return Err(wrong(format!(
+            RegistryUrl::Memory | RegistryUrl::Shards { .. } => {
+                return Err(wrong(&format!(
                     "{url} lives in its own process; nobody else sees it"
                 )));
             }
         };
         if context.is_some() && self.context.is_some() {
-            return Err(wrong(format!(
+            return Err(wrong(&format!(
                 "{url} names a context already; omit --context"
             )));
         }
         let path = kubeconfig.as_deref().or(self.kubeconfig.as_deref());
         let context = context.as_deref().or(self.context.as_deref());
-        let config = client_config(path, context).await.map_err(wrong)?;
+        let config = client_config(path, context).await.map_err(|e| wrong(&e))?;
         let name = format!("{url} at {}", server(&config));
-        let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
+        let client = Client::try_from(config).map_err(|error| wrong(&error))?;
         let registry = KubernetesRegistry::new(client, &name);
         let kubectl = kubectl_flags(path, context);
-        Ok(Arc::new(registry.reached_by(&self.flags(), &kubectl)))
+        Ok(Arc::new(registry.reached_by(flags, &kubectl)))
     }
 
     /// The kubeconfig, where one was named.

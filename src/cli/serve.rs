@@ -382,6 +382,7 @@ fn open(
             let registry = Arc::new(registry);
             (registry.clone(), registry)
         }
+        RegistryUrl::Shards { .. } => anyhow::bail!("--registry: no guard serves shards yet"),
         url @ RegistryUrl::Kubernetes { .. } => {
             let address = server(config.hub.as_ref().unwrap_or(&config.cluster));
             let client = match config.hub.clone() {

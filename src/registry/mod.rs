@@ -13,6 +13,7 @@ pub mod metered;
 pub mod policy_changes;
 mod read_only;
 mod record;
+pub mod sharded;
 pub mod transfers;
 mod url;
 
@@ -31,6 +32,8 @@ use async_trait::async_trait;
 use crate::arm::Identity;
 use crate::claim::{EpochRecord, MemberName, Record, TransferName};
 use crate::transfer::Transfer;
+
+use sharded::Shards;
 
 /// A store of small records with compare-and-set.
 ///
@@ -52,6 +55,13 @@ pub trait Registry: Send + Sync {
     /// The same for `kubectl`, for commands in the cluster of the registry.
     fn kubectl_flags(&self) -> &str {
         Default::default()
+    }
+
+    /// The registries that it is made of, where claims are sharded. Each has members' records and an
+    /// epoch of its own; what this one gives of these is the default shard's. `None` where it is one
+    /// itself.
+    fn shards(&self) -> Option<&Shards> {
+        None
     }
 
     /// The record of an identity, and its version.

@@ -20,6 +20,14 @@ pub enum RegistryUrl {
     },
     /// `azure://<account>/<container>`: in Azure Blob Storage.
     Azure(ContainerUrl),
+    /// `shards:<file>[#shard]`: in several, by the map of subscriptions in the file; or in one of
+    /// them.
+    Shards {
+        /// The file.
+        file: PathBuf,
+        /// The shard; `None` for all of them together.
+        shard: Option<String>,
+    },
 }
 
 /// Why a text is not the URL of a registry.
@@ -29,7 +37,7 @@ pub enum RegistryUrlError {
     #[error(
         "{0:?} is no registry: use kubernetes: (this cluster), \
          kubernetes:<kubeconfig>[#context] (a hub), azure://<account>/<container> (Azure Blob \
-         Storage) or memory:"
+         Storage), shards:<file> (several of them) or memory:"
     )]
     Other(String),
     /// It is to be a container, and is none.
@@ -56,6 +64,17 @@ impl FromStr for RegistryUrl {
                 })
             }
             Some(("azure", _)) => Ok(Self::Azure(text.parse()?)),
+            Some(("shards", rest)) => {
+                let (file, shard) = match rest.split_once('#') {
+                    Some((file, shard)) => (file, Some(shard.to_owned())),
+                    None => (rest, None),
+                };
+                if file.is_empty() || shard.as_deref() == Some("") {
+                    return Err(wrong());
+                }
+                let file = file.into();
+                Ok(Self::Shards { file, shard })
+            }
             _ => Err(wrong()),
         }
     }
@@ -66,6 +85,10 @@ impl fmt::Display for RegistryUrl {
         match self {
             Self::Memory => f.write_str("memory:"),
             Self::Azure(place) => place.fmt(f),
+            Self::Shards { file, shard } => {
+                write!(f, "shards:{}", file.display())?;
+                shard.iter().try_for_each(|shard| write!(f, "#{shard}"))
+            }
             Self::Kubernetes {
                 kubeconfig,
                 context,
@@ -94,6 +117,8 @@ mod tests {
     #[case("kubernetes:/etc/hub/kubeconfig#hub")]
     #[case("kubernetes:#hub")]
     #[case("azure://fleet/claims")]
+    #[case("shards:/etc/aso-guard/shards.yaml")]
+    #[case("shards:shards.yaml#europe")]
     fn what_is_taken_prints_the_same(#[case] text: &str) {
         let url: RegistryUrl = text.parse().unwrap();
         assert_eq!(url.to_string(), text);
@@ -103,6 +128,8 @@ mod tests {
     #[case("")]
     #[case("memory")]
     #[case("memory:x")]
+    #[case("shards:")]
+    #[case("shards:shards.yaml#")]
     #[case("kubernetes:/x#")]
     #[case("https://hub")]
     fn what_is_not_taken_says_what_is(#[case] text: &str) {

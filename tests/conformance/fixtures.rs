@@ -1,6 +1,6 @@
 //! Records to put, and short ways to say what is done with them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aso_guard::arm::Identity;
 use aso_guard::claim::StoredCopy;
@@ -20,10 +20,23 @@ pub struct Place {
     tag: String,
 }
 
+/// Subscriptions that places take before they take others.
+static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// So many subscriptions, of which the next places take one each: for a registry that is sharded by
+/// them.
+pub fn known_subscriptions(count: usize) -> Vec<String> {
+    let new = std::iter::repeat_with(|| uuid::Uuid::new_v4().to_string());
+    let new: Vec<String> = new.take(count).collect();
+    KNOWN.lock().unwrap().extend(new.iter().cloned());
+    new
+}
+
 impl Place {
     pub fn new() -> Self {
+        let known = KNOWN.lock().unwrap().pop();
         Self {
-            tag: uuid::Uuid::new_v4().to_string(),
+            tag: known.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
         }
     }
 

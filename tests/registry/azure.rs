@@ -1,11 +1,13 @@
 //! The registry in Azure Blob Storage, on Azurite.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aso_guard::claim;
 use aso_guard::registry::archive;
 use aso_guard::registry::azure::AzureRegistry;
+use aso_guard::registry::memory::MemoryRegistry;
 use aso_guard::registry::{
     ClaimEvent, ClaimScope, CopyFilter, FollowClaims as _, PutOutcome, RecordVersion, Registry,
     RegistryError,
@@ -16,6 +18,7 @@ use tokio::sync::OnceCell;
 use crate::conformance::{self, fixtures};
 use crate::lab::azurite::Azurite;
 use crate::line::{Line, Weather};
+use crate::sharded::sharded;
 
 /// One Azurite for all tests of this process: a container each.
 async fn azurite() -> &'static Azurite {
@@ -35,6 +38,14 @@ async fn the_registry_in_azure_keeps_the_contract() {
     let azurite = container("contract").await;
     let registry = Azurite::registry("contract", azurite.port()).unwrap();
     conformance::all(Arc::new(registry)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_registry_of_one_in_memory_and_one_in_azure_keeps_the_contract() {
+    let azurite = container("shard").await;
+    let registry = Azurite::registry("shard", azurite.port()).unwrap();
+    let default = Arc::<MemoryRegistry>::default();
+    conformance::all(Arc::new(sharded(default, Arc::new(registry)))).await;
 }
 
 /// What became of one member's create.
@@ -358,12 +369,54 @@ async fn a_registry_moves_into_another_container_whole() {
     assert!(!puts.contains(&PutOutcome::Conflict));
 
     let mut file = Vec::new();
-    let exported = archive::export(&from, &mut file).await.unwrap();
+    let exported = archive::export(&from, &mut file, |_| ()).await.unwrap();
     assert_eq!((exported.claims, exported.members), (CLAIMS, 1));
-    let compared = archive::import(&to, &*file).await.unwrap();
+    let compared = archive::import(&to, &*file, |_| ()).await.unwrap();
     assert_eq!(compared.added, CLAIMS + 1);
-    let compared = archive::verify(&to, &*file).await.unwrap();
+    let compared = archive::verify(&to, &*file, |_| ()).await.unwrap();
     assert_eq!(compared.same, CLAIMS + 1);
     let members = to.members().await.unwrap().whole().unwrap();
     assert_eq!(members[0].record, member);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_bad_line_stops_no_import() {
+    const CLAIMS: usize = 100;
+    let azurite = container("imported").await;
+    let memory = MemoryRegistry::new();
+    let place = fixtures::Place::new();
+    for number in 0..CLAIMS {
+        let record = place.parked(&resource(&place, number), "a");
+        memory.put_claim(&record, None).await.unwrap();
+    }
+    let mut file = Vec::new();
+    archive::export(&memory, &mut file, |_| ()).await.unwrap();
+    for weather in [
+        Weather::Cutting,
+        Weather::LosingAnswers,
+        Weather::LyingFailures,
+    ] {
+        let name = format!("{weather:?}").to_ascii_lowercase();
+        azurite.create_container(&name).await.unwrap();
+        let line = Line::to(azurite.port()).await.unwrap();
+        let registry = Azurite::registry(&name, line.port()).unwrap();
+        // The first call is made once only.
+        let reached = registry.epoch().await;
+        assert_eq!(reached.unwrap(), None);
+        line.set(weather);
+        let done = AtomicUsize::new(0);
+        let progress = |records| {
+            done.store(records, Ordering::Relaxed);
+            // Whoever is alone at last would meet every third call for ever.
+            if records > CLAIMS / 2 {
+                line.set(Weather::Fair);
+            }
+        };
+        let compared = archive::import(&registry, &*file, progress).await.unwrap();
+        assert_eq!(compared.added, CLAIMS, "{weather:?}: {compared:?}");
+        assert_eq!(done.load(Ordering::Relaxed), CLAIMS);
+        assert!(line.counts().1 > 0, "{weather:?}: {:?}", line.counts());
+        let compared = archive::verify(&registry, &*file, |_| ()).await.unwrap();
+        assert_eq!(compared.same, CLAIMS, "{weather:?}: {compared:?}");
+    }
 }

@@ -1,6 +1,6 @@
-//! Registries by the rules for all of them, see `tests/conformance`: the one in this process, and
-//! the one in Azure Blob Storage, on Azurite and over bad lines to it. The one in an API server is
-//! held to them end to end.
+//! Registries by the rules for all of them, see `tests/conformance`: the one in this process, the
+//! one in Azure Blob Storage, on Azurite and over bad lines to it, and those of several shards. The
+//! one in an API server is held to them end to end.
 
 #![allow(
     clippy::panic,
@@ -15,6 +15,8 @@ mod lab;
 
 mod azure;
 mod line;
+mod many;
+mod sharded;
 
 use std::sync::Arc;
 

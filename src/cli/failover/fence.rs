@@ -85,7 +85,7 @@ pub(super) async fn run(args: &FenceArgs, out: &mut impl Write) -> Result<(), Co
             "--not-heard-for: a member writes every 15 s; say 30s at least".to_owned(),
         ));
     }
-    let registry = args.registry.open().await?;
+    let registry = args.registry.open_shard().await?;
     if !args.yes {
         writeln!(out, "{}", what_to_run(args))?;
         let question = format!(

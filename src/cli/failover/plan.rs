@@ -32,7 +32,7 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) async fn run(args: &PlanArgs, out: &mut impl Write) -> Result<(), CommandError> {
-    let registry = args.registry.open().await?;
+    let registry = args.registry.open_shard().await?;
     let look = async || {
         let planned = failover::plan(&*registry, &args.member, args.to.as_ref()).await;
         planned.map_err(|error| refused(error, &args.member, &args.registry))

@@ -87,7 +87,7 @@ pub(super) async fn run(args: &ReleaseArgs, out: &mut impl Write) -> Result<(), 
     let why = Justification::new(&args.reason).ok_or_else(|| {
         CommandError::Usage("--reason: say why, for whoever looks later".to_owned())
     })?;
-    let registry = args.registry.open().await?;
+    let registry = args.registry.open_shard().await?;
     let refuse = |error| refused(error, name, &args.registry);
     let wanted = Releasing {
         member: name.clone(),

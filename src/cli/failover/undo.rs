@@ -31,7 +31,7 @@ pub(super) struct UndoArgs {
 
 pub(super) async fn run(args: &UndoArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let name = &args.member;
-    let registry = args.registry.open().await?;
+    let registry = args.registry.open_shard().await?;
     if !args.yes {
         let question = format!(
             "The guard of {name} lets copies go live again, where nobody else holds the resource; \

@@ -29,7 +29,7 @@ pub(super) async fn run(args: &RenameArgs, out: &mut impl Write) -> Result<(), C
     if old == new {
         return Err(CommandError::Usage(format!("it is called {new} already")));
     }
-    let registry = args.registry.open().await?;
+    let registry = args.registry.open_shard().await?;
     if !args.yes {
         let question = format!(
             "All that {old} holds will be held by {new}: one cluster under another name. Its guard \

@@ -34,7 +34,7 @@ pub(super) struct ReplaceArgs {
 pub(super) async fn run(args: &ReplaceArgs, out: &mut impl Write) -> Result<(), CommandError> {
     let name = &args.name;
     let cluster = new_cluster(args).await?;
-    let registry = args.registry.open().await?;
+    let registry = args.registry.open_shard().await?;
     if !args.yes {
         let question = format!(
             "The name {name} will be that of the cluster whose kube-system has UID {cluster}. Its \

@@ -145,9 +145,10 @@ fn hub_context(stated: Option<&str>, registry: &RegistryUrl, member: &MemberName
             kubeconfig: Some(_),
             ..
         } => "hub",
-        RegistryUrl::Kubernetes { .. } | RegistryUrl::Azure(_) | RegistryUrl::Memory => {
-            member.as_str()
-        }
+        RegistryUrl::Kubernetes { .. }
+        | RegistryUrl::Azure(_)
+        | RegistryUrl::Shards { .. }
+        | RegistryUrl::Memory => member.as_str(),
     };
     stated.unwrap_or(known).to_owned()
 }

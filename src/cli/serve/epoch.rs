@@ -19,7 +19,9 @@ pub(super) fn of(
 ) -> Arc<RegistryEpoch> {
     let memory: Arc<dyn EpochMemory> = match config.registry {
         RegistryUrl::Memory => Arc::new(ProcessMemory),
-        RegistryUrl::Kubernetes { .. } | RegistryUrl::Azure(_) => cluster.clone(),
+        RegistryUrl::Kubernetes { .. } | RegistryUrl::Azure(_) | RegistryUrl::Shards { .. } => {
+            cluster.clone()
+        }
     };
     let (member, deadline) = (config.member.clone(), config.settings.claim_deadline);
     let epoch = RegistryEpoch::new(member, registry.clone(), memory, deadline);
