@@ -26,6 +26,7 @@ use crate::claim::{
 use crate::registry::{PutOutcome, RecordVersion, Registry, RegistryError};
 
 use super::metrics::ObserverMetrics;
+use super::pace;
 
 use state::EpochState;
 
@@ -33,10 +34,15 @@ pub use copies::CopiesOfCluster;
 pub use error::EnrolmentError;
 pub use memory::{EpochMemory, ProcessMemory, read, written};
 
-/// How often the registry is looked at while nothing is the matter. An admission looks itself.
+/// How often the registry is looked at while nothing is the matter: as often as this, and more
+/// seldom the more members there are, for all of them read the same record. An admission looks itself.
 const POLL: Duration = Duration::from_secs(3);
+const POLL_EACH: Duration = Duration::from_millis(30);
 /// The same while somebody is awaited.
 const REBUILDING_POLL: Duration = Duration::from_secs(1);
+const REBUILDING_POLL_EACH: Duration = Duration::from_millis(10);
+/// The same at most.
+const LONGEST_POLL: Duration = Duration::from_mins(1);
 /// A deadline is over when the clock has passed it, not when it has reached it.
 const PAST: Duration = Duration::from_millis(20);
 /// By how many writes what is kept may be behind.
@@ -179,11 +185,7 @@ impl RegistryEpoch {
                 warn!(%error, "cannot tell whether the registry is the one that it was; trying again");
             }
             failing = outcome.is_err();
-            let poll = if self.known().is_some() {
-                POLL
-            } else {
-                REBUILDING_POLL
-            };
+            let poll = self.poll();
             let next = async {
                 tokio::select! {
                     () = tokio::time::sleep(poll) => {}
@@ -194,6 +196,16 @@ impl RegistryEpoch {
                 return;
             }
         }
+    }
+
+    /// How long to wait until the registry is looked at again.
+    fn poll(&self) -> Duration {
+        let state = self.state.lock();
+        let (least, each) = match &state.known {
+            Some(_) => (POLL, POLL_EACH),
+            None => (REBUILDING_POLL, REBUILDING_POLL_EACH),
+        };
+        pace::spread(pace::period(least, each, LONGEST_POLL, state.members))
     }
 
     async fn go_on(&self, copies: Option<&dyn CopiesOfCluster>) -> Result<(), EnrolmentError> {
@@ -288,6 +300,7 @@ impl RegistryEpoch {
             );
         }
         state.awaited = awaited;
+        state.members = record.map_or(0, |record| record.members.len());
         self.metrics.set_awaited(state.awaited.len());
         let epoch = record
             .map(|record| record.epoch.clone())

@@ -5,7 +5,6 @@
 
 mod bringing_in;
 mod compare;
-mod lists_due;
 mod looking;
 mod policies;
 mod reporting;
@@ -29,7 +28,6 @@ use crate::claim::{HistoryEntry, MemberName, RequestUid};
 use crate::object::ObjectKey;
 use crate::registry::{ClaimScope, CopyFilter, Registry, RegistryError};
 
-use lists_due::ListsDue;
 use reporting::ReportedState;
 pub use reporting::Reporting;
 use retries::RetryDelays;
@@ -37,6 +35,7 @@ use unwritten::UnwrittenEntries;
 
 use super::claim_index::ClaimIndex;
 use super::deadlines::DeadlineTracker;
+use super::lists_due::ListsDue;
 use super::protections::DirtyNamespaces;
 use super::queue::KeyQueue;
 use super::{Cluster, ClusterError, FollowUp};
@@ -310,11 +309,11 @@ impl Observer {
             {
                 return;
             }
-            if self.are_lists_due(&mut lists).await
+            if lists.are_due(&*self.registry, &self.member).await
                 && let Err(error) = self.sweep().await
             {
                 warn!(%error, "could not look for requests under way");
-                lists.forget();
+                lists.failed();
             }
             if let Err(error) = self.settle_policy_changes().await {
                 warn!(%error, "could not look for changes of namespaces' policies");

@@ -20,6 +20,7 @@ use crate::registry::{Registry, RegistryError, Versioned};
 use crate::transfer::{StageCounts, Transfer, TransferPhase};
 
 use super::ClusterError;
+use super::lists_due::ListsDue;
 use super::metrics::ObserverMetrics;
 
 /// How often transfers are looked after. Each round writes a transfer once at most.
@@ -68,27 +69,38 @@ impl TransferController {
     /// Works until told to stop.
     pub async fn run(&self, shutdown: &CancellationToken) {
         let mut rounds = 0_u32;
+        let (mut lists, mut open, mut is_untidy) = (ListsDue::default(), 0, true);
         loop {
             let pause = tokio::time::sleep(ROUND);
             if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }
-            if let Err(error) = self.round().await {
-                warn!(%error, "could not look after the transfers");
+            // Who opens one changes its claims, of which the inbox tells.
+            let is_due = lists.are_due(&*self.registry, &self.member).await;
+            if is_due || open > 0 {
+                match self.round().await {
+                    Ok(found) => open = found,
+                    Err(error) => {
+                        warn!(%error, "could not look after the transfers");
+                        lists.failed();
+                    }
+                }
             }
             rounds = rounds.wrapping_add(1);
-            if rounds.is_multiple_of(ROUNDS_TO_TIDY) {
+            is_untidy |= is_due;
+            if is_untidy && rounds.is_multiple_of(ROUNDS_TO_TIDY) {
                 self.tidy().await;
+                is_untidy = false;
             }
         }
     }
 
-    /// Looks after every transfer from or to this member.
+    /// Looks after every transfer from or to this member. Gives how many of them are open.
     ///
     /// # Errors
     /// The transfers could not be listed. What goes wrong with one of them keeps none
     /// of the others waiting.
-    pub async fn round(&self) -> Result<(), RegistryError> {
+    pub async fn round(&self) -> Result<i64, RegistryError> {
         let mut all = StageCounts::default();
         let mut open = 0;
         for known in self.registry.transfers().await?.records {
@@ -105,7 +117,7 @@ impl TransferController {
             }
         }
         self.metrics.set_transfers(open, &all);
-        Ok(())
+        Ok(open)
     }
 
     async fn look_after(

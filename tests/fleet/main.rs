@@ -20,8 +20,10 @@ use rstest::rstest;
 use simulation::check::faults;
 use simulation::fleet::{Fleet, Size};
 use simulation::load::Users;
+use simulation::meter::CallKind;
 use simulation::scenarios::{enrol, outage, steady, wave};
 use simulation::service::Backend;
+use tokio::time::Instant;
 
 const SMALL: Size = Size {
     clusters: 20,
@@ -33,13 +35,18 @@ const SMALL: Size = Size {
     seed: 1,
 };
 
+/// On simulated time, which passes as soon as there is nothing else to do.
+fn simulate(story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_time().start_paused(true).build();
+    runtime.expect("it can be made").block_on(story);
+}
+
 #[rstest]
 #[case::hub(Backend::Hub)]
 #[case::blob(Backend::Blob)]
 fn a_fleet_stays_whole_through_outages_and_a_transfer(#[case] backend: Backend) {
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_time().start_paused(true).build();
-    let story = async {
+    simulate(async {
         let fleet = Fleet::start(Size { backend, ..SMALL });
         let enrolled = enrol(&fleet).await;
         assert!(enrolled.took.is_some(), "it did not end: {enrolled:?}");
@@ -62,6 +69,27 @@ fn a_fleet_stays_whole_through_outages_and_a_transfer(#[case] backend: Backend) 
         tokio::time::sleep(Duration::from_mins(13)).await;
         assert_eq!(faults(&fleet).await, [""; 0]);
         fleet.stop().await;
-    };
-    runtime.expect("it can be made").block_on(story);
+    });
+}
+
+/// Three hundred clusters read it 200 times a second, were each to do so every three seconds; one
+/// blob takes 500, and there are verdicts too.
+#[test]
+fn the_record_that_all_read_is_read_more_seldom_by_each_the_more_there_are() {
+    simulate(async {
+        let fleet = Fleet::start(Size {
+            clusters: 300,
+            resources: 0,
+            ..SMALL
+        });
+        assert!(enrol(&fleet).await.took.is_some());
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let quiet = Instant::now();
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        let window = fleet.store.meter.since(quiet);
+        assert_eq!(window.count(CallKind::Busy), 0, "{window:?}");
+        let reads = window.per_second(window.count(CallKind::EpochRead));
+        assert!((10.0..100.0).contains(&reads), "{reads}");
+        fleet.stop().await;
+    });
 }

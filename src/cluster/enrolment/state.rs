@@ -21,6 +21,8 @@ pub(super) struct EpochState {
     pub(super) writes: u32,
     pub(super) enrolling: bool,
     pub(super) awaited: Vec<MemberName>,
+    /// How many members its record names.
+    pub(super) members: usize,
     /// Whether it was said that nothing can be kept.
     pub(super) warned: bool,
 }

@@ -9,13 +9,14 @@ use tracing::{info, warn};
 
 use crate::arm::Identity;
 use crate::claim::MemberCopy;
+use crate::cluster::pace::spread;
 use crate::cluster::resolve::{Freshness, ResolvedObject};
 use crate::object::{ObjectFacts, ObjectKey};
 use crate::registry::{ClaimScope, CopyFilter, RegistryError};
 
 use super::Observer;
 
-/// How often everything is compared with the registry.
+/// How often everything is compared with the registry, at least.
 const COMPARE: Duration = Duration::from_mins(10);
 /// How often a replica that enrols looks how far it has come.
 const ENROLLING: Duration = Duration::from_millis(200);
@@ -26,7 +27,7 @@ impl Observer {
     pub(super) async fn keep_comparing(&self, shutdown: &CancellationToken) {
         loop {
             if shutdown
-                .run_until_cancelled(tokio::time::sleep(COMPARE))
+                .run_until_cancelled(tokio::time::sleep(spread(COMPARE)))
                 .await
                 .is_none()
             {

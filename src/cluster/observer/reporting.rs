@@ -22,22 +22,25 @@ use crate::arm::Identity;
 use crate::claim::{MemberName, Record};
 use crate::cluster::Parking;
 use crate::cluster::fence::KnownFence;
+use crate::cluster::lists_due::{self, ListsDue};
 use crate::cluster::metrics::ObserverMetrics;
+use crate::cluster::pace;
 use crate::cluster::resolve::ResolvedObject;
 use crate::object::ObjectKey;
 use crate::registry::RegistryError;
 use crate::telemetry::{NoNotices, Notice, Notices, Severity};
 
 use super::Observer;
-use super::lists_due::ListsDue;
 
 /// How often the registry is asked for conflicts and orphans.
 const POLL: Duration = Duration::from_secs(3);
 /// The same where an answer takes long, so that asking never keeps a registry busy: this
 /// many times as long as the answer took.
 const REST: u32 = 4;
-/// How often it is asked for the members.
+/// How often it is asked for the members, and how much more seldom for each that there is: every
+/// one of them is read by all others.
 const MEMBERS: Duration = Duration::from_secs(30);
+const EACH_MEMBER: Duration = Duration::from_secs(1);
 /// How often what lasts is told again: API servers forget Events after an hour.
 const AGAIN: Duration = Duration::from_mins(30);
 /// How many objects that nobody can place are named.
@@ -131,14 +134,15 @@ impl Observer {
     pub(super) async fn keep_showing(&self, shutdown: &CancellationToken) {
         let (mut members_at, mut orphans_at) = (Instant::now(), Instant::now());
         let mut lists = ListsDue::default();
-        let mut failing = false;
+        let (mut failing, mut members) = (false, 0);
         loop {
-            let is_due = self.are_lists_due(&mut lists).await;
-            if is_due && Instant::now() >= members_at {
-                members_at = Instant::now() + MEMBERS;
-                if let Err(error) = self.show_members().await {
-                    warn!(%error, "cannot tell which members there are");
+            let is_due = lists.are_due(&*self.registry, &self.member).await;
+            if Instant::now() >= members_at {
+                match self.show_members().await {
+                    Ok(known) => members = known,
+                    Err(error) => warn!(%error, "cannot tell which members there are"),
                 }
+                members_at = Instant::now() + members_again(members, lists.are_dear());
             }
             let began = Instant::now();
             let mut next = began + POLL;
@@ -157,8 +161,8 @@ impl Observer {
                 }
                 orphans_at = next_after(began);
             }
-            if failing {
-                lists.forget();
+            if is_due && failing {
+                lists.failed();
             }
             self.show_numbers();
             let soon = async {
@@ -173,11 +177,12 @@ impl Observer {
         }
     }
 
-    /// Takes note of who is a member, and tells of what those hold who are none any more.
+    /// Takes note of who is a member, and tells of what those hold who are none any more. Gives
+    /// how many members there are.
     ///
     /// # Errors
     /// The registry did not answer.
-    pub async fn show_members(&self) -> Result<(), RegistryError> {
+    pub async fn show_members(&self) -> Result<usize, RegistryError> {
         let listed = self.registry.members().await?;
         let now: HashSet<_> = listed.names().into_iter().collect();
         let members = listed.records.into_iter().map(|known| known.record);
@@ -186,7 +191,8 @@ impl Observer {
         for gone in before.difference(&now) {
             self.show_left_by(gone).await?;
         }
-        self.abandoned_ended().await
+        self.abandoned_ended().await?;
+        Ok(now.len())
     }
 
     /// Tells of an object whose resource cannot be worked out, once, and when it can.
@@ -309,6 +315,13 @@ impl ObjectReport {
             ..self
         }
     }
+}
+
+/// How long to wait until the members are asked for again, of whom there are so many.
+fn members_again(members: usize, are_lists_dear: bool) -> Duration {
+    let most = lists_due::AT_LEAST;
+    let least = if are_lists_dear { most } else { MEMBERS };
+    pace::spread(pace::period(least, EACH_MEMBER, most, members))
 }
 
 /// When to ask the registry again, after a question that was put then.

@@ -164,6 +164,9 @@ impl Users {
     /// Creates, and deletes later, so many resources an hour in each cluster, for so long, until
     /// the time is over. Some are another cluster's, or become one at the same time.
     pub async fn work(self: &Arc<Self>, fleet: &Fleet, each_hour: f64, lasting: Duration) {
+        if each_hour <= 0.0 {
+            return sleep(lasting).await;
+        }
         let mut tasks = JoinSet::new();
         let pause = Duration::from_hours(1).div_f64(each_hour * fleet.members.len() as f64);
         let end = Instant::now() + lasting;
