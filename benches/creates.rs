@@ -1,4 +1,4 @@
-//! What a create through a real API server costs, one after the other: without a webhook,
+//! What a create through a real API server costs, one after the other and sixteen at once: without a webhook,
 //! with one that says yes to everything, and with aso-guard, whose claims are on a hub like
 //! the cluster itself: `cargo bench --bench creates`.
 //!
@@ -20,6 +20,9 @@ mod lab;
 
 use std::time::{Duration, Instant};
 
+use futures::{StreamExt as _, stream};
+
+use aso_guard::admission::registration::UNMANAGED_ANNOTATION;
 use serde_json::{Value, json};
 
 use lab::guard::Plan;
@@ -31,8 +34,11 @@ use lab::world::{self, Lab};
 use lab::yes::Yes;
 
 const SIDES: [&str; 3] = ["none", "yes", "aso-guard"];
-const TURNS: usize = 40;
-const CREATES: usize = 25;
+/// How many creates are under way together.
+const AT_ONCE: [usize; 2] = [1, 16];
+const RUNS: usize = 5;
+const TURNS: usize = 4;
+const CREATES: usize = 64;
 
 fn main() {
     if std::env::args().any(|argument| argument == "--bench") {
@@ -51,37 +57,67 @@ async fn measure() {
     let admin = lab.a.control_plane.kubectl("default").await.unwrap();
     let yes = Yes::start(lab.a.control_plane.directory()).await.unwrap();
     share_out(&admin, &yes).await;
-    let mut took: [Vec<Duration>; 3] = Default::default();
-    let (mut during, mut after) = (Calls::default(), Calls::default());
-    // The first turn warms up.
-    for turn in 0..=TURNS {
+    let bench = Bench { lab, admin };
+    for at_once in AT_ONCE {
+        bench
+            .turn(&format!("warm-{at_once}"), at_once, &mut Run::default())
+            .await;
+        let mut runs = Vec::new();
+        for number in 0..RUNS {
+            let mut run = Run::default();
+            for turn in 0..TURNS {
+                let name = format!("{at_once}-{number}-{turn}");
+                bench.turn(&name, at_once, &mut run).await;
+            }
+            runs.push(run);
+        }
+        print(at_once, &runs);
+    }
+}
+
+/// What one run saw: times and how long each side took in all, and the calls of the registry.
+#[derive(Default)]
+struct Run {
+    took: [Vec<Duration>; 3],
+    all: [Duration; 3],
+    during: Calls,
+    after: Calls,
+}
+
+struct Bench {
+    lab: Lab,
+    admin: Kubectl,
+}
+
+impl Bench {
+    /// Each side's turn, in another order each time.
+    async fn turn(&self, name: &str, at_once: usize, run: &mut Run) {
+        let first = run.took[0].len() / CREATES;
         for at in 0..SIDES.len() {
-            let side = (turn + at) % SIDES.len();
-            let person = admin.in_namespace(SIDES[side]);
-            let before = Calls::so_far(&lab).await;
-            for number in 0..CREATES {
-                let name = format!("{}-{turn}-{number}", SIDES[side]);
+            let side = (first + at) % SIDES.len();
+            let person = self.admin.in_namespace(SIDES[side]);
+            let before = Calls::so_far(&self.lab).await;
+            let began = Instant::now();
+            let creates = stream::iter(0..CREATES).map(async |number| {
+                let name = format!("{}-{name}-{number}", SIDES[side]);
                 let group = Object::of("ResourceGroup", &name).azure_name(&name);
                 let sent = Instant::now();
                 person.create(&group).await.admitted();
-                if turn > 0 {
-                    took[side].push(sent.elapsed());
-                }
-            }
+                sent.elapsed()
+            });
+            let took: Vec<Duration> = creates.buffer_unordered(at_once).collect().await;
+            run.all[side] += began.elapsed();
+            run.took[side].extend(took);
+            // What nobody guards is observed all the same.
+            let afterwards = Calls::so_far(&self.lab).await;
+            nothing_waits(&self.lab).await;
             if SIDES[side] == "aso-guard" {
-                let created = Calls::so_far(&lab).await;
-                nothing_waits(&lab).await;
-                let settled = Calls::so_far(&lab).await;
-                if turn > 0 {
-                    during.add(&before, &created);
-                    after.add(&created, &settled);
-                }
+                let settled = Calls::so_far(&self.lab).await;
+                run.during.add(&before, &afterwards);
+                run.after.add(&afterwards, &settled);
             }
         }
     }
-    print(&took);
-    during.print("while they come");
-    after.print("afterwards");
 }
 
 /// Calls of the registry by the guard.
@@ -116,20 +152,21 @@ impl Calls {
     }
 
     fn print(&self, when: &str) {
-        let creates = (TURNS * CREATES) as f64;
+        let creates = (RUNS * TURNS * CREATES) as f64;
         println!(
-            "\nClaims read and written for each create, {when}: {:.2} reads, {:.2} writes",
+            "Claims read and written for each create, {when}: {:.2} reads, {:.2} writes",
             self.reads / creates,
             self.writes / creates
         );
     }
 }
 
-/// Waits until the observer has looked at all that was created.
+/// Waits until the observer has looked at all that was created: what it did not admit it leaves
+/// to others for a second.
 async fn nothing_waits(lab: &Lab) {
     loop {
         let before = Calls::so_far(lab).await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        tokio::time::sleep(Duration::from_millis(1600)).await;
         if Calls::so_far(lab).await == before {
             return;
         }
@@ -160,6 +197,8 @@ async fn share_out(admin: &Kubectl, yes: &Yes) {
         webhook["namespaceSelector"] = json!({"matchLabels": {"bench": "aso-guard"}});
     }
     let guarded = registered.clone().with("/webhooks", json!(webhooks));
+    // Else the guard puts it back as it was installed.
+    let guarded = guarded.annotated(UNMANAGED_ANNOTATION, "each side is asked apart");
     admin.replace(&guarded).await.admitted();
     // The other is asked for the very same, and says yes.
     let ca = std::fs::read(yes.ca_file()).unwrap();
@@ -203,27 +242,45 @@ async fn is_asked(admin: &Kubectl, yes: &Yes) {
     yes.set_pause(Duration::ZERO);
 }
 
-fn print(took: &[Vec<Duration>; 3]) {
+fn print(at_once: usize, runs: &[Run]) {
     println!(
-        "\nCREATE of {} resource groups each, one after the other, in turns of {CREATES}; ms:\n",
+        "\nCREATE of {} resource groups each, {at_once} at once, in turns of {CREATES}; medians of {RUNS} runs; ms:\n",
         TURNS * CREATES
     );
-    println!("| webhook | mean | p50 | p99 | mean against none |");
+    println!("| webhook | mean | p50 | p99 | time of all against none |");
     println!("| --- | --: | --: | --: | --: |");
-    let mean = |side: &[Duration]| {
-        let total: Duration = side.iter().sum();
-        total.as_secs_f64() * 1e3 / side.len() as f64
-    };
-    for (name, side) in SIDES.iter().zip(took) {
-        let mut sorted = side.clone();
-        sorted.sort_unstable();
-        let at = |percent: usize| sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+    for (side, name) in SIDES.iter().enumerate() {
+        let of_runs = |figure: &dyn Fn(&Run) -> f64| median(runs.iter().map(figure).collect());
+        let at = |percent: usize| {
+            of_runs(&|run| {
+                let mut sorted = run.took[side].clone();
+                sorted.sort_unstable();
+                sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1e3
+            })
+        };
+        let mean = of_runs(&|run| {
+            let total: Duration = run.took[side].iter().sum();
+            total.as_secs_f64() * 1e3 / run.took[side].len() as f64
+        });
+        let ratio = of_runs(&|run| run.all[side].as_secs_f64() / run.all[0].as_secs_f64());
         println!(
-            "| {name} | {:.2} | {:.2} | {:.2} | {:.2} |",
-            mean(side),
+            "| {name} | {mean:.2} | {:.2} | {:.2} | {ratio:.2} |",
             at(50),
-            at(99),
-            mean(side) / mean(&took[0]),
+            at(99)
         );
     }
+    println!();
+    let sum = |calls: &dyn Fn(&Run) -> &Calls| {
+        runs.iter().fold(Calls::default(), |mut sum, run| {
+            sum.add(&Calls::default(), calls(run));
+            sum
+        })
+    };
+    sum(&|run| &run.during).print("while they come");
+    sum(&|run| &run.after).print("afterwards");
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }

@@ -14,6 +14,7 @@ use aso_guard::admission::{
     AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
 };
 use aso_guard::cluster::enrolment::{ProcessMemory, RegistryEpoch};
+use aso_guard::cluster::fence::KnownFence;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey};
@@ -55,6 +56,9 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         cluster.clone(),
         CLAIM_DEADLINE,
     );
+    // As its heartbeat has read it.
+    let fence = KnownFence::default();
+    fence.read(tokio::time::Instant::now(), None);
     let (memory, limit) = (Arc::new(ProcessMemory), CLAIM_DEADLINE);
     let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, limit);
     // A registry in memory answers at once.
@@ -65,7 +69,7 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         registry,
         cluster,
         cut_off: CutOffRequests::default(),
-        fence: Arc::default(),
+        fence: Arc::new(fence),
         follow_up: Arc::new(observer),
         settings: GuardSettings {
             mode: Mode::Enforce,

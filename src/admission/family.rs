@@ -45,7 +45,10 @@ impl Guard {
         patience: Option<Duration>,
         written: &mut WrittenClaims,
     ) -> Result<(), AdmissionError> {
-        if before.is_some_and(|old| names_children_alike(old, case.object)) {
+        // Whose owner is not there is taken to be in what the owner's name in Kubernetes says.
+        let assumed = ObjectFacts::named(case.object.key.clone());
+        let assumed = before.unwrap_or(&assumed);
+        if names_children_alike(assumed, case.object) {
             return Ok(());
         }
         let with = |object: Option<&ObjectFacts>| {
@@ -54,7 +57,7 @@ impl Guard {
         let views = (&with(before), &with(Some(case.object)));
         let mut said = WrittenClaims::new();
         let outcome = async {
-            let finding = self.announce(case, before, views, &mut said);
+            let finding = self.announce(case, (before, assumed), views, &mut said);
             let found = match patience {
                 None => Ok(finding.await),
                 Some(patience) => timeout(patience, finding).await,
@@ -309,12 +312,11 @@ impl Guard {
 /// Whether nothing changed that the identities of an object's children are made of. The
 /// cheap check that spares looking for them.
 fn names_children_alike(old: &ObjectFacts, new: &ObjectFacts) -> bool {
-    let override_of = |object: &ObjectFacts| object.annotations.child_resource_id_override.clone();
-    let found_name = |object: &ObjectFacts| object.annotations.azure_name_from_config.clone();
-    old.azure_name == new.azure_name
-        && old.azure_name_from_config == new.azure_name_from_config
-        && old.owner == new.owner
-        && old.naming_convention == new.naming_convention
-        && found_name(old) == found_name(new)
-        && override_of(old) == override_of(new)
+    let [(was, before), (is, after)] = [old, new].map(|one| (one, &one.annotations));
+    was.name_in_azure() == is.name_in_azure()
+        && was.azure_name_from_config == is.azure_name_from_config
+        && was.owner == is.owner
+        && was.naming_convention == is.naming_convention
+        && before.azure_name_from_config == after.azure_name_from_config
+        && before.child_resource_id_override == after.child_resource_id_override
 }

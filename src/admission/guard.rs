@@ -189,7 +189,8 @@ impl Guard {
         let begun = Instant::now();
         let over = tokio::time::Instant::now() + timeout;
         let context = self.context(request, timeout / PARTS).await;
-        let judged = self.verdict(request, &context, timeout);
+        // In a box, for it is large, and moved by each that waits for it.
+        let judged = Box::pin(self.verdict(request, &context, timeout));
         let judged = tokio::time::timeout_at(over, judged).await;
         let verdict = judged.unwrap_or_else(|_| context.too_late(timeout, &self.member));
         let verdict = context.finish(request, verdict);

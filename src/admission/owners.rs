@@ -119,21 +119,20 @@ impl Guard {
 
     /// Says in the claims of what an object's children are taken to be in that the request
     /// gives them another name, and finds those that are claimed there. `before`: the object
-    /// as it is, where it is there; the cluster before and after. `said`: the claims that say so.
+    /// as it is, where it is there; `assumed`: as its children take it to be; the cluster before
+    /// and after. `said`: the claims that say so.
     pub(super) async fn announce(
         &self,
         case: &Case<'_>,
-        before: Option<&ObjectFacts>,
+        (before, assumed): (Option<&ObjectFacts>, &ObjectFacts),
         (now, after): (&ClusterOverlay<'_>, &ClusterOverlay<'_>),
         said: &mut WrittenClaims,
     ) -> Result<Vec<Renamed>, AdmissionError> {
-        // Whose owner is not there is taken to be in what the owner's name in Kubernetes says.
-        let assumed = ObjectFacts::named(case.object.key.clone());
         let mut moves = Vec::new();
         let own_credential = case.object.annotations.credential_from.as_deref();
         let credentials = own_credential.map(Some).into_iter().chain([None]);
         for credential in credentials {
-            let Some(from) = prefix(now, before.unwrap_or(&assumed), credential).await? else {
+            let Some(from) = prefix(now, assumed, credential).await? else {
                 continue;
             };
             if let Some(to) = prefix(after, case.object, credential).await?

@@ -7,6 +7,8 @@
 mod copies;
 mod error;
 mod memory;
+mod reading;
+mod shared_read;
 mod state;
 
 use std::collections::BTreeSet;
@@ -28,6 +30,8 @@ use crate::registry::{PutOutcome, RecordVersion, Registry, RegistryError};
 use super::metrics::ObserverMetrics;
 use super::pace;
 
+use reading::{EpochRead, read_epoch, writes_of};
+use shared_read::SharedRead;
 use state::EpochState;
 
 pub use copies::CopiesOfCluster;
@@ -58,6 +62,8 @@ pub struct RegistryEpoch {
     metrics: ObserverMetrics,
     state: Mutex<EpochState>,
     news: Notify,
+    /// For all admissions that ask at a time.
+    reads: SharedRead<Result<EpochRead, RegistryError>>,
 }
 
 impl RegistryEpoch {
@@ -76,6 +82,7 @@ impl RegistryEpoch {
             metrics: ObserverMetrics::default(),
             state: Mutex::default(),
             news: Notify::new(),
+            reads: SharedRead::default(),
         }
     }
 
@@ -130,13 +137,14 @@ impl RegistryEpoch {
     ) -> Result<Result<(), Rebuilding>, RegistryError> {
         // By what was written before this read.
         let least = self.writes();
-        let (seen, writes) = tokio::try_join!(self.registry.epoch(), self.own_writes())?;
-        let seen = seen.map(|seen| seen.record);
+        let (registry, member) = (self.registry.clone(), self.member.clone());
+        let read = self.reads.get(|| read_epoch(registry, member)).await?;
+        let (seen, writes) = (read.0.as_deref(), read.1);
         let known = before.map(|known| KnownEpoch {
             writes: known.writes.max(least),
             ..KnownEpoch::clone(known)
         });
-        let verdict = match confirm(known.as_ref(), seen.as_ref(), writes) {
+        let verdict = match confirm(known.as_ref(), seen, writes) {
             // Another replica, or this one, has found out more meanwhile.
             Ok(()) if self.known().as_ref() != before => Err(Rebuilding::default()),
             verdict => verdict,
@@ -145,16 +153,6 @@ impl RegistryEpoch {
             self.look_now();
         }
         Ok(verdict)
-    }
-
-    /// How often the member wrote its own record; `None`: there is none.
-    async fn own_writes(&self) -> Result<Option<u32>, RegistryError> {
-        match self.registry.member(&self.member).await {
-            Ok(known) => Ok(known.map(|known| known.record.writes)),
-            // That somebody made it unreadable does not say that it went back in time.
-            Err(RegistryError::Corrupt(_)) => Ok(Some(u32::MAX)),
-            Err(error) => Err(error),
-        }
     }
 
     /// Looks at the registry, and goes as far as there is nothing to wait for or to bring in.
@@ -278,7 +276,7 @@ impl RegistryEpoch {
 
     async fn read(&self) -> Result<EnrolmentAnswer<RecordVersion>, EnrolmentError> {
         let seen = self.registry.epoch().await?;
-        let writes = self.own_writes().await?;
+        let writes = writes_of(&*self.registry, &self.member).await?;
         self.saw(seen.as_ref().map(|seen| &seen.record));
         let seen = seen.map(|seen| (seen.record, seen.version));
         Ok(EnrolmentAnswer::Read(seen, writes))

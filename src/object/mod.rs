@@ -147,6 +147,11 @@ impl ObjectFacts {
         self.owner.as_ref()?.name.as_deref()
     }
 
+    /// `spec.azureName`, or the name in Kubernetes where it states none.
+    pub fn name_in_azure(&self) -> &str {
+        not_empty(self.azure_name.as_deref()).unwrap_or(&self.key.name)
+    }
+
     /// An object of which only the name is known.
     pub fn named(key: ObjectKey) -> Self {
         Self {

@@ -7,7 +7,7 @@ use crate::arm::Identity;
 use crate::object::text::quoted;
 
 /// Why a registry did not do what was asked.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum RegistryError {
     /// It did not answer, or not in time, or said it cannot now. A write may or
     /// may not have been carried out.

@@ -1,11 +1,19 @@
-//! How often the hot paths ask for memory, against what they did when that was last looked at.
+//! What the hot paths cost, in what does not differ by machine and hour but by code alone: how
+//! often they ask for memory, and how many instructions they take, as built for tests. Valgrind
+//! counts those, in a process of their own.
 //!
-//! Times differ by machine and hour; this differs by code alone. A path that asks for a tenth more
-//! or less has changed: find out why, then write the new number down here.
+//! A path whose figures differ by a tenth from those written down has changed: find out why, then
+//! write the new ones down here.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 use std::hint::black_box;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,21 +47,62 @@ use tower::ServiceExt as _;
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 const CREATE: &str = include_str!("wire/fixtures/create.json");
 
-/// Has the path ask for memory as often as is written down, give or take a tenth.
-fn assert_about(baseline: u64, mut path: impl FnMut()) {
+/// Set where this is the process whose instructions are counted.
+const COUNTED: &str = "ASO_GUARD_INSTRUCTIONS_COUNTED";
+
+/// What a path costs.
+#[derive(Debug, PartialEq)]
+struct Cost {
+    allocations: u64,
+    instructions: u64,
+}
+
+/// Has the path cost what is written down, give or take a tenth.
+fn assert_about(allocations: u64, instructions: u64, mut path: impl FnMut()) {
     // What is made once for the whole process is none of its cost.
     path();
-    let found = measure(path).count_total;
-    let margin = baseline / 10 + 1;
+    if std::env::var_os(COUNTED).is_some() {
+        return counted(path);
+    }
+    let found = Cost {
+        allocations: measure(path).count_total,
+        instructions: count_instructions(),
+    };
+    let differs = |found: u64, baseline: u64| found.abs_diff(baseline) > baseline / 10 + 1;
     assert!(
-        found.abs_diff(baseline) <= margin,
-        "{found} allocations, {baseline} when that was last looked at"
+        !differs(found.allocations, allocations) && !differs(found.instructions, instructions),
+        "{found:?}; {allocations} and {instructions} when that was last looked at"
     );
+}
+
+/// Valgrind counts what is done in here.
+#[inline(never)]
+fn counted(mut path: impl FnMut()) {
+    path();
+}
+
+/// How many instructions the path of the test takes that asks.
+fn count_instructions() -> u64 {
+    let test = std::thread::current();
+    let counting = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg("--toggle-collect=hot_paths::counted*")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test.name().unwrap(), "--test-threads=1"])
+        .env(COUNTED, "1")
+        .output()
+        .expect("valgrind is missing: install it (Debian, Ubuntu: apt install valgrind)");
+    let printed = String::from_utf8_lossy(&counting.stderr);
+    assert!(counting.status.success(), "{printed}");
+    let count = printed
+        .lines()
+        .find_map(|line| line.split_once("Collected :"));
+    count.expect(&printed).1.trim().parse().unwrap()
 }
 
 #[test]
 fn a_review_is_read() {
-    assert_about(11, || {
+    assert_about(11, 392_700, || {
         let request = parse(black_box(CREATE.as_bytes())).unwrap();
         black_box((request.object().unwrap(), request.old_object().unwrap()));
     });
@@ -76,7 +125,7 @@ fn an_identity_is_worked_out_over_two_owners() {
         object("resources.azure.com", "ResourceGroup", "rg", None),
     ];
     let owners = owners.map(|owner| OwnerLink::Found(Arc::new(owner)));
-    assert_about(3, || {
+    assert_about(3, 313_400, || {
         black_box(resolve(&kinds, black_box(&subnet), &owners, Some(SUBSCRIPTION)).unwrap());
     });
 }
@@ -105,7 +154,7 @@ fn asked(member: &str) -> Acquire {
 #[test]
 fn a_claim_is_acquired() {
     let (id, ask) = (group(), asked("a"));
-    assert_about(3, || {
+    assert_about(3, 7_910, || {
         black_box(acquire(None, black_box(&id), &ask).unwrap());
     });
 }
@@ -114,7 +163,7 @@ fn a_claim_is_acquired() {
 fn a_claim_that_another_member_holds_is_refused() {
     let (id, ask) = (group(), asked("a"));
     let held = acquire(None, &id, &asked("b")).unwrap();
-    assert_about(1, || {
+    assert_about(1, 3_670, || {
         black_box(acquire(Some(black_box(&held)), &id, &ask).unwrap_err());
     });
 }
@@ -123,7 +172,7 @@ fn a_claim_that_another_member_holds_is_refused() {
 fn a_create_is_seen_stored() {
     let (id, ask) = (group(), asked("a"));
     let pending = acquire(None, &id, &ask).unwrap();
-    assert_about(4, || {
+    assert_about(4, 25_200, || {
         let hold = ObservedHold {
             policy: Policy::Manage,
             assumed: false,
@@ -195,9 +244,13 @@ fn create(number: usize) -> String {
 
 /// From the body of the call to that of the answer.
 #[rstest]
-#[case::admitted(true, 165)]
-#[case::refused(false, 250)]
-fn a_create_is_judged(#[case] each_its_own: bool, #[case] baseline: u64) {
+#[case::admitted(true, 129, 1_073_000)]
+#[case::refused(false, 251, 3_760_000)]
+fn a_create_is_judged(
+    #[case] each_its_own: bool,
+    #[case] allocations: u64,
+    #[case] instructions: u64,
+) {
     let webhook = webhook();
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build().unwrap();
@@ -216,7 +269,7 @@ fn a_create_is_judged(#[case] each_its_own: bool, #[case] baseline: u64) {
         runtime.block_on(judge(&webhook, first));
     }
     let mut reviews = reviews.into_iter();
-    assert_about(baseline, || {
+    assert_about(allocations, instructions, || {
         let review = reviews.next().unwrap();
         let answer = runtime.block_on(judge(&webhook, review));
         let answer: Value = serde_json::from_slice(&answer).unwrap();
