@@ -2,7 +2,8 @@
 //! when that is away.
 //!
 //! `cargo run --release --example fleet -- --help` says what can be chosen. The clusters run the
-//! product's own guards and observers; `tests/fleet` has a small one.
+//! product's own guards and observers; `tests/fleet` has a small one. `docs/scale.md` says what it
+//! showed.
 
 #![allow(
     clippy::cast_possible_truncation,

@@ -36,14 +36,18 @@ use unwritten::UnwrittenEntries;
 use super::claim_index::ClaimIndex;
 use super::deadlines::DeadlineTracker;
 use super::lists_due::ListsDue;
+use super::pace;
 use super::protections::DirtyNamespaces;
 use super::queue::KeyQueue;
 use super::{Cluster, ClusterError, FollowUp};
 
 /// How many objects are looked at together.
 const WORKERS: usize = 16;
-/// How often requests under way are looked for that another replica admitted.
+/// How often requests under way are looked for that another replica admitted, and how much more
+/// seldom for each member.
 const SWEEP: Duration = Duration::from_secs(15);
+const SWEEP_EACH: Duration = Duration::from_millis(100);
+const LONGEST_SWEEP: Duration = Duration::from_mins(1);
 /// How long a worker waits after the registry did not answer.
 const RETRY: Duration = Duration::from_millis(250);
 /// The same at most, where it did not answer time after time.
@@ -302,11 +306,10 @@ impl Observer {
     async fn keep_sweeping(&self, shutdown: &CancellationToken) {
         let mut lists = ListsDue::default();
         loop {
-            if shutdown
-                .run_until_cancelled(tokio::time::sleep(SWEEP))
-                .await
-                .is_none()
-            {
+            let members = self.known_members();
+            let pause = pace::period(SWEEP, SWEEP_EACH, LONGEST_SWEEP, members);
+            let pause = tokio::time::sleep(pace::spread(pause));
+            if shutdown.run_until_cancelled(pause).await.is_none() {
                 return;
             }
             if lists.are_due(&*self.registry, &self.member).await

@@ -32,8 +32,11 @@ use crate::telemetry::{NoNotices, Notice, Notices, Severity};
 
 use super::Observer;
 
-/// How often the registry is asked for conflicts and orphans.
+/// How often the registry is asked for conflicts and orphans, and how much more seldom for each
+/// member: on a hub, each answer takes a look at all claims.
 const POLL: Duration = Duration::from_secs(3);
+const POLL_EACH: Duration = Duration::from_millis(100);
+const LONGEST_POLL: Duration = Duration::from_mins(1);
 /// The same where an answer takes long, so that asking never keeps a registry busy: this
 /// many times as long as the answer took.
 const REST: u32 = 4;
@@ -134,21 +137,23 @@ impl Observer {
     pub(super) async fn keep_showing(&self, shutdown: &CancellationToken) {
         let (mut members_at, mut orphans_at) = (Instant::now(), Instant::now());
         let mut lists = ListsDue::default();
-        let (mut failing, mut members) = (false, 0);
+        let mut failing = false;
         loop {
             let is_due = lists.are_due(&*self.registry, &self.member).await;
             if Instant::now() >= members_at {
-                match self.show_members().await {
-                    Ok(known) => members = known,
-                    Err(error) => warn!(%error, "cannot tell which members there are"),
+                if let Err(error) = self.show_members().await {
+                    warn!(%error, "cannot tell which members there are");
                 }
-                members_at = Instant::now() + members_again(members, lists.are_dear());
+                let again = members_again(self.known_members(), lists.are_dear());
+                members_at = Instant::now() + again;
             }
+            let members = self.known_members();
+            let poll = pace::period(POLL, POLL_EACH, LONGEST_POLL, members);
             let began = Instant::now();
-            let mut next = began + POLL;
+            let mut next = began + pace::spread(poll);
             if is_due {
                 let outcome = self.show_conflicts().await;
-                next = next_after(began);
+                next = next_after(began, poll);
                 if let (Err(error), false) = (&outcome, failing) {
                     warn!(%error, "cannot tell which claims are in conflict; trying again");
                 }
@@ -159,15 +164,14 @@ impl Observer {
                 if let Err(error) = self.show_orphans().await {
                     warn!(%error, "cannot tell which claims are orphaned");
                 }
-                orphans_at = next_after(began);
+                orphans_at = next_after(began, poll);
             }
             if is_due && failing {
                 lists.failed();
             }
-            self.show_numbers();
             let soon = async {
                 tokio::select! {
-                    () = tokio::time::sleep_until(next) => {}
+                    () = self.show_numbers_until(next) => {}
                     () = self.reported.news.notified() => lists.forget(),
                 }
             };
@@ -177,12 +181,11 @@ impl Observer {
         }
     }
 
-    /// Takes note of who is a member, and tells of what those hold who are none any more. Gives
-    /// how many members there are.
+    /// Takes note of who is a member, and tells of what those hold who are none any more.
     ///
     /// # Errors
     /// The registry did not answer.
-    pub async fn show_members(&self) -> Result<usize, RegistryError> {
+    pub async fn show_members(&self) -> Result<(), RegistryError> {
         let listed = self.registry.members().await?;
         let now: HashSet<_> = listed.names().into_iter().collect();
         let members = listed.records.into_iter().map(|known| known.record);
@@ -191,8 +194,7 @@ impl Observer {
         for gone in before.difference(&now) {
             self.show_left_by(gone).await?;
         }
-        self.abandoned_ended().await?;
-        Ok(now.len())
+        self.abandoned_ended().await
     }
 
     /// Tells of an object whose resource cannot be worked out, once, and when it can.
@@ -239,6 +241,11 @@ impl Observer {
         self.reported.state.lock().unresolved.remove(object);
     }
 
+    /// How many members there are, as far as is known.
+    pub(super) fn known_members(&self) -> usize {
+        self.reported.state.lock().members.len()
+    }
+
     /// How many objects nobody can place, and the first few of them.
     pub fn unresolved(&self) -> (u32, Vec<String>) {
         let state = self.reported.state.lock();
@@ -246,6 +253,17 @@ impl Observer {
         let some = some.map(ToString::to_string).collect();
         let count = u32::try_from(state.unresolved.len()).unwrap_or(u32::MAX);
         (count, some)
+    }
+
+    async fn show_numbers_until(&self, then: Instant) {
+        loop {
+            self.show_numbers();
+            let now = Instant::now();
+            if now >= then {
+                return;
+            }
+            tokio::time::sleep_until(then.min(now + POLL)).await;
+        }
     }
 
     fn show_numbers(&self) {
@@ -324,10 +342,10 @@ fn members_again(members: usize, are_lists_dear: bool) -> Duration {
     pace::spread(pace::period(least, EACH_MEMBER, most, members))
 }
 
-/// When to ask the registry again, after a question that was put then.
-fn next_after(began: Instant) -> Instant {
+/// When to ask the registry again, after a question that was put then and is put so often.
+fn next_after(began: Instant, poll: Duration) -> Instant {
     let took = began.elapsed();
-    Instant::now() + POLL.max(took * REST)
+    Instant::now() + pace::spread(poll).max(took * REST)
 }
 
 fn count(number: usize) -> i64 {

@@ -31,12 +31,12 @@ pub struct Limits {
 /// <https://learn.microsoft.com/azure/storage/blobs/scalability-targets>.
 const ACCOUNT: f64 = 20_000.0;
 const BLOB: f64 = 500.0;
-/// Milliseconds of a core that a hub's API server and etcd take.
-const HUB_READ: f64 = 0.35;
-const HUB_WRITE: f64 = 1.7;
+/// Milliseconds of a core that a hub's API server and etcd take, by `cargo bench --bench hub`.
+const HUB_READ: f64 = 0.6;
+const HUB_WRITE: f64 = 1.9;
 const HUB_LIST: f64 = 1.0;
-const HUB_SCANNED: f64 = 0.002;
-const HUB_RETURNED: f64 = 0.03;
+const HUB_SCANNED: f64 = 0.000_6;
+const HUB_RETURNED: f64 = 0.04;
 /// For how long a call of the product waits for its answer.
 const CALL: Duration = Duration::from_secs(5);
 /// How the product waits for a storage account that is busy: `registry::azure` has the same.
