@@ -216,6 +216,7 @@ fn webhook() -> Router {
         registry,
         cluster,
         cut_off: CutOffRequests::default(),
+        shards: Vec::new(),
         fence: Arc::new(fence),
         follow_up: Arc::new(observer),
         settings: GuardSettings {

@@ -69,6 +69,7 @@ pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
         registry,
         cluster,
         cut_off: CutOffRequests::default(),
+        shards: Vec::new(),
         fence: Arc::new(fence),
         follow_up: Arc::new(observer),
         settings: GuardSettings {

@@ -77,6 +77,7 @@ impl Member {
                 registry: registry.clone(),
                 cluster: cluster.clone(),
                 cut_off: CutOffRequests::default(),
+                shards: Vec::new(),
                 fence: Arc::default(),
                 follow_up: observer.clone(),
                 settings: GuardSettings {

@@ -27,6 +27,8 @@ pub(super) struct RequestContext {
     pub(super) rehearsal: DryRunClaims,
     /// What was known of the registry's epoch when the request came.
     pub(super) epoch: Option<Arc<KnownEpoch>>,
+    /// The same of each shard, where claims are sharded.
+    pub(super) shard_epochs: Vec<Option<Arc<KnownEpoch>>>,
     /// Whether a yes rests on what claims say.
     pub(super) rests_on_claims: AtomicBool,
 }
@@ -66,6 +68,7 @@ impl RequestContext {
             progress: VerdictProgress::default(),
             rehearsal: DryRunClaims::default(),
             epoch: None,
+            shard_epochs: Vec::new(),
             rests_on_claims: AtomicBool::new(false),
         }
     }

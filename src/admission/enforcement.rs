@@ -30,6 +30,8 @@ impl Guard {
     ) -> RequestContext {
         // Before the first call on claims.
         let epoch = self.epoch.known();
+        let shards = self.shards.iter();
+        let shard_epochs = shards.map(|shard| shard.epoch.known()).collect();
         if self.exempts(request) {
             return RequestContext::of(Enforcement::Unjudged);
         }
@@ -44,6 +46,7 @@ impl Guard {
             note,
             namespace,
             epoch,
+            shard_epochs,
             ..RequestContext::of(enforcement)
         }
     }

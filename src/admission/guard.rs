@@ -13,8 +13,10 @@ use crate::claim::{
 };
 use crate::cluster::enrolment::RegistryEpoch;
 use crate::cluster::fence::KnownFence;
+use crate::cluster::shards::KnownShard;
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
+use crate::registry::sharded::{noting, touched};
 use crate::registry::{RecordVersion, Registry, RegistryError};
 use crate::resolve::Freshness;
 use crate::telemetry::Notices;
@@ -61,6 +63,9 @@ pub struct Guard {
     pub fence: Arc<KnownFence>,
     /// Whether the registry is the one that this member has brought its copies into.
     pub epoch: Arc<RegistryEpoch>,
+    /// Where claims are sharded, what is known of each shard: of the default, first, what stands
+    /// above.
+    pub shards: Vec<KnownShard>,
 }
 
 /// What the operator of a guard decides.
@@ -162,8 +167,29 @@ impl Guard {
     /// It is another one than when the request came, or was or is not known to be whole; or the
     /// registry did not answer.
     pub(super) async fn confirm(&self, case: &Case<'_>) -> Result<(), AdmissionError> {
-        let confirmed = self.epoch.confirm(case.context.epoch.as_ref()).await?;
-        confirmed.map_err(AdmissionError::Rebuilding)
+        self.confirm_epochs(case)
+            .await?
+            .map_err(AdmissionError::Rebuilding)?;
+        self.not_fenced_in_shards().await
+    }
+
+    /// The same, of the epoch alone; where claims are sharded, of each shard that was asked.
+    pub(super) async fn confirm_epochs(
+        &self,
+        case: &Case<'_>,
+    ) -> Result<Result<(), Rebuilding>, RegistryError> {
+        if self.shards.is_empty() {
+            return self.epoch.confirm(case.context.epoch.as_ref()).await;
+        }
+        for shard in touched(self.shards.len()) {
+            let before = case.context.shard_epochs.get(shard);
+            let before = before.and_then(Option::as_ref);
+            let confirmed = self.shards[shard].epoch.confirm(before).await?;
+            if confirmed.is_err() {
+                return Ok(confirmed);
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// What an outcome comes to, by the registry's epoch: a yes that rests on claims is
@@ -186,6 +212,10 @@ impl Guard {
     /// A registry or an API server that does not answer in time is a verdict of
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &AdmissionRequest<'_>, timeout: Duration) -> Verdict {
+        noting(self.judge_noting(request, timeout)).await
+    }
+
+    async fn judge_noting(&self, request: &AdmissionRequest<'_>, timeout: Duration) -> Verdict {
         let begun = Instant::now();
         let over = tokio::time::Instant::now() + timeout;
         let context = self.context(request, timeout / PARTS).await;

@@ -93,7 +93,7 @@ impl Guard {
 
     /// What is under way for the namespace may be lost with the registry's records.
     async fn confirm_arrival(&self, case: &Case<'_>) -> Result<(), Unanswered> {
-        let confirmed = self.epoch.confirm(case.context.epoch.as_ref()).await;
+        let confirmed = self.confirm_epochs(case).await;
         match confirmed.map_err(Unanswered::Registry)? {
             Ok(()) => Ok(()),
             Err(rebuilding) => Err(Unanswered::Rebuilding(rebuilding)),

@@ -7,6 +7,7 @@ use crate::arm::{Identity, IdentitySource, Resolution};
 use crate::claim::{CopyRef, MemberCopy};
 use crate::cluster::resolve::{self, Freshness, IdentityOutcome};
 use crate::object::{ObjectFacts, ObjectKey};
+use crate::registry::sharded::touch_all;
 use crate::registry::{ClaimScope, CopyFilter, RegistryError};
 
 use super::guard::{AT_ONCE, AdmissionError, Guard};
@@ -60,6 +61,8 @@ impl Guard {
             member: self.member.clone(),
             object: object.clone(),
         };
+        // Any of them may list it.
+        touch_all();
         let known = if let Some(identities) = self.follow_up.claims_of(object) {
             let read = stream::iter(identities)
                 .map(|identity| async move { self.registry.claim(&identity).await })

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::names::MemberName;
+use super::shards::ShardNote;
 
 pub use enrolment::{Enrolment, EnrolmentAnswer, EnrolmentCall, Memory};
 
@@ -36,6 +37,9 @@ pub struct EpochRecord {
     pub epoch: Epoch,
     /// The members that are known under it.
     pub members: BTreeMap<MemberName, EpochMember>,
+    /// Which shard it is, and of which map, where claims are sharded. It is said once, by who
+    /// makes the record.
+    pub shard: Option<ShardNote>,
 }
 
 /// How a member stands to an epoch.

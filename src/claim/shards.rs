@@ -1,7 +1,8 @@
 //! Which of several registries keeps the claim of which resource.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -13,6 +14,8 @@ use crate::object::text::is_dns_label;
 pub const DEFAULT_SHARD: &str = "default";
 /// How many subscriptions a map may name: every shard keeps all of it, and admissions read it.
 pub const MAX_SUBSCRIPTIONS: usize = 500;
+/// How many shards a map may have beside the default.
+pub const MAX_SHARDS: usize = 63;
 /// How many subscriptions are named where maps differ.
 const NAMED: usize = 3;
 
@@ -43,6 +46,9 @@ pub enum ShardMapError {
     /// A subscription is named twice.
     #[error("subscription {0} is in shard {1} and in shard {2}")]
     Twice(Arc<str>, Arc<str>, Arc<str>),
+    /// There are more shards than are told apart.
+    #[error("the map has {0} shards beside the default; it may have {MAX_SHARDS}")]
+    TooMany(usize),
     /// There are more than an admission can read.
     #[error("the map names {0} subscriptions; it may name {MAX_SUBSCRIPTIONS}")]
     TooLong(usize),
@@ -87,6 +93,9 @@ impl ShardMap {
                 }
             }
         }
+        if names.len() - 1 > MAX_SHARDS {
+            return Err(ShardMapError::TooMany(names.len() - 1));
+        }
         if by_subscription.len() > MAX_SUBSCRIPTIONS {
             return Err(ShardMapError::TooLong(by_subscription.len()));
         }
@@ -124,6 +133,34 @@ impl ShardMap {
         self.names.iter().map(move |name| ShardNote {
             name: name.clone(),
             subscriptions: subscriptions.clone(),
+        })
+    }
+}
+
+impl fmt::Display for ShardNote {
+    /// `one <subscription>=one <subscription>=two`: the shard, and the map.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        let mut all = self.subscriptions.iter();
+        all.try_for_each(|(id, shard)| write!(f, " {id}={shard}"))
+    }
+}
+
+impl FromStr for ShardNote {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "it is no shard with its map".to_owned();
+        let mut words = text.split(' ');
+        let name = words.next().filter(|name| is_dns_label(name));
+        let pairs = words.map(|pair| {
+            let (id, shard) = pair.split_once('=').ok_or_else(wrong)?;
+            Ok((id.into(), shard.into()))
+        });
+        let pairs: Result<BTreeMap<Arc<str>, Arc<str>>, String> = pairs.collect();
+        Ok(Self {
+            name: name.ok_or_else(wrong)?.into(),
+            subscriptions: Arc::new(pairs?),
         })
     }
 }
@@ -211,6 +248,17 @@ mod tests {
     ) {
         let error = map(shards).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
+    }
+
+    #[test]
+    fn what_a_shard_says_of_itself_is_read_again() {
+        let map = map(&[("one", &[A]), ("two", &[B])]).unwrap();
+        for note in map.notes() {
+            assert_eq!(note.to_string().parse(), Ok(note));
+        }
+        for text in ["", "One", "one x", " one"] {
+            assert!(text.parse::<ShardNote>().is_err(), "{text}");
+        }
     }
 
     #[test]

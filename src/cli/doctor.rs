@@ -19,7 +19,7 @@ use super::Outcome;
 use super::client::client_config;
 use super::contexts;
 use super::output::{ReportFormat, yaml};
-use super::registry::{CommandError, kubectl_flags, open_azure};
+use super::registry::{CommandError, RegistryArgs, kubectl_flags, open_azure};
 use super::terminal::{Emphasis, Style};
 
 /// Which clusters, and where their guards are.
@@ -173,10 +173,16 @@ async fn elsewhere(
         Some(RegistryUrl::Memory) => Err(wrong(
             "memory: lives in its own process; nobody else sees it".to_owned(),
         )),
-        Some(RegistryUrl::Shards { .. }) => Err(wrong(
-            "it looks at one registry at a time; name one: --registry of each shard's own URL"
-                .to_owned(),
-        )),
+        Some(url @ RegistryUrl::Shards { .. }) => {
+            let claims = RegistryArgs::of(&url.to_string()).open().await?;
+            Ok(Some(Hub {
+                flags: claims.flags().to_owned(),
+                claims,
+                client: None,
+                place: url.to_string(),
+                apart: true,
+            }))
+        }
         Some(RegistryUrl::Azure(place)) => {
             let claims = open_azure(place)?;
             Ok(Some(Hub {

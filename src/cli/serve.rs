@@ -4,9 +4,12 @@ mod args;
 mod config;
 mod epoch;
 mod fence;
+mod hub;
 mod member;
 mod notices;
 mod protection;
+mod registry;
+mod shards;
 mod tls;
 mod token;
 
@@ -30,12 +33,8 @@ use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::JoinError;
 use crate::cluster::observer::{Observer, Reporting};
 use crate::cluster::protections::{DirtyNamespaces, ProtectionController};
-use crate::object::text::quoted;
-use crate::registry::azure::{AzureRegistry, Fallback};
-use crate::registry::kubernetes::KubernetesRegistry;
-use crate::registry::memory::MemoryRegistry;
-use crate::registry::metered::MeteredRegistry;
-use crate::registry::{FollowClaims, Registry, RegistryUrl};
+use crate::cluster::shards::KnownShard;
+use crate::registry::Registry;
 use crate::server::expiry::ServedCertificate;
 use crate::server::path::Paths;
 use crate::server::readiness::{Readiness, ReadinessCondition};
@@ -50,7 +49,6 @@ use crate::webhook_controller::{
 };
 
 use super::Outcome;
-use super::client::server;
 use super::metrics::ProcessMetrics;
 use super::webhook_server::{CertificateOrigin, WebhookServer};
 use config::{Config, OnConflict, ProtectionChoice};
@@ -144,6 +142,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         hub_token: HubToken::of(config.hub.as_ref()),
         protections: replica.protections,
         epoch: replica.epoch,
+        shards: replica.shards,
         webhook_gaps,
         metrics: metrics.cluster,
     };
@@ -223,14 +222,13 @@ struct Replica {
     publisher: Publisher,
     protections: Option<ProtectionController>,
     epoch: Arc<RegistryEpoch>,
+    shards: Vec<KnownShard>,
 }
 
 impl Replica {
     fn new(config: &Config, metrics: &ProcessMetrics) -> anyhow::Result<Self> {
         let client = Client::try_from(config.cluster.clone()).context("--kubeconfig")?;
-        let (registry, claims) = open(config, &client)?;
-        let registry: Arc<dyn Registry> =
-            Arc::new(MeteredRegistry::new(registry, metrics.registry.clone()));
+        let (registry, claims) = registry::open(config, &client, metrics)?;
         let credentials = config.credentials.clone();
         let cluster = Arc::new(KubeCluster::new(client.clone(), credentials));
         let (notices, publisher) =
@@ -254,6 +252,7 @@ impl Replica {
         });
         let observer = Arc::new(observer.reporting_changes_to(dirty.clone()));
         let epoch = epoch::of(config, &registry, &cluster, metrics);
+        let shards = epoch::of_shards(config, &registry, &cluster, (&epoch, &fence));
         let protections = dirty.map(|dirty| {
             let parts = (registry.clone(), claims, cluster.clone(), observer.clone());
             protection::controller(config, &client, parts, (dirty, epoch.clone()))
@@ -263,6 +262,7 @@ impl Replica {
             registry: registry.clone(),
             cluster: cluster.clone(),
             cut_off: CutOffRequests::default(),
+            shards: shards.clone(),
             follow_up: observer.clone(),
             settings: config.settings,
             notices: notices.clone(),
@@ -282,6 +282,7 @@ impl Replica {
             publisher,
             protections,
             epoch,
+            shards,
         })
     }
 }
@@ -360,39 +361,4 @@ async fn supervise(
     }
     info!("stopped");
     outcome
-}
-
-/// The registry: on a hub, or in the cluster itself.
-fn open(
-    config: &Config,
-    client: &Client,
-) -> anyhow::Result<(Arc<dyn Registry>, Arc<dyn FollowClaims>)> {
-    Ok(match &config.registry {
-        RegistryUrl::Memory => {
-            warn!(
-                "claims are kept in memory: no other cluster sees them, and they end with this process"
-            );
-            let registry = Arc::new(MemoryRegistry::new());
-            (registry.clone(), registry)
-        }
-        RegistryUrl::Azure(place) => {
-            let environment = std::env::vars().collect();
-            let registry = AzureRegistry::new(place, &environment, Fallback::ManagedIdentity);
-            let registry = registry.context("--registry")?.for_member(&config.member);
-            let registry = Arc::new(registry);
-            (registry.clone(), registry)
-        }
-        RegistryUrl::Shards { .. } => anyhow::bail!("--registry: no guard serves shards yet"),
-        url @ RegistryUrl::Kubernetes { .. } => {
-            let address = server(config.hub.as_ref().unwrap_or(&config.cluster));
-            let client = match config.hub.clone() {
-                Some(hub) => Client::try_from(hub).context("--registry")?,
-                None => client.clone(),
-            };
-            let registry = KubernetesRegistry::new(client, &format!("{url} at {address}"));
-            let flags = format!(" --context {}", quoted(&config.hub_context));
-            let registry = Arc::new(registry.reached_by(&flags, &flags));
-            (registry.clone(), registry)
-        }
-    })
 }

@@ -103,6 +103,7 @@ impl SimulatedMember {
             registry,
             cluster: cluster.clone(),
             cut_off: CutOffRequests::default(),
+            shards: Vec::new(),
             fence: Arc::default(),
             follow_up: observer.clone(),
             settings: GuardSettings {

@@ -4,10 +4,12 @@
 //! Any number of replicas of a member may be at it: each write is a compare-and-set, and bringing
 //! the same copies in twice changes nothing.
 
+mod confirming;
 mod copies;
 mod error;
 mod memory;
 mod reading;
+mod shard;
 mod shared_read;
 mod state;
 
@@ -23,14 +25,14 @@ use tracing::{info, warn};
 
 use crate::claim::{
     Enrolment, EnrolmentAnswer, EnrolmentCall, Epoch, EpochRecord, KnownEpoch, MemberName, Memory,
-    Rebuilding, Remembered, confirm,
+    Remembered, ShardNote,
 };
 use crate::registry::{PutOutcome, RecordVersion, Registry, RegistryError};
 
 use super::metrics::ObserverMetrics;
 use super::pace;
 
-use reading::{EpochRead, read_epoch, writes_of};
+use reading::{EpochRead, writes_of};
 use shared_read::SharedRead;
 use state::EpochState;
 
@@ -59,6 +61,7 @@ pub struct RegistryEpoch {
     memory: Arc<dyn EpochMemory>,
     /// How long an admitted request may be under way.
     limit: Duration,
+    shard: Option<ShardNote>,
     metrics: ObserverMetrics,
     state: Mutex<EpochState>,
     news: Notify,
@@ -79,11 +82,18 @@ impl RegistryEpoch {
             registry,
             memory,
             limit,
+            shard: None,
             metrics: ObserverMetrics::default(),
             state: Mutex::default(),
             news: Notify::new(),
             reads: SharedRead::default(),
         }
+    }
+
+    /// The same of a registry that is this shard; `None`: that is none.
+    #[must_use]
+    pub fn of_shard(self, shard: Option<ShardNote>) -> Self {
+        Self { shard, ..self }
     }
 
     /// The same, which shows how far it is.
@@ -124,35 +134,6 @@ impl RegistryEpoch {
     /// Has the registry looked at now.
     pub fn look_now(&self) {
         self.news.notify_one();
-    }
-
-    /// Whether a verdict stands that rests on claims. `before`: what was [known](Self::known)
-    /// before the first call on claims.
-    ///
-    /// # Errors
-    /// The registry did not answer.
-    pub async fn confirm(
-        &self,
-        before: Option<&Arc<KnownEpoch>>,
-    ) -> Result<Result<(), Rebuilding>, RegistryError> {
-        // By what was written before this read.
-        let least = self.writes();
-        let (registry, member) = (self.registry.clone(), self.member.clone());
-        let read = self.reads.get(|| read_epoch(registry, member)).await?;
-        let (seen, writes) = (read.0.as_deref(), read.1);
-        let known = before.map(|known| KnownEpoch {
-            writes: known.writes.max(least),
-            ..KnownEpoch::clone(known)
-        });
-        let verdict = match confirm(known.as_ref(), seen, writes) {
-            // Another replica, or this one, has found out more meanwhile.
-            Ok(()) if self.known().as_ref() != before => Err(Rebuilding::default()),
-            verdict => verdict,
-        };
-        if verdict.is_err() {
-            self.look_now();
-        }
-        Ok(verdict)
     }
 
     /// Looks at the registry, and goes as far as there is nothing to wait for or to bring in.
@@ -215,7 +196,8 @@ impl RegistryEpoch {
                 EnrolmentCall::Members => EnrolmentAnswer::Members(self.members().await?),
                 EnrolmentCall::Put(record, version) => {
                     self.not_whole(self.is_enrolling());
-                    match self.registry.put_epoch(record, version).await? {
+                    let record = shard::noted(record, version.is_none(), self.shard.as_ref());
+                    match self.registry.put_epoch(&record, version).await? {
                         PutOutcome::Stored(_) => EnrolmentAnswer::Stored,
                         PutOutcome::Conflict => EnrolmentAnswer::Conflict,
                     }
@@ -277,7 +259,9 @@ impl RegistryEpoch {
     async fn read(&self) -> Result<EnrolmentAnswer<RecordVersion>, EnrolmentError> {
         let seen = self.registry.epoch().await?;
         let writes = writes_of(&*self.registry, &self.member).await?;
-        self.saw(seen.as_ref().map(|seen| &seen.record));
+        let record = seen.as_ref().map(|seen| &seen.record);
+        shard::check(self.shard.as_ref(), record, &*self.registry)?;
+        self.saw(record);
         let seen = seen.map(|seen| (seen.record, seen.version));
         Ok(EnrolmentAnswer::Read(seen, writes))
     }

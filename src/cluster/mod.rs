@@ -16,6 +16,7 @@ mod pace;
 pub mod protections;
 mod queue;
 pub mod resolve;
+pub mod shards;
 pub mod transfer_controller;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 mod bringing_in;
 mod compare;
 mod looking;
+mod outages;
 mod policies;
 mod reporting;
 mod retries;
@@ -28,6 +29,8 @@ use crate::claim::{HistoryEntry, MemberName, RequestUid};
 use crate::object::ObjectKey;
 use crate::registry::{ClaimScope, CopyFilter, Registry, RegistryError};
 
+pub use bringing_in::CopiesOfShard;
+use outages::Outages;
 use reporting::ReportedState;
 pub use reporting::Reporting;
 use retries::RetryDelays;
@@ -64,6 +67,7 @@ pub struct Observer {
     claim_index: ClaimIndex,
     deadlines: DeadlineTracker,
     retries: RetryDelays,
+    outages: Outages,
     /// What differed at the first comparison and was not looked at since; `None`
     /// before that.
     backlog: Mutex<Option<HashSet<ObjectKey>>>,
@@ -156,6 +160,7 @@ impl Observer {
             claim_index: ClaimIndex::default(),
             deadlines: DeadlineTracker::new(limit),
             retries: RetryDelays::default(),
+            outages: Outages::default(),
             backlog: Mutex::default(),
             changes: Mutex::default(),
             unwritten: UnwrittenEntries::default(),
@@ -260,14 +265,19 @@ impl Observer {
     async fn work(&self, shutdown: &CancellationToken) {
         let mut pause = RETRY;
         while let Some(key) = shutdown.run_until_cancelled(self.queue.next()).await {
-            match self.look(&key).await {
+            if let Some(until) = self.waits_for_a_shard(&key) {
+                self.queue.add_at(key.clone(), until);
+                self.queue.done(&key);
+                continue;
+            }
+            match self.look_noting(&key).await {
                 Ok(()) => {
                     pause = RETRY;
                     self.mark_dirty(&key);
                     self.retries.succeeded(&key);
                     self.caught_up_with(&key);
                 }
-                Err(error) if error.is_outage() => {
+                Err(error) if error.is_outage() && self.registry.shards().is_none() => {
                     self.show.metrics.failures.inc();
                     // It fails every object: it is told once, and asked after ever less often.
                     if pause == RETRY {

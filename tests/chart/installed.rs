@@ -199,6 +199,7 @@ async fn every_topology_is_taken_by_a_real_api_server() {
         "hub",
         "member",
         "one-cluster",
+        "shards",
     ] {
         for object in objects(&[&topology(name)]).await {
             // A pod is taken only where its account is.

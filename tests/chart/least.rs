@@ -28,6 +28,7 @@ fn has(rule: &Value, key: &str, value: &str) -> bool {
 #[case("cluster-per-environment")]
 #[case("member")]
 #[case("one-cluster")]
+#[case("shards")]
 #[tokio::test]
 async fn secrets_and_registrations_are_touched_by_name_alone(#[case] name: &str) {
     let objects = objects(&[&topology(name)]).await;
@@ -94,6 +95,7 @@ async fn a_hub_that_is_no_member_runs_nothing() {
 #[case("cluster-per-environment")]
 #[case("member")]
 #[case("one-cluster")]
+#[case("shards")]
 #[tokio::test]
 async fn pods_are_restricted(#[case] name: &str) {
     let objects = objects(&[&topology(name)]).await;

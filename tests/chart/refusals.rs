@@ -36,6 +36,11 @@ use crate::helm::{REQUIRED, template};
     "registry.azure.url=azure://fleet/claims,registry.kubeconfigSecret=hub",
     "the claims are at one of the two"
 )]
+#[case("registry.shards=shards.yaml", "name the Secret that holds the file")]
+#[case(
+    "registry.shards=shards.yaml,registry.kubeconfigSecret=shards,protection=available",
+    "with shards, say strict"
+)]
 #[case("claimDeadline=90", "/claimDeadline")]
 #[case("replicas=0", "/replicas")]
 #[case("replica=3", "'replica'")]

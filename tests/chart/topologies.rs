@@ -7,13 +7,14 @@ use rstest::rstest;
 
 use crate::helm::{REQUIRED, chart, helm, objects, template, topology};
 
-const TOPOLOGIES: [&str; 6] = [
+const TOPOLOGIES: [&str; 7] = [
     "audit-only",
     "azure",
     "cluster-per-environment",
     "hub",
     "member",
     "one-cluster",
+    "shards",
 ];
 
 #[test]
@@ -56,7 +57,8 @@ async fn with_odd_values_it_is_as_sound(
         "cluster-per-environment",
         "hub",
         "member",
-        "one-cluster"
+        "one-cluster",
+        "shards"
     )]
     name: &str,
 ) {
@@ -103,6 +105,7 @@ async fn with_odd_values_it_is_as_sound(
 #[case("hub")]
 #[case("member")]
 #[case("one-cluster")]
+#[case("shards")]
 #[tokio::test]
 async fn it_reads_like_this(#[case] name: &str) {
     let rendered = template(&[REQUIRED, &topology(name)]).await.unwrap();

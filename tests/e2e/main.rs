@@ -28,6 +28,7 @@ mod driven;
 mod family;
 mod grammar;
 mod groups;
+mod in_shards;
 mod late;
 mod members;
 mod metrics;

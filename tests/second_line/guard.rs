@@ -40,6 +40,7 @@ impl Judge {
     pub fn of(line: &Line) -> Self {
         let guard = Guard {
             cut_off: CutOffRequests::default(),
+            shards: Vec::new(),
             fence: Arc::default(),
             epoch: line.epoch.clone(),
             member: member(),

@@ -8,12 +8,10 @@ use super::object::{account, group};
 use super::surroundings::namespace;
 use super::world::{World, member};
 
-/// Fences `a`.
-pub async fn fence(world: &World) {
-    let registry = &world.registry.inner;
-    let known = registry.member(&"a".parse().unwrap()).await.unwrap();
+/// The record of `a`, with a fence.
+pub fn fenced() -> MemberRecord {
     let at: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-    let record = MemberRecord {
+    MemberRecord {
         fence: Some(Fence {
             at,
             by: "alice".into(),
@@ -23,7 +21,14 @@ pub async fn fence(world: &World) {
             heard: at,
         }),
         ..member("a")
-    };
+    }
+}
+
+/// Fences `a`.
+pub async fn fence(world: &World) {
+    let registry = &world.registry.inner;
+    let known = registry.member(&"a".parse().unwrap()).await.unwrap();
+    let record = fenced();
     let version = known.map(|known| known.version);
     let put = registry.put_member(&record, version.as_ref());
     put.await.unwrap();

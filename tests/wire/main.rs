@@ -17,6 +17,7 @@
 //! | [`break_glass`] | refusals that are overridden |
 //! | [`fenced`] | a cluster that was declared lost, and is there |
 //! | [`protect`] | what somebody said is not to be deleted |
+//! | [`sharded`] | claims in two shards, and trouble in one of them |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
 //! | [`stale`] | a replica whose watches are behind |
 //! | [`apart`] | an object that cannot be looked at, and the others |
@@ -56,6 +57,7 @@ mod protect;
 mod rebuilding;
 mod round_trips;
 mod server;
+mod sharded;
 mod shown;
 #[path = "../properties/slips.rs"]
 mod slips;

@@ -7,11 +7,12 @@ use aso_guard::admission::{
     AdmissionMetrics, CutOffRequests, Guard, GuardSettings, Mode, OnUnresolved, Privileges, router,
 };
 use aso_guard::arm::Identity;
-use aso_guard::claim::{MemberName, Record};
+use aso_guard::claim::{MemberName, Record, ShardNote};
 use aso_guard::cluster::enrolment::{ProcessMemory, RegistryEpoch};
 use aso_guard::cluster::fence::KnownFence;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::{Observer, Reporting, WatchedChange};
+use aso_guard::cluster::shards::KnownShard;
 use aso_guard::cluster::{self, Cluster};
 use aso_guard::object::{ObjectFacts, ObjectKey, wire};
 use aso_guard::registry::memory::MemoryRegistry;
@@ -55,6 +56,7 @@ pub struct Member {
     pub metrics: cluster::metrics::ObserverMetrics,
     pub fence: Arc<KnownFence>,
     pub epoch: Arc<RegistryEpoch>,
+    pub shards: Vec<KnownShard>,
 }
 
 impl World {
@@ -201,18 +203,19 @@ impl Member {
             notices: notices.clone(),
             ..show
         }));
-        let memory = Arc::new(ProcessMemory);
         let deadline = settings.claim_deadline;
-        let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, deadline);
-        let epoch = Arc::new(epoch);
-        // A registry in memory answers at once.
-        epoch.look().now_or_never().unwrap().unwrap();
+        let note = registry
+            .shards()
+            .and_then(|shards| shards.map.notes().next());
+        let epoch = epoch_of(&member, &registry, deadline, note);
+        let shards = known_shards(&member, &registry, deadline);
         let guard = Guard {
             epoch: epoch.clone(),
             member,
             registry,
             cluster: seen,
             cut_off: CutOffRequests::default(),
+            shards: shards.clone(),
             fence: fence.clone(),
             follow_up: observer.clone(),
             settings,
@@ -227,6 +230,7 @@ impl Member {
             metrics,
             fence,
             epoch,
+            shards,
             router: router(Arc::new(guard)),
         }
     }
@@ -277,6 +281,43 @@ impl Member {
         self.ask(&old.update(new)).await.admitted();
         self.store(new).await
     }
+}
+
+/// What a member knows of the shards of a registry, none of which has fenced it.
+fn known_shards(
+    member: &MemberName,
+    registry: &Arc<dyn Registry>,
+    deadline: Duration,
+) -> Vec<KnownShard> {
+    let Some(shards) = registry.shards() else {
+        return Vec::new();
+    };
+    let all = shards.registries.iter().zip(shards.map.notes());
+    let known = all.map(|(shard, note)| {
+        let fence = Arc::<KnownFence>::default();
+        fence.read(tokio::time::Instant::now(), None);
+        KnownShard {
+            registry: shard.clone(),
+            epoch: epoch_of(member, shard, deadline, Some(note)),
+            fence,
+        }
+    });
+    known.collect()
+}
+
+/// What a member knows of a registry in memory, which answers at once.
+fn epoch_of(
+    member: &MemberName,
+    registry: &Arc<dyn Registry>,
+    deadline: Duration,
+    note: Option<ShardNote>,
+) -> Arc<RegistryEpoch> {
+    let memory = Arc::new(ProcessMemory);
+    let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, deadline);
+    let epoch = epoch.of_shard(note);
+    // One that is another shard than this guard takes it for is not looked at to the end.
+    let _ = epoch.look().now_or_never().unwrap();
+    Arc::new(epoch)
 }
 
 /// The record of a member that is there.

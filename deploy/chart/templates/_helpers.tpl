@@ -71,6 +71,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "aso-guard.registry" -}}
 {{- if and .Values.registry.azure.url .Values.registry.kubeconfigSecret -}}
 {{- fail "registry.azure.url and registry.kubeconfigSecret: the claims are at one of the two" }}
+{{- else if and .Values.registry.shards (not .Values.registry.kubeconfigSecret) -}}
+{{- fail "registry.shards: name the Secret that holds the file in registry.kubeconfigSecret" }}
+{{- else if and .Values.registry.shards (eq .Values.protection "available") -}}
+{{- fail "registry.shards and protection: available writes down what one registry says; with shards, say strict" }}
+{{- else if .Values.registry.shards -}}
+shards:/etc/aso-guard/hub/{{ .Values.registry.shards }}
 {{- else if .Values.registry.azure.url -}}
 {{ .Values.registry.azure.url }}
 {{- else if include "aso-guard.ownRegistry" . -}}

@@ -24,6 +24,7 @@ fn record(id: &str, round: u32, members: &str) -> EpochRecord {
     EpochRecord {
         epoch: epoch(id, round),
         members: members.collect(),
+        shard: None,
     }
 }
 

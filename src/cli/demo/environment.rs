@@ -120,6 +120,7 @@ impl DemoTasks {
             registry: registry.clone(),
             cluster: cluster.clone(),
             cut_off: CutOffRequests::default(),
+            shards: Vec::new(),
             fence: Arc::default(),
             follow_up: observer.clone(),
             settings,

@@ -18,7 +18,7 @@ pub(in crate::cli) struct ServeArgs {
     #[arg(long, value_name = "NAME", env = "ASO_GUARD_CLUSTER")]
     pub(super) cluster: String,
     /// Where claims are kept: kubernetes: (this cluster), kubernetes:<kubeconfig>[#context] (a hub),
-    /// azure://<account>/<container> (Azure Blob Storage) or memory:
+    /// azure://<account>/<container> (Azure Blob Storage), shards:<file> (several of them) or memory:
     #[arg(
         long,
         value_name = "URL",

@@ -13,6 +13,8 @@ use crate::cluster::kube::CredentialSettings;
 use crate::registry::RegistryUrl;
 
 use super::args::ServeArgs;
+use super::hub::{hub, hub_context};
+use super::shards::ShardPlaces;
 use super::tls::Tls;
 
 /// A checked configuration of `serve`.
@@ -21,6 +23,8 @@ pub(super) struct Config {
     pub(super) registry: RegistryUrl,
     /// How to reach the registry, where it is in another API server.
     pub(super) hub: Option<kube::Config>,
+    /// Where the registry's shards are, where it has several.
+    pub(super) shards: Option<ShardPlaces>,
     /// What people's kubeconfigs call the registry's cluster.
     pub(super) hub_context: String,
     pub(super) cluster: kube::Config,
@@ -80,7 +84,11 @@ impl Config {
             "--kubeconfig",
             client_config(args.kubeconfig.as_deref(), None).await,
         );
-        let hub = hub(&mut problems, args, registry.as_ref()).await;
+        let path = args.kubeconfig.as_deref();
+        let hub = hub(&mut problems, path, registry.as_ref()).await;
+        let is_available = protection == Some(ProtectionChoice::Available);
+        let place = (path, registry.as_ref());
+        let shards = ShardPlaces::read(&mut problems, place, is_available).await;
         let tls = args.tls.check(&mut problems);
         let checked = (|| {
             let (member, registry): (MemberName, _) = (member?, registry?);
@@ -89,6 +97,7 @@ impl Config {
                 member,
                 registry,
                 hub,
+                shards,
                 cluster: cluster?,
                 settings: GuardSettings {
                     mode: mode?,
@@ -114,43 +123,6 @@ impl Config {
             _ => Err(problems),
         }
     }
-}
-
-/// How to reach the registry, where it is in another API server.
-async fn hub(
-    problems: &mut Problems,
-    args: &ServeArgs,
-    registry: Option<&RegistryUrl>,
-) -> Option<kube::Config> {
-    match registry {
-        Some(RegistryUrl::Kubernetes {
-            kubeconfig,
-            context,
-        }) if kubeconfig.is_some() || context.is_some() => {
-            let path = kubeconfig.as_deref().or(args.kubeconfig.as_deref());
-            problems.take("--registry", client_config(path, context.as_deref()).await)
-        }
-        _ => None,
-    }
-}
-
-/// What people's kubeconfigs call the registry's cluster, as far as that can be told from here.
-fn hub_context(stated: Option<&str>, registry: &RegistryUrl, member: &MemberName) -> String {
-    let known = match registry {
-        RegistryUrl::Kubernetes {
-            context: Some(context),
-            ..
-        } => context,
-        RegistryUrl::Kubernetes {
-            kubeconfig: Some(_),
-            ..
-        } => "hub",
-        RegistryUrl::Kubernetes { .. }
-        | RegistryUrl::Azure(_)
-        | RegistryUrl::Shards { .. }
-        | RegistryUrl::Memory => member.as_str(),
-    };
-    stated.unwrap_or(known).to_owned()
 }
 
 fn privileges(problems: &mut Problems, args: &ServeArgs) -> Option<Privileges> {
@@ -188,27 +160,4 @@ fn address(problems: &mut Problems, flag: &str, text: &str) -> Option<SocketAddr
         .parse()
         .map_err(|_| format!("{text:?} is no address; write it like 0.0.0.0:8443"));
     problems.take(flag, parsed)
-}
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    /// What people are told to type where nobody said what they call the hub.
-    #[rstest]
-    #[case::said(Some("core"), "kubernetes:hub.yaml#west@hub", "core")]
-    #[case::of_the_url(None, "kubernetes:hub.yaml#prod-hub", "prod-hub")]
-    #[case::of_a_context_alone(None, "kubernetes:#prod-hub", "prod-hub")]
-    #[case::a_kubeconfig_alone(None, "kubernetes:hub.yaml", "hub")]
-    #[case::the_cluster_itself(None, "kubernetes:", "west")]
-    #[case::in_memory(None, "memory:", "west")]
-    fn the_hub_has_a_name_for_people(
-        #[case] said: Option<&str>,
-        #[case] url: &str,
-        #[case] expected: &str,
-    ) {
-        let (url, member) = (url.parse().unwrap(), "west".parse().unwrap());
-        assert_eq!(hub_context(said, &url, &member), expected);
-    }
 }

@@ -13,11 +13,12 @@ use tracing::{info, warn};
 use crate::admission::Mode;
 use crate::claim::MemberName;
 use crate::cluster;
-use crate::cluster::enrolment::RegistryEpoch;
+use crate::cluster::enrolment::{CopiesOfCluster, RegistryEpoch};
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::member::{MemberReport, Membership};
-use crate::cluster::observer::Observer;
+use crate::cluster::observer::{CopiesOfShard, Observer};
 use crate::cluster::protections::ProtectionController;
+use crate::cluster::shards::KnownShard;
 use crate::cluster::transfer_controller::TransferController;
 use crate::registry::Registry;
 use crate::server::readiness::ReadinessCondition;
@@ -36,6 +37,8 @@ pub(super) struct UnregisteredMember {
     pub(super) hub_token: HubToken,
     pub(super) protections: Option<ProtectionController>,
     pub(super) epoch: Arc<RegistryEpoch>,
+    /// Where claims are sharded, what is known of each shard; of the default first.
+    pub(super) shards: Vec<KnownShard>,
     /// What API servers do not ask about though they should, a line each.
     pub(super) webhook_gaps: watch::Receiver<Vec<String>>,
     pub(super) metrics: cluster::metrics::ObserverMetrics,
@@ -51,6 +54,7 @@ struct RunningMember {
     hub_token: HubToken,
     protections: Option<ProtectionController>,
     epoch: Arc<RegistryEpoch>,
+    shards: Vec<KnownShard>,
     webhook_gaps: watch::Receiver<Vec<String>>,
     metrics: cluster::metrics::ObserverMetrics,
     enrolling: AtomicBool,
@@ -90,6 +94,7 @@ impl UnregisteredMember {
             hub_token: self.hub_token,
             protections: self.protections,
             epoch: self.epoch,
+            shards: self.shards,
             webhook_gaps: self.webhook_gaps,
             metrics: self.metrics,
             enrolling: AtomicBool::new(true),
@@ -141,12 +146,17 @@ impl RunningMember {
             cluster.watch(observer, on_synced, stop).await;
             Ok(())
         });
+        for number in 1..self.shards.len() {
+            let (member, stop, synced) = (self.clone(), shutdown.clone(), synced.clone());
+            tasks.spawn(async move { member.belong_to(number, &synced, &stop).await });
+        }
         let stop = shutdown.clone();
         tasks.spawn(async move {
             if stop.run_until_cancelled(synced.cancelled()).await.is_some() {
                 member.enrol(&stop).await;
                 let observing = member.observer.clone().run(stop.clone());
-                let enrolling = member.epoch.run(&*member.observer, &stop);
+                let copies = member.copies_of(0);
+                let enrolling = member.epoch.run(&*copies, &stop);
                 let protecting = async {
                     if let Some(protections) = &member.protections {
                         protections.run(&stop).await;
@@ -170,6 +180,51 @@ impl RunningMember {
             ended.context("a task ended by itself")??;
         }
         Ok(())
+    }
+
+    /// The copies whose claims are in a shard; all of them, where claims are not sharded.
+    fn copies_of(&self, shard: usize) -> Arc<dyn CopiesOfCluster> {
+        let observer = self.observer.clone();
+        if self.shards.is_empty() {
+            return observer;
+        }
+        Arc::new(CopiesOfShard { observer, shard })
+    }
+
+    /// Registers this cluster in another shard than the default, heartbeats there, and brings the
+    /// copies in that belong there, once this cluster's objects are known. A shard that does not
+    /// answer keeps no other waiting.
+    async fn belong_to(
+        &self,
+        number: usize,
+        synced: &CancellationToken,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let shard = &self.shards[number];
+        let membership = Membership {
+            fence: shard.fence.clone(),
+            epoch: shard.epoch.clone(),
+            ..self.membership.clone()
+        };
+        let joining = async {
+            look_at(&shard.epoch).await;
+            membership.join(&*shard.registry).await
+        };
+        let Some(joined) = shutdown.run_until_cancelled(joining).await else {
+            return Ok(());
+        };
+        joined?;
+        let report = || self.report();
+        let beating = membership.keep_beating(&*shard.registry, report, shutdown);
+        let copies = self.copies_of(number);
+        let enrolling = async {
+            let waited = shutdown.run_until_cancelled(synced.cancelled()).await;
+            if waited.is_some() {
+                shard.epoch.run(&*copies, shutdown).await;
+            }
+        };
+        let (beaten, ()) = tokio::join!(beating, enrolling);
+        Ok(beaten?)
     }
 
     /// Says when a person has declared this cluster lost, and when they take that back.
@@ -213,7 +268,9 @@ impl RunningMember {
             self.metrics.set_second_line(namespaces, stale);
         }
         MemberReport {
-            enrolling: self.is_enrolling() || self.epoch.is_enrolling(),
+            enrolling: self.is_enrolling()
+                || self.epoch.is_enrolling()
+                || self.shards.iter().any(|shard| shard.epoch.is_enrolling()),
             unresolved,
             some,
             unwatched,

@@ -1,6 +1,8 @@
 //! What the member remembers of its registry, on its namespace `kube-system`: the namespace whose
 //! UID is the cluster's own identity.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
@@ -16,25 +18,64 @@ use super::{KubeCluster, call};
 
 const SYSTEM: &str = "kube-system";
 
-#[async_trait]
-impl EpochMemory for KubeCluster {
-    async fn recall(&self) -> Result<Memory, ClusterError> {
+/// What is remembered of one shard of the registry, in an annotation of its own.
+pub struct ShardMemory {
+    cluster: Arc<KubeCluster>,
+    annotation: String,
+}
+
+impl ShardMemory {
+    /// That of the shard of this name.
+    pub fn of(cluster: Arc<KubeCluster>, shard: &str) -> Self {
+        Self {
+            cluster,
+            annotation: format!("{REGISTRY_ANNOTATION}-{shard}"),
+        }
+    }
+}
+
+impl KubeCluster {
+    async fn recall_in(&self, annotation: &str) -> Result<Memory, ClusterError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let system = call("namespace kube-system", namespaces.get_metadata(SYSTEM)).await?;
         let annotations = system.metadata.annotations.unwrap_or_default();
-        Ok(read(
-            annotations.get(REGISTRY_ANNOTATION).map(String::as_str),
-        ))
+        Ok(read(annotations.get(annotation).map(String::as_str)))
     }
 
-    async fn remember(&self, remembered: &Remembered) -> Result<(), ClusterError> {
+    async fn remember_in(
+        &self,
+        annotation: &str,
+        remembered: &Remembered,
+    ) -> Result<(), ClusterError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let annotations = json!({REGISTRY_ANNOTATION: written(remembered)});
+        let annotations = json!({annotation: written(remembered)});
         let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
         let params = PatchParams::default();
         let patched = namespaces.patch_metadata(SYSTEM, &params, &patch);
         call("an annotation of namespace kube-system", patched)
             .await
             .map(drop)
+    }
+}
+
+#[async_trait]
+impl EpochMemory for KubeCluster {
+    async fn recall(&self) -> Result<Memory, ClusterError> {
+        self.recall_in(REGISTRY_ANNOTATION).await
+    }
+
+    async fn remember(&self, remembered: &Remembered) -> Result<(), ClusterError> {
+        self.remember_in(REGISTRY_ANNOTATION, remembered).await
+    }
+}
+
+#[async_trait]
+impl EpochMemory for ShardMemory {
+    async fn recall(&self) -> Result<Memory, ClusterError> {
+        self.cluster.recall_in(&self.annotation).await
+    }
+
+    async fn remember(&self, remembered: &Remembered) -> Result<(), ClusterError> {
+        self.cluster.remember_in(&self.annotation, remembered).await
     }
 }

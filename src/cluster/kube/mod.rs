@@ -3,7 +3,7 @@
 mod changes;
 mod credentials;
 mod discovery;
-mod epoch;
+pub mod epoch;
 mod labels;
 mod listed;
 pub mod protections;

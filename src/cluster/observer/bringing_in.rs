@@ -25,16 +25,38 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[async_trait]
 impl CopiesOfCluster for Observer {
     async fn bring_in(&self) -> Result<usize, EnrolmentError> {
-        self.bring_all_in().await.map_err(|error| match error {
-            ObserveError::Registry(error) => EnrolmentError::Registry(error),
-            ObserveError::Cluster(error) => EnrolmentError::Cluster(error),
-        })
+        Ok(self.bring_all_in(None).await?)
+    }
+}
+
+/// The copies of a cluster whose claims are in one shard of its registry.
+pub struct CopiesOfShard {
+    /// The cluster's observer.
+    pub observer: Arc<Observer>,
+    /// The shard's number in the map.
+    pub shard: usize,
+}
+
+#[async_trait]
+impl CopiesOfCluster for CopiesOfShard {
+    async fn bring_in(&self) -> Result<usize, EnrolmentError> {
+        Ok(self.observer.bring_all_in(Some(self.shard)).await?)
+    }
+}
+
+impl From<ObserveError> for EnrolmentError {
+    fn from(error: ObserveError) -> Self {
+        match error {
+            ObserveError::Registry(error) => Self::Registry(error),
+            ObserveError::Cluster(error) => Self::Cluster(error),
+        }
     }
 }
 
 impl Observer {
-    async fn bring_all_in(&self) -> Result<usize, ObserveError> {
-        let mut todo = self.claimed().await?;
+    /// `shard`: of the registry's shards, the one whose claims are meant.
+    async fn bring_all_in(&self, shard: Option<usize>) -> Result<usize, ObserveError> {
+        let mut todo = self.claimed(shard).await?;
         let listed = self.cluster.list(ObjectScope::All).await;
         let unwatched = self.cluster.unwatched();
         let unread = listed.unread.into_iter().find(|(group, kind)| {
@@ -50,22 +72,34 @@ impl Observer {
         let stored = listed.objects.into_iter();
         todo.extend(stored.map(|object| (object.key.clone(), Some(object))));
         let count = todo.len();
-        let looks = stream::iter(todo)
-            .map(|(key, object)| async move { self.bring_in_one(&key, object.as_deref()).await });
+        let looks = stream::iter(todo).map(|(key, object)| async move {
+            let object = object.as_deref();
+            self.bring_in_one(&key, object, shard).await
+        });
         let mut looks = looks.buffer_unordered(WORKERS);
         while looks.try_next().await?.is_some() {}
         Ok(count)
     }
 
     /// What the registry lists as copies of this cluster.
-    async fn claimed(&self) -> Result<BTreeMap<ObjectKey, Option<Arc<ObjectFacts>>>, ObserveError> {
+    async fn claimed(
+        &self,
+        shard: Option<usize>,
+    ) -> Result<BTreeMap<ObjectKey, Option<Arc<ObjectFacts>>>, ObserveError> {
+        let registry = match (self.registry.shards(), shard) {
+            (Some(shards), Some(shard)) => &*shards.registries[shard],
+            _ => &*self.registry,
+        };
         let scope = ClaimScope::Of(self.member.clone(), CopyFilter::AnyCopy);
         let mut claimed = BTreeMap::new();
         let mut at = None;
         loop {
-            let page = self.registry.claims_page(&scope, at.as_ref()).await?;
+            let page = registry.claims_page(&scope, at.as_ref()).await?;
             for known in page.claims {
                 let identity = known.record.identity;
+                if shard.is_some_and(|shard| self.shard_of(&identity) != shard) {
+                    continue;
+                }
                 for copy in known.record.copies.into_keys() {
                     if copy.member == self.member {
                         self.claim_index.enter(&copy.object, &identity);
@@ -84,9 +118,10 @@ impl Observer {
         &self,
         key: &ObjectKey,
         object: Option<&ObjectFacts>,
+        shard: Option<usize>,
     ) -> Result<(), ObserveError> {
         for tries in 1.. {
-            match self.look_by_store(key, object).await {
+            match self.look_by_store(key, object, shard).await {
                 Err(error) if error.is_outage() => return Err(error),
                 Err(error) if tries == TRIES => {
                     warn!(object = %key, %error, "an object cannot be brought into the registry; it is tried on, with the others unhindered");
@@ -109,6 +144,7 @@ impl Observer {
         &self,
         key: &ObjectKey,
         object: Option<&ObjectFacts>,
+        shard: Option<usize>,
     ) -> Result<(), ObserveError> {
         if let Some(object) = object {
             let resolved = self.resolve(object, Freshness::Store).await?;
@@ -122,6 +158,6 @@ impl Observer {
             // Nobody can tell what it is, and no claim lists it.
             return Ok(());
         }
-        self.look(key).await
+        self.look_in(key, shard).await
     }
 }

@@ -1,6 +1,6 @@
 //! All that the cluster has, against all that the registry says of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use crate::claim::MemberCopy;
 use crate::cluster::pace::spread;
 use crate::cluster::resolve::{Freshness, ResolvedObject};
 use crate::object::{ObjectFacts, ObjectKey};
-use crate::registry::{ClaimScope, CopyFilter, RegistryError};
+use crate::registry::{ClaimScope, CopyFilter, Registry, RegistryError, sharded};
 
 use super::Observer;
 
@@ -93,15 +93,63 @@ impl Observer {
     /// The objects, and what is claimed to be one, of which the claims don't say what
     /// the cluster says. Claims pass by page by page, and are not kept.
     async fn differing(&self) -> Result<HashSet<ObjectKey>, RegistryError> {
-        let scope = ClaimScope::Of(self.member.clone(), CopyFilter::AnyCopy);
         let objects = self.cluster.objects();
         let objects: HashMap<&ObjectKey, &ObjectFacts> =
             objects.iter().map(|one| (&one.key, &**one)).collect();
         let mut differing = HashSet::new();
         let mut agreeing = HashMap::<&ObjectKey, usize>::new();
-        let mut page = self.registry.claims_page(&scope, None).await?;
+        // A shard that does not answer is left out, with what is in it.
+        let (shards, mut left_out) = (sharded::each(&*self.registry), BTreeSet::new());
+        for (number, shard) in shards.iter().enumerate() {
+            let of = (*shard, number);
+            let listed = self.compare_claims(of, &objects, &mut differing, &mut agreeing);
+            match listed.await {
+                Ok(()) => {}
+                Err(error) if left_out.len() + 1 == shards.len() => return Err(error),
+                Err(error) => {
+                    warn!(%error, "could not compare with one shard of the registry");
+                    left_out.insert(number);
+                }
+            }
+        }
+        let is_left_out = |identity: &Identity| left_out.contains(&self.shard_of(identity));
+        for (key, object) in &objects {
+            let Ok(resolved) = self.resolve(object, Freshness::Known).await else {
+                // By its own clock, so that it keeps nobody waiting.
+                let wait = self.retries.failed(key).0;
+                self.queue.add_at((*key).clone(), Instant::now() + wait);
+                continue;
+            };
+            self.show_resolution(key, &object.uid, &resolved);
+            let Ok(resolution) = &resolved.identity else {
+                continue;
+            };
+            if resolution.identities().any(is_left_out) {
+                continue;
+            }
+            if agreeing.get(key).copied().unwrap_or_default() != resolution.identities().count() {
+                differing.insert((*key).clone());
+            }
+        }
+        Ok(differing)
+    }
+
+    /// Compares the claims of a registry, or of a shard of it and its number, with this cluster's
+    /// objects. What is in a shard where it does not belong is not there.
+    async fn compare_claims<'a>(
+        &self,
+        (registry, number): (&dyn Registry, usize),
+        objects: &HashMap<&'a ObjectKey, &'a ObjectFacts>,
+        differing: &mut HashSet<ObjectKey>,
+        agreeing: &mut HashMap<&'a ObjectKey, usize>,
+    ) -> Result<(), RegistryError> {
+        let scope = ClaimScope::Of(self.member.clone(), CopyFilter::AnyCopy);
+        let mut page = registry.claims_page(&scope, None).await?;
         loop {
             for known in page.claims {
+                if self.shard_of(&known.record.identity) != number {
+                    continue;
+                }
                 self.show_holder_gone(&known.record);
                 let state = known.record.state();
                 let identity = known.record.identity;
@@ -125,25 +173,11 @@ impl Observer {
                     }
                 }
             }
-            let Some(at) = page.next else { break };
-            page = self.registry.claims_page(&scope, Some(&at)).await?;
-        }
-        for (key, object) in &objects {
-            let Ok(resolved) = self.resolve(object, Freshness::Known).await else {
-                // By its own clock, so that it keeps nobody waiting.
-                let wait = self.retries.failed(key).0;
-                self.queue.add_at((*key).clone(), Instant::now() + wait);
-                continue;
+            let Some(at) = page.next else {
+                return Ok(());
             };
-            self.show_resolution(key, &object.uid, &resolved);
-            let Ok(resolution) = &resolved.identity else {
-                continue;
-            };
-            if agreeing.get(key).copied().unwrap_or_default() != resolution.identities().count() {
-                differing.insert((*key).clone());
-            }
+            page = registry.claims_page(&scope, Some(&at)).await?;
         }
-        Ok(differing)
     }
 }
 

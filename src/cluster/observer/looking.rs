@@ -44,13 +44,19 @@ impl Observer {
     /// The registry or the API server did not do its part for one of them; the others are
     /// up to date.
     pub async fn look(&self, key: &ObjectKey) -> Result<(), ObserveError> {
-        let identities = self.claim_index.identities(key).into_iter();
-        let mut todo: Vec<_> = identities
-            .map(|identity| (identity.clone(), Look::new(self.copy(key), identity)))
-            .collect();
-        if todo.is_empty() {
-            todo = self.adopt(key).await?;
-        }
+        self.look_in(key, None).await
+    }
+
+    /// The same; or of the claims in one shard alone, as far as they are known.
+    pub(super) async fn look_in(
+        &self,
+        key: &ObjectKey,
+        shard: Option<usize>,
+    ) -> Result<(), ObserveError> {
+        let is_wanted =
+            |identity: &Identity| shard.is_none_or(|shard| self.shard_of(identity) == shard);
+        let mut todo = self.looks(key).await?;
+        todo.retain(|(identity, _)| is_wanted(identity));
         let began = Instant::now();
         let mut done: Vec<Identity> = Vec::new();
         let mut under_way = Vec::new();
@@ -74,7 +80,10 @@ impl Observer {
             under_way.extend(step.under_way);
             recheck = recheck.into_iter().chain(step.recheck).min();
             for other in step.stands_for {
-                if !done.contains(&other) && todo.iter().all(|(known, _)| *known != other) {
+                if is_wanted(&other)
+                    && !done.contains(&other)
+                    && todo.iter().all(|(known, _)| *known != other)
+                {
                     todo.push((other.clone(), Look::new(self.copy(key), other)));
                 }
             }
@@ -85,12 +94,28 @@ impl Observer {
         if let Some(error) = failed {
             return Err(error);
         }
+        if shard.is_some() {
+            // Of the object's other claims nothing was seen.
+            return Ok(());
+        }
         self.catch_up_on_overrides(key, &self.claim_index.identities(key))
             .await?;
         self.deadlines.keep_only(key, &under_way, began);
         self.claim_index.set_expecting(key, recheck.is_some());
         self.claim_index.close(key);
         Ok(())
+    }
+
+    /// The looks at the claims of an object that are known, else at those that it should have.
+    async fn looks(&self, key: &ObjectKey) -> Result<Vec<(Identity, ClusterLook)>, ObserveError> {
+        let identities = self.claim_index.identities(key).into_iter();
+        let looks: Vec<_> = identities
+            .map(|identity| (identity.clone(), Look::new(self.copy(key), identity)))
+            .collect();
+        if looks.is_empty() {
+            return self.adopt(key).await;
+        }
+        Ok(looks)
     }
 
     /// The looks for an object of which no claim is known. Once everything is registered, such an

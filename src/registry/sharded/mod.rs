@@ -7,6 +7,7 @@
 
 mod file;
 mod follow;
+mod touched;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::{
 };
 
 pub use file::{ShardsFile, ShardsFileError};
+pub use touched::{noting, touch_all, touched};
 
 /// The shards of a registry.
 pub struct Shards {
@@ -61,11 +63,17 @@ impl ShardedRegistry {
     }
 
     fn of(&self, identity: &Identity) -> &dyn Registry {
-        &*self.shards.registries[self.shards.map.shard_of(identity)]
+        self.shard(self.shards.map.shard_of(identity))
     }
 
     fn default(&self) -> &dyn Registry {
-        &*self.shards.registries[0]
+        self.shard(0)
+    }
+
+    /// A shard that is about to be asked.
+    fn shard(&self, number: usize) -> &dyn Registry {
+        touched::touch(number);
+        &*self.shards.registries[number]
     }
 
     /// The shards that may have claims in a scope.
@@ -105,7 +113,7 @@ impl Registry for ShardedRegistry {
     }
 
     fn kubectl_flags(&self) -> &str {
-        self.default().kubectl_flags()
+        self.shards.registries[0].kubectl_flags()
     }
 
     fn shards(&self) -> Option<&Shards> {
@@ -135,8 +143,7 @@ impl Registry for ShardedRegistry {
         let Some(shard) = shards.get(number) else {
             return Ok(ClaimPage::default());
         };
-        let registry = &self.shards.registries[*shard];
-        let mut page = registry.claims_page(scope, at.as_ref()).await?;
+        let mut page = self.shard(*shard).claims_page(scope, at.as_ref()).await?;
         let map = &self.shards.map;
         page.claims
             .retain(|known| map.shard_of(&known.record.identity) == *shard);

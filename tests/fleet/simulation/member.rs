@@ -199,6 +199,7 @@ impl Replica {
             registry: line.clone(),
             cluster: cluster.clone(),
             cut_off: CutOffRequests::default(),
+            shards: Vec::new(),
             fence: fence.clone(),
             follow_up: observer.clone(),
             settings: GuardSettings {

@@ -9,7 +9,7 @@ use super::{Table, Thief};
 
 impl Thief {
     pub(super) async fn on_the_registry_itself(&self, table: &mut Table) {
-        let changes: [(&str, fn(&mut Value)); 9] = [
+        let changes: [(&str, fn(&mut Value)); 10] = [
             ("say that nobody waits for a peer", |epoch| {
                 member(epoch, "a")["state"] = json!("Forgotten");
             }),
@@ -31,6 +31,9 @@ impl Thief {
             }),
             ("await a peer in the same round", |epoch| {
                 member(epoch, "a")["state"] = json!("Awaited");
+            }),
+            ("call it a shard of a map", |epoch| {
+                epoch["status"]["epoch"]["shard"] = json!("europe");
             }),
             ("say nothing of it any more", |epoch| {
                 epoch["status"].as_object_mut().unwrap().remove("epoch");

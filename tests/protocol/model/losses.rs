@@ -79,6 +79,7 @@ impl Epochs {
         let record = EpochRecord {
             epoch: epoch.clone(),
             members: enrolled.collect(),
+            shard: None,
         };
         let each = std::array::from_fn(|member| Member {
             memory: Memory::Known(Remembered {

@@ -49,6 +49,7 @@ pub(in crate::registry) fn to_epoch(
             epoch: Some(ClaimEpoch {
                 round: epoch.epoch.round,
                 members: members.collect(),
+                shard: epoch.shard.as_ref().map(ToString::to_string),
             }),
             ..ClaimStatus::default()
         }),
@@ -65,6 +66,10 @@ pub(in crate::registry) fn from_epoch(claim: &Claim) -> Result<EpochRecord, Stri
         .as_ref()
         .and_then(|status| status.epoch.as_ref());
     let epoch = epoch.ok_or("it has no status.epoch")?;
+    let shard = epoch.shard.as_ref().map(|text| {
+        let read = text.parse();
+        read.map_err(|error: String| format!("status.epoch.shard: {error}"))
+    });
     let mut members = std::collections::BTreeMap::new();
     for one in &epoch.members {
         let name = one
@@ -81,5 +86,6 @@ pub(in crate::registry) fn from_epoch(claim: &Claim) -> Result<EpochRecord, Stri
             round: epoch.round,
         },
         members,
+        shard: shard.transpose()?,
     })
 }

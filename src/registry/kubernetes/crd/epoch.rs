@@ -17,6 +17,10 @@ pub struct ClaimEpoch {
     /// The members that are known under it.
     #[serde(default)]
     pub members: Vec<ClaimEpochMember>,
+    /// Which shard the registry is, and the map from subscriptions to shards, where claims are
+    /// sharded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
 }
 
 /// How a member stands to the epoch.

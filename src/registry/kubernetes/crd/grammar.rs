@@ -144,6 +144,7 @@ const CLAIM: &[(&str, FieldGrammar)] = &[
     ("status.epoch.members", Short(1000)),
     ("status.epoch.members.name", Label),
     ("status.epoch.members.state", EPOCH_STATE),
+    ("status.epoch.shard", PROSE),
     ("status.history", Short(MAX_HISTORY)),
     ("status.history.at", Time),
     ("status.history.by", NAME),
