@@ -37,7 +37,7 @@ const SIDES: [&str; 3] = ["none", "yes", "aso-guard"];
 /// How many creates are under way together.
 const AT_ONCE: [usize; 2] = [1, 16];
 const RUNS: usize = 5;
-const TURNS: usize = 4;
+const TURNS: usize = 2;
 const CREATES: usize = 64;
 
 fn main() {
@@ -139,7 +139,7 @@ impl Calls {
             let number: f64 = rest.rsplit(' ').next().unwrap().parse().unwrap();
             if rest.contains("operation=\"put_claim\"") {
                 calls.writes += number;
-            } else if rest.contains("claim") {
+            } else if rest.contains("operation=\"claim\"") {
                 calls.reads += number;
             }
         }
