@@ -1,13 +1,19 @@
 //! One read for all who ask before it begins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
+use tokio::time::timeout;
+
+/// How long a read waits for the one before it: one that gets no answer is in nobody's way.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A read that many ask for at a time, each of whom needs an answer that was read after they
-/// asked. One is under way at a time, and whoever asks meanwhile shares the next one.
+/// asked. One is under way at a time, unless it takes long, and whoever asks meanwhile shares the
+/// next one.
 pub(super) struct SharedRead<T> {
     next: Arc<Mutex<Option<Pending<T>>>>,
     turn: Arc<tokio::sync::Mutex<()>>,
@@ -44,7 +50,7 @@ impl<T: Clone + Send + Sync + 'static> SharedRead<T> {
     {
         let (next, turn) = (self.next.clone(), self.turn.clone());
         let reading = async move {
-            let _turn = turn.lock().await;
+            let _turn = timeout(PATIENCE, turn.lock()).await;
             // Whoever asks from here on needs a later one.
             next.lock().take();
             read().await
@@ -61,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    const LATENCY: Duration = Duration::from_millis(100);
+    const LATENCY: Duration = Duration::from_millis(90);
 
     async fn began() -> Instant {
         let began = Instant::now();
@@ -113,5 +119,19 @@ mod tests {
             one.await.unwrap();
         }
         shared.get(began).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_gets_no_answer_is_in_nobodys_way() {
+        let shared = Arc::new(SharedRead::default());
+        let stuck = {
+            let shared = shared.clone();
+            tokio::spawn(async move { shared.get(std::future::pending::<Instant>).await })
+        };
+        tokio::task::yield_now().await;
+        let asked = Instant::now();
+        shared.get(began).await;
+        assert_eq!(asked.elapsed(), PATIENCE + LATENCY);
+        stuck.abort();
     }
 }
