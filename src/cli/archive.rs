@@ -101,11 +101,11 @@ async fn verify(args: &FileArgs) -> Result<(), CommandError> {
     judge(&compared)
 }
 
-/// How far it is, told on standard error now and then.
+/// How far it is, written to standard error now and then.
 struct Progress {
     total: Option<usize>,
     done: Cell<usize>,
-    told: Cell<Instant>,
+    said_at: Cell<Instant>,
 }
 
 impl Progress {
@@ -114,14 +114,14 @@ impl Progress {
         Self {
             total,
             done: Cell::new(0),
-            told: Cell::new(Instant::now()),
+            said_at: Cell::new(Instant::now()),
         }
     }
 
     fn at(&self, done: usize) {
         self.done.set(done);
-        if self.told.get().elapsed() >= PERIOD {
-            self.told.set(Instant::now());
+        if self.said_at.get().elapsed() >= PERIOD {
+            self.said_at.set(Instant::now());
             eprintln!("{}", self.words());
         }
     }

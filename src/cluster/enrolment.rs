@@ -40,8 +40,8 @@ pub use copies::CopiesOfCluster;
 pub use error::EnrolmentError;
 pub use memory::{EpochMemory, ProcessMemory, read, written};
 
-/// How often the registry is looked at while nothing is the matter: as often as this, and more
-/// seldom the more members there are, for all of them read the same record. An admission looks itself.
+/// How often the registry is looked at while nothing is the matter: as often as this, and less
+/// often the more members there are, for all of them read the same record. An admission looks itself.
 const POLL: Duration = Duration::from_secs(3);
 const POLL_EACH: Duration = Duration::from_millis(30);
 /// The same while somebody is awaited.

@@ -46,8 +46,8 @@ use super::{Cluster, ClusterError, FollowUp};
 
 /// How many objects are looked at together.
 const WORKERS: usize = 16;
-/// How often requests under way are looked for that another replica admitted, and how much more
-/// seldom for each member.
+/// How often requests under way are looked for that another replica admitted, and how much less
+/// often for each member.
 const SWEEP: Duration = Duration::from_secs(15);
 const SWEEP_EACH: Duration = Duration::from_millis(100);
 const LONGEST_SWEEP: Duration = Duration::from_mins(1);

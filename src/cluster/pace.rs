@@ -2,7 +2,7 @@
 //!
 //! A record that every member reads every few seconds is read as often as there are members, and a
 //! storage account takes no more than 500 requests a second for one blob. So the more members
-//! there are, the more seldom each asks; and no two that started together go on together, or all
+//! there are, the less often each asks; and no two that started together go on together, or all
 //! would ask within one second and none in the next.
 
 use std::hash::{BuildHasher as _, RandomState};

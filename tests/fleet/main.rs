@@ -75,7 +75,7 @@ fn a_fleet_stays_whole_through_outages_and_a_transfer(#[case] backend: Backend) 
 /// Three hundred clusters read it 200 times a second, were each to do so every three seconds; one
 /// blob takes 500, and there are verdicts too.
 #[test]
-fn the_record_that_all_read_is_read_more_seldom_by_each_the_more_there_are() {
+fn the_record_that_all_read_is_read_less_often_by_each_the_more_there_are() {
     simulate(async {
         let fleet = Fleet::start(Size {
             clusters: 300,

@@ -32,7 +32,7 @@ use crate::telemetry::{NoNotices, Notice, Notices, Severity};
 
 use super::Observer;
 
-/// How often the registry is asked for conflicts and orphans, and how much more seldom for each
+/// How often the registry is asked for conflicts and orphans, and how much less often for each
 /// member: on a hub, each answer takes a look at all claims.
 const POLL: Duration = Duration::from_secs(3);
 const POLL_EACH: Duration = Duration::from_millis(100);
@@ -40,7 +40,7 @@ const LONGEST_POLL: Duration = Duration::from_mins(1);
 /// The same where an answer takes long, so that asking never keeps a registry busy: this
 /// many times as long as the answer took.
 const REST: u32 = 4;
-/// How often it is asked for the members, and how much more seldom for each that there is: every
+/// How often it is asked for the members, and how much less often for each that there is: every
 /// one of them is read by all others.
 const MEMBERS: Duration = Duration::from_secs(30);
 const EACH_MEMBER: Duration = Duration::from_secs(1);
