@@ -10,6 +10,7 @@ mod enrolment;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -140,6 +141,19 @@ pub struct Remembered {
     pub writes: u32,
     /// The other members that it knows of: where the registry is emptied, they are awaited.
     pub companions: BTreeSet<MemberName>,
+}
+
+impl Remembered {
+    /// Whether the registry has forgotten what this member has seen there: it went back to an
+    /// earlier time. `writes`: how often the member wrote its own record, by that record.
+    fn is_ahead_of(&self, seen: &Epoch, writes: Option<u32>) -> bool {
+        let is_ahead = match self.epoch.round.cmp(&seen.round) {
+            Ordering::Greater => true,
+            Ordering::Equal => writes.unwrap_or_default() < self.writes,
+            Ordering::Less => false,
+        };
+        self.epoch.id == seen.id && is_ahead
+    }
 }
 
 /// What a guard knows of its registry when it begins to judge a request.

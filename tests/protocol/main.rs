@@ -30,9 +30,10 @@ use model::coverage::Coverage::{
     Outrun, PeersDepend, Proven, Rejected, Released, Repeated, ReplicaDied, TakenBack, TwoReplicas,
     Unheard,
 };
+use model::losses::Loss;
 use model::places::Place::{ChildA, ParentA, ParentB};
 use model::rules::Rules;
-use model::steps::Step::{Ask, Call, Store};
+use model::steps::Step::{Ask, Call, Confirm, Enrol, Lose, Store};
 use model::world::Kind;
 use rstest::rstest;
 use stateright::HasDiscoveries;
@@ -444,7 +445,38 @@ const LOST_AND_FORGOTTEN: Case = case(
         Coverage::WholeAgain,
     ],
 );
-const CASES: [&Case; 21] = [
+/// The registry goes back to an earlier time once more, before the round in which its members
+/// brought their copies in after the first time.
+const SET_BACK_AGAIN: Case = case(
+    Bounds {
+        name: "set back again",
+        begin: &[],
+        replicas: 0,
+        story: &[
+            Lose(Loss::SetBack),
+            Enrol(0),
+            Enrol(0),
+            Enrol(0),
+            Enrol(1),
+            Enrol(1),
+            Enrol(1),
+            Enrol(0),
+            Ask(ParentA, Kind::Create),
+            Call(1),
+            Confirm(1),
+            Store(1),
+        ],
+        left: with_losses(budget(1, 0, 1, 0, 0), 1),
+        ..LOST.bounds
+    },
+    &[
+        Coverage::SetBack,
+        Coverage::Unconfirmed,
+        Coverage::WholeAgain,
+        LiveElsewhere,
+    ],
+);
+const CASES: [&Case; 22] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -466,6 +498,7 @@ const CASES: [&Case; 21] = [
     &LOST,
     &LOST_AND_OBSERVED,
     &LOST_AND_FORGOTTEN,
+    &SET_BACK_AGAIN,
 ];
 
 #[rstest]
@@ -490,6 +523,7 @@ const CASES: [&Case; 21] = [
 #[case::lost(&LOST)]
 #[case::lost_and_observed(&LOST_AND_OBSERVED)]
 #[case::lost_and_forgotten(&LOST_AND_FORGOTTEN)]
+#[case::set_back_again(&SET_BACK_AGAIN)]
 fn the_protocol_holds(#[case] case: &Case) {
     let protocol = case.bounds.protocol(Rules::ALL);
     let tally = protocol.tally.clone();

@@ -193,15 +193,14 @@ impl<V: Clone> Enrolment<V> {
 
     fn decide(&self, record: EpochRecord, version: V, writes: Option<u32>) -> EnrolmentStage<V> {
         let known = self.memory.known();
-        if let Some(known) = known
-            && known.epoch == record.epoch
-            && writes.unwrap_or_default() < known.writes
-        {
+        if let Some(known) = known.filter(|known| known.is_ahead_of(&record.epoch, writes)) {
             // It went back in time: what everybody wrote since is lost.
             let mut all = record.companions_of(&self.member);
             all.extend(known.companions.iter().cloned());
             all.insert(self.member.clone());
-            return EnrolmentStage::Put(record.awaiting(all), Some(version));
+            let mut next = record.awaiting(all);
+            next.epoch.round = next.epoch.round.max(known.epoch.round.saturating_add(1));
+            return EnrolmentStage::Put(next, Some(version));
         }
         // Whom it knows of an earlier epoch, and nobody else does.
         let before = known.filter(|known| known.epoch.id != record.epoch.id);

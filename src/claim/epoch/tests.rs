@@ -125,6 +125,20 @@ fn a_registry_that_went_back_awaits_everybody_in_another_round(#[case] writes: O
     assert_eq!(put(&way), (all, Some(7)));
 }
 
+/// It is set back before a round that this member has seen: whatever its own record says.
+#[rstest]
+#[case::it_was_enrolled("a=Enrolled b=Enrolled", "a=Awaited b=Awaited c=Awaited")]
+#[case::it_was_awaited("a=Awaited b=Enrolled", "a=Awaited b=Awaited c=Awaited")]
+#[case::it_was_not_there_yet("b=Enrolled", "a=Awaited b=Awaited c=Awaited")]
+fn a_registry_of_an_earlier_round_awaits_everybody_in_a_round_above_both(
+    #[case] seen: &str,
+    #[case] all: &str,
+) {
+    let seen = record("e1", 2, seen);
+    let way = after(remembered("e1", 4, 3, &["b", "c"]), Some(seen), Some(3));
+    assert_eq!(put(&way), (record("e1", 5, all), Some(7)));
+}
+
 #[test]
 fn whom_only_this_member_knows_of_is_awaited_too() {
     let seen = record("e2", 0, "a=Awaited b=Enrolled");
