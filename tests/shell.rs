@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -69,6 +69,83 @@ fn each_command_has_a_manual_page() {
             "{page}:\n{text}"
         );
     }
+}
+
+/// Of `members add` for a container in Azure: run by a shell, with something in place of `az` that
+/// notes how it was called.
+#[test]
+fn the_script_of_a_member_in_azure_runs_in_any_shell() {
+    let directory = tempfile::tempdir().unwrap();
+    let az = directory.path().join("az");
+    let noting = "#!/bin/sh\nfor word; do printf '[%s]' \"$word\"; done >>\"$CALLS\"; echo >>\"$CALLS\"\n\
+                  case \"$*\" in *'definition list'*) ;; *) echo ID ;; esac\n";
+    fs::write(&az, noting).unwrap();
+    fs::set_permissions(&az, fs::Permissions::from_mode(0o700)).unwrap();
+    let args = [
+        "members",
+        "add",
+        "west",
+        "--registry",
+        "azure://fleetclaims/claims",
+        "--resource-group",
+        "platform (prod)",
+    ];
+    let script = directory.path().join("west.sh");
+    fs::write(&script, said(Path::new(GUARD), &args)).unwrap();
+    let calls = directory.path().join("calls");
+    let path = format!(
+        "{}:{}",
+        directory.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let run = |issuer: Option<&str>| {
+        let mut sh = Command::new("sh");
+        sh.arg(&script).env("PATH", &path).env("CALLS", &calls);
+        sh.env_remove("ISSUER");
+        if let Some(issuer) = issuer {
+            sh.env("ISSUER", issuer);
+        }
+        sh.output().unwrap()
+    };
+    let asked = run(None);
+    let error = String::from_utf8(asked.stderr).unwrap();
+    assert!(
+        !asked.status.success() && error.contains("oidcIssuerProfile"),
+        "{error}"
+    );
+    assert!(!calls.exists(), "nothing is done before all is known");
+
+    let done = run(Some("https://oidc.example/west/"));
+    assert!(done.status.success(), "{done:?}");
+    let words = String::from_utf8(done.stdout).unwrap();
+    assert!(
+        words.contains("--set registry.azure.clientId=ID"),
+        "{words}"
+    );
+    let calls = fs::read_to_string(&calls).unwrap();
+    let call = |named: &str| calls.lines().find(|line| line.starts_with(named)).unwrap();
+    assert!(
+        calls.contains("\"/subscriptions/ID\"") && !calls.contains("containers/delete"),
+        "{calls}"
+    );
+    let assigned = call("[role][assignment][create]");
+    assert!(
+        assigned.contains("[ID/blobServices/default/containers/claims]"),
+        "{assigned}"
+    );
+    assert!(
+        assigned.contains("StringEquals 'members/west'))]"),
+        "{assigned}"
+    );
+    let federated = call("[identity][federated-credential][create]");
+    assert!(
+        federated.contains("[https://oidc.example/west/]"),
+        "{federated}"
+    );
+    assert!(
+        federated.contains("[--resource-group][platform (prod)]"),
+        "{federated}"
+    );
 }
 
 /// All commands, as `docs/cli.md` lists them.

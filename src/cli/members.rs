@@ -40,7 +40,7 @@ pub(super) struct MembersArgs {
 enum MembersCommand {
     /// The clusters that share the registry
     List(ListMembersArgs),
-    /// Make a cluster's identity on the hub, and its kubeconfig
+    /// Make a cluster's identity on the hub, and its kubeconfig; or print how to in Azure
     Add(add::AddArgs),
     /// Remove the record of a cluster that is gone for good
     Forget(ForgetArgs),

@@ -1,7 +1,9 @@
-//! `aso-guard members add`: a member's identity on the hub.
+//! `aso-guard members add`: a member's identity on the hub, or in Azure.
 //!
-//! A member is a service account of the namespace `aso-guard-members`; the hub's policies
+//! On a hub, a member is a service account of the namespace `aso-guard-members`; the hub's policies
 //! (`aso-guard hub`) take the member's name from it.
+
+mod azure;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -23,6 +25,7 @@ use crate::claim::MemberName;
 use crate::cli::client::{config_of, read_kubeconfig};
 use crate::cli::registry::{CommandError, kubectl_flags};
 use crate::object::text::quoted;
+use crate::registry::RegistryUrl;
 
 /// The namespace of the members' service accounts.
 const NAMESPACE: &str = "aso-guard-members";
@@ -45,9 +48,28 @@ pub(super) struct AddArgs {
     /// How many days the member's token is valid; the hub may allow less
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
     days: u16,
+    /// The container that the claims are in, where there is no hub: azure://<account>/<container>.
+    /// A script with the az commands is printed
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "hub",
+        requires = "resource_group"
+    )]
+    registry: Option<String>,
+    /// The resource group of the storage account; the member's identity is made there, too
+    #[arg(long, value_name = "NAME", requires = "registry")]
+    resource_group: Option<String>,
+    /// Who signs the tokens of the cluster's service accounts, as `az aks show` says it:
+    /// oidcIssuerProfile.issuerUrl [default: the script asks for it]
+    #[arg(long, value_name = "URL", requires = "registry")]
+    issuer: Option<String>,
 }
 
 pub(super) async fn run(args: &AddArgs, out: &mut impl Write) -> Result<(), CommandError> {
+    if let (Some(registry), Some(resource_group)) = (&args.registry, &args.resource_group) {
+        return print_azure(args, registry, resource_group, out);
+    }
     match (&args.hub, &args.out) {
         (Some(hub), Some(file)) => {
             let kubeconfig = read_kubeconfig(Some(hub)).map_err(CommandError::Usage)?;
@@ -58,6 +80,31 @@ pub(super) async fn run(args: &AddArgs, out: &mut impl Write) -> Result<(), Comm
         _ => print(args, out)?,
     }
     Ok(())
+}
+
+fn print_azure(
+    args: &AddArgs,
+    registry: &str,
+    resource_group: &str,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let url: RegistryUrl = registry
+        .parse()
+        .map_err(|error| CommandError::Usage(format!("--registry: {error}")))?;
+    let RegistryUrl::Azure(container) = &url else {
+        return Err(CommandError::Usage(format!(
+            "{url} is not in Azure: on a hub, a member is added with --hub HUB.kubeconfig --out \
+             {}.kubeconfig, and in shards in each registry of the map",
+            args.name
+        )));
+    };
+    let member = azure::Member {
+        name: &args.name,
+        container,
+        resource_group,
+        issuer: args.issuer.as_deref(),
+    };
+    Ok(azure::print(&member, out)?)
 }
 
 fn account(name: &MemberName) -> ServiceAccount {
@@ -251,6 +298,9 @@ mod tests {
             context: None,
             out: None,
             days: 1,
+            registry: None,
+            resource_group: None,
+            issuer: None,
         };
         let mut out = Vec::new();
         print(&args, &mut out).unwrap();

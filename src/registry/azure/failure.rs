@@ -50,8 +50,8 @@ pub(super) fn meaning(status: StatusCode, code: &str, retry_after: Option<Durati
         (429 | 500 | 502..=504, _) => Meaning::Busy(retry_after),
         (401, _) => Meaning::Forbidden("its credential is not accepted (any more)"),
         (403, "AuthorizationPermissionMismatch") => Meaning::Forbidden(
-            "its identity has no role on the container: it needs Storage Blob Data Contributor, \
-             and a new assignment takes some minutes",
+            "its identity has no role on the container that lets it: aso-guard members add NAME \
+             --registry … prints how to give it one, and a new assignment takes some minutes",
         ),
         (403, "AuthorizationFailure") => {
             Meaning::Forbidden("the account's firewall, or its network rules, keep it out")
