@@ -58,6 +58,11 @@ impl Guard {
             AdmissionError::Unproven(refusal) => {
                 refuse_unproven(&self.violation(case, &refusal).await)
             }
+            AdmissionError::Registry(error @ RegistryError::Crowded(_)) => {
+                let next = "Try again in a moment; nothing was changed in Azure. If it stays so, see why the \
+                            registry is slow.";
+                case.context.cannot_know(&error.to_string(), next)
+            }
             AdmissionError::Registry(error) => {
                 let next = "Try again once the registry answers; nothing was changed in Azure.";
                 case.context.cannot_know(&error.to_string(), next)

@@ -17,7 +17,7 @@ use crate::cluster::shards::KnownShard;
 use crate::cluster::{Cluster, ClusterError, FollowUp};
 use crate::object::ObjectFacts;
 use crate::registry::sharded::{noting, touched};
-use crate::registry::{RecordVersion, Registry, RegistryError};
+use crate::registry::{self, RecordVersion, Registry, RegistryError};
 use crate::resolve::Freshness;
 use crate::telemetry::Notices;
 
@@ -212,7 +212,8 @@ impl Guard {
     /// A registry or an API server that does not answer in time is a verdict of
     /// its own: enforce refuses with 503, audit warns.
     pub async fn judge(&self, request: &AdmissionRequest<'_>, timeout: Duration) -> Verdict {
-        noting(self.judge_noting(request, timeout)).await
+        let judged = noting(self.judge_noting(request, timeout));
+        registry::admission(judged).await
     }
 
     async fn judge_noting(&self, request: &AdmissionRequest<'_>, timeout: Duration) -> Verdict {

@@ -18,6 +18,11 @@ pub enum RegistryError {
         /// What happened.
         why: String,
     },
+    /// It was not asked: as many admissions as may do so wait for it already.
+    #[error(
+        "{0} other requests already wait for the registry, which answers too slowly for one more"
+    )]
+    Crowded(usize),
     /// It answered that this member may not do that.
     #[error("the registry {registry} refused: {why}")]
     Forbidden {

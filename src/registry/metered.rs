@@ -1,4 +1,4 @@
-//! A registry whose calls are counted and timed.
+//! A registry whose calls are counted and timed, and of which no more admissions ask than may at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::claim::{EpochRecord, MemberName, Record, TransferName};
 use crate::telemetry::calls::CallMetrics;
 use crate::transfer::Transfer;
 
+use super::crowd::Crowd;
 use super::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
     RegistryError, UnreadableRecord, Versioned,
@@ -102,7 +103,7 @@ impl RegistryMetrics {
             registry,
             (
                 "registry_calls",
-                "Calls of the registry, by operation and outcome: ok, conflict (somebody else was there first), unavailable, forbidden, corrupt",
+                "Calls of the registry, by operation and outcome: ok, conflict (somebody else was there first), unavailable, crowded (not made: too many admissions wait for the registry), forbidden, corrupt",
             ),
             ("registry_call_duration", "How long calls of the registry took"),
         );
@@ -147,12 +148,36 @@ impl RegistryMetrics {
 pub struct MeteredRegistry {
     inner: Arc<dyn Registry>,
     metrics: RegistryMetrics,
+    crowd: Crowd,
 }
 
 impl MeteredRegistry {
     /// Counts the calls of `inner`.
     pub fn new(inner: Arc<dyn Registry>, metrics: RegistryMetrics) -> Self {
-        Self { inner, metrics }
+        let crowd = Crowd::default();
+        Self {
+            inner,
+            metrics,
+            crowd,
+        }
+    }
+
+    /// The same for a call that a verdict needs, which an admission makes only where it has a place among those
+    /// that may.
+    async fn count_in_crowd<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, RegistryError>>,
+        outcome: impl FnOnce(&T) -> &'static str,
+    ) -> Result<T, RegistryError> {
+        if let Err(crowded) = self.crowd.enter() {
+            let outcome = "crowded";
+            self.metrics
+                .calls
+                .count_unmade(&CallLabels { operation, outcome });
+            return Err(crowded);
+        }
+        self.count(operation, call, outcome).await
     }
 
     async fn count<T>(
@@ -166,6 +191,7 @@ impl MeteredRegistry {
         let outcome = match &answer {
             Ok(answer) => outcome(answer),
             Err(RegistryError::Unavailable { .. }) => "unavailable",
+            Err(RegistryError::Crowded(_)) => "crowded",
             Err(RegistryError::Forbidden { .. }) => "forbidden",
             Err(RegistryError::Corrupt(one)) => {
                 self.metrics.meet(std::slice::from_ref(one));
@@ -200,7 +226,8 @@ impl Registry for MeteredRegistry {
     }
 
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError> {
-        self.count("claim", self.inner.claim(identity), ok).await
+        let call = self.inner.claim(identity);
+        self.count_in_crowd("claim", call, ok).await
     }
 
     async fn put_claim(
@@ -209,7 +236,7 @@ impl Registry for MeteredRegistry {
         expected: Option<&RecordVersion>,
     ) -> Result<PutOutcome, RegistryError> {
         let call = self.inner.put_claim(record, expected);
-        self.count("put_claim", call, of_put).await
+        self.count_in_crowd("put_claim", call, of_put).await
     }
 
     async fn claims_page(
@@ -218,7 +245,7 @@ impl Registry for MeteredRegistry {
         at: Option<&Cursor>,
     ) -> Result<ClaimPage, RegistryError> {
         let call = self.inner.claims_page(scope, at);
-        let page = self.count("claims", call, ok).await?;
+        let page = self.count_in_crowd("claims", call, ok).await?;
         self.metrics.meet(&page.unreadable);
         Ok(page)
     }
@@ -227,7 +254,8 @@ impl Registry for MeteredRegistry {
         &self,
         name: &MemberName,
     ) -> Result<Option<Versioned<MemberRecord>>, RegistryError> {
-        self.count("member", self.inner.member(name), ok).await
+        let call = self.inner.member(name);
+        self.count_in_crowd("member", call, ok).await
     }
 
     async fn put_member(

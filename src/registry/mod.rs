@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod azure;
 mod calls;
+mod crowd;
 pub mod edit;
 mod error;
 mod follow;
@@ -18,6 +19,7 @@ pub mod transfers;
 mod url;
 
 pub use calls::make;
+pub use crowd::{ADMISSIONS, admission};
 pub use error::{RegistryError, UnreadableRecord};
 pub use follow::{ClaimEvent, FollowClaims};
 pub use read_only::ReadOnlyRegistry;

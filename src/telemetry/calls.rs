@@ -62,6 +62,11 @@ where
             .observe(took.as_secs_f64());
     }
 
+    /// There was a call that was not made: it took no time.
+    pub fn count_unmade(&self, labels: &L) {
+        self.counts.get_or_create(labels).inc();
+    }
+
     /// Adds both metrics to what is served.
     pub fn register(&self, registry: &mut Registry, count: MetricName, duration: MetricName) {
         registry.register(count.0, count.1, self.counts.clone());

@@ -19,6 +19,7 @@
 //! | [`protect`] | what somebody said is not to be deleted |
 //! | [`sharded`] | claims in two shards, and trouble in one of them |
 //! | [`trouble`] | a registry or an API server that fails, hangs or loses answers |
+//! | [`crowd`] | more requests at once than a slow registry can be asked about |
 //! | [`stale`] | a replica whose watches are behind |
 //! | [`apart`] | an object that cannot be looked at, and the others |
 //! | [`unread`] | a kind that the API server does not give, and the others |
@@ -40,6 +41,7 @@ mod arrive;
 mod break_glass;
 mod children;
 mod create;
+mod crowd;
 mod delete;
 mod fenced;
 mod fields;

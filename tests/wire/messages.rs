@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::crowd::crowded;
 use super::fenced::fence;
 use super::object::{Object, POLICY, RESOURCE_ID, account, group, with};
 use super::stale::Withheld;
@@ -356,6 +357,9 @@ async fn unknown() -> Vec<Case> {
     });
     audit.registry.set(Trouble::Unreachable);
     let warned = audit.a.ask(&rg.create()).await;
+    let slow = World::new();
+    let (crowded, _waiting) = crowded(&slow, SETTINGS).await;
+    let crowded = crowded.ask(&rg.create()).await;
     let many = World::new();
     many.a.cluster.set_namespace_policy("team", Some("skip"));
     for number in 0..2001 {
@@ -383,6 +387,7 @@ async fn unknown() -> Vec<Case> {
         ("the registry is unreachable", away),
         ("the same, in audit mode", warned),
         ("it does not answer", hangs),
+        ("more requests wait for it than may", crowded),
         ("a claim that cannot be read", broken),
         ("a namespace with more than can be woken at once", parts),
         (

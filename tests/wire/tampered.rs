@@ -1,5 +1,6 @@
 //! A registry that counts its calls, and does what it is told to do wrong.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,11 +36,22 @@ pub enum Trouble {
     Starved(Duration),
 }
 
+/// A call is under way for as long as this is there: it may be given up.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A way to a registry on which there is trouble.
 pub struct Tampered {
     /// The registry, without trouble.
     pub inner: Arc<dyn Registry>,
     state: Mutex<(Trouble, Vec<&'static str>)>,
+    under_way: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Tampered {
@@ -47,6 +59,8 @@ impl Tampered {
         Self {
             inner,
             state: Mutex::default(),
+            under_way: AtomicUsize::default(),
+            most: AtomicUsize::default(),
         }
     }
 
@@ -60,7 +74,23 @@ impl Tampered {
         std::mem::take(&mut self.state.lock().unwrap().1)
     }
 
+    /// The most calls that were under way at once since this was asked last.
+    pub fn most_at_once(&self) -> usize {
+        self.most.swap(0, Ordering::Relaxed)
+    }
+
     async fn pass<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, RegistryError>> + Send,
+    ) -> Result<T, RegistryError> {
+        let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(under_way, Ordering::Relaxed);
+        let _one = UnderWay(&self.under_way);
+        self.go_wrong(name, call).await
+    }
+
+    async fn go_wrong<T>(
         &self,
         name: &'static str,
         call: impl Future<Output = Result<T, RegistryError>> + Send,

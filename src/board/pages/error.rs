@@ -71,7 +71,7 @@ impl ErrorTemplate {
 fn of_registry(error: &RegistryError) -> (&'static str, String, Vec<&'static str>, bool) {
     let words = error.to_string();
     match error {
-        RegistryError::Unavailable { .. } => (
+        RegistryError::Unavailable { .. } | RegistryError::Crowded(_) => (
             "The registry does not answer",
             words,
             vec![
