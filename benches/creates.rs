@@ -17,6 +17,8 @@
 
 #[path = "../tests/lab/mod.rs"]
 mod lab;
+#[path = "support/row.rs"]
+mod row;
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,7 @@ use lab::verdict::Verdict as _;
 use lab::wait::eventually;
 use lab::world::{self, Lab};
 use lab::yes::Yes;
+use row::row;
 
 const SIDES: [&str; 3] = ["none", "yes", "aso-guard"];
 /// How many creates are under way together.
@@ -39,6 +42,7 @@ const AT_ONCE: [usize; 2] = [1, 16];
 const RUNS: usize = 5;
 const TURNS: usize = 2;
 const CREATES: usize = 64;
+const COMMAND: &str = "cargo bench --bench creates";
 
 fn main() {
     if std::env::args().any(|argument| argument == "--bench") {
@@ -278,6 +282,33 @@ fn print(at_once: usize, runs: &[Run]) {
     };
     sum(&|run| &run.during).print("while they come");
     sum(&|run| &run.after).print("afterwards");
+    let against_none = |side: usize| {
+        let ratio = |run: &Run| run.all[side].as_secs_f64() / run.all[0].as_secs_f64();
+        median(runs.iter().map(ratio).collect())
+    };
+    let how = if at_once == 1 {
+        "one after the other".to_owned()
+    } else {
+        format!("{at_once} at once")
+    };
+    let promise = if at_once == 1 { "≤ 2.2" } else { "" };
+    for (side, promise, who) in [
+        (2, promise, "claims on a hub like it"),
+        (1, "", "a webhook that says yes"),
+    ] {
+        let what =
+            format!("time of creates {how} through a real API server, {who}, against no webhook");
+        row(&what, promise, against_none(side), COMMAND);
+    }
+    for (when, calls) in [
+        ("while they come", sum(&|run| &run.during)),
+        ("afterwards", sum(&|run| &run.after)),
+    ] {
+        let creates = (RUNS * TURNS * CREATES) as f64;
+        let what = format!("claims read and written for each of these creates, {when}");
+        let calls = (calls.reads + calls.writes) / creates;
+        row(&what, "", calls, COMMAND);
+    }
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {

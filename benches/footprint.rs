@@ -14,6 +14,8 @@
 
 #[path = "../tests/lab/mod.rs"]
 mod lab;
+#[path = "support/row.rs"]
+mod row;
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -31,6 +33,7 @@ use lab::object::Object;
 use lab::verdict::Verdict as _;
 use lab::wait::until;
 use lab::world::ASO_NAMESPACE;
+use row::row;
 
 const FEW: usize = 1_000;
 const MANY: usize = 100_000;
@@ -109,6 +112,29 @@ async fn start(plan: &Plan, a: &ControlPlane, hub: &ControlPlane, objects: usize
         memory("VmRSS"),
         memory("VmHWM"),
     );
+    let (most, told) = match objects {
+        FEW => ("≤ 25", "1,000".to_owned()),
+        MANY => ("≤ 120", "100,000".to_owned()),
+        other => ("", other.to_string()),
+    };
+    let row = |what: &str, promise, seen| row(what, promise, seen, "cargo bench --bench footprint");
+    row(
+        &format!(
+            "resident memory, every kind of ASO's installed, {told} objects, claims on a hub, MiB"
+        ),
+        most,
+        memory("VmRSS"),
+    );
+    if objects == FEW {
+        let what = "start to ready, every kind of ASO's installed, 1,000 objects, an API server that has just started, s";
+        row(what, "≤ 2", ready.as_secs_f64());
+    } else {
+        row(
+            &format!("enrolling the others of {told} objects by one replica, claims a second"),
+            "≥ 1000",
+            new as f64 / enrolled.as_secs_f64(),
+        );
+    }
 }
 
 async fn create(a: &ControlPlane, numbers: std::ops::Range<usize>) {

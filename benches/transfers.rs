@@ -12,6 +12,8 @@
 
 #[path = "../tests/lab/mod.rs"]
 mod lab;
+#[path = "support/row.rs"]
+mod row;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -24,6 +26,7 @@ use lab::process::output;
 use lab::verdict::Verdict as _;
 use lab::wait::until;
 use lab::world::{self, Lab};
+use row::row;
 
 const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");
 const KINDS: [&str; 4] = [
@@ -85,6 +88,18 @@ async fn measure() {
         let left = a.list("network.azure.com/v20250301", "VirtualNetworksSubnet");
         assert_eq!(left.await.unwrap().len(), 0);
         println!("{way}: {} resources in {took:.1?}", objects.len());
+        let promise = match (way, wanted) {
+            ("aso-guard", 300) => "≤ 10",
+            _ => "",
+        };
+        row(
+            &format!(
+                "{wanted} resources from cluster to cluster by {way}, three levels of owners, seconds"
+            ),
+            promise,
+            took.as_secs_f64(),
+            "cargo bench --bench transfers",
+        );
     }
 }
 

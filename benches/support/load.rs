@@ -43,6 +43,11 @@ impl Connections {
         Self(senders)
     }
 
+    /// The one that a call of this number is made on.
+    pub fn of_call(&self, number: u64) -> SendRequest<Full<Bytes>> {
+        self.0[number as usize % self.0.len()].clone()
+    }
+
     /// Sends the reviews of these numbers, each of which must be let through.
     pub async fn send(
         &self,
@@ -75,13 +80,22 @@ impl Connections {
     }
 }
 
-async fn call(mut sender: SendRequest<Full<Bytes>>, body: Bytes) {
+async fn call(sender: SendRequest<Full<Bytes>>, body: Bytes) {
+    let answer = ask(sender, body).await;
+    assert!(is_yes(&answer), "{}", String::from_utf8_lossy(&answer));
+}
+
+/// Whether an answer lets its request through.
+pub fn is_yes(answer: &Bytes) -> bool {
+    answer.windows(14).any(|words| words == b"\"allowed\":true")
+}
+
+/// Sends a review, and gives the answer.
+pub async fn ask(mut sender: SendRequest<Full<Bytes>>, body: Bytes) -> Bytes {
     let request = Request::post("https://localhost/validate?timeout=10s")
         .header("content-type", "application/json")
         .body(Full::new(body))
         .unwrap();
     let response = sender.send_request(request).await.unwrap();
-    let answer = response.into_body().collect().await.unwrap().to_bytes();
-    let yes = answer.windows(14).any(|words| words == b"\"allowed\":true");
-    assert!(yes, "{}", String::from_utf8_lossy(&answer));
+    response.into_body().collect().await.unwrap().to_bytes()
 }

@@ -4,8 +4,11 @@
 pub mod server;
 
 pub mod bare;
+pub mod histogram;
 pub mod load;
+pub mod plot;
 pub mod reviews;
+pub mod row;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +21,7 @@ use aso_guard::cluster::fence::KnownFence;
 use aso_guard::cluster::memory::MemoryCluster;
 use aso_guard::cluster::observer::Observer;
 use aso_guard::object::{ObjectFacts, ObjectKey};
-use aso_guard::registry::memory::MemoryRegistry;
+use aso_guard::registry::Registry;
 use aso_guard::telemetry::NoNotices;
 use axum::Router;
 use futures::FutureExt as _;
@@ -45,42 +48,61 @@ pub fn client_runtime() -> Runtime {
 }
 
 /// The webhook of a cluster with one resource group, on this registry.
-pub fn webhook(registry: Arc<MemoryRegistry>) -> Router {
-    let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
-    let group = ObjectKey::new("resources.azure.com", "ResourceGroup", NAMESPACE, GROUP);
-    cluster.store(ObjectFacts::named(group));
-    let member: aso_guard::claim::MemberName = "a".parse().unwrap();
-    let observer = Observer::new(
-        member.clone(),
-        registry.clone(),
-        cluster.clone(),
-        CLAIM_DEADLINE,
-    );
-    // As its heartbeat has read it.
-    let fence = KnownFence::default();
-    fence.read(tokio::time::Instant::now(), None);
-    let (memory, limit) = (Arc::new(ProcessMemory), CLAIM_DEADLINE);
-    let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, limit);
-    // A registry in memory answers at once.
-    epoch.look().now_or_never().unwrap().unwrap();
-    router(Arc::new(Guard {
-        epoch: Arc::new(epoch),
-        member,
-        registry,
-        cluster,
-        cut_off: CutOffRequests::default(),
-        shards: Vec::new(),
-        fence: Arc::new(fence),
-        follow_up: Arc::new(observer),
-        settings: GuardSettings {
-            mode: Mode::Enforce,
-            on_unresolved: OnUnresolved::Warn,
-            claim_deadline: CLAIM_DEADLINE,
-        },
-        notices: Arc::new(NoNotices),
-        metrics: AdmissionMetrics::default(),
-        privileges: Privileges::default(),
-    }))
+pub fn webhook(registry: Arc<dyn Registry>) -> Router {
+    Webhook::of(registry, CLAIM_DEADLINE).router
+}
+
+/// A webhook, its cluster, and the observer that follows up what it admits.
+pub struct Webhook {
+    pub router: Router,
+    pub cluster: Arc<MemoryCluster>,
+    pub observer: Arc<Observer>,
+}
+
+impl Webhook {
+    /// That of a cluster with one resource group, on this registry, which answers at once.
+    pub fn of(registry: Arc<dyn Registry>, deadline: Duration) -> Self {
+        let cluster = Arc::new(MemoryCluster::new(SUBSCRIPTION));
+        let group = ObjectKey::new("resources.azure.com", "ResourceGroup", NAMESPACE, GROUP);
+        cluster.store(ObjectFacts::named(group));
+        let member: aso_guard::claim::MemberName = "a".parse().unwrap();
+        let observer = Arc::new(Observer::new(
+            member.clone(),
+            registry.clone(),
+            cluster.clone(),
+            deadline,
+        ));
+        // As its heartbeat has read it.
+        let fence = KnownFence::default();
+        fence.read(tokio::time::Instant::now(), None);
+        let (memory, limit) = (Arc::new(ProcessMemory), deadline);
+        let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, limit);
+        // A registry in memory answers at once.
+        epoch.look().now_or_never().unwrap().unwrap();
+        let guard = Guard {
+            epoch: Arc::new(epoch),
+            member,
+            registry,
+            cluster: cluster.clone(),
+            cut_off: CutOffRequests::default(),
+            shards: Vec::new(),
+            fence: Arc::new(fence),
+            follow_up: observer.clone(),
+            settings: GuardSettings {
+                mode: Mode::Enforce,
+                on_unresolved: OnUnresolved::Warn,
+                claim_deadline: deadline,
+            },
+            notices: Arc::new(NoNotices),
+            metrics: AdmissionMetrics::default(),
+            privileges: Privileges::default(),
+        };
+        Self {
+            router: router(Arc::new(guard)),
+            cluster,
+            observer,
+        }
+    }
 }
 
 /// How long the threads of servers have worked until now. `None` where the system

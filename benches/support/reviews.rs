@@ -1,5 +1,6 @@
 //! Reviews of the creation of live objects, each of another one.
 
+use aso_guard::object::{ObjectFacts, ObjectKey, OwnerRef};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -13,13 +14,16 @@ const CREATE: &str = include_str!("../../tests/wire/fixtures/create.json");
 /// A DELETE of a storage account in that group.
 const DELETE: &str = include_str!("../../tests/wire/fixtures/delete.json");
 
-/// Stands for the number of a review.
-const NUMBER: &str = "@@@@@@@@";
+/// Stands for the number of an object's name.
+const NAME: &str = "@@@@@@@@";
+/// Stands for the number of a review, which is in the uids.
+const NUMBER: &str = "########";
 
 /// Makes reviews that differ in a number.
 pub struct Reviews {
     text: Vec<u8>,
-    places: Vec<usize>,
+    names: Vec<usize>,
+    numbers: Vec<usize>,
 }
 
 impl Reviews {
@@ -46,11 +50,33 @@ impl Reviews {
         Self::like(create, "st")
     }
 
+    /// Of deletes of what was created by those of storage accounts.
+    pub fn of_deletes() -> Self {
+        let mut delete: Value = serde_json::from_str(DELETE).unwrap();
+        let request = &mut delete["request"];
+        request["object"] = request["oldObject"].take();
+        let object = &mut request["object"];
+        object["status"] = Value::Null;
+        object["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("annotations");
+        let mut review = Self::named(delete, "st");
+        let request = &mut review["request"];
+        request["uid"] = json!(format!("d4e1a9d1-6a0e-4f0a-9d3e-0f2f{NUMBER}"));
+        request["oldObject"] = request["object"].take();
+        Self::of(&review.to_string())
+    }
+
     /// Like this one, but for uids and the object's name.
-    fn like(mut create: Value, name: &str) -> Self {
+    fn like(create: Value, name: &str) -> Self {
+        Self::of(&Self::named(create, name).to_string())
+    }
+
+    fn named(mut create: Value, name: &str) -> Value {
         let (uid, own) = (
             json!(format!("c3d0a9d1-6a0e-4f0a-9d3e-0f2f{NUMBER}")),
-            json!(format!("{name}-{NUMBER}")),
+            json!(format!("{name}-{NAME}")),
         );
         let request = &mut create["request"];
         request["uid"] = uid.clone();
@@ -58,20 +84,50 @@ impl Reviews {
         request["object"]["metadata"]["uid"] = uid;
         request["object"]["metadata"]["name"] = own.clone();
         request["object"]["spec"]["azureName"] = own;
-        let text = create.to_string();
-        let places = text.match_indices(NUMBER).map(|(at, _)| at).collect();
+        create
+    }
+
+    fn of(text: &str) -> Self {
+        let places = |of: &str| text.match_indices(of).map(|(at, _)| at).collect();
         Self {
+            names: places(NAME),
+            numbers: places(NUMBER),
             text: text.into(),
-            places,
         }
     }
 
-    /// The review with this number.
+    /// The review with this number, of an object of its own.
     pub fn body(&self, number: u64) -> Bytes {
-        let digits = format!("{number:08}");
+        self.of_object(number, number)
+    }
+
+    /// The facts of the object with this name, as the review with that number creates it.
+    pub fn facts(number: u64, object: u64) -> ObjectFacts {
+        let name = format!("st-{object:08}");
+        ObjectFacts {
+            uid: format!("c3d0a9d1-6a0e-4f0a-9d3e-0f2f{number:08}").into(),
+            azure_name: Some(name.as_str().into()),
+            owner: Some(OwnerRef {
+                name: Some(GROUP.into()),
+                ..OwnerRef::default()
+            }),
+            ..ObjectFacts::named(ObjectKey::new(
+                "storage.azure.com",
+                "StorageAccount",
+                NAMESPACE,
+                &name,
+            ))
+        }
+    }
+
+    /// The review with this number, of the object with that one.
+    pub fn of_object(&self, number: u64, object: u64) -> Bytes {
         let mut text = self.text.clone();
-        for &at in &self.places {
-            text[at..at + NUMBER.len()].copy_from_slice(digits.as_bytes());
+        for (places, number) in [(&self.names, object), (&self.numbers, number)] {
+            let digits = format!("{number:08}");
+            for &at in places {
+                text[at..at + digits.len()].copy_from_slice(digits.as_bytes());
+            }
         }
         text.into()
     }

@@ -14,6 +14,7 @@ use crate::diary::Diary;
 use crate::lab::object::Object;
 use crate::lab::verdict::Verdict;
 use crate::lab::wait::until;
+use crate::row::row;
 use crate::table::{conclude, say};
 use crate::traffic::Resource;
 use crate::trial::{Trial, plan};
@@ -68,6 +69,9 @@ async fn thousands_of_objects_are_enrolled_while_admissions_go_on() {
         percentiles(&busy),
         percentiles(&quiet),
     ));
+    if number != BY_DEFAULT {
+        rows(number, took, [&busy, &quiet]);
+    }
 
     let created = busy.len() + quiet.len();
     let resources: Vec<Resource> = old
@@ -170,10 +174,26 @@ async fn admissions_until<T>(
     futures::join!(create, end)
 }
 
-fn percentiles(took: &[Duration]) -> String {
+/// The rows of docs/numbers.md.
+fn rows(number: usize, took: Duration, [busy, quiet]: [&[Duration]; 2]) {
+    let row = |what: &str, promise, seen| row(what, promise, seen, "benches/numbers enrolment");
+    let what = format!(
+        "enrolling {number} objects by two replicas, start included, creates meanwhile, claims a second"
+    );
+    let rate = f64::from(u32::try_from(number).unwrap()) / took.as_secs_f64();
+    row(&what, "≥ 500", rate);
+    let late = |took: &[Duration]| percentile(took, 99).as_secs_f64();
+    let what = "p99 of those creates against p99 afterwards";
+    row(what, "≤ 1.5", late(busy) / late(quiet));
+}
+
+fn percentile(took: &[Duration], percent: usize) -> Duration {
     let mut sorted = took.to_vec();
     sorted.sort_unstable();
-    let at = |percent: usize| sorted[(sorted.len() - 1) * percent / 100];
-    let (median, late, number) = (at(50), at(99), sorted.len());
+    sorted[(sorted.len() - 1) * percent / 100]
+}
+
+fn percentiles(took: &[Duration]) -> String {
+    let (median, late, number) = (percentile(took, 50), percentile(took, 99), took.len());
     format!("p50 {median:.1?}, p99 {late:.1?} ({number} creates, one after the other)")
 }

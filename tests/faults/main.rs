@@ -17,6 +17,8 @@
 
 #[path = "../lab/mod.rs"]
 mod lab;
+#[path = "../../benches/support/row.rs"]
+mod row;
 
 mod api_proxy;
 mod checker;
