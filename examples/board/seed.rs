@@ -297,10 +297,7 @@ pub fn step(record: &mut Record, now: Timestamp) -> bool {
                 held.stored.as_mut().unwrap().policy = Policy::Skip;
                 return true;
             }
-            let object = ObjectKey {
-                namespace: way.to.namespace.clone(),
-                ..source.object.clone()
-            };
+            let object = source.object.in_namespace(&way.to.namespace);
             let (copy, mut held) =
                 copy(way.to.member.as_str(), &object, Policy::Manage, now, "flux");
             held.stored = None;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::kinds::{Kind, Kinds, Naming, Scope};
 use super::unresolved::Unresolved;
-use crate::object::{ObjectFacts, ObjectKey, not_empty};
+use crate::object::{ObjectFacts, ObjectKey, ObjectName, not_empty};
 
 /// How many owners are followed upwards. ASO's deepest kind has five above it;
 /// extension resources on extension resources can make more.
@@ -36,12 +36,15 @@ impl Owner<'_> {
     pub(super) fn key(&self, namespace: &Arc<str>) -> Option<ObjectKey> {
         match *self {
             Self::ArmId(_) => None,
-            Self::Object { group, kind, name } => Some(ObjectKey {
-                group: group.into(),
-                kind: kind.into(),
-                namespace: Arc::clone(namespace),
-                name: name.into(),
-            }),
+            Self::Object { group, kind, name } => {
+                let name = ObjectName {
+                    group: group.into(),
+                    kind: kind.into(),
+                    namespace: Arc::clone(namespace),
+                    name: name.into(),
+                };
+                Some(name.into())
+            }
         }
     }
 

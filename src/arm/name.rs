@@ -9,7 +9,7 @@ use super::id::{check_name, check_segment, excerpt};
 use super::kinds::{Kind, Naming, Scope};
 
 use super::unresolved::Unresolved;
-use crate::object::{ObjectFacts, ObjectKey, not_empty};
+use crate::object::{ObjectFacts, ObjectKey, ObjectName, not_empty};
 
 /// The namespace of ASO's stable UUIDs.
 const UUIDS: Uuid = Uuid::from_u128(0x9a32_9043_7ad7_4b1c_812f_9c7a_93d6_392a);
@@ -116,12 +116,12 @@ fn made_up<'a>(
 /// and kind change places between the two halves; ASO keeps that for the names
 /// it has given already.
 fn stable_uuid(key: &ObjectKey, owner: Option<&Owner<'_>>) -> String {
-    let ObjectKey {
+    let ObjectName {
         group,
         kind,
         namespace,
         name,
-    } = key;
+    } = &**key;
     let owner = match owner {
         Some(Owner::ArmId(id)) => format!("{id}:"),
         Some(Owner::Object {

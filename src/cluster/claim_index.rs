@@ -76,15 +76,19 @@ impl ClaimIndex {
     }
 
     /// Remembers that an object with this uid was stored.
-    pub fn saw(&self, key: &ObjectKey, uid: &str) {
+    pub fn saw(&self, key: &ObjectKey, uid: &Arc<str>) {
         let mut entries = self.entries.lock();
-        let uids = &mut entries.entry(key.clone()).or_default().uids;
-        if uids.iter().all(|known| **known != *uid) {
+        // Its memory is shared with what else is known of the object, not with a request.
+        let mut entry = entries.remove(key).unwrap_or_default();
+        let uids = &mut entry.uids;
+        if !uids.contains(uid) {
             if uids.len() == UIDS {
                 uids.remove(0);
             }
-            uids.push(uid.into());
+            uids.reserve_exact(1);
+            uids.push(uid.clone());
         }
+        entries.insert(key.clone(), entry);
     }
 
     /// The claims the object may have a copy in.

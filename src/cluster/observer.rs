@@ -193,7 +193,7 @@ impl Observer {
     ///
     /// What was created live is looked at when no requests come: its claim counts it as live
     /// since its admission, so nobody waits for the look.
-    pub fn changed(&self, key: &ObjectKey, uid: &str, change: WatchedChange) {
+    pub fn changed(&self, key: &ObjectKey, uid: &Arc<str>, change: WatchedChange) {
         if change != WatchedChange::Irrelevant {
             self.claim_index.saw(key, uid);
             self.mark_dirty(key);

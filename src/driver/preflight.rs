@@ -193,10 +193,7 @@ fn owner(state: &TransferState, item: &TransferItem, depth: Option<usize>, found
         found.add(ObstacleKind::Owner, Some(key), words);
     }
     if let (None, Some(owner)) = (item.owner, &item.owner_key) {
-        let there = ObjectKey {
-            namespace: state.to.place.namespace.clone(),
-            ..owner.clone()
-        };
+        let there = owner.in_namespace(&state.to.place.namespace);
         if !state.there.contains_key(&there) {
             let words = format!(
                 "its owner {}/{} is not moved, and {} does not have it",

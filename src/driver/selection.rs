@@ -109,15 +109,17 @@ impl TransferSelection {
             let source = self.sources.get(identity).cloned();
             let source = source.or_else(|| claimed_source.map(|copy| copy.object));
             let target = claimed_target.map(|copy| copy.object);
-            let moved = |key: &ObjectKey, namespace: &Arc<str>| ObjectKey {
-                namespace: namespace.clone(),
-                ..key.clone()
-            };
             let either = source.as_ref().or(target.as_ref())?;
             Some(TransferItem {
                 identity: identity.clone(),
-                source_key: moved(source.as_ref().unwrap_or(either), &way.from.namespace),
-                target_key: moved(target.as_ref().unwrap_or(either), &way.to.namespace),
+                source_key: source
+                    .as_ref()
+                    .unwrap_or(either)
+                    .in_namespace(&way.from.namespace),
+                target_key: target
+                    .as_ref()
+                    .unwrap_or(either)
+                    .in_namespace(&way.to.namespace),
                 source: None,
                 target: None,
                 target_identity: None,

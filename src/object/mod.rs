@@ -6,6 +6,7 @@ pub mod text;
 pub mod wire;
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// ASO's annotation that sets the reconcile policy of an object or a namespace.
@@ -48,9 +49,14 @@ pub(crate) fn not_empty(text: Option<&str>) -> Option<&str> {
 }
 
 /// Names one object in one cluster. The API version is left out: every served
-/// version of a kind is the same object.
+/// version of a kind is the same object. Its clones share one [`ObjectName`], for the observer
+/// keeps several of every object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectKey {
+pub struct ObjectKey(Arc<ObjectName>);
+
+/// The parts of an [`ObjectKey`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName {
     /// The namespace: first, so that a namespace's objects stand together in order.
     pub namespace: Arc<str>,
     /// The API group, such as `resources.azure.com`.
@@ -64,12 +70,37 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// Builds a key from its parts.
     pub fn new(group: &str, kind: &str, namespace: &str, name: &str) -> Self {
-        Self {
+        let name = ObjectName {
             group: group.into(),
             kind: kind.into(),
             namespace: namespace.into(),
             name: name.into(),
-        }
+        };
+        name.into()
+    }
+
+    /// The key of what has the same name in another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &Arc<str>) -> Self {
+        let name = ObjectName {
+            namespace: namespace.clone(),
+            ..ObjectName::clone(self)
+        };
+        name.into()
+    }
+}
+
+impl From<ObjectName> for ObjectKey {
+    fn from(name: ObjectName) -> Self {
+        Self(Arc::new(name))
+    }
+}
+
+impl Deref for ObjectKey {
+    type Target = ObjectName;
+
+    fn deref(&self) -> &ObjectName {
+        &self.0
     }
 }
 
@@ -99,7 +130,7 @@ pub struct ObjectFacts {
     /// Which object it is.
     pub key: ObjectKey,
     /// `metadata.uid`.
-    pub uid: Box<str>,
+    pub uid: Arc<str>,
     /// `metadata.resourceVersion`; empty on a CREATE.
     pub resource_version: Box<str>,
     /// Whether `metadata.deletionTimestamp` is set.

@@ -30,7 +30,7 @@ pub struct WireMetadata {
     pub name: Box<str>,
     /// `uid`.
     #[serde(default)]
-    pub uid: Box<str>,
+    pub uid: Arc<str>,
     /// `resourceVersion`.
     #[serde(default)]
     pub resource_version: Option<Box<str>>,

@@ -62,13 +62,11 @@ fn arm_owner(id: &str) -> OwnerRef {
 }
 
 fn any_owner(path: &str) -> OwnerRef {
-    let ObjectKey {
-        group, kind, name, ..
-    } = key(path);
+    let key = key(path);
     OwnerRef {
-        group: text(&group),
-        kind: text(&kind),
-        name: text(&name),
+        group: text(&key.group),
+        kind: text(&key.kind),
+        name: text(&key.name),
         arm_id: None,
     }
 }
@@ -725,7 +723,7 @@ proptest! {
         subscription in prop::option::of("(\\PC|/){0,8}"),
     ) {
         let mut vnet = child(VNET, "rg");
-        vnet.key.name = name.as_str().into();
+        vnet.key = ObjectKey::new(&vnet.key.group, &vnet.key.kind, NAMESPACE, &name);
         vnet.azure_name = azure_name.map(Into::into);
         if let Some(id) = arm_id {
             vnet.owner = Some(arm_owner(&id));

@@ -8,6 +8,7 @@ use rstest::rstest;
 use super::super::refusal::Dependent;
 use super::super::testing::{account, account_copy, at, copy, group, reservation};
 use super::*;
+use crate::object::ObjectName;
 
 /// How a copy can stand in the way of one that would go live.
 const LIVE: [Hold; 3] = [Hold::Live, PENDING, Hold::Deleting];
@@ -268,10 +269,11 @@ fn a_silent_cluster_is_in_the_way() {
 #[test]
 fn live_children_would_go_along() {
     let children = ["one", "two", "three", "four"].map(|name| CopyRef {
-        object: crate::object::ObjectKey {
+        object: ObjectName {
             name: name.into(),
-            ..account_copy("a").object
-        },
+            ..ObjectName::clone(&account_copy("a").object)
+        }
+        .into(),
         ..account_copy("a")
     });
     let cases = [1, 4].map(|count| {

@@ -155,7 +155,7 @@ impl ApiServer {
             let key = key(&old);
             self.objects.remove(&key);
             self.cluster.remove(&key);
-            self.notify_observer(&key, text(&old, "/metadata/uid"))
+            self.notify_observer(&key, &text(&old, "/metadata/uid").into())
                 .await?;
         }
         Ok(answer)
@@ -197,7 +197,7 @@ impl ApiServer {
     }
 
     /// Does the watch's part, and waits until the registry knows.
-    async fn notify_observer(&self, key: &ObjectKey, uid: &str) -> anyhow::Result<()> {
+    async fn notify_observer(&self, key: &ObjectKey, uid: &Arc<str>) -> anyhow::Result<()> {
         self.observer.changed(key, uid, WatchedChange::Relevant);
         let seen = async {
             while !self.observer.is_idle() {

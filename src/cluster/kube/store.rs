@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::cluster::NamespaceFacts;
-use crate::object::{ObjectFacts, ObjectKey};
+use crate::object::{ObjectFacts, ObjectKey, ObjectName};
 
 /// Objects in order of namespace, and the namespaces' policies.
 #[derive(Debug, Default)]
@@ -114,9 +114,7 @@ impl ObjectStore {
         &self,
         mut object: ObjectFacts,
     ) -> (Arc<ObjectFacts>, Option<Arc<ObjectFacts>>) {
-        object.key.group = self.common(object.key.group);
-        object.key.kind = self.common(object.key.kind);
-        object.key.namespace = self.common(object.key.namespace);
+        object.key = self.shared(&object.key);
         let operator = &mut object.annotations.operator_namespace;
         *operator = operator.take().map(|operator| self.common(operator));
         let object = Arc::new(object);
@@ -179,6 +177,22 @@ impl ObjectStore {
     /// Forgets a namespace.
     pub(super) fn remove_namespace(&self, namespace: &str) {
         self.namespaces.write().remove(namespace);
+    }
+
+    /// The key by which the object is known, else one with as much in common as can be.
+    fn shared(&self, key: &ObjectKey) -> ObjectKey {
+        let objects = self.objects.read();
+        if let Some((known, _)) = objects.by_key.get_key_value(key) {
+            return known.clone();
+        }
+        drop(objects);
+        let name = ObjectName {
+            namespace: self.common(key.namespace.clone()),
+            group: self.common(key.group.clone()),
+            kind: self.common(key.kind.clone()),
+            name: key.name.clone(),
+        };
+        name.into()
     }
 
     fn common(&self, text: Arc<str>) -> Arc<str> {

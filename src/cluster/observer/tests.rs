@@ -140,8 +140,8 @@ async fn what_was_created_live_is_looked_at_when_no_requests_come_and_once() {
     let request = RequestUid::new("own");
     observer.expect(&world.key, &world.identity, &request, Timestamp::now());
     let began = Instant::now();
-    observer.changed(&world.key, "uid", WatchedChange::CreatedLive);
-    observer.changed(&world.key, "uid", WatchedChange::Irrelevant);
+    observer.changed(&world.key, &"uid".into(), WatchedChange::CreatedLive);
+    observer.changed(&world.key, &"uid".into(), WatchedChange::Irrelevant);
     assert_eq!(observer.queue.next().await, world.key);
     assert!(began.elapsed() > Duration::ZERO && began.elapsed() < SECOND);
     observer.queue.done(&world.key);
@@ -155,8 +155,8 @@ async fn what_changes_after_it_was_created_is_looked_at_at_once() {
     let observer = &world.observer;
     let request = RequestUid::new("own");
     observer.expect(&world.key, &world.identity, &request, Timestamp::now());
-    observer.changed(&world.key, "uid", WatchedChange::CreatedLive);
-    observer.changed(&world.key, "uid", WatchedChange::Relevant);
+    observer.changed(&world.key, &"uid".into(), WatchedChange::CreatedLive);
+    observer.changed(&world.key, &"uid".into(), WatchedChange::Relevant);
     let began = Instant::now();
     assert_eq!(observer.queue.next().await, world.key);
     assert_eq!(began.elapsed(), Duration::ZERO);
@@ -168,7 +168,7 @@ async fn what_this_replica_did_not_admit_waits_for_whoever_did() {
     let world = World::new();
     let began = Instant::now();
     let change = WatchedChange::CreatedLive;
-    world.observer.changed(&world.key, "uid", change);
+    world.observer.changed(&world.key, &"uid".into(), change);
     assert_eq!(world.observer.queue.next().await, world.key);
     assert_eq!(began.elapsed(), OTHERS);
 }

@@ -170,7 +170,7 @@ impl Member {
             .await;
     }
 
-    async fn tell(&self, key: &ObjectKey, uid: &str, change: WatchedChange) {
+    async fn tell(&self, key: &ObjectKey, uid: &Arc<str>, change: WatchedChange) {
         sleep(WATCH).await;
         for replica in &self.replicas {
             replica.observer.changed(key, uid, change);
