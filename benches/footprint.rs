@@ -68,8 +68,10 @@ async fn measure() {
     let a = ControlPlane::start("a", &of_a).await.unwrap();
     let kinds = Kinds::builtin().len();
     println!("\n{kinds} kinds; resident memory in MiB\n");
-    println!("| objects | ready, s | enrolled, s | claims a second | resident | at most |");
-    println!("| --: | --: | --: | --: | --: | --: |");
+    println!(
+        "| objects | ready, s | enrolled, s | claims a second | resident | at most | connections |"
+    );
+    println!("| --: | --: | --: | --: | --: | --: | --: |");
     let mut stored = 0;
     for objects in [FEW, many] {
         create(&a, stored..objects).await;
@@ -104,8 +106,12 @@ async fn start(plan: &Plan, a: &ControlPlane, hub: &ControlPlane, objects: usize
         let kib = line.and_then(|line| line.split_whitespace().nth(1));
         kib.map_or(0.0, |kib| kib.parse::<f64>().unwrap() / 1024.0)
     };
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let opened = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    let connections = opened.filter(|file| file.to_string_lossy().starts_with("socket:"));
+    let connections = connections.count();
     println!(
-        "| {objects} | {:.1} | {:.1} | {:.0} | {:.1} | {:.1} |",
+        "| {objects} | {:.1} | {:.1} | {:.0} | {:.1} | {:.1} | {connections} |",
         ready.as_secs_f64(),
         enrolled.as_secs_f64(),
         new as f64 / enrolled.as_secs_f64(),

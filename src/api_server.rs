@@ -1,6 +1,8 @@
 //! Calls of an API server: each within its time, lists page by page; and which kinds of ASO's
 //! it serves.
 
+pub mod watching;
+
 use std::time::Duration;
 
 use kube::Client;

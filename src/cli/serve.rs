@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admission::{self, CutOffRequests, Guard, registration};
+use crate::api_server::watching::WatchConnections;
 use crate::claim::MemberName;
 use crate::cluster::enrolment::RegistryEpoch;
 use crate::cluster::fence::KnownFence;
@@ -230,7 +231,9 @@ impl Replica {
         let client = Client::try_from(config.cluster.clone()).context("--kubeconfig")?;
         let (registry, claims) = registry::open(config, &client, metrics)?;
         let credentials = config.credentials.clone();
-        let cluster = Arc::new(KubeCluster::new(client.clone(), credentials));
+        let watches = WatchConnections::new(&config.cluster).context("--kubeconfig")?;
+        let cluster = KubeCluster::new(client.clone(), credentials).watched_over(watches);
+        let cluster = Arc::new(cluster);
         let (notices, publisher) =
             notices::to_events(client.clone(), &cluster, &config.member, metrics);
         let fence = Arc::<KnownFence>::default();

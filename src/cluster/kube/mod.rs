@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::watch as channel;
 
+use crate::api_server::watching::WatchConnections;
 use crate::api_server::{CALL_TIMEOUT, is_missing_object, within};
 use crate::arm::Kinds;
 use crate::object::text::causes;
@@ -52,6 +53,8 @@ pub struct CredentialSettings {
 /// The member's cluster: what its watches have told, and its API server for the rest.
 pub struct KubeCluster {
     client: Client,
+    /// Connections for the watches of kinds; without, they go over the client's.
+    watching: Option<WatchConnections>,
     store: ObjectStore,
     credentials: Credentials,
     kinds: ArcSwap<Kinds>,
@@ -70,6 +73,7 @@ impl KubeCluster {
         Self {
             credentials: Credentials::new(client.clone(), credentials),
             client,
+            watching: None,
             store: ObjectStore::default(),
             kinds: ArcSwap::from_pointee(Kinds::builtin()),
             installed: ArcSwap::default(),
@@ -77,6 +81,15 @@ impl KubeCluster {
             unwatched: Mutex::default(),
             observer: OnceLock::new(),
             is_known: AtomicBool::new(false),
+        }
+    }
+
+    /// The same cluster, whose kinds are watched over these connections.
+    #[must_use]
+    pub fn watched_over(self, connections: WatchConnections) -> Self {
+        Self {
+            watching: Some(connections),
+            ..self
         }
     }
 

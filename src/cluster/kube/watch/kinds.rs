@@ -11,6 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use tokio::task::AbortHandle;
 use tracing::warn;
 
+use crate::api_server::watching::WatchConnections;
 use crate::arm::Kinds;
 use crate::cluster::kube::KubeCluster;
 use crate::cluster::kube::watched::WatchedObject;
@@ -54,7 +55,12 @@ struct KindWatch {
 
 impl KindWatch {
     async fn run(mut self) {
-        let client = self.cluster.client.clone();
+        let watching = self.cluster.watching.as_ref();
+        let place = watching.and_then(WatchConnections::place);
+        let (client, _place) = place.map_or_else(
+            || (self.cluster.client.clone(), None),
+            |(client, place)| (client, Some(place)),
+        );
         let api: Api<WatchedObject> = Api::all_with(client, &self.resource);
         let config = watcher::Config::default().page_size(PAGE);
         let mut events = watcher(api, config).default_backoff().boxed();
