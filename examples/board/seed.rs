@@ -193,6 +193,7 @@ fn members(now: Timestamp) -> Vec<MemberRecord> {
         policy_changes: Vec::new(),
         writes: 1,
         epoch: "".into(),
+        next: None,
     };
     let unresolved = Sample {
         count: 1,

@@ -9,8 +9,7 @@ use tokio::time::timeout;
 
 use crate::arm::Unresolved;
 use crate::claim::{
-    Heartbeats, LastHeard, MemberName, NAMED, Reason, Rebuilding, Refusal, RefusalMessage,
-    RefusedRequest,
+    Heartbeats, LastHeard, MemberName, NAMED, Reason, Refusal, RefusalMessage, RefusedRequest,
 };
 use crate::object::POLICY_ANNOTATION;
 use crate::policy::EffectivePolicy;
@@ -151,48 +150,6 @@ impl RequestContext {
         };
         self.on_unknown(&Violation {
             reason: Reason::RegistryUnavailable,
-            code: 503,
-            words,
-        })
-    }
-
-    /// For what the claims say too little of. `registry`: the flags by which people reach it.
-    fn rebuilding(&self, rebuilding: &Rebuilding, registry: &str) -> Verdict {
-        let awaited = &rebuilding.awaited;
-        let names: Vec<&str> = awaited.iter().take(NAMED).map(MemberName::as_str).collect();
-        let more = match awaited.len() - names.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let (until, mut next) = match &names[..] {
-            [] => (String::new(), Vec::new()),
-            [one, ..] => (
-                format!(
-                    ", until these have brought their copies in: {}{more}",
-                    names.join(", ")
-                ),
-                vec![format!(
-                    "If one of them is gone for good, say so: aso-guard members forget {one}{registry}"
-                )],
-            ),
-        };
-        next.insert(
-            0,
-            format!(
-                "Try again in a moment; parking is admitted meanwhile. See how far it is: aso-guard \
-                 members list{registry}"
-            ),
-        );
-        let words = RefusalMessage {
-            summary: format!(
-                "cannot tell whether this is safe: the registry is new, was emptied or was set back, \
-                 and does not know all copies{until}"
-            ),
-            next,
-            ..RefusalMessage::default()
-        };
-        self.on_unknown(&Violation {
-            reason: Reason::RegistryRebuilding,
             code: 503,
             words,
         })

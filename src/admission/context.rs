@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::claim::{HistoryAction, Justification, KnownEpoch};
+use crate::claim::{HistoryAction, Justification, KnownEpoch, MigrationError};
 use crate::cluster::NamespaceFacts;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
 
@@ -31,6 +31,13 @@ pub(super) struct RequestContext {
     pub(super) shard_epochs: Vec<Option<Arc<KnownEpoch>>>,
     /// Whether a yes rests on what claims say.
     pub(super) rests_on_claims: AtomicBool,
+    /// Whether it was asked whether the registry's epoch is the same.
+    pub(super) rests_on_epoch: AtomicBool,
+    /// Whether the verdict is another registry's, and claims are only written: in this one, which
+    /// is moved to.
+    pub(super) only_writes: bool,
+    /// Why nobody can tell which of two registries to judge by.
+    pub(super) unclear: Option<MigrationError>,
 }
 
 pub(super) enum Enforcement {
@@ -70,12 +77,20 @@ impl RequestContext {
             epoch: None,
             shard_epochs: Vec::new(),
             rests_on_claims: AtomicBool::new(false),
+            rests_on_epoch: AtomicBool::new(false),
+            only_writes: false,
+            unclear: None,
         }
     }
 
     /// From now on a yes rests on what claims say.
     pub(super) fn rests_on_claims(&self) {
         self.rests_on_claims.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked whether the registry's epoch is the same.
+    pub(super) fn rests_on_epoch(&self) -> bool {
+        self.rests_on_epoch.load(Ordering::Relaxed)
     }
 
     /// Whether the request is let through whatever it comes to: the claims then have

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::claim::{HistoryAction, Justification};
+use crate::claim::{HistoryAction, Justification, KnownEpoch};
 use crate::cluster::NamespaceFacts;
 use crate::object::wire::WireNamespace;
 use crate::object::{MODE_LABEL, OVERRIDE_ANNOTATION};
@@ -22,16 +22,17 @@ use super::verdict::Mode;
 const TO_LEARN: Duration = Duration::from_secs(2);
 
 impl Guard {
-    /// How the guard stands to a request. `patience`: how long finding out may take.
+    /// How the guard stands to a request. `patience`: how long finding out may take; `epoch`: what
+    /// was known of the registry's epoch before the first call on claims.
     pub(super) async fn context(
         &self,
         request: &AdmissionRequest<'_>,
         patience: Duration,
+        epoch: Option<Arc<KnownEpoch>>,
     ) -> RequestContext {
         // Before the first call on claims.
-        let epoch = self.epoch.known();
         let shards = self.shards.iter();
-        let shard_epochs = shards.map(|shard| shard.epoch.known()).collect();
+        let shard_epochs = shards.map(|shard| shard.epoch.known_alone()).collect();
         if self.exempts(request) {
             return RequestContext::of(Enforcement::Unjudged);
         }

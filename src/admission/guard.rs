@@ -178,6 +178,10 @@ impl Guard {
         &self,
         case: &Case<'_>,
     ) -> Result<Result<(), Rebuilding>, RegistryError> {
+        case.context.rests_on_epoch.store(true, Ordering::Relaxed);
+        if case.context.only_writes {
+            return Ok(Ok(()));
+        }
         if self.shards.is_empty() {
             return self.epoch.confirm(case.context.epoch.as_ref()).await;
         }
@@ -218,20 +222,13 @@ impl Guard {
 
     async fn judge_noting(&self, request: &AdmissionRequest<'_>, timeout: Duration) -> Verdict {
         let begun = Instant::now();
-        let over = tokio::time::Instant::now() + timeout;
-        let context = self.context(request, timeout / PARTS).await;
-        // In a box, for it is large, and moved by each that waits for it.
-        let judged = Box::pin(self.verdict(request, &context, timeout));
-        let judged = tokio::time::timeout_at(over, judged).await;
-        let verdict = judged.unwrap_or_else(|_| context.too_late(timeout, &self.member));
-        let verdict = context.finish(request, verdict);
-        self.remember_later(request, &context, &verdict);
-        self.report(request, &verdict, begun.elapsed());
-        verdict
+        let known = self.epoch.known_alone();
+        let judged = self.judge_by(request, timeout, known, None).await;
+        self.tell(request, judged, begun)
     }
 
     /// What was overridden while nobody could look at the claims is in none of them yet.
-    fn remember_later(
+    pub(super) fn remember_later(
         &self,
         request: &AdmissionRequest<'_>,
         context: &RequestContext,
@@ -259,7 +256,7 @@ impl Guard {
         }
     }
 
-    async fn verdict(
+    pub(super) async fn verdict(
         &self,
         request: &AdmissionRequest<'_>,
         context: &RequestContext,

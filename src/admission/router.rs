@@ -1,6 +1,5 @@
 //! `POST /validate`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +12,7 @@ use tracing::{Instrument as _, Span, debug_span, field};
 
 use crate::telemetry::traces;
 
-use super::guard::Guard;
+use super::pair::Guards;
 use super::registration::PATH;
 use super::review::{self, AdmissionRequest, ReviewAnswer};
 
@@ -28,15 +27,15 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// The webhook's routes.
-pub fn router(guard: Arc<Guard>) -> Router {
+pub fn router(guard: impl Into<Guards>) -> Router {
     Router::new()
         .route(PATH, post(validate))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(guard)
+        .with_state(guard.into())
 }
 
 async fn validate(
-    State(guard): State<Arc<Guard>>,
+    State(guard): State<Guards>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,

@@ -7,6 +7,7 @@
 //! awaited at either time.
 
 mod enrolment;
+mod migration;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,10 @@ use super::names::MemberName;
 use super::shards::ShardNote;
 
 pub use enrolment::{Enrolment, EnrolmentAnswer, EnrolmentCall, Memory};
+pub use migration::{
+    Judge, MOVING, Migration, MigrationError, MigrationStep, PairAnswer, PairCall, PairKnown,
+    PairOutcome, PairVerdict, Place, cancelled, judge, next_step,
+};
 
 /// Which contents a registry has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +46,8 @@ pub struct EpochRecord {
     /// Which shard it is, and of which map, where claims are sharded. It is said once, by who
     /// makes the record.
     pub shard: Option<ShardNote>,
+    /// How it stands to another registry that the fleet moves from or to.
+    pub migration: Option<Migration>,
 }
 
 /// How a member stands to an epoch.
@@ -163,6 +170,8 @@ pub struct KnownEpoch {
     pub epoch: Epoch,
     /// How often its member wrote its own record, at least.
     pub writes: u32,
+    /// How the registry stands to another one that the fleet moves from or to, in that epoch.
+    pub migration: Option<Migration>,
 }
 
 /// Why a verdict that rests on claims does not stand.
@@ -170,6 +179,8 @@ pub struct KnownEpoch {
 pub struct Rebuilding {
     /// Who is awaited, as far as that is known: in the order of their names.
     pub awaited: Vec<MemberName>,
+    /// How the registry stands to another one that the fleet moves from or to.
+    pub migration: Option<Migration>,
 }
 
 /// Whether a verdict stands that rests on claims.
@@ -194,6 +205,7 @@ pub fn confirm(
             .flat_map(EpochRecord::awaited)
             .cloned()
             .collect(),
+        migration: seen.and_then(|seen| seen.migration.clone()),
     };
     let (Some(before), Some(seen)) = (before, seen) else {
         return Err(awaited());

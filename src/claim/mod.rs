@@ -41,8 +41,9 @@ pub use arrive::arrive;
 pub use attempt::{Attempt, Intent, RegistryAnswer, RegistryCall};
 pub use delete::{Delete, dependents, mark_by_force, mark_deleting, others_depend};
 pub use epoch::{
-    Enrolment, EnrolmentAnswer, EnrolmentCall, Epoch, EpochMember, EpochRecord, KnownEpoch, Memory,
-    Rebuilding, Remembered, confirm,
+    Enrolment, EnrolmentAnswer, EnrolmentCall, Epoch, EpochMember, EpochRecord, Judge, KnownEpoch,
+    MOVING, Memory, Migration, MigrationError, MigrationStep, PairAnswer, PairCall, PairKnown,
+    PairOutcome, PairVerdict, Place, Rebuilding, Remembered, cancelled, confirm, judge, next_step,
 };
 pub use fence::{FENCE_KNOWN_FOR, FENCE_SETTLES, Fence, FenceProof};
 pub use history::MAX_HISTORY;

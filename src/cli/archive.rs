@@ -1,4 +1,7 @@
-//! `aso-guard registry`: a registry's records in a file, and from there in another registry.
+//! `aso-guard registry`: a registry's records in a file, and from there in another registry; and a
+//! fleet's move to another registry.
+
+mod moving;
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -29,6 +32,10 @@ enum ArchiveCommand {
     Import(FileArgs),
     /// Compare a registry with such a file; only reads
     Verify(FileArgs),
+    /// Move the fleet to another registry, as far as it can go now, and say what is next
+    Move(moving::MoveArgs),
+    /// Say whether a registry knows all copies, and whether the fleet moves from it or to it
+    Status(moving::StatusArgs),
 }
 
 #[derive(Args)]
@@ -49,6 +56,8 @@ pub(super) async fn run(args: &ArchiveArgs) -> Outcome {
         ArchiveCommand::Export(args) => export(args).await,
         ArchiveCommand::Import(args) => import(args).await,
         ArchiveCommand::Verify(args) => verify(args).await,
+        ArchiveCommand::Move(args) => moving::go(args).await,
+        ArchiveCommand::Status(args) => moving::status(args).await,
     };
     done.map_or_else(CommandError::report, |()| Outcome::Fine)
 }

@@ -82,6 +82,7 @@ mod tests {
             policy_changes: Vec::new(),
             writes: 0,
             epoch: "".into(),
+            next: None,
         }]);
         let served = ServedCertificate::default();
         served.set(&Arc::new(certificate.unwrap()));

@@ -6,6 +6,8 @@ mod epoch;
 mod fence;
 mod hub;
 mod member;
+mod next;
+mod next_place;
 mod notices;
 mod protection;
 mod registry;
@@ -25,7 +27,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::admission::{self, CutOffRequests, Guard, registration};
+use crate::admission::{self, CutOffRequests, Guard, Guards, registration};
 use crate::api_server::watching::WatchConnections;
 use crate::claim::MemberName;
 use crate::cluster::enrolment::RegistryEpoch;
@@ -55,6 +57,7 @@ use super::webhook_server::{CertificateOrigin, WebhookServer};
 use config::{Config, OnConflict, ProtectionChoice};
 use fence::FenceReport;
 use member::UnregisteredMember;
+use next::NextRegistry;
 use token::HubToken;
 
 pub(super) use args::ServeArgs;
@@ -144,6 +147,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         protections: replica.protections,
         epoch: replica.epoch,
         shards: replica.shards,
+        next: replica.next,
         webhook_gaps,
         metrics: metrics.cluster,
     };
@@ -217,7 +221,8 @@ struct Replica {
     registry: Arc<dyn Registry>,
     cluster: Arc<KubeCluster>,
     observer: Arc<Observer>,
-    guard: Arc<Guard>,
+    guard: Guards,
+    next: Option<NextRegistry>,
     fence: FenceReport,
     notices: Arc<dyn Notices>,
     publisher: Publisher,
@@ -232,8 +237,7 @@ impl Replica {
         let (registry, claims) = registry::open(config, &client, metrics)?;
         let credentials = config.credentials.clone();
         let watches = WatchConnections::new(&config.cluster).context("--kubeconfig")?;
-        let cluster = KubeCluster::new(client.clone(), credentials).watched_over(watches);
-        let cluster = Arc::new(cluster);
+        let cluster = Arc::new(KubeCluster::new(client.clone(), credentials).watched_over(watches));
         let (notices, publisher) =
             notices::to_events(client.clone(), &cluster, &config.member, metrics);
         let fence = Arc::<KnownFence>::default();
@@ -260,7 +264,7 @@ impl Replica {
             let parts = (registry.clone(), claims, cluster.clone(), observer.clone());
             protection::controller(config, &client, parts, (dirty, epoch.clone()))
         });
-        let guard = Arc::new(Guard {
+        let guard = Guard {
             member: config.member.clone(),
             registry: registry.clone(),
             cluster: cluster.clone(),
@@ -273,13 +277,15 @@ impl Replica {
             privileges: config.privileges.clone(),
             fence: fence.clone(),
             epoch: epoch.clone(),
-        });
+        };
+        let (guard, next) = NextRegistry::open(config, &client, &cluster, metrics, guard)?;
         Ok(Self {
             client,
             registry,
             cluster,
             observer,
             guard,
+            next,
             fence: FenceReport::new(fence, &notices),
             notices,
             publisher,

@@ -84,6 +84,7 @@ impl From<TransferError> for CommandError {
             TransferError::Registry(error) => error.into(),
             TransferError::Missing { .. }
             | TransferError::Differs { .. }
+            | TransferError::Moving { .. }
             | TransferError::Over { .. } => Self::Failed(error.to_string()),
         }
     }

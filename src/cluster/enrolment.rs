@@ -11,10 +11,12 @@ mod memory;
 mod reading;
 mod shard;
 mod shared_read;
+mod standing;
 mod state;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -62,6 +64,10 @@ pub struct RegistryEpoch {
     /// How long an admitted request may be under way.
     limit: Duration,
     shard: Option<ShardNote>,
+    /// Whether it is one of the two registries of a move: those are made by people.
+    is_moving: bool,
+    /// Whether this member is one of the registry's: until then it only reads.
+    takes_part: AtomicBool,
     metrics: ObserverMetrics,
     state: Mutex<EpochState>,
     news: Notify,
@@ -83,6 +89,8 @@ impl RegistryEpoch {
             memory,
             limit,
             shard: None,
+            is_moving: false,
+            takes_part: AtomicBool::new(true),
             metrics: ObserverMetrics::default(),
             state: Mutex::default(),
             news: Notify::new(),
@@ -96,39 +104,33 @@ impl RegistryEpoch {
         Self { shard, ..self }
     }
 
+    /// The same of one of the two registries of a move, which is not made anew where it is gone.
+    #[must_use]
+    pub fn of_move(self) -> Self {
+        Self {
+            is_moving: true,
+            ..self
+        }
+    }
+
+    /// The same, which only reads until it is told to [take part](Self::take_part).
+    #[must_use]
+    pub fn only_reading(self) -> Self {
+        Self {
+            takes_part: AtomicBool::new(false),
+            ..self
+        }
+    }
+
+    /// From now on this member is one of the registry's.
+    pub fn take_part(&self) {
+        self.takes_part.store(true, Ordering::Relaxed);
+    }
+
     /// The same, which shows how far it is.
     #[must_use]
     pub fn reporting(self, metrics: ObserverMetrics) -> Self {
         Self { metrics, ..self }
-    }
-
-    /// What may be judged by; `None` while somebody is awaited, and before it was looked.
-    pub fn known(&self) -> Option<Arc<KnownEpoch>> {
-        self.state.lock().known.clone()
-    }
-
-    /// Whether this member has to bring its copies in, or is at it.
-    pub fn is_enrolling(&self) -> bool {
-        self.state.lock().enrolling
-    }
-
-    /// The `id` of the epoch that the member remembers; empty where it remembers none.
-    pub fn remembered(&self) -> Arc<str> {
-        match &self.state.lock().memory {
-            Some(Memory::Known(remembered)) => remembered.epoch.id.clone(),
-            _ => Arc::default(),
-        }
-    }
-
-    /// How often the member wrote its own record, at least, by what this process knows.
-    pub fn writes(&self) -> u32 {
-        self.state.lock().least_writes()
-    }
-
-    /// The member's own record was written for the so-manieth time.
-    pub fn wrote(&self, writes: u32) {
-        let state = &mut *self.state.lock();
-        state.writes = state.writes.max(writes);
     }
 
     /// Has the registry looked at now.
@@ -192,7 +194,13 @@ impl RegistryEpoch {
         loop {
             let answer = match way.call() {
                 EnrolmentCall::Recall => EnrolmentAnswer::Recalled(self.recall().await?),
-                EnrolmentCall::Read => self.read().await?,
+                EnrolmentCall::Read => match self.read().await? {
+                    EnrolmentAnswer::Read(seen, _) if self.is_left_alone(seen.is_none()) => {
+                        self.not_whole(false);
+                        return Ok(());
+                    }
+                    answer => answer,
+                },
                 EnrolmentCall::Members => EnrolmentAnswer::Members(self.members().await?),
                 EnrolmentCall::Put(record, version) => {
                     self.not_whole(self.is_enrolling());
@@ -231,6 +239,11 @@ impl RegistryEpoch {
             };
             way.answer(answer);
         }
+    }
+
+    /// Whether nothing is written in the registry, which has no record yet, or has one.
+    fn is_left_alone(&self, is_new: bool) -> bool {
+        is_new && self.is_moving || !self.takes_part.load(Ordering::Relaxed)
     }
 
     async fn recall(&self) -> Result<Memory, EnrolmentError> {
@@ -274,7 +287,8 @@ impl RegistryEpoch {
             .flat_map(EpochRecord::awaited)
             .cloned()
             .collect();
-        if awaited != state.awaited && !awaited.is_empty() {
+        let is_marked = record.is_some_and(|record| record.migration.is_some());
+        if awaited != state.awaited && !awaited.is_empty() && !is_marked {
             let names: Vec<&str> = awaited.iter().map(MemberName::as_str).collect();
             warn!(
                 awaited = names.join(","),
@@ -282,6 +296,7 @@ impl RegistryEpoch {
             );
         }
         state.awaited = awaited;
+        state.record = record.cloned().map(Arc::new);
         state.members = record.map_or(0, |record| record.members.len());
         self.metrics.set_awaited(state.awaited.len());
         let epoch = record

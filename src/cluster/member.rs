@@ -11,7 +11,9 @@ use tracing::{info, warn};
 
 use crate::claim::MemberName;
 use crate::cluster::fence::KnownFence;
-use crate::registry::{MemberRecord, Registry, RegistryError, Sample, SecondLine, edit};
+use crate::registry::{
+    MemberRecord, NextRegistry, Registry, RegistryError, Sample, SecondLine, edit,
+};
 
 use super::enrolment::RegistryEpoch;
 use super::protections::SecondLineReport;
@@ -43,6 +45,8 @@ pub struct MemberReport {
     pub second_line: Option<SecondLineReport>,
     /// When the token expires by which it asks the hub, where that is known.
     pub hub_token_expires: Option<Timestamp>,
+    /// The `id` of the registry that this replica has as the next one, where it fits.
+    pub next: Option<Arc<str>>,
 }
 
 /// A cluster under a member name: what [`join`] makes sure is one and the same.
@@ -157,6 +161,7 @@ impl Membership {
                     .map_or_else(Vec::new, |before| before.policy_changes.clone()),
                 writes: written.load(Ordering::Relaxed),
                 epoch: epoch.clone(),
+                next: next_of(report, before, now),
             }))
         })
         .await?;
@@ -252,6 +257,19 @@ fn sample(all: &[String], before: Option<&Sample>, now: Timestamp) -> Sample {
         some: all.iter().take(NAMED).cloned().collect(),
         since: since(before, count, now),
     }
+}
+
+/// The registry that all replicas have as the next one, by what this one and the last one said.
+fn next_of(
+    report: &MemberReport,
+    before: Option<&MemberRecord>,
+    now: Timestamp,
+) -> Option<NextRegistry> {
+    let id = report.next.clone()?;
+    let before = before.and_then(|before| before.next.as_ref());
+    let same = before.filter(|before| before.id == id);
+    let since = same.map_or(now, |before| before.since);
+    Some(NextRegistry { id, since })
 }
 
 /// Since when there have been some, or none.

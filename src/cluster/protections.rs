@@ -255,7 +255,7 @@ impl ProtectionController {
         if self.exempt.iter().any(|exempt| **exempt == **namespace) {
             return Ok(());
         }
-        let epoch = self.epoch.known();
+        let epoch = self.epoch.known_alone();
         let mut protection = self.protection(namespace).await?;
         let kinds = std::mem::take(&mut protection.kinds);
         if self.state.kinds.lock().set(namespace, kinds) {

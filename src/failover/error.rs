@@ -67,6 +67,12 @@ pub enum FailoverError {
         /// The transfers' names.
         transfers: Vec<String>,
     },
+    /// The fleet moves from the registry, or to it.
+    #[error(
+        "the fleet moves from this registry to another one, or from another one to this: give that up \
+         first (aso-guard registry move --cancel), or wait until it is over"
+    )]
+    Moving,
     /// The registry did not do its part.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -8,6 +8,7 @@ use crate::claim::{FENCE_SETTLES, Fence, FenceProof, Justification, MemberName};
 use crate::registry::{PutOutcome, Registry, Versioned};
 
 use super::FailoverError;
+use super::moving::not_moving;
 use super::silence::{known, silent, speaks};
 
 /// What a person says.
@@ -48,6 +49,7 @@ pub async fn fence(
     request: &FenceRequest,
     now: impl Fn() -> Timestamp,
 ) -> Result<Fence, FailoverError> {
+    not_moving(registry).await?;
     let name = &request.member;
     let Versioned { record, .. } = known(registry, name).await?;
     if let Some(there) = record.fence.filter(|there| there.heard == record.heard) {

@@ -6,6 +6,7 @@
 
 mod error;
 mod fence;
+mod moving;
 mod plan;
 mod release;
 mod rename;

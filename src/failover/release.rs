@@ -15,6 +15,7 @@ use crate::registry::{
 };
 
 use super::FailoverError;
+use super::moving::not_moving;
 use super::plan::HeldClaim;
 use super::silence::{known, speaks};
 
@@ -112,6 +113,7 @@ pub async fn release(
     now: impl Fn() -> Timestamp + Copy,
     on_claims: impl Fn(usize),
 ) -> Result<Released, FailoverError> {
+    not_moving(registry).await?;
     let member = &wanted.member;
     let fence = may_be_taken_over(registry, member, now()).await?;
     let scope = ClaimScope::Of(member.clone(), CopyFilter::AnyCopy);

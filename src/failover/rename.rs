@@ -12,6 +12,7 @@ use crate::registry::{
 };
 
 use super::FailoverError;
+use super::moving::not_moving;
 use super::silence::{silent, still_silent};
 
 /// How many claims are changed together.
@@ -41,6 +42,7 @@ pub async fn rename(
     new: &MemberName,
     on_claims: impl Fn(usize),
 ) -> Result<Renamed, FailoverError> {
+    not_moving(registry).await?;
     let known = silent(registry, old).await?;
     has_no_transfer(registry, old).await?;
     register(registry, &known.record, new).await?;

@@ -9,6 +9,7 @@ use crate::claim::MemberName;
 use crate::registry::{MemberRecord, PutOutcome, Registry, Sample};
 
 use super::FailoverError;
+use super::moving::not_moving;
 use super::silence::{known, silent, speaks};
 
 /// What replacing a member's cluster came to.
@@ -29,6 +30,7 @@ pub async fn replace(
     name: &MemberName,
     cluster: &Arc<str>,
 ) -> Result<Replaced, FailoverError> {
+    not_moving(registry).await?;
     if known(registry, name).await?.record.cluster == *cluster {
         return Ok(Replaced::Before);
     }

@@ -52,6 +52,7 @@ pub(super) async fn heard(registry: &MemoryRegistry, member: &str, cluster: &str
         policy_changes: Vec::new(),
         writes: 1,
         epoch: "".into(),
+        next: None,
     };
     let version = before.map(|before| before.version);
     registry

@@ -11,6 +11,7 @@ pub mod hub;
 pub mod kubernetes;
 pub mod memory;
 pub mod metered;
+pub mod migration;
 pub mod policy_changes;
 mod read_only;
 mod record;
@@ -24,8 +25,8 @@ pub use error::{RegistryError, UnreadableRecord};
 pub use follow::{ClaimEvent, FollowClaims};
 pub use read_only::ReadOnlyRegistry;
 pub use record::{
-    ClaimPage, ClaimScope, CopyFilter, Cursor, MemberRecord, MemberStanding, PutOutcome,
-    RecordList, RecordVersion, Sample, SecondLine, Versioned,
+    ClaimPage, ClaimScope, CopyFilter, Cursor, MemberRecord, MemberStanding, NextRegistry,
+    PutOutcome, RecordList, RecordVersion, Sample, SecondLine, Versioned,
 };
 pub use url::{RegistryUrl, RegistryUrlError};
 

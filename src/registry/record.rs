@@ -149,6 +149,17 @@ pub struct MemberRecord {
     /// The `id` of the registry's epoch under which all its copies are there, as the member
     /// remembers it; empty where it remembers none, and in a record of a version that did not say.
     pub epoch: Arc<str>,
+    /// The registry that all its replicas have as the next one, where they do.
+    pub next: Option<NextRegistry>,
+}
+
+/// The registry that a member's guard has as the next one, to move to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextRegistry {
+    /// The `id` of its epoch.
+    pub id: Arc<str>,
+    /// Since when every replica that wrote the record has said so, by the member's own clock.
+    pub since: Timestamp,
 }
 
 /// How many of something a member has, and some of them by name.

@@ -66,9 +66,28 @@ pub async fn start(
             Some(known) => (continued(known.record, wanted)?, Some(known.version)),
         };
         next.remember(entry.clone());
-        if registry.put_transfer(&next, version.as_ref()).await? != PutOutcome::Conflict {
-            return Ok(next);
+        if let PutOutcome::Stored(stored) = registry.put_transfer(&next, version.as_ref()).await? {
+            let Err(moving) = not_moving(registry).await else {
+                return Ok(next);
+            };
+            if let (None, Some(stored)) = (version, stored) {
+                registry.remove_transfer(&next.name, &stored).await?;
+            }
+            return Err(moving);
         }
+    }
+}
+
+/// That the fleet does not leave the registry, and has not left it. Whoever closes it looks for
+/// transfers after it is marked, and this is asked after the transfer was written: one of the two
+/// sees the other.
+async fn not_moving(registry: &dyn Registry) -> Result<(), TransferError> {
+    let epoch = registry.epoch().await?.map(|known| known.record);
+    match epoch.and_then(|epoch| epoch.migration) {
+        None => Ok(()),
+        Some(_) => Err(TransferError::Moving {
+            flags: registry.flags().to_owned(),
+        }),
     }
 }
 

@@ -41,6 +41,14 @@ use crate::helm::{REQUIRED, template};
     "registry.shards=shards.yaml,registry.kubeconfigSecret=shards,protection=available",
     "with shards, say strict"
 )]
+#[case(
+    "registry.next.url=azure://fleet/claims,registry.next.kubeconfigSecret=hub",
+    "the fleet moves to one of the two"
+)]
+#[case(
+    "registry.next.url=azure://fleet/claims,protection=available",
+    "while the fleet moves, say strict"
+)]
 #[case("claimDeadline=90", "/claimDeadline")]
 #[case("replicas=0", "/replicas")]
 #[case("replica=3", "'replica'")]

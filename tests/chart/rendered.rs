@@ -262,6 +262,8 @@ async fn every_flag_of_serve_is_a_value_or_has_a_reason_not_to_be() {
         let values: Vec<&str> = [&*member, &*source].into_iter().chain(all).collect();
         told.extend(arguments(&values).await);
     }
+    let next = "--set=registry.next.url=azure://fleetclaims/claims";
+    told.extend(arguments(&[&*member, next]).await);
     let help = Plan::enforce(GUARD)
         .print(&["serve", "--help"])
         .await

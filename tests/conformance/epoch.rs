@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aso_guard::claim::{EpochMember, EpochRecord};
+use aso_guard::claim::{EpochMember, EpochRecord, MOVING, Migration};
 use aso_guard::registry::{ClaimScope, PutOutcome, Registry, Versioned};
 
 use super::fixtures::Place;
@@ -46,6 +46,44 @@ pub async fn it_is_changed_by_the_same_rule(registry: Arc<dyn Registry>) {
     let back = registry.put_epoch(&before.record, Some(&after.version));
     assert!(matches!(back.await.unwrap(), PutOutcome::Stored(_)));
     assert_eq!(known(&*registry).await.record, before.record);
+}
+
+/// Guards that know nothing of marks await somebody while one stands.
+pub async fn it_says_how_it_stands_to_another_registry(registry: Arc<dyn Registry>) {
+    let before = known(&*registry).await;
+    let other = || "0b7a1f7e-0000-4000-8000-00000000000b".into();
+    let marks = [
+        Some(Migration::After {
+            old: other(),
+            since: None,
+        }),
+        Some(Migration::After {
+            old: other(),
+            since: Some(7),
+        }),
+        Some(Migration::ClosingTo(other())),
+        Some(Migration::ClosedTo(other())),
+        None,
+    ];
+    for migration in marks {
+        let now = known(&*registry).await;
+        let next = EpochRecord {
+            migration,
+            ..now.record
+        };
+        let put = registry.put_epoch(&next, Some(&now.version)).await;
+        assert!(matches!(put.unwrap(), PutOutcome::Stored(Some(_))));
+        assert_eq!(known(&*registry).await.record, next);
+    }
+    let after = known(&*registry).await;
+    assert_eq!(after.record, before.record);
+    assert!(
+        after
+            .record
+            .members
+            .keys()
+            .all(|name| name.as_str() != MOVING)
+    );
 }
 
 pub async fn it_is_no_claim(registry: Arc<dyn Registry>) {

@@ -11,7 +11,8 @@ use aso_guard::claim::{
 use aso_guard::object::ObjectKey;
 use aso_guard::policy::Policy;
 use aso_guard::registry::{
-    ClaimScope, MemberRecord, PutOutcome, RecordVersion, Registry, Sample, SecondLine, Versioned,
+    ClaimScope, MemberRecord, NextRegistry, PutOutcome, RecordVersion, Registry, Sample,
+    SecondLine, Versioned,
 };
 use jiff::Timestamp;
 
@@ -172,6 +173,10 @@ pub fn member_record(name: MemberName) -> MemberRecord {
         }),
         writes: 42,
         epoch: "0b7a1f7e-0000-4000-8000-000000000003".into(),
+        next: Some(NextRegistry {
+            id: "0b7a1f7e-0000-4000-8000-000000000004".into(),
+            since: at("2026-03-01T11:55:00Z"),
+        }),
         policy_changes: vec![
             PolicyChange {
                 namespace: "team".into(),

@@ -64,6 +64,7 @@ const CASES: &[(&str, Case)] = cases![
     compare_and_set::a_member_is_removed_by_the_same_rule,
     epoch::it_is_made_once_and_keeps_its_id,
     epoch::it_is_changed_by_the_same_rule,
+    epoch::it_says_how_it_stands_to_another_registry,
     epoch::it_is_no_claim,
     scope::below_goes_by_whole_segments,
     scope::below_finds_wild_names,

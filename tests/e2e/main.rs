@@ -34,6 +34,7 @@ mod members;
 mod metrics;
 mod modes;
 mod moves;
+mod moving_the_registry;
 mod race;
 mod refusals;
 mod registry;

@@ -13,6 +13,7 @@
 )]
 
 mod bites;
+mod migration;
 mod model;
 mod schedules;
 

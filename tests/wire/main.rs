@@ -50,6 +50,7 @@ mod hostile;
 mod inherited;
 mod messages;
 mod modes;
+mod moving;
 mod names;
 mod namespace_modes;
 mod notices;

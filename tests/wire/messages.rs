@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::crowd::crowded;
 use super::fenced::fence;
+use super::moving::Fleet;
 use super::object::{Object, POLICY, RESOURCE_ID, account, group, with};
 use super::stale::Withheld;
 use super::surroundings::{definition, namespace};
@@ -135,6 +136,29 @@ async fn rebuilding() -> Vec<Case> {
         ("delete, just after all claims were lost", noticed),
         ("create, while members bring their copies in again", create),
         ("the same, in audit mode", warned),
+    ]
+}
+
+async fn moving() -> Vec<Case> {
+    let review = group("rg").create();
+    let fleet = Fleet::prepared().await;
+    let next = fleet.ask_next(&review).await;
+    fleet.close().await;
+    fleet.look().await;
+    let closing = fleet.ask_alone(&review).await;
+    fleet.finish().await;
+    fleet.look().await;
+    let closed = fleet.ask_alone(&review).await;
+    vec![
+        (
+            "create, where the guard has only the registry that the fleet moves to",
+            next,
+        ),
+        (
+            "create, where it has only the one that the fleet moves from",
+            closing,
+        ),
+        ("the same, once the fleet has moved", closed),
     ]
 }
 
@@ -478,6 +502,7 @@ async fn the_document_of_messages_is_what_the_webhook_says() {
     cases.extend(foreign().await);
     cases.extend(unknown().await);
     cases.extend(rebuilding().await);
+    cases.extend(moving().await);
     let mut said = HEAD.to_owned();
     for reason in Reason::ALL {
         let _ = write!(said, "\n## {}\n", reason.as_str());

@@ -51,6 +51,7 @@ pub struct World {
 pub struct Member {
     pub cluster: Arc<MemoryCluster>,
     pub observer: Arc<Observer>,
+    pub guard: Arc<Guard>,
     pub router: Router,
     pub notices: Arc<RecordedNotices>,
     pub metrics: cluster::metrics::ObserverMetrics,
@@ -223,6 +224,7 @@ impl Member {
             metrics: AdmissionMetrics::default(),
             privileges,
         };
+        let guard = Arc::new(guard);
         Self {
             cluster,
             observer,
@@ -231,7 +233,8 @@ impl Member {
             fence,
             epoch,
             shards,
-            router: router(Arc::new(guard)),
+            router: router(guard.clone()),
+            guard,
         }
     }
 
@@ -242,14 +245,7 @@ impl Member {
 
     /// The webhook's answer, where the API server waits so long for it.
     pub async fn ask_within(&self, timeout: &str, review: &Value) -> Answer {
-        let uid = review["request"]["uid"].as_str().unwrap();
-        let request = Request::post(format!("/validate?timeout={timeout}"))
-            .body(Body::from(review.to_string()))
-            .unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        Answer::read(&body, uid)
+        ask(&self.router, timeout, review).await
     }
 
     /// Stores an object, as if no guard had been asked, and has the observer see it.
@@ -281,6 +277,18 @@ impl Member {
         self.ask(&old.update(new)).await.admitted();
         self.store(new).await
     }
+}
+
+/// A webhook's answer, where the API server waits so long for it.
+pub async fn ask(router: &Router, timeout: &str, review: &Value) -> Answer {
+    let uid = review["request"]["uid"].as_str().unwrap();
+    let request = Request::post(format!("/validate?timeout={timeout}"))
+        .body(Body::from(review.to_string()))
+        .unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    Answer::read(&body, uid)
 }
 
 /// What a member knows of the shards of a registry, none of which has fenced it.
@@ -338,6 +346,7 @@ pub fn member(name: &str) -> MemberRecord {
         policy_changes: Vec::new(),
         writes: 1,
         epoch: "".into(),
+        next: None,
     }
 }
 

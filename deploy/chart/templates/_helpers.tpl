@@ -87,6 +87,23 @@ kubernetes:/etc/aso-guard/hub/{{ .Values.registry.kubeconfigKey }}
 {{- end }}
 {{- end }}
 
+{{- define "aso-guard.nextRegistry" -}}
+{{- with .Values.registry.next }}
+{{- if and .url .kubeconfigSecret -}}
+{{- fail "registry.next.url and registry.next.kubeconfigSecret: the fleet moves to one of the two" }}
+{{- else if and (or .url .kubeconfigSecret) $.Values.registry.shards -}}
+{{- fail "registry.next and registry.shards: a registry with shards cannot be moved" }}
+{{- else if and (or .url .kubeconfigSecret) (eq $.Values.protection "available") -}}
+{{- fail "registry.next and protection: available writes down what one registry says; while the fleet moves, say strict" }}
+{{- else if .url -}}
+{{ .url }}
+{{- else if .kubeconfigSecret -}}
+kubernetes:/etc/aso-guard/next/{{ .kubeconfigKey }}
+{{- with .context }}#{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* What the API server does without an answer: audit never blocks anything. */}}
 {{- define "aso-guard.onFailure" -}}
 {{- $strict := and (eq .root.Values.mode "enforce") (eq .root.Values.protection "strict") }}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::claim::names::MemberName;
 
-use super::{Epoch, EpochMember, EpochRecord, KnownEpoch, Remembered};
+use super::{Epoch, EpochMember, EpochRecord, KnownEpoch, Migration, Remembered};
 
 /// One member's way to a registry that knows all its copies: which call comes next. `V` is the
 /// registry's version of a record.
@@ -57,9 +57,15 @@ enum EnrolmentStage<V> {
     Put(EpochRecord, Option<V>),
     WaitOut(Epoch),
     BringIn(Epoch),
-    /// Remembers, and then writes this, if anything.
-    Remember(Remembered, Option<(EpochRecord, V)>),
+    /// Remembers, and then writes this, or may judge.
+    Remember(Remembered, AfterRemembering<V>),
     Done(Option<KnownEpoch>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum AfterRemembering<V> {
+    Write(EpochRecord, V),
+    Judge(Option<Migration>),
 }
 
 /// A call that an enrolment asks for.
@@ -157,14 +163,17 @@ impl<V: Clone> Enrolment<V> {
                 EnrolmentStage::Read
             }
             (EnrolmentStage::Remember(remembered, next), EnrolmentAnswer::Remembered) => {
-                let known = KnownEpoch {
-                    epoch: remembered.epoch.clone(),
-                    writes: remembered.writes,
-                };
+                let (epoch, writes) = (remembered.epoch.clone(), remembered.writes);
                 self.memory = Memory::Known(remembered);
                 match next {
-                    Some((record, version)) => EnrolmentStage::Put(record, Some(version)),
-                    None => EnrolmentStage::Done(Some(known)),
+                    AfterRemembering::Write(record, version) => {
+                        EnrolmentStage::Put(record, Some(version))
+                    }
+                    AfterRemembering::Judge(migration) => EnrolmentStage::Done(Some(KnownEpoch {
+                        epoch,
+                        writes,
+                        migration,
+                    })),
                 }
             }
             (stage, _) => stage,
@@ -222,7 +231,10 @@ impl<V: Clone> Enrolment<V> {
                 let own = self.member.clone();
                 next.members.insert(own, EpochMember::Enrolled);
                 let remembered = self.remembering(&next, writes);
-                return EnrolmentStage::Remember(remembered, Some((next, version)));
+                return EnrolmentStage::Remember(
+                    remembered,
+                    AfterRemembering::Write(next, version),
+                );
             }
             (Some(EpochMember::Forgotten) | None, Memory::Fresh) => {
                 let own = self.member.clone();
@@ -247,10 +259,14 @@ impl<V: Clone> Enrolment<V> {
             (&known.epoch, &known.companions) == (&remembered.epoch, &remembered.companions)
         });
         if is_known {
-            let (epoch, writes) = (remembered.epoch, remembered.writes);
-            EnrolmentStage::Done(Some(KnownEpoch { epoch, writes }))
+            EnrolmentStage::Done(Some(KnownEpoch {
+                epoch: remembered.epoch,
+                writes: remembered.writes,
+                migration: record.migration.clone(),
+            }))
         } else {
-            EnrolmentStage::Remember(remembered, None)
+            let next = AfterRemembering::Judge(record.migration.clone());
+            EnrolmentStage::Remember(remembered, next)
         }
     }
 

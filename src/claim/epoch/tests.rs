@@ -24,7 +24,7 @@ fn record(id: &str, round: u32, members: &str) -> EpochRecord {
     EpochRecord {
         epoch: epoch(id, round),
         members: members.collect(),
-        shard: None,
+        ..EpochRecord::default()
     }
 }
 
@@ -178,6 +178,7 @@ fn a_member_that_is_enrolled_already_takes_the_epoch_over(#[case] memory: Memory
     let known = KnownEpoch {
         epoch: epoch("e1", 4),
         writes: 5,
+        migration: None,
     };
     assert_eq!(way.call(), EnrolmentCall::Done(Some(&known)));
 }
@@ -200,6 +201,7 @@ fn a_verdict_stands_where_the_registry_is_the_same_and_whole(
     let before = KnownEpoch {
         epoch: epoch("e1", 4),
         writes: 5,
+        migration: None,
     };
     let seen = record(id, round, members);
     let outcome = confirm(Some(&before), Some(&seen), writes);

@@ -30,6 +30,9 @@ pub(in crate::cli) fn refused(
              while it is there: docs/transfers.md"
                 .to_owned()
         }
+        FailoverError::Moving => {
+            format!("see how far it is: aso-guard registry status{flags}")
+        }
         FailoverError::Fenced(_) => {
             format!("to say otherwise, first: aso-guard failover undo --member {name}{flags}")
         }

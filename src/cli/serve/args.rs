@@ -26,6 +26,10 @@ pub(in crate::cli) struct ServeArgs {
         env = "ASO_GUARD_REGISTRY"
     )]
     pub(super) registry: String,
+    /// The registry that the fleet moves to, beside the one that it moves from: `aso-guard registry
+    /// move` says when
+    #[arg(long, value_name = "URL", env = "ASO_GUARD_NEXT_REGISTRY")]
+    pub(super) next_registry: Option<String>,
     /// What people's kubeconfigs call the cluster of the registry, for the commands in messages
     /// [default: the context in --registry, else hub; this cluster's name where the registry is
     /// here]

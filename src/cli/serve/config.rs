@@ -14,6 +14,7 @@ use crate::registry::RegistryUrl;
 
 use super::args::ServeArgs;
 use super::hub::{hub, hub_context};
+use super::next_place::NextPlace;
 use super::shards::ShardPlaces;
 use super::tls::Tls;
 
@@ -25,6 +26,8 @@ pub(super) struct Config {
     pub(super) hub: Option<kube::Config>,
     /// Where the registry's shards are, where it has several.
     pub(super) shards: Option<ShardPlaces>,
+    /// The registry that the fleet moves to.
+    pub(super) next: Option<NextPlace>,
     /// What people's kubeconfigs call the registry's cluster.
     pub(super) hub_context: String,
     pub(super) cluster: kube::Config,
@@ -80,15 +83,14 @@ impl Config {
         let notice = problems.duration("--shutdown-notice", &args.shutdown_notice);
         let listen = address(&mut problems, "--listen", &args.listen);
         let ops_listen = address(&mut problems, "--ops-listen", &args.ops_listen);
-        let cluster = problems.take(
-            "--kubeconfig",
-            client_config(args.kubeconfig.as_deref(), None).await,
-        );
         let path = args.kubeconfig.as_deref();
+        let cluster = problems.take("--kubeconfig", client_config(path, None).await);
         let hub = hub(&mut problems, path, registry.as_ref()).await;
         let is_available = protection == Some(ProtectionChoice::Available);
         let place = (path, registry.as_ref());
         let shards = ShardPlaces::read(&mut problems, place, is_available).await;
+        let next = (args.next_registry.as_deref(), is_available);
+        let next = NextPlace::read(&mut problems, place, next).await;
         let tls = args.tls.check(&mut problems);
         let checked = (|| {
             let (member, registry): (MemberName, _) = (member?, registry?);
@@ -98,6 +100,7 @@ impl Config {
                 registry,
                 hub,
                 shards,
+                next,
                 cluster: cluster?,
                 settings: GuardSettings {
                     mode: mode?,

@@ -63,6 +63,9 @@ pub(super) fn of(
     let default = registry
         .shards()
         .and_then(|shards| shards.map.notes().next());
-    let epoch = epoch.of_shard(default);
+    let epoch = match config.next {
+        Some(_) => epoch.of_move(),
+        None => epoch.of_shard(default),
+    };
     Arc::new(epoch.reporting(metrics.cluster.clone()))
 }

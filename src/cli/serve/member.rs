@@ -24,6 +24,7 @@ use crate::registry::Registry;
 use crate::server::readiness::ReadinessCondition;
 
 use super::fence::FenceReport;
+use super::next::NextRegistry;
 use super::token::HubToken;
 
 /// The parts of a member that is not registered yet.
@@ -39,6 +40,8 @@ pub(super) struct UnregisteredMember {
     pub(super) epoch: Arc<RegistryEpoch>,
     /// Where claims are sharded, what is known of each shard; of the default first.
     pub(super) shards: Vec<KnownShard>,
+    /// The registry that the fleet moves to.
+    pub(super) next: Option<NextRegistry>,
     /// What API servers do not ask about though they should, a line each.
     pub(super) webhook_gaps: watch::Receiver<Vec<String>>,
     pub(super) metrics: cluster::metrics::ObserverMetrics,
@@ -55,6 +58,7 @@ struct RunningMember {
     protections: Option<ProtectionController>,
     epoch: Arc<RegistryEpoch>,
     shards: Vec<KnownShard>,
+    next: Option<NextRegistry>,
     webhook_gaps: watch::Receiver<Vec<String>>,
     metrics: cluster::metrics::ObserverMetrics,
     enrolling: AtomicBool,
@@ -95,6 +99,7 @@ impl UnregisteredMember {
             protections: self.protections,
             epoch: self.epoch,
             shards: self.shards,
+            next: self.next,
             webhook_gaps: self.webhook_gaps,
             metrics: self.metrics,
             enrolling: AtomicBool::new(true),
@@ -149,6 +154,15 @@ impl RunningMember {
         for number in 1..self.shards.len() {
             let (member, stop, synced) = (self.clone(), shutdown.clone(), synced.clone());
             tasks.spawn(async move { member.belong_to(number, &synced, &stop).await });
+        }
+        if let Some(next) = self.next.clone() {
+            let (member, stop, synced) = (self.clone(), shutdown.clone(), synced.clone());
+            tasks.spawn(async move {
+                let (epoch, membership) = (&member.epoch, &member.membership);
+                let report = || member.report();
+                next.run(epoch, membership, report, (&synced, &stop)).await;
+                Ok(())
+            });
         }
         let stop = shutdown.clone();
         tasks.spawn(async move {
@@ -277,6 +291,10 @@ impl RunningMember {
             webhook_gaps: self.webhook_gaps.borrow().clone(),
             second_line,
             hub_token_expires: self.hub_token.expires(),
+            next: self
+                .next
+                .as_ref()
+                .and_then(|next| next.fitting(&self.epoch)),
         }
     }
 

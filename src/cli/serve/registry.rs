@@ -21,7 +21,7 @@ use super::config::Config;
 use super::hub::hub_context;
 
 /// A registry, and the same to follow its claims.
-type Opened = (Arc<dyn Registry>, Arc<dyn FollowClaims>);
+pub(super) type Opened = (Arc<dyn Registry>, Arc<dyn FollowClaims>);
 
 /// The registry: on a hub, in the cluster itself, in Azure, or in several of them.
 pub(super) fn open(
@@ -62,7 +62,7 @@ pub(super) fn open(
 
 /// A registry that is one itself. `flags`: those that lead people's `aso-guard` to it, where it is
 /// in an API server.
-fn open_one(
+pub(super) fn open_one(
     config: &Config,
     client: &Client,
     (url, hub): (&RegistryUrl, Option<&kube::Config>),
@@ -99,7 +99,7 @@ fn open_one(
             let registry = Arc::new(registry.reached_by(flags, &kubectl));
             (registry.clone(), registry)
         }
-        // The file has none inside.
+        // The file has none inside, and none is moved to.
         RegistryUrl::Shards { .. } => anyhow::bail!("--registry: {url} inside of a file of shards"),
     })
 }

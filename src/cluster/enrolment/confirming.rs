@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::claim::{KnownEpoch, Rebuilding, confirm};
+use crate::claim::{Epoch, KnownEpoch, Rebuilding, confirm};
 use crate::registry::RegistryError;
 
-use super::reading::read_epoch;
+use super::reading::{EpochRead, read_epoch};
 use super::{RegistryEpoch, shard};
 
 impl RegistryEpoch {
@@ -20,8 +20,7 @@ impl RegistryEpoch {
     ) -> Result<Result<(), Rebuilding>, RegistryError> {
         // By what was written before this read.
         let least = self.writes();
-        let (registry, member) = (self.registry.clone(), self.member.clone());
-        let read = self.reads.get(|| read_epoch(registry, member)).await?;
+        let read = self.read_now().await?;
         let (seen, writes) = (read.0.as_deref(), read.1);
         shard::check(self.shard.as_ref(), seen, &*self.registry)?;
         let known = before.map(|known| KnownEpoch {
@@ -37,5 +36,22 @@ impl RegistryEpoch {
             self.look_now();
         }
         Ok(verdict)
+    }
+
+    /// Whether the epoch still is this one, whoever is awaited.
+    ///
+    /// # Errors
+    /// The registry did not answer.
+    pub async fn is_same(&self, epoch: &Epoch) -> Result<bool, RegistryError> {
+        // By what was written before this read.
+        let least = self.writes();
+        let (seen, writes) = self.read_now().await?;
+        let is_same = seen.is_some_and(|seen| seen.epoch == *epoch);
+        Ok(is_same && writes.unwrap_or_default() >= least)
+    }
+
+    async fn read_now(&self) -> Result<EpochRead, RegistryError> {
+        let (registry, member) = (self.registry.clone(), self.member.clone());
+        self.reads.get(|| read_epoch(registry, member)).await
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::claim::{Epoch, KnownEpoch, MemberName, Memory};
+use crate::claim::{Epoch, EpochRecord, KnownEpoch, MemberName, Memory};
 
 /// All of it.
 #[derive(Default)]
 pub(super) struct EpochState {
     /// What may be judged by.
     pub(super) known: Option<Arc<KnownEpoch>>,
+    /// The record as it was read last.
+    pub(super) record: Option<Arc<EpochRecord>>,
     /// What this process remembers, once it has been asked for.
     pub(super) memory: Option<Memory>,
     /// What was kept last.

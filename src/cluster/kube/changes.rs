@@ -12,8 +12,12 @@ use crate::policy::Policy;
 use super::KubeCluster;
 
 impl KubeCluster {
-    fn observer(&self) -> Option<&Arc<Observer>> {
-        self.observer.get()
+    /// That of the registry, and of the next one.
+    fn observers(&self) -> impl Iterator<Item = &Arc<Observer>> {
+        self.observer
+            .get()
+            .into_iter()
+            .chain(self.next_observer.get())
     }
 
     /// An object was stored, or turned out to be when all were `listed`.
@@ -26,14 +30,13 @@ impl KubeCluster {
         if let Some(name) = not_empty(object.annotations.credential_from.as_deref()) {
             self.credentials.name(name);
         }
-        let Some(observer) = self.observer() else {
-            return;
-        };
         let change = change_of(before.as_deref(), &object);
         // Asked after the object was put where the comparison finds it.
         let compared = listed && before.is_none() && !self.is_known.load(Ordering::SeqCst);
         if !compared {
-            observer.changed(&object.key, &object.uid, change);
+            for observer in self.observers() {
+                observer.changed(&object.key, &object.uid, change);
+            }
             if before
                 .as_ref()
                 .is_none_or(|before| renamed(before, &object))
@@ -44,41 +47,38 @@ impl KubeCluster {
     }
 
     pub(super) fn gone(&self, key: &ObjectKey) {
-        if let (Some(before), Some(observer)) = (self.store.remove(key), self.observer()) {
-            observer.changed(key, &before.uid, WatchedChange::Relevant);
+        if let Some(before) = self.store.remove(key) {
+            for observer in self.observers() {
+                observer.changed(key, &before.uid, WatchedChange::Relevant);
+            }
             self.reconsider_children(key);
         }
     }
 
     /// Has everything below an owner looked at: what it stands for rests on it.
     fn reconsider_children(&self, owner: &ObjectKey) {
-        let Some(observer) = self.observer() else {
-            return;
-        };
-        for child in family::descendants(self, owner) {
-            observer.reconsider(child.key.clone());
+        if self.observers().next().is_some() {
+            self.reconsider(&family::descendants(self, owner));
         }
     }
 
     pub(super) fn reconsider_namespace(&self, namespace: &str) {
-        let Some(observer) = self.observer() else {
-            return;
-        };
-        for object in self.store.in_namespace(namespace) {
-            observer.reconsider(object.key.clone());
+        self.reconsider(&self.store.in_namespace(namespace));
+    }
+
+    fn reconsider(&self, objects: &[Arc<ObjectFacts>]) {
+        for observer in self.observers() {
+            for object in objects {
+                observer.reconsider(object.key.clone());
+            }
         }
     }
 
     /// A secret changed: in an ASO's own namespace it counts for every namespace.
     pub(super) fn reconsider_credential(&self, namespace: &str) {
-        let Some(observer) = self.observer() else {
-            return;
-        };
         let operators = self.credentials.operators();
         if operators.iter().any(|operator| **operator == *namespace) {
-            for object in self.store.objects() {
-                observer.reconsider(object.key.clone());
-            }
+            self.reconsider(&self.store.objects());
         } else {
             self.reconsider_namespace(namespace);
         }

@@ -18,13 +18,22 @@ use super::{KubeCluster, call};
 
 const SYSTEM: &str = "kube-system";
 
-/// What is remembered of one shard of the registry, in an annotation of its own.
+/// What is remembered of one shard of the registry, or of the one that the fleet moves to, in an
+/// annotation of its own.
 pub struct ShardMemory {
     cluster: Arc<KubeCluster>,
     annotation: String,
 }
 
 impl ShardMemory {
+    /// That of the registry that the fleet moves to.
+    pub fn of_next(cluster: Arc<KubeCluster>) -> Self {
+        Self {
+            cluster,
+            annotation: format!("{REGISTRY_ANNOTATION}.next"),
+        }
+    }
+
     /// That of the shard of this name.
     pub fn of(cluster: Arc<KubeCluster>, shard: &str) -> Self {
         Self {

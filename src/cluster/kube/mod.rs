@@ -63,6 +63,8 @@ pub struct KubeCluster {
     /// The installed kinds that may not be read.
     unwatched: Mutex<BTreeSet<String>>,
     observer: OnceLock<Arc<Observer>>,
+    /// That of the registry that the fleet moves to.
+    next_observer: OnceLock<Arc<Observer>>,
     /// Whether everything that was there at the start is known.
     is_known: AtomicBool,
 }
@@ -80,6 +82,7 @@ impl KubeCluster {
             groups: channel::Sender::default(),
             unwatched: Mutex::default(),
             observer: OnceLock::new(),
+            next_observer: OnceLock::new(),
             is_known: AtomicBool::new(false),
         }
     }
@@ -101,6 +104,12 @@ impl KubeCluster {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let system = call("namespace kube-system", namespaces.get("kube-system")).await?;
         Ok(system.metadata.uid.unwrap_or_default().into())
+    }
+
+    /// Has the observer of the registry that the fleet moves to hear of changes, too.
+    pub fn tell_next(&self, observer: Arc<Observer>) {
+        // A second call would be a mistake of the program; the first observer stays.
+        let _ = self.next_observer.set(observer);
     }
 
     /// The API groups of ASO's installed kinds, as they come and go.

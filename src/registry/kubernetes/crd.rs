@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use epoch::{ClaimEpoch, ClaimEpochMember, EPOCH};
 pub use member::{
-    Member, MemberFence, MemberPolicyChange, MemberSample, MemberSecondLine, MemberSpec,
-    MemberState, MemberStatus,
+    Member, MemberFence, MemberNext, MemberPolicyChange, MemberSample, MemberSecondLine,
+    MemberSpec, MemberState, MemberStatus,
 };
 pub use transfer::{
     Transfer, TransferEntry, TransferPlace, TransferResources, TransferSpec, TransferStatus,

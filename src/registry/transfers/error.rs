@@ -35,6 +35,15 @@ pub enum TransferError {
         /// Its state, in a word.
         state: &'static str,
     },
+    /// The fleet moves from the registry, or to it.
+    #[error(
+        "the fleet moves from this registry to another one, or from another one to this: no transfer \
+         begins meanwhile. See how far it is: aso-guard registry status{flags}"
+    )]
+    Moving {
+        /// The flags by which people's `aso-guard` reaches the registry.
+        flags: String,
+    },
     /// It is over, or about to be.
     #[error("transfer {name} is {state}; what it moved is free")]
     Over {

@@ -79,7 +79,7 @@ impl Epochs {
         let record = EpochRecord {
             epoch: epoch.clone(),
             members: enrolled.collect(),
-            shard: None,
+            ..EpochRecord::default()
         };
         let each = std::array::from_fn(|member| Member {
             memory: Memory::Known(Remembered {
@@ -94,6 +94,7 @@ impl Epochs {
             known: Some(KnownEpoch {
                 epoch: epoch.clone(),
                 writes: 1,
+                migration: None,
             }),
             seen: Some((epoch.clone(), 0)),
             way: None,

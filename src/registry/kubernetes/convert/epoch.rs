@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 use kube::api::ObjectMeta;
 
-use crate::claim::{Epoch, EpochMember, EpochRecord};
+use crate::claim::{Epoch, EpochMember, EpochRecord, MOVING};
 use crate::registry::RecordVersion;
 use crate::registry::kubernetes::crd::{
     Claim, ClaimEpoch, ClaimEpochMember, ClaimSpec, ClaimStatus, EPOCH,
@@ -20,10 +20,15 @@ pub(in crate::registry) fn to_epoch(
     version: Option<&RecordVersion>,
     now: Timestamp,
 ) -> Claim {
-    let members = epoch.members.iter().map(|(name, state)| ClaimEpochMember {
-        name: name.to_string(),
+    let listed = |name: &str, state: EpochMember| ClaimEpochMember {
+        name: name.to_owned(),
         state: state.as_str().to_owned(),
-    });
+    };
+    let members = epoch.members.iter();
+    let members = members.map(|(name, state)| listed(name.as_str(), *state));
+    // A guard that knows nothing of moves awaits it.
+    let moving = epoch.migration.iter();
+    let moving = moving.map(|_| listed(MOVING, EpochMember::Awaited));
     let awaited: Vec<&str> = epoch.awaited().map(|name| name.as_str()).collect();
     Claim {
         metadata: ObjectMeta {
@@ -36,9 +41,10 @@ pub(in crate::registry) fn to_epoch(
             identity: NOTHING.to_owned(),
         },
         status: Some(ClaimStatus {
-            resource: match &awaited[..] {
-                [] => "the registry itself".to_owned(),
-                some => format!("the registry itself: awaits {}", some.join(", ")),
+            resource: match (&awaited[..], &epoch.migration) {
+                ([], None) => "the registry itself".to_owned(),
+                ([], Some(migration)) => format!("the registry itself: {migration}"),
+                (some, _) => format!("the registry itself: awaits {}", some.join(", ")),
             },
             state: if awaited.is_empty() {
                 "Whole".to_owned()
@@ -48,8 +54,9 @@ pub(in crate::registry) fn to_epoch(
             last_heard: Some(now),
             epoch: Some(ClaimEpoch {
                 round: epoch.epoch.round,
-                members: members.collect(),
+                members: members.chain(moving).collect(),
                 shard: epoch.shard.as_ref().map(ToString::to_string),
+                migration: epoch.migration.as_ref().map(ToString::to_string),
             }),
             ..ClaimStatus::default()
         }),
@@ -70,8 +77,17 @@ pub(in crate::registry) fn from_epoch(claim: &Claim) -> Result<EpochRecord, Stri
         let read = text.parse();
         read.map_err(|error: String| format!("status.epoch.shard: {error}"))
     });
+    let migration = epoch.migration.as_ref().map(|text| {
+        let read = text.parse();
+        read.map_err(|error: String| format!("status.epoch.migration: {error}"))
+    });
+    let migration = migration.transpose()?;
     let mut members = std::collections::BTreeMap::new();
     for one in &epoch.members {
+        // Where an older guard has lost the mark, it is still awaited.
+        if migration.is_some() && one.name == MOVING {
+            continue;
+        }
         let name = one
             .name
             .parse()
@@ -87,5 +103,6 @@ pub(in crate::registry) fn from_epoch(claim: &Claim) -> Result<EpochRecord, Stri
         },
         members,
         shard: shard.transpose()?,
+        migration,
     })
 }

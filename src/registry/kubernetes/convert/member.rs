@@ -8,10 +8,10 @@ use kube::api::ObjectMeta;
 use crate::claim::{Fence, FenceProof, Justification, MemberName, PolicyChange, RequestUid};
 use crate::object::text::printable;
 use crate::registry::kubernetes::crd::{
-    Condition, Member, MemberFence, MemberPolicyChange, MemberSample, MemberSecondLine, MemberSpec,
-    MemberState, MemberStatus,
+    Condition, Member, MemberFence, MemberNext, MemberPolicyChange, MemberSample, MemberSecondLine,
+    MemberSpec, MemberState, MemberStatus,
 };
-use crate::registry::{MemberRecord, RecordVersion, Sample, SecondLine};
+use crate::registry::{MemberRecord, NextRegistry, RecordVersion, Sample, SecondLine};
 
 use super::{NAME, status};
 
@@ -45,6 +45,10 @@ pub(in crate::registry) fn to_member(
             policy_changes: member.policy_changes.iter().map(to_change).collect(),
             writes: Some(member.writes),
             epoch: Some(member.epoch.to_string()).filter(|epoch| !epoch.is_empty()),
+            next: member.next.as_ref().map(|next| MemberNext {
+                id: next.id.to_string(),
+                since: next.since,
+            }),
         },
         status: Some(MemberStatus {
             conditions: [
@@ -266,6 +270,10 @@ pub(in crate::registry) fn from_member(member: &Member) -> Result<MemberRecord, 
         policy_changes: member.spec.policy_changes.iter().map(from_change).collect(),
         writes: member.spec.writes.unwrap_or_default(),
         epoch: printable(member.spec.epoch.as_deref().unwrap_or_default(), NAME).into(),
+        next: member.spec.next.as_ref().map(|next| NextRegistry {
+            id: printable(&next.id, NAME).into(),
+            since: next.since,
+        }),
     })
 }
 
@@ -320,6 +328,10 @@ mod tests {
             policy_changes: Vec::new(),
             writes: 7,
             epoch: "an epoch".into(),
+            next: Some(NextRegistry {
+                id: "another one".into(),
+                since: "2026-03-01T03:00:00Z".parse().unwrap(),
+            }),
         };
         let stored = to_member(&member, None);
         assert_eq!(from_member(&stored).unwrap(), member);

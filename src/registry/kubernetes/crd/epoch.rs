@@ -21,6 +21,10 @@ pub struct ClaimEpoch {
     /// sharded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<String>,
+    /// How the registry stands to another one that the fleet moves from or to: after, closing to or
+    /// closed to the UID of that one's Claim 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<String>,
 }
 
 /// How a member stands to the epoch.

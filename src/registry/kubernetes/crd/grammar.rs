@@ -1,9 +1,8 @@
 //! What the fields of the registry's objects may hold: what every aso-guard can read, and no
 //! more. API servers hold everybody to it, administrators too, by the CRDs' schemas.
 //!
-//! [`arm`](crate::arm), [`claim`](crate::claim) and `convert` read by the same rules; the
-//! tests below hold both to the same cases, and `tests/e2e/grammar.rs` holds a real API
-//! server to them.
+//! [`arm`](crate::arm), [`claim`](crate::claim) and `convert` read by the same rules; the tests below
+//! hold both to the same cases, and `tests/e2e/grammar.rs` holds a real API server to them.
 
 mod member;
 
@@ -145,6 +144,7 @@ const CLAIM: &[(&str, FieldGrammar)] = &[
     ("status.epoch.members.name", Label),
     ("status.epoch.members.state", EPOCH_STATE),
     ("status.epoch.shard", PROSE),
+    ("status.epoch.migration", PROSE),
     ("status.history", Short(MAX_HISTORY)),
     ("status.history.at", Time),
     ("status.history.by", NAME),

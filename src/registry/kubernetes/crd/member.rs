@@ -73,6 +73,20 @@ pub struct MemberSpec {
     /// The UID of Claim 0 as the member remembers it: all its copies were brought in under it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
+    /// The registry that its guard has as the next one, to move to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<MemberNext>,
+}
+
+/// The registry that a member's guard has as the next one.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberNext {
+    /// The UID of its Claim 0.
+    pub id: String,
+    /// Since when every replica that wrote this has said so, by the member's own clock.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub since: Timestamp,
 }
 
 /// A fence, in a member's record.

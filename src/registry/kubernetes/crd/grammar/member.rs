@@ -37,6 +37,8 @@ pub(super) const MEMBER: &[(&str, FieldGrammar)] = &[
     ("spec.fence.heard", Time),
     ("spec.writes", Count),
     ("spec.epoch", ID),
+    ("spec.next.id", ID),
+    ("spec.next.since", Time),
     ("spec.policyChanges", Short(1000)),
     ("spec.policyChanges.namespace", Label),
     ("spec.policyChanges.resourceVersion", ID),
