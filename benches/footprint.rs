@@ -118,7 +118,7 @@ async fn start(plan: &Plan, a: &ControlPlane, hub: &ControlPlane, objects: usize
         memory("VmRSS"),
         memory("VmHWM"),
     );
-    let (most, told) = match objects {
+    let (most, count) = match objects {
         FEW => ("≤ 25", "1,000".to_owned()),
         MANY => ("≤ 120", "100,000".to_owned()),
         other => ("", other.to_string()),
@@ -126,7 +126,7 @@ async fn start(plan: &Plan, a: &ControlPlane, hub: &ControlPlane, objects: usize
     let row = |what: &str, promise, seen| row(what, promise, seen, "cargo bench --bench footprint");
     row(
         &format!(
-            "resident memory, every kind of ASO's installed, {told} objects, claims on a hub, MiB"
+            "resident memory, every kind of ASO's installed, {count} objects, claims on a hub, MiB"
         ),
         most,
         memory("VmRSS"),
@@ -136,7 +136,7 @@ async fn start(plan: &Plan, a: &ControlPlane, hub: &ControlPlane, objects: usize
         row(what, "≤ 2", ready.as_secs_f64());
     } else {
         row(
-            &format!("enrolling the others of {told} objects by one replica, claims a second"),
+            &format!("enrolling the others of {count} objects by one replica, claims a second"),
             "≥ 1000",
             new as f64 / enrolled.as_secs_f64(),
         );

@@ -1,7 +1,7 @@
 //! Rows of the table of docs/numbers.md, which `benches/numbers` puts there.
 
 /// Prints what was seen, as a row of that table. `promise`: `≥ 0.85`, `≤ 25`, or nothing where it is
-/// only told. `command`: how it is seen again.
+/// only shown. `command`: how it is seen again.
 pub fn row(what: &str, promise: &str, seen: f64, command: &str) {
     let parts = promise.split_once(' ');
     let promised = parts.and_then(|(bound, number)| Some((bound, number.parse::<f64>().ok()?)));

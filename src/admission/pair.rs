@@ -106,7 +106,7 @@ impl GuardPair {
         }
     }
 
-    /// What could not be told in time. `last`: what was told of it, which counts where it is safe
+    /// What was not known in time. `last`: the verdict so far, which counts where it is safe
     /// whatever claims say.
     async fn too_late(
         &self,

@@ -1,4 +1,4 @@
-//! What a client is told where claims say too little: the registry is not whole, or is moved from or
+//! What a client is answered where claims say too little: the registry is not whole, or is moved from or
 //! to.
 
 use crate::claim::{

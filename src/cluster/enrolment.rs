@@ -113,7 +113,7 @@ impl RegistryEpoch {
         }
     }
 
-    /// The same, which only reads until it is told to [take part](Self::take_part).
+    /// The same, which only reads until it is to [take part](Self::take_part).
     #[must_use]
     pub fn only_reading(self) -> Self {
         Self {
