@@ -100,6 +100,7 @@ impl Busy {
         let webhook = Webhook::of(Arc::new(MemoryRegistry::new()), CLAIM_DEADLINE);
         let stop = CancellationToken::new();
         runtime.spawn(webhook.observer.clone().run(stop.clone()));
+        runtime.spawn(stop.clone().run_until_cancelled_owned(webhook.heartbeat()));
         let router = webhook.router.clone();
         let started = runtime.spawn(async { Server::start(router, server::config()).await });
         let server = started.await.unwrap();
@@ -294,6 +295,7 @@ async fn behind_a_slow_registry(runtime: &Runtime) {
         let router = webhook.router.clone();
         let started = runtime.spawn(async { Server::start(router, server::config()).await });
         let server = started.await.unwrap();
+        let heartbeat = runtime.spawn(webhook.heartbeat());
         let load = Load {
             connections: 64,
             concurrency: 1,
@@ -321,6 +323,7 @@ async fn behind_a_slow_registry(runtime: &Runtime) {
             }
         });
         join_all(requests).await;
+        heartbeat.abort();
         let (seen, took) = (seen.into_inner(), begun.elapsed());
         let ms = |histogram: &Histogram, percent| {
             if histogram.count() == 0 {

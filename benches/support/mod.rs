@@ -26,6 +26,7 @@ use aso_guard::telemetry::NoNotices;
 use axum::Router;
 use futures::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, interval};
 
 use reviews::{GROUP, NAMESPACE, SUBSCRIPTION};
 
@@ -34,6 +35,9 @@ const SERVER_THREAD: &str = "bench-server";
 
 /// As by default.
 const CLAIM_DEADLINE: Duration = Duration::from_secs(90);
+
+/// As by default.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A runtime for a server, on one thread: the other core is the client's.
 pub fn server_runtime() -> Runtime {
@@ -57,6 +61,7 @@ pub struct Webhook {
     pub router: Router,
     pub cluster: Arc<MemoryCluster>,
     pub observer: Arc<Observer>,
+    fence: Arc<KnownFence>,
 }
 
 impl Webhook {
@@ -73,8 +78,8 @@ impl Webhook {
             deadline,
         ));
         // As its heartbeat has read it.
-        let fence = KnownFence::default();
-        fence.read(tokio::time::Instant::now(), None);
+        let fence = Arc::new(KnownFence::default());
+        fence.read(Instant::now(), None);
         let (memory, limit) = (Arc::new(ProcessMemory), deadline);
         let epoch = RegistryEpoch::new(member.clone(), registry.clone(), memory, limit);
         // A registry in memory answers at once.
@@ -86,7 +91,7 @@ impl Webhook {
             cluster: cluster.clone(),
             cut_off: CutOffRequests::default(),
             shards: Vec::new(),
-            fence: Arc::new(fence),
+            fence: fence.clone(),
             follow_up: observer.clone(),
             settings: GuardSettings {
                 mode: Mode::Enforce,
@@ -101,6 +106,18 @@ impl Webhook {
             router: router(Arc::new(guard)),
             cluster,
             observer,
+            fence,
+        }
+    }
+
+    /// Reads whether it is fenced, again and again, as its heartbeat does.
+    pub fn heartbeat(&self) -> impl Future<Output = ()> + Send + 'static {
+        let fence = self.fence.clone();
+        async move {
+            let mut ticks = interval(HEARTBEAT);
+            loop {
+                fence.read(ticks.tick().await, None);
+            }
         }
     }
 }

@@ -14,13 +14,15 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderValue;
+use http::header::ACCEPT;
 use jiff::Timestamp;
 use kube::api::{
-    Api, DeleteParams, GetParams, ListParams, ObjectList, Patch, PatchParams, PostParams,
-    Preconditions,
+    Api, DeleteParams, GetParams, ListParams, ObjectList, ObjectMeta, Patch, PatchParams,
+    PostParams, Preconditions,
 };
-use kube::core::Request;
-use kube::{Client, ResourceExt as _};
+use kube::core::{PartialObjectMeta, Request};
+use kube::{Client, Resource as _, ResourceExt as _};
 use serde::de::DeserializeOwned;
 
 use crate::api_server::{CALL_TIMEOUT, PAGE, PAGE_TIMEOUT, is_conflict, is_missing_object, within};
@@ -36,6 +38,10 @@ use crd::{Claim, EPOCH, Member};
 use lenient::LenientObject;
 
 pub use snapshot::{SnapshotError, snapshot};
+
+/// What an API server is asked to answer: an object's metadata alone.
+const METADATA: HeaderValue =
+    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
 
 /// What kinds of records are called where one cannot be read.
 const CLAIM: &str = "claim";
@@ -90,7 +96,7 @@ impl KubernetesRegistry {
     ) -> Result<Versioned<T>, UnreadableRecord> {
         let read = found.object.and_then(|object| {
             let record = convert(&object)?;
-            let version = version_of(&object);
+            let version = version_of(object.meta());
             Ok(Versioned { record, version })
         });
         read.map_err(|why| UnreadableRecord {
@@ -155,20 +161,26 @@ impl KubernetesRegistry {
         within(limit, self.client.request(request)).await
     }
 
-    /// Creates, or replaces the expected version.
+    /// Creates, or replaces the expected version. Of what is stored then, only its metadata is asked
+    /// for.
     async fn store<K>(&self, api: &Api<K>, object: &K) -> Result<PutOutcome, RegistryError>
     where
-        K: Clone + DeserializeOwned + serde::Serialize + Debug + kube::Resource,
+        K: serde::Serialize + kube::Resource,
     {
-        let params = PostParams::default();
-        let stored = if object.resource_version().is_none() {
-            within(CALL_TIMEOUT, api.create(&params, object)).await
+        let (request, params) = (Request::new(api.resource_url()), PostParams::default());
+        let body = serde_json::to_vec(object).map_err(kube::core::request::Error::SerializeBody);
+        let request = if object.resource_version().is_none() {
+            body.and_then(|body| request.create(&params, body))
         } else {
-            let name = object.name_any();
-            within(CALL_TIMEOUT, api.replace(&name, &params, object)).await
+            body.and_then(|body| request.replace(&object.name_any(), &params, body))
         };
+        let request = request.map(|mut request| {
+            request.headers_mut().insert(ACCEPT, METADATA);
+            request
+        });
+        let stored: kube::Result<PartialObjectMeta> = self.request(CALL_TIMEOUT, request).await;
         match stored {
-            Ok(stored) => Ok(PutOutcome::Stored(Some(version_of(&stored)))),
+            Ok(stored) => Ok(PutOutcome::Stored(Some(version_of(&stored.metadata)))),
             Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(PutOutcome::Conflict),
             Err(error) => Err(self.error(&error)),
         }
@@ -217,8 +229,8 @@ impl KubernetesRegistry {
     }
 }
 
-fn version_of<K: kube::Resource>(object: &K) -> RecordVersion {
-    RecordVersion::new(&object.resource_version().unwrap_or_default())
+fn version_of(metadata: &ObjectMeta) -> RecordVersion {
+    RecordVersion::new(metadata.resource_version.as_deref().unwrap_or_default())
 }
 
 #[async_trait]
@@ -357,7 +369,7 @@ impl Registry for KubernetesRegistry {
         let patch = Patch::Merge(&patch);
         let patched = within(CALL_TIMEOUT, self.transfers.patch(name, &params, &patch)).await;
         match patched {
-            Ok(stored) => Ok(PutOutcome::Stored(Some(version_of(&stored)))),
+            Ok(stored) => Ok(PutOutcome::Stored(Some(version_of(stored.meta())))),
             Err(kube::Error::Api(status)) if is_conflict(&status) => Ok(PutOutcome::Conflict),
             Err(error) => Err(self.error(&error)),
         }
