@@ -58,6 +58,28 @@ impl Cursor {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Which of a list's parts a page is of, and where in that part it begins: at its beginning, where
+    /// that is `None`. The first page has no cursor.
+    pub(in crate::registry) fn position(at: Option<&Self>) -> (usize, Option<Self>) {
+        let Some((part, rest)) = at.and_then(|at| at.as_str().split_once(' ')) else {
+            return (0, None);
+        };
+        let rest = Some(rest).filter(|rest| !rest.is_empty());
+        let rest = rest.map(|rest| Self::new(rest.to_owned()));
+        (part.parse().unwrap_or_default(), rest)
+    }
+
+    /// Where the page after one of this part begins: in it, where it goes on at `rest`, else in the
+    /// next one of so many parts.
+    pub(in crate::registry) fn after(part: usize, rest: Option<&str>, parts: usize) -> Option<Self> {
+        let next = match rest {
+            Some(rest) => format!("{part} {rest}"),
+            None if part + 1 < parts => format!("{} ", part + 1),
+            None => return None,
+        };
+        Some(Self::new(next))
+    }
 }
 
 /// A record and the version it has in the registry.
@@ -274,5 +296,22 @@ impl RecordList<MemberRecord> {
         let unreadable = self.unreadable.iter();
         read.chain(unreadable.filter_map(|one| one.name.parse().ok()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_begins_where_the_one_before_it_ended() {
+        let at = |text: &str| Cursor::new(text.to_owned());
+        assert_eq!(Cursor::position(None), (0, None));
+        let after = Cursor::after(0, Some("2!80!a b"), 2);
+        let position = Cursor::position(after.as_ref());
+        assert_eq!(position, (0, Some(at("2!80!a b"))));
+        let after = Cursor::after(0, None, 2);
+        assert_eq!(Cursor::position(after.as_ref()), (1, None));
+        assert_eq!(Cursor::after(1, None, 2), None);
     }
 }

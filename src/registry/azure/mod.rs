@@ -203,15 +203,6 @@ impl AzureRegistry {
     }
 }
 
-/// Where a page begins: in which of the scope's prefixes, and where in it.
-fn position(at: Option<&Cursor>) -> (usize, Option<&str>) {
-    let Some((prefix, marker)) = at.and_then(|at| at.as_str().split_once(' ')) else {
-        return (0, None);
-    };
-    let marker = Some(marker).filter(|marker| !marker.is_empty());
-    (prefix.parse().unwrap_or_default(), marker)
-}
-
 #[async_trait]
 impl Registry for AzureRegistry {
     fn flags(&self) -> &str {
@@ -263,14 +254,13 @@ impl Registry for AzureRegistry {
         at: Option<&Cursor>,
     ) -> Result<ClaimPage, RegistryError> {
         let prefixes = names::prefixes(scope);
-        let (number, marker) = position(at);
+        let (number, marker) = Cursor::position(at);
         let Some(prefix) = prefixes.get(number) else {
             return Ok(ClaimPage::default());
         };
-        let listed = self
-            .container
-            .list(prefix, marker, listing::page_size(scope))
-            .await?;
+        let marker = marker.as_ref().map(Cursor::as_str);
+        let size = listing::page_size(scope);
+        let listed = self.container.list(prefix, marker, size).await?;
         let wanted = listed.blobs.into_iter();
         let wanted = wanted
             .filter(|blob| blob.name != names::EPOCH && summary::may_be_in(&blob.metadata, scope));
@@ -282,12 +272,7 @@ impl Registry for AzureRegistry {
                 Ok(_) | Err(_) => {}
             }
         }
-        let next = match listed.next {
-            Some(marker) => Some(format!("{number} {marker}")),
-            None if number + 1 < prefixes.len() => Some(format!("{} ", number + 1)),
-            None => None,
-        };
-        page.next = next.map(Cursor::new);
+        page.next = Cursor::after(number, listed.next.as_deref(), prefixes.len());
         Ok(page)
     }
 
@@ -375,18 +360,5 @@ impl Registry for AzureRegistry {
     async fn transfers(&self) -> Result<RecordList<Transfer>, RegistryError> {
         self.all(TRANSFER, names::TRANSFERS, convert::from_transfer)
             .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_begins_where_the_one_before_it_ended() {
-        let at = |text: &str| Cursor::new(text.to_owned());
-        assert_eq!(position(None), (0, None));
-        assert_eq!(position(Some(&at("1 "))), (1, None));
-        assert_eq!(position(Some(&at("0 2!80!a b"))), (0, Some("2!80!a b")));
     }
 }

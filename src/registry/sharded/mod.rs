@@ -96,16 +96,6 @@ impl ShardedRegistry {
     }
 }
 
-/// Where a page begins: in which of the scope's shards, and where in it.
-fn position(at: Option<&Cursor>) -> (usize, Option<Cursor>) {
-    let Some((shard, rest)) = at.and_then(|at| at.as_str().split_once(' ')) else {
-        return (0, None);
-    };
-    let rest = Some(rest).filter(|rest| !rest.is_empty());
-    let rest = rest.map(|rest| Cursor::new(rest.to_owned()));
-    (shard.parse().unwrap_or_default(), rest)
-}
-
 #[async_trait]
 impl Registry for ShardedRegistry {
     fn flags(&self) -> &str {
@@ -139,7 +129,7 @@ impl Registry for ShardedRegistry {
         at: Option<&Cursor>,
     ) -> Result<ClaimPage, RegistryError> {
         let shards = self.with(scope);
-        let (number, at) = position(at);
+        let (number, at) = Cursor::position(at);
         let Some(shard) = shards.get(number) else {
             return Ok(ClaimPage::default());
         };
@@ -147,12 +137,8 @@ impl Registry for ShardedRegistry {
         let map = &self.shards.map;
         page.claims
             .retain(|known| map.shard_of(&known.record.identity) == *shard);
-        let next = match page.next {
-            Some(at) => Some(format!("{number} {}", at.as_str())),
-            None if number + 1 < shards.len() => Some(format!("{} ", number + 1)),
-            None => None,
-        };
-        page.next = next.map(Cursor::new);
+        let rest = page.next.as_ref().map(Cursor::as_str);
+        page.next = Cursor::after(number, rest, shards.len());
         Ok(page)
     }
 
