@@ -1,4 +1,5 @@
 //! A registry whose calls are counted and timed, and of which no more admissions ask than may at once.
+//! It remembers the claims that were written through it, too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::telemetry::calls::CallMetrics;
 use crate::transfer::Transfer;
 
 use super::crowd::Crowd;
+use super::written::WrittenClaims;
 use super::{
     ClaimPage, ClaimScope, Cursor, MemberRecord, PutOutcome, RecordList, RecordVersion, Registry,
     RegistryError, UnreadableRecord, Versioned,
@@ -149,16 +151,17 @@ pub struct MeteredRegistry {
     inner: Arc<dyn Registry>,
     metrics: RegistryMetrics,
     crowd: Crowd,
+    written: WrittenClaims,
 }
 
 impl MeteredRegistry {
     /// Counts the calls of `inner`.
     pub fn new(inner: Arc<dyn Registry>, metrics: RegistryMetrics) -> Self {
-        let crowd = Crowd::default();
         Self {
             inner,
             metrics,
-            crowd,
+            crowd: Crowd::default(),
+            written: WrittenClaims::default(),
         }
     }
 
@@ -190,7 +193,10 @@ impl MeteredRegistry {
         let answer = call.await;
         let outcome = match &answer {
             Ok(answer) => outcome(answer),
-            Err(RegistryError::Unavailable { .. }) => "unavailable",
+            Err(RegistryError::Unavailable { .. }) => {
+                self.written.clear();
+                "unavailable"
+            }
             Err(RegistryError::Crowded(_)) => "crowded",
             Err(RegistryError::Forbidden { .. }) => "forbidden",
             Err(RegistryError::Corrupt(one)) => {
@@ -230,13 +236,23 @@ impl Registry for MeteredRegistry {
         self.count_in_crowd("claim", call, ok).await
     }
 
+    fn take_written(&self, identity: &Identity) -> Option<Versioned<Record>> {
+        self.written.take(identity, Instant::now())
+    }
+
     async fn put_claim(
         &self,
         record: &Record,
         expected: Option<&RecordVersion>,
     ) -> Result<PutOutcome, RegistryError> {
+        // It is another one from now on, or somebody was quicker, or nobody knows.
+        self.written.forget(&record.identity);
         let call = self.inner.put_claim(record, expected);
-        self.count_in_crowd("put_claim", call, of_put).await
+        let put = self.count_in_crowd("put_claim", call, of_put).await?;
+        if let PutOutcome::Stored(Some(version)) = &put {
+            self.written.add(record, version, Instant::now());
+        }
+        Ok(put)
     }
 
     async fn claims_page(
@@ -333,52 +349,4 @@ impl Registry for MeteredRegistry {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use http::{Request, Response};
-    use kube::client::Body;
-    use prometheus_client::encoding::text::encode;
-    use tower::service_fn;
-
-    use super::*;
-    use crate::registry::kubernetes::KubernetesRegistry;
-
-    #[test]
-    fn a_record_that_cannot_be_read_is_counted_once_however_often_it_is_met() {
-        let metrics = RegistryMetrics::default();
-        let mut registry = Exposition::default();
-        metrics.register(&mut registry);
-        let unreadable = |kind, name: &str, why: &str| UnreadableRecord {
-            registry: "hub".to_owned(),
-            kind,
-            name: name.to_owned(),
-            identity: None,
-            why: why.to_owned(),
-        };
-        metrics.meet(&[unreadable("claim", "one", "no status")]);
-        metrics.meet(&[
-            unreadable("claim", "one", "no time"),
-            unreadable("claim", "two", "no time"),
-            unreadable("member", "one", "no time"),
-        ]);
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
-        for (kind, count) in [("claim", 2), ("member", 1), ("transfer", 0)] {
-            let line = format!("registry_unreadable_records{{kind=\"{kind}\"}} {count}\n");
-            assert!(text.contains(&line), "{text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn people_reach_it_by_the_flags_of_the_one_that_it_counts() {
-        let nobody =
-            service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty())));
-        let client = kube::Client::new(nobody, "default");
-        let hub = KubernetesRegistry::new(client, "hub")
-            .reached_by(" --context hub", " --context kubectls");
-        let metered = MeteredRegistry::new(Arc::new(hub), RegistryMetrics::default());
-        assert_eq!(metered.flags(), " --context hub");
-        assert_eq!(metered.kubectl_flags(), " --context kubectls");
-    }
-}
+mod tests;

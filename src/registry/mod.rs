@@ -18,6 +18,7 @@ mod record;
 pub mod sharded;
 pub mod transfers;
 mod url;
+mod written;
 
 pub use calls::make;
 pub use crowd::{ADMISSIONS, admission};
@@ -69,6 +70,13 @@ pub trait Registry: Send + Sync {
 
     /// The record of an identity, and its version.
     async fn claim(&self, identity: &Identity) -> Result<Option<Versioned<Record>>, RegistryError>;
+
+    /// A claim as this process wrote it last, where it remembers that; it says so once. Nobody was
+    /// asked, so others may have changed it since: nothing may rest on it but a write on condition
+    /// of its version, and no verdict does.
+    fn take_written(&self, _: &Identity) -> Option<Versioned<Record>> {
+        None
+    }
 
     /// Stores a record, if the registry still holds `expected` (`None`: no
     /// record). A record that says [nothing](Record::is_empty) is removed.

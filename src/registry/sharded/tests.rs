@@ -5,8 +5,11 @@ use std::collections::HashSet;
 use futures::StreamExt as _;
 
 use super::*;
+use crate::claim::acquire;
+use crate::claim::testing::{copy, creating, group};
 use crate::registry::ClaimEvent;
 use crate::registry::memory::MemoryRegistry;
+use crate::registry::metered::{MeteredRegistry, RegistryMetrics};
 
 const A: &str = "0b7a1f7e-0000-4000-8000-00000000000a";
 
@@ -150,4 +153,25 @@ fn a_shard_that_failed_comes_once_more_and_no_other_does() {
         told(0, ClaimEvent::Complete),
         ["gone a", "Begins", "known b", "Complete"]
     );
+}
+
+/// Each shard remembers what was written to it.
+#[tokio::test]
+async fn what_was_written_is_remembered_by_its_shard() {
+    let [default, one] = [(); 2].map(|()| {
+        let registry = Arc::new(MemoryRegistry::new());
+        MeteredRegistry::new(registry, RegistryMetrics::default())
+    });
+    let (default, one) = (Arc::new(default), Arc::new(one));
+    let map = ShardMap::new([("one", vec![A])]).unwrap();
+    let registries: Vec<Arc<dyn Registry>> = vec![default.clone(), one.clone()];
+    let registry = ShardedRegistry::new(Shards { map, registries }, Vec::new(), "");
+    let ask = creating(&copy("a"), "r", "uid", 0);
+    let mut record = acquire(None, &group(), &ask).unwrap();
+    record.identity = in_one("/resourceGroups/rg").parse().unwrap();
+    registry.put_claim(&record, None).await.unwrap();
+    assert!(default.take_written(&record.identity).is_none());
+    let known = registry.take_written(&record.identity).unwrap();
+    assert_eq!(known.record, record);
+    assert!(one.take_written(&record.identity).is_none(), "given out");
 }
