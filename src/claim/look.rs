@@ -20,7 +20,8 @@ use super::record::{ClaimState, Record};
 /// One look at one claim of one object: which call comes next, and in the end what the claim
 /// says. `V` is the registry's version of a record, `O` an object as it is read.
 ///
-/// 1. The record is read, and the deadlines in it are judged.
+/// 1. The record is read, or begun from as this replica wrote it last; and the deadlines in it
+///    are judged.
 /// 2. Which uids were seen stored is asked **before** the object is read: one that is seen
 ///    later may be of an object that was not there yet when it was read.
 /// 3. The object is read from the API server's store by a quorum read.
@@ -28,6 +29,15 @@ use super::record::{ClaimState, Record};
 ///    from the store.
 /// 5. The outcome is written on condition that the record is the one that was read first.
 ///    Where it is not, the look begins again.
+///
+/// **What this replica wrote need not be read.** A version is of one write for ever, so a write
+/// on condition of a version that is stored proves that the registry held this one record from
+/// when it was written until then. It held it when the look began, too, which is before the
+/// uids are asked for and the object is read: a read at that moment would have answered the
+/// same. So all that rests on the order holds as it does for a record that was read, releases
+/// and deadlines included: these are judged when the look begins. But only the write proves it.
+/// Where another record is there, or nothing would be written, the claim is read after all, and
+/// so is the object after it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Look<V, O> {
     copy: CopyRef,
@@ -37,6 +47,8 @@ pub struct Look<V, O> {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum LookStage<V, O> {
+    /// Takes the claim as this replica wrote it, or reads it.
+    Begin,
     /// Reads the claim.
     Claim,
     /// Asks for the uids that were seen.
@@ -56,11 +68,16 @@ struct ReadClaim<V> {
     record: Option<Record>,
     version: Option<V>,
     judged_at: Timestamp,
+    /// Whether it was not read, but is as this replica wrote it last.
+    is_as_written: bool,
 }
 
 /// A call that a look asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookCall<'a, V, O> {
+    /// Say how this replica wrote the claim last, if that is remembered, or read the claim; and
+    /// then the clock by which its deadlines are judged.
+    Begin(&'a Identity),
     /// Read the claim, and then the clock by which its deadlines are judged.
     Claim(&'a Identity),
     /// Say which uids were seen stored under the object's name until now.
@@ -83,6 +100,8 @@ pub enum LookAnswer<V, O> {
     /// The claim and its version, and the time then: the deadlines in it are times by the
     /// same clock, and those that have passed are over.
     Claim(Option<(Record, V)>, Timestamp),
+    /// The same of a claim that was not read: as this replica wrote it last.
+    Written(Record, V, Timestamp),
     /// The uids that were seen.
     Uids(Vec<Arc<str>>),
     /// The object, if it is there.
@@ -132,7 +151,7 @@ impl<V: Clone, O> Look<V, O> {
         Self {
             copy,
             identity,
-            stage: LookStage::Claim,
+            stage: LookStage::Begin,
         }
     }
 
@@ -153,6 +172,7 @@ impl<V: Clone, O> Look<V, O> {
             record: None,
             version: None,
             judged_at: now,
+            is_as_written: false,
         };
         let object = look.seen(&known, object, &resolved);
         let stands_for = resolved.identities;
@@ -163,6 +183,7 @@ impl<V: Clone, O> Look<V, O> {
     /// The call to make.
     pub fn call(&self) -> LookCall<'_, V, O> {
         match &self.stage {
+            LookStage::Begin => LookCall::Begin(&self.identity),
             LookStage::Claim => LookCall::Claim(&self.identity),
             LookStage::Uids(_) => LookCall::Uids,
             LookStage::Object(..) => LookCall::Object,
@@ -176,13 +197,11 @@ impl<V: Clone, O> Look<V, O> {
     pub fn answer(&mut self, answer: LookAnswer<V, O>) {
         let stage = std::mem::replace(&mut self.stage, LookStage::Claim);
         self.stage = match (stage, answer) {
-            (LookStage::Claim, LookAnswer::Claim(known, judged_at)) => {
-                let (record, version) = known.unzip();
-                LookStage::Uids(ReadClaim {
-                    record,
-                    version,
-                    judged_at,
-                })
+            (LookStage::Begin | LookStage::Claim, LookAnswer::Claim(known, judged_at)) => {
+                LookStage::Uids(ReadClaim::new(known, judged_at, false))
+            }
+            (LookStage::Begin, LookAnswer::Written(record, version, judged_at)) => {
+                LookStage::Uids(ReadClaim::new(Some((record, version)), judged_at, true))
             }
             (LookStage::Uids(known), LookAnswer::Uids(uids)) => LookStage::Object(known, uids),
             (LookStage::Object(known, uids), LookAnswer::Object(Some((observed, object)))) => {
@@ -266,6 +285,8 @@ impl<V: Clone, O> Look<V, O> {
         };
         if changed {
             LookStage::Put(known.version, looked)
+        } else if known.is_as_written {
+            LookStage::Claim
         } else {
             LookStage::Done(looked)
         }
@@ -273,6 +294,16 @@ impl<V: Clone, O> Look<V, O> {
 }
 
 impl<V> ReadClaim<V> {
+    fn new(known: Option<(Record, V)>, judged_at: Timestamp, is_as_written: bool) -> Self {
+        let (record, version) = known.unzip();
+        Self {
+            record,
+            version,
+            judged_at,
+            is_as_written,
+        }
+    }
+
     fn copy(&self, copy: &CopyRef) -> Option<&super::MemberCopy> {
         self.record.as_ref()?.copies.get(copy)
     }

@@ -13,9 +13,9 @@ use super::record::{InFlight, MemberCopy, Proof, Record, StoredCopy};
 /// One look at one copy, by the observer of the copy's own cluster.
 ///
 /// The order of the reads is what makes it true: the record was read first, at
-/// `judged_at`; then `object` was read from the API server's store by a quorum
-/// read; then the outcome is written on condition that the record has not
-/// changed. An activation that comes in between changes the record, and the
+/// `judged_at`, or [was this one](super::Look) then; then `object` was read from the
+/// API server's store by a quorum read; then the outcome is written on condition that
+/// the record has not changed. An activation that comes in between changes the record, and the
 /// write fails.
 #[derive(Clone, Debug)]
 pub struct Observation<'a> {

@@ -74,8 +74,9 @@ impl DeadlineTracker {
     }
 
     /// Puts this process's deadlines in place of those that are written, as times by
-    /// the clock that shows `now`; of what an owner would give its name, twice as late. To be called when the copy was just read: what is
-    /// new in it is under way now.
+    /// the clock that shows `now`; of what an owner would give its name, twice as late. To be
+    /// called when the copy was just read, or a look begins from how it was written: what is new
+    /// in it is counted from now.
     pub fn show(
         &self,
         object: &ObjectKey,

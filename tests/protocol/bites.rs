@@ -9,7 +9,7 @@ use stateright::HasDiscoveries;
 
 use super::model::bounds::{
     ALONE, Bounds, FAMILY, PASTED, TWO, budget, explore, with_fences, with_force, with_losses,
-    with_moves, with_operations,
+    with_moves, with_operations, with_recalls,
 };
 use super::model::checked::{CONFLICT, COVER, HARM, PROTECT, REST};
 use super::model::losses::Loss;
@@ -317,4 +317,40 @@ fn without_a_rule_lost_claims_make_a_conflict(#[case] rules: Rules) {
         rules,
         with_losses(budget(2, 0, 1, 0, 0), 1),
     );
+}
+
+/// A create of a's is admitted, and its guard remembers what it wrote.
+const WRITTEN: Bounds = Bounds {
+    name: "written",
+    story: &[Ask(ParentA, Kind::Create), Call(1)],
+    ..NOTHING
+};
+
+#[rstest]
+#[case::overwritten(Rules { compare_written: false, ..Rules::ALL }, COVER, budget(1, 0, 1, 0, 0))]
+#[case::forgotten(Rules { compare_written: false, ..Rules::ALL }, HARM, budget(1, 1, 0, 0, 0))]
+#[case::read_after_all(Rules { read_after_all: false, ..Rules::ALL }, REST, budget(0, 1, 0, 0, 0))]
+fn a_look_may_not_rely_on_what_was_written(
+    #[case] rules: Rules,
+    #[case] property: &'static str,
+    #[case] left: Budget,
+) {
+    caught(property, WRITTEN, rules, with_recalls(left, 1));
+}
+
+/// Looks begin from what their replicas wrote wherever they may.
+#[rstest]
+#[case::record_before_object(Rules { record_before_object: false, ..Rules::ALL }, budget(2, 1, 1, 0, 0))]
+#[case::uids_before_object(Rules { uids_before_object: false, ..Rules::ALL }, budget(1, 0, 0, 0, 0))]
+#[case::deadline_before_object(Rules { deadline_before_object: false, ..Rules::ALL }, budget(1, 0, 1, 0, 0))]
+#[case::keep_pending(Rules { keep_pending: false, ..Rules::ALL }, budget(1, 0, 0, 0, 0))]
+fn without_a_rule_a_look_goes_wrong_that_begins_from_what_was_written(
+    #[case] rules: Rules,
+    #[case] left: Budget,
+) {
+    let rules = Rules {
+        recall_first: true,
+        ..rules
+    };
+    caught(CONFLICT, WRITTEN, rules, with_recalls(left, 9));
 }

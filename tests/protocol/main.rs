@@ -22,7 +22,7 @@ use std::time::Duration;
 use aso_guard::policy::Policy::{Manage, Skip};
 use model::bounds::{
     ALL, ALONE, Bounds, CHILDREN, FAMILY, PASTED, TWO, budget, explore, with_fences, with_force,
-    with_losses, with_moves, with_operations,
+    with_losses, with_moves, with_operations, with_recalls,
 };
 use model::checked::PROPERTIES;
 use model::coverage::Coverage::{
@@ -477,7 +477,79 @@ const SET_BACK_AGAIN: Case = case(
         LiveElsewhere,
     ],
 );
-const CASES: [&Case; 22] = [
+/// Observers begin from what their replicas wrote, whenever that was.
+const WRITTEN: Case = case(
+    Bounds {
+        name: "what was written",
+        replicas: 1,
+        left: with_recalls(budget(2, 1, 0, 0, 0), 1),
+        ..TWO_REPLICAS.bounds
+    },
+    &[
+        Coverage::Recalled,
+        Coverage::ReadAfterAll,
+        LiveElsewhere,
+        PeersDepend,
+        Rejected,
+        LandedLate,
+        Outrun,
+        Released,
+        Proven,
+        HandedOver,
+        Activated,
+    ],
+);
+/// The same, twice, and deadlines pass meanwhile.
+const WRITTEN_LONG_AGO: Case = case(
+    Bounds {
+        name: "what was written long ago",
+        left: with_recalls(budget(1, 1, 1, 0, 0), 2),
+        ..WRITTEN.bounds
+    },
+    &[
+        Coverage::Recalled,
+        Coverage::ReadAfterAll,
+        LiveElsewhere,
+        GivenUp,
+        Arrived,
+        Released,
+        Expired,
+        HandedOver,
+    ],
+);
+/// The same with answers that are lost and guards that die.
+const WRITTEN_WITH_FAULTS: Case = case(
+    Bounds {
+        name: "what was written, with faults",
+        begin: &[],
+        left: with_recalls(budget(2, 0, 1, 1, 0), 2),
+        ..WRITTEN.bounds
+    },
+    &[
+        Coverage::Recalled,
+        Coverage::ReadAfterAll,
+        AnswerLost,
+        Repeated,
+        GuardDied,
+        Expired,
+        Proven,
+    ],
+);
+/// The same while the registry loses what it knew.
+const WRITTEN_AND_LOST: Case = case(
+    Bounds {
+        name: "what was written to a registry that lost it",
+        left: with_recalls(with_losses(budget(1, 0, 0, 0, 0), 1), 1),
+        ..LOST_AND_OBSERVED.bounds
+    },
+    &[
+        Coverage::Recalled,
+        Coverage::ReadAfterAll,
+        Released,
+        LiveElsewhere,
+    ],
+);
+const CASES: [&Case; 26] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -500,6 +572,10 @@ const CASES: [&Case; 22] = [
     &LOST_AND_OBSERVED,
     &LOST_AND_FORGOTTEN,
     &SET_BACK_AGAIN,
+    &WRITTEN,
+    &WRITTEN_LONG_AGO,
+    &WRITTEN_WITH_FAULTS,
+    &WRITTEN_AND_LOST,
 ];
 
 #[rstest]
@@ -525,6 +601,10 @@ const CASES: [&Case; 22] = [
 #[case::lost_and_observed(&LOST_AND_OBSERVED)]
 #[case::lost_and_forgotten(&LOST_AND_FORGOTTEN)]
 #[case::set_back_again(&SET_BACK_AGAIN)]
+#[case::written(&WRITTEN)]
+#[case::written_long_ago(&WRITTEN_LONG_AGO)]
+#[case::written_with_faults(&WRITTEN_WITH_FAULTS)]
+#[case::written_and_lost(&WRITTEN_AND_LOST)]
 fn the_protocol_holds(#[case] case: &Case) {
     let protocol = case.bounds.protocol(Rules::ALL);
     let tally = protocol.tally.clone();

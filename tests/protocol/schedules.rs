@@ -87,6 +87,7 @@ fn turn(step: Step) -> Turn {
         | Step::Operate(_)
         | Step::Finish(_) => Turn::Store,
         Step::Look(..)
+        | Step::Recall(..)
         | Step::GoOn(..)
         | Step::Adopt(..)
         | Step::SettleChanges

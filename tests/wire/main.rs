@@ -60,6 +60,7 @@ mod protect;
 mod rebuilding;
 mod round_trips;
 mod server;
+mod settled;
 mod sharded;
 mod shown;
 #[path = "../properties/slips.rs"]

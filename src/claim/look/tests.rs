@@ -59,6 +59,7 @@ fn calls(answers: impl IntoIterator<Item = LookAnswer<u32, &'static str>>) -> (S
 
 fn name(look: &Subject) -> &'static str {
     match look.call() {
+        LookCall::Begin(_) => "begin",
         LookCall::Claim(_) => "claim",
         LookCall::Uids => "uids",
         LookCall::Object => "object",
@@ -71,6 +72,11 @@ fn name(look: &Subject) -> &'static str {
 
 fn live_in_a() -> Story {
     Story::default().found(&copy("a"), Manage)
+}
+
+/// The claim as this replica wrote it last.
+fn written(story: &Story) -> LookAnswer<u32, &'static str> {
+    LookAnswer::Written(story.record().clone(), 6, at(10))
 }
 
 fn no_uids() -> LookAnswer<u32, &'static str> {
@@ -87,7 +93,7 @@ fn the_record_comes_first_then_the_uids_then_the_object() {
         LookAnswer::Stored,
     ];
     let (calls, _) = calls(parked);
-    assert_eq!(calls, "claim, uids, object, resolve, put, done");
+    assert_eq!(calls, "begin, uids, object, resolve, put, done");
 }
 
 #[test]
@@ -98,13 +104,13 @@ fn what_says_what_the_claim_says_is_not_written() {
         object(Manage),
         resolved(Manage, false),
     ];
-    assert_eq!(calls(same).0, "claim, uids, object, resolve, done");
+    assert_eq!(calls(same).0, "begin, uids, object, resolve, done");
     let gone = [
         claim(&Story::default()),
         no_uids(),
         LookAnswer::Object(None),
     ];
-    assert_eq!(calls(gone).0, "claim, uids, object, done");
+    assert_eq!(calls(gone).0, "begin, uids, object, done");
 }
 
 #[test]
@@ -117,7 +123,7 @@ fn an_answer_to_another_call_changes_nothing() {
         LookAnswer::Stored,
         LookAnswer::Object(None),
     ]);
-    assert_eq!(calls, "claim, claim, uids, uids, object, object, put");
+    assert_eq!(calls, "begin, begin, uids, uids, object, object, put");
 }
 
 #[rstest]
@@ -135,7 +141,7 @@ fn what_would_release_a_copy_is_worked_out_from_the_store(
     ]);
     assert_eq!(
         calls,
-        "claim, uids, object, resolve, resolve from the store, done"
+        "begin, uids, object, resolve, resolve from the store, done"
     );
     let LookCall::Done(looked) = look.call() else {
         panic!("not done");
@@ -186,7 +192,7 @@ fn where_somebody_was_quicker_it_begins_again() {
             .chain([LookAnswer::Conflict])
             .chain(gone(&quicker)),
     );
-    assert_eq!(calls, "claim, uids, object, put, claim, uids, object, put");
+    assert_eq!(calls, "begin, uids, object, put, claim, uids, object, put");
     let LookCall::Put(record, version) = look.call() else {
         panic!("nothing is written");
     };
@@ -255,4 +261,132 @@ fn what_is_remembered_is_written_where_there_is_no_record_and_else_the_look_begi
     assert_eq!(name(&adopted), "done");
     look.answer(LookAnswer::Conflict);
     assert_eq!(name(&look), "claim");
+}
+
+/// A create in `a` that this replica has admitted.
+fn admitted() -> Story {
+    Story::default().acquires(&creating(&copy("a"), "r", "uid-1", 0))
+}
+
+fn seen() -> LookAnswer<u32, &'static str> {
+    LookAnswer::Uids(vec!["uid-1".into()])
+}
+
+#[test]
+fn what_this_replica_wrote_is_settled_without_a_read() {
+    let (calls, look) = calls([
+        written(&admitted()),
+        seen(),
+        object(Manage),
+        resolved(Manage, false),
+    ]);
+    assert_eq!(calls, "begin, uids, object, resolve, put");
+    let LookCall::Put(record, version) = look.call() else {
+        panic!("nothing is written");
+    };
+    let settled = &record.copies[&copy("a")];
+    assert!(settled.acquiring.is_empty() && settled.stored_live());
+    assert_eq!(version, Some(&6), "on condition of what was written");
+}
+
+/// The object is read after the copy was claimed, and the write proves that nobody came between.
+#[rstest]
+#[case::gone(&[LookAnswer::Object(None)], "begin, uids, object, put, done")]
+#[case::parked(
+    &[object(Skip), resolved(Skip, true)],
+    "begin, uids, object, resolve, put, done"
+)]
+fn what_this_replica_wrote_is_released(
+    #[case] answers: &[LookAnswer<u32, &'static str>],
+    #[case] expected: &str,
+) {
+    let begun = [written(&admitted()), seen()];
+    let answers = begun.into_iter().chain(answers.iter().cloned());
+    let (calls, look) = calls(answers.chain([LookAnswer::Stored]));
+    assert_eq!(calls, expected);
+    let LookCall::Done(looked) = look.call() else {
+        panic!("not done");
+    };
+    let held = looked.record.copies.get(&copy("a"));
+    assert!(held.is_none_or(|held| !held.is_live()));
+}
+
+#[test]
+fn what_would_release_what_this_replica_wrote_is_worked_out_from_the_store() {
+    let (calls, _) = calls([
+        written(&live_in_a()),
+        no_uids(),
+        object(Manage),
+        resolved(Skip, false),
+        resolved(Skip, false),
+        LookAnswer::Stored,
+    ]);
+    assert_eq!(
+        calls,
+        "begin, uids, object, resolve, resolve from the store, put, done"
+    );
+}
+
+#[test]
+fn where_a_peer_changed_what_this_replica_wrote_the_claim_is_read() {
+    let landed = || [seen(), object(Manage), resolved(Manage, false)];
+    let by_a_peer = admitted().found(&copy("b"), Skip);
+    let answers = [written(&admitted())].into_iter().chain(landed());
+    let answers = answers.chain([LookAnswer::Conflict, claim(&by_a_peer)]);
+    let (calls, look) = calls(answers.chain(landed()));
+    assert_eq!(
+        calls,
+        "begin, uids, object, resolve, put, claim, uids, object, resolve, put"
+    );
+    let LookCall::Put(record, version) = look.call() else {
+        panic!("nothing is written");
+    };
+    assert!(record.copies.contains_key(&copy("b")), "it is kept");
+    assert_eq!(version, Some(&7));
+}
+
+/// Without a write nothing proves that the claim is still as it was written, so what is taken
+/// from it is taken after a read, and the object is read after that.
+#[test]
+fn where_nothing_is_to_be_written_the_claim_is_read_after_all() {
+    let same = || [no_uids(), object(Manage), resolved(Manage, false)];
+    let begun = |known| {
+        [written(&live_in_a())]
+            .into_iter()
+            .chain(same())
+            .chain(known)
+    };
+    let (unchanged, _) = calls(begun([claim(&live_in_a())]).chain(same()));
+    assert_eq!(
+        unchanged,
+        "begin, uids, object, resolve, claim, uids, object, resolve, done"
+    );
+    let (changed, look) = calls(begun([claim(&Story::default())]).chain(same()));
+    assert!(changed.ends_with("claim, uids, object, resolve, put"));
+    assert!(matches!(look.call(), LookCall::Put(..)), "it was deleted");
+}
+
+#[test]
+fn what_this_replica_wrote_is_heard_once() {
+    let (calls, _) = calls([
+        written(&live_in_a()),
+        no_uids(),
+        LookAnswer::Object(None),
+        LookAnswer::Conflict,
+        written(&live_in_a()),
+    ]);
+    assert_eq!(calls, "begin, uids, object, put, claim, claim");
+}
+
+#[test]
+fn deadlines_of_what_was_written_are_judged_when_the_look_begins() {
+    for (second, is_over) in [(90, false), (91, true)] {
+        let record = admitted().record().clone();
+        let (calls, _) = calls([
+            LookAnswer::Written(record, 6, at(second)),
+            no_uids(),
+            LookAnswer::Object(None),
+        ]);
+        assert_eq!(calls.ends_with("put"), is_over, "{calls}");
+    }
 }

@@ -155,12 +155,19 @@ impl Observer {
         let (mut written, mut resolved) = (None, None);
         let looked = loop {
             let answer = match look.call() {
-                LookCall::Claim(identity) => {
+                LookCall::Begin(identity)
+                    if let Some(mut known) = self.registry.take_written(identity) =>
+                {
+                    let now = Timestamp::now();
+                    written = self.show_deadlines(key, &copy, &mut known.record, now);
+                    LookAnswer::Written(known.record, known.version, now)
+                }
+                LookCall::Begin(identity) | LookCall::Claim(identity) => {
                     let mut known = self.registry.claim(identity).await?;
                     let now = Timestamp::now();
                     let record = known.as_mut().map(|known| &mut known.record);
-                    let held = record.and_then(|record| record.copies.get_mut(&copy));
-                    written = held.map(|held| self.deadlines.show(key, held, now));
+                    written =
+                        record.and_then(|record| self.show_deadlines(key, &copy, record, now));
                     LookAnswer::Claim(known.map(|known| (known.record, known.version)), now)
                 }
                 LookCall::Uids => LookAnswer::Uids(self.claim_index.uids(key)),
@@ -194,6 +201,18 @@ impl Observer {
             self.show_resolution(key, &uid, &resolved);
         }
         Ok(self.step(&copy, looked, written.as_ref()))
+    }
+
+    /// Puts this process's deadlines in place of those that are written of a copy.
+    fn show_deadlines(
+        &self,
+        key: &ObjectKey,
+        copy: &CopyRef,
+        record: &mut Record,
+        now: Timestamp,
+    ) -> Option<WrittenDeadlines> {
+        let held = record.copies.get_mut(copy)?;
+        Some(self.deadlines.show(key, held, now))
     }
 
     /// What a look came to, for all that is known of the object.

@@ -70,7 +70,7 @@ impl World {
         loop {
             let cluster = &self.clusters[place.member];
             let answer = match look.call() {
-                LookCall::Claim(identity) => {
+                LookCall::Begin(identity) | LookCall::Claim(identity) => {
                     let known = self.registries[registry].claims.get(identity).cloned();
                     LookAnswer::Claim(known, time(self.now))
                 }

@@ -109,6 +109,7 @@ pub const fn budget(asks: u16, acts: u16, ticks: u16, faults: u16, adoptions: u1
         operations: 0,
         fences: 0,
         losses: 0,
+        recalls: 0,
     }
 }
 
@@ -135,6 +136,11 @@ pub const fn with_fences(left: Budget, fences: u16) -> Budget {
 /// The same, and so many times that the registry loses what it knew.
 pub const fn with_losses(left: Budget, losses: u16) -> Budget {
     Budget { losses, ..left }
+}
+
+/// The same, and so many looks that begin from what their replicas wrote.
+pub const fn with_recalls(left: Budget, recalls: u16) -> Budget {
+    Budget { recalls, ..left }
 }
 
 /// Explores breadth first, until all is seen or what is looked for is found.

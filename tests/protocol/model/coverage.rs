@@ -71,6 +71,11 @@ pub enum Coverage {
     UnderChange,
     /// A change of a namespace woke a copy.
     ActivatedByNamespace,
+    /// A look that began from what its replica had written, and nobody else since, came to a
+    /// write.
+    Recalled,
+    /// One came to none, or somebody else had written, and the claim was read after all.
+    ReadAfterAll,
     /// Refused: an open transfer brings the resource elsewhere.
     InTransfer,
     /// A delete refused: an open transfer moves what it would take.
@@ -104,7 +109,7 @@ pub enum Coverage {
 }
 
 /// All of them, in the order of their numbers.
-pub const ALL: [Coverage; 45] = [
+pub const ALL: [Coverage; 47] = [
     Coverage::LiveElsewhere,
     Coverage::PeersDepend,
     Coverage::ChildrenDepend,
@@ -135,6 +140,8 @@ pub const ALL: [Coverage; 45] = [
     Coverage::Doubted,
     Coverage::UnderChange,
     Coverage::ActivatedByNamespace,
+    Coverage::Recalled,
+    Coverage::ReadAfterAll,
     Coverage::InTransfer,
     Coverage::TransferDepends,
     Coverage::Reserved,

@@ -16,6 +16,7 @@ use super::rules::Rules;
 use super::sealed::Sealed;
 use super::transfers::Transfers;
 use super::world::{Early, Look, Object, World, bit, numbers};
+use super::written::Writer;
 use super::{name, time};
 
 /// Longer than anything waits.
@@ -24,11 +25,18 @@ const LONG: u16 = 10;
 const ROUNDS: usize = 4;
 
 impl World {
-    /// A replica begins to look at a copy.
-    pub fn begin_look(&mut self, rules: &Rules, place: Place, resource: usize) {
+    /// A replica begins to look at a copy; where it `recalls`, from what it wrote last.
+    pub fn begin_look(
+        &mut self,
+        rules: &Rules,
+        place: Place,
+        resource: usize,
+        recalls: Option<Writer>,
+    ) {
         let identity = identity_of(resource).clone();
         let machine = Machine::new(place.copy().clone(), identity);
         let mut look = Look::new(place, resource, machine);
+        look.recalls = recalls;
         self.make_call(rules, &mut look, 0);
         self.carry_on(rules, look);
     }
@@ -53,6 +61,10 @@ impl World {
     pub fn go_on_looking(&mut self, rules: &Rules, at: usize, choice: usize) {
         let mut look = (*self.looks.remove(at)).clone();
         if let LookCall::Put(next, _) = look.machine.call() {
+            if look.is_outdated && rules.compare && rules.compare_written {
+                look.machine.answer(LookAnswer::Conflict);
+                return self.carry_on(rules, look);
+            }
             let next = next.clone();
             self.put_looked(rules, &look, &next);
         } else {
@@ -82,6 +94,13 @@ impl World {
     /// what is left of it.
     fn carry_on(&mut self, rules: &Rules, mut look: Look) {
         while Self::is_foregone(rules, &look) {
+            if matches!(look.machine.call(), LookCall::Claim(_)) {
+                if !rules.read_after_all {
+                    return;
+                }
+                self.note(Coverage::ReadAfterAll);
+                look.begin_anew();
+            }
             self.make_call(rules, &mut look, 0);
         }
         match look.machine.call() {
@@ -93,6 +112,9 @@ impl World {
             LookCall::Put(next, _) => {
                 let next = next.clone();
                 self.note_ends(&look, &next);
+                if std::mem::take(&mut look.is_recalled) && !look.is_outdated {
+                    self.note(Coverage::Recalled);
+                }
                 look.read = None;
                 look.judged = 0;
             }
@@ -117,7 +139,9 @@ impl World {
             }
             LookCall::Object => look.early.is_read(),
             LookCall::Resolve(object, _) => !object.inherits,
-            LookCall::Claim(_) | LookCall::Put(..) | LookCall::Done(_) => false,
+            // Whenever it is read later, another replica may as well begin to look.
+            LookCall::Claim(_) => !look.early.is_read() && !look.early_claim.is_read(),
+            LookCall::Begin(_) | LookCall::Put(..) | LookCall::Done(_) => false,
         }
     }
 
@@ -125,24 +149,11 @@ impl World {
     fn make_call(&mut self, rules: &Rules, look: &mut Look, choice: usize) {
         let place = look.place;
         let answer = match look.machine.call() {
-            LookCall::Claim(_) => {
-                let claim = self.claims[look.resource].clone();
-                if !rules.deadline_before_object && !look.early_claim.is_read() {
-                    look.early_claim = Early::Read(claim);
+            LookCall::Begin(_) | LookCall::Claim(_) => {
+                let Some(answer) = self.claim_for(rules, look) else {
                     return;
-                }
-                let object_first = !rules.deadline_before_object || !rules.record_before_object;
-                if object_first && !look.early.is_read() {
-                    look.early = Early::Read(self.object(place));
-                    return;
-                }
-                let known = look.early_claim.take_or(claim);
-                look.rests_on_record = known.is_some();
-                look.judged = self.clock(place);
-                look.read.clone_from(&known);
-                let judged = if rules.deadlines_end { look.judged } else { 0 };
-                let known = known.map(|record| (given(rules, place, &record), ()));
-                LookAnswer::Claim(known, time(judged))
+                };
+                answer
             }
             LookCall::Uids => {
                 if !rules.uids_before_object && !look.early.is_read() {
@@ -197,7 +208,10 @@ impl World {
             .is_some_and(|record| live(record));
         if !self.put(rules, next, look.rests_on_record) {
             self.note(Coverage::Outrun);
-        } else if was_live && !live(next) {
+            return;
+        }
+        self.remember_written(place.member(), look.resource, Writer::Observer);
+        if was_live && !live(next) {
             self.note(Coverage::Released);
             let copy = next.copies.get(place.copy());
             if copy
@@ -269,6 +283,7 @@ impl World {
             }
         };
         self.claims.iter().flatten().for_each(|record| want(record));
+        self.written.values().for_each(|written| want(written));
         for look in &self.looks {
             look.read.iter().for_each(|record| want(record));
             if let Early::Read(Some(record)) = &look.early_claim {
@@ -301,7 +316,8 @@ impl World {
                     if world.object(place).is_none() && world.claims[resource].is_none() {
                         continue;
                     }
-                    world.begin_look(rules, place, resource);
+                    let recalls = world.writers(place, resource).next();
+                    world.begin_look(rules, place, resource, recalls);
                     while !world.looks.is_empty() {
                         world.go_on_looking(rules, 0, 0);
                     }
@@ -327,12 +343,20 @@ impl Look {
             place,
             resource,
             machine,
+            recalls: None,
+            is_recalled: false,
+            is_outdated: false,
             rests_on_record: false,
             read: None,
             judged: 0,
             early_claim: Early::Unread,
             early: Early::Unread,
         }
+    }
+
+    /// Nothing that it read counts any more.
+    fn begin_anew(&mut self) {
+        *self = Self::new(self.place, self.resource, self.machine.clone());
     }
 
     /// Whether its write can be stored only where there is the record that it read.
@@ -351,20 +375,6 @@ fn pending(look: &Look) -> Vec<Arc<str>> {
         _ => None,
     });
     uids.collect()
-}
-
-/// The record as it is given to a look: as it is, unless a rule is taken out.
-fn given(rules: &Rules, place: Place, record: &Record) -> Record {
-    let mut record = record.clone();
-    if !rules.keep_pending
-        && let Some(copy) = record.copies.get_mut(place.copy())
-    {
-        for request in copy.acquiring.iter_mut().chain(&mut copy.arriving) {
-            // No object has it, so the request is over.
-            request.proof = Proof::ResourceVersion("".into());
-        }
-    }
-    record
 }
 
 /// An object as an observer reads it.

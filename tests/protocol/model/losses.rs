@@ -216,6 +216,7 @@ impl World {
             .map_or([const { None }; RESOURCES], |backup| backup.claims.clone());
         for at in 0..RESOURCES {
             self.outdate(at);
+            self.outdate_written(at);
         }
         self.change_epochs(|epochs| {
             epochs.outdate();
@@ -407,7 +408,7 @@ impl World {
                 if self.object(place).is_none() && !listed {
                     continue;
                 }
-                self.begin_look(rules, place, resource);
+                self.begin_look(rules, place, resource, None);
                 while !self.looks.is_empty() {
                     self.go_on_looking(rules, 0, 0);
                 }

@@ -20,6 +20,7 @@ pub mod steps;
 mod storing;
 pub mod transfers;
 pub mod world;
+mod written;
 
 use jiff::Timestamp;
 

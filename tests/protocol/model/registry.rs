@@ -59,6 +59,7 @@ impl World {
             return false;
         }
         self.claims[at] = (!record.is_empty()).then(|| Sealed::new(without_notes(record)));
+        self.outdate_written(at);
         let transfers = self.transfers.iter_mut();
         transfers.for_each(|transfers| transfers.wrote_claim(at));
         if rules.compare {

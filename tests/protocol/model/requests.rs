@@ -12,6 +12,7 @@ use super::places::{ALL, PLACES, Place, resource_of};
 use super::rules::Rules;
 use super::sealed::Sealed;
 use super::world::{Kind, Phase, Request, Word, World};
+use super::written::Writer;
 use super::{name, time};
 
 impl World {
@@ -151,7 +152,7 @@ impl World {
         self.requests.iter().position(|one| one.number == number)
     }
 
-    fn course(&self, number: u16) -> Option<Sealed<Course>> {
+    pub fn course(&self, number: u16) -> Option<Sealed<Course>> {
         match &self.requests[self.find(number)?].phase {
             Phase::Judged(course) | Phase::Refused(course) => Some(course.clone()),
             Phase::Confirming(_) | Phase::Admitted => None,
@@ -170,9 +171,13 @@ impl World {
     /// writes: a write in between would have it read again.
     pub fn call(&mut self, rules: &Rules, number: u16) {
         let reads = !self.writes_next(number);
+        let writes = self.is_about_to_write(number);
         let Some(answer) = self.unanswered(rules, number) else {
             return self.call_on_namespace(rules, number);
         };
+        if let (Some((member, resource)), RegistryAnswer::Stored) = (writes, &answer) {
+            self.remember_written(member, resource, Writer::Guard);
+        }
         self.answer(number, answer);
         self.go_on(rules, number);
         if reads && rules.compare && self.writes_next(number) {

@@ -24,6 +24,13 @@ pub struct Rules {
     pub match_proof: bool,
     /// A write of the registry compares versions.
     pub compare: bool,
+    /// So does one of a look that began from what its replica had written.
+    pub compare_written: bool,
+    /// Where such a look writes nothing, the claim is read; else it is over.
+    pub read_after_all: bool,
+    /// No rule of the protocol: looks begin from what was written wherever they may, so that what
+    /// is found is found of these.
+    pub recall_first: bool,
     /// A delete is marked before children are looked for.
     pub mark_before_children: bool,
     /// A child's claim is written before its ancestors are looked at.
@@ -91,6 +98,9 @@ impl Rules {
         keep_pending: true,
         match_proof: true,
         compare: true,
+        compare_written: true,
+        read_after_all: true,
+        recall_first: false,
         mark_before_children: true,
         claim_before_ancestors: true,
         deadline_covers_request: true,

@@ -12,6 +12,7 @@ use super::rules::Rules;
 use super::sealed::Sealed;
 use super::transfers::{Task, Transfers};
 use super::world::{Kind, Object, Phase, Word, World};
+use super::written::Writer;
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub enum Step {
     Tick(usize),
     /// A replica begins to look at a copy of this resource: it reads the record.
     Look(Place, usize),
+    /// The same, and it begins from what the replica wrote last.
+    Recall(Place, usize, Writer),
     /// A replica without a claim for the copy makes one from its cache.
     Adopt(Place, usize),
     /// A namespace is parked, and the copies in it that say nothing of their own.
@@ -103,7 +106,14 @@ impl World {
                 .filter(|look| look.place.member() == member);
             if busy.count() < model.replicas {
                 for &resource in place.resources() {
-                    steps.push(Step::Look(place, resource));
+                    let writers = self.writers(place, resource);
+                    let before = steps.len();
+                    if self.left.recalls > 0 {
+                        steps.extend(writers.map(|one| Step::Recall(place, resource, one)));
+                    }
+                    if before == steps.len() || !model.rules.recall_first {
+                        steps.push(Step::Look(place, resource));
+                    }
                     if self.object(place).is_some() && self.left.adoptions > 0 {
                         steps.push(Step::Adopt(place, resource));
                     }
@@ -352,7 +362,11 @@ impl World {
                 world.fencing.tick(member);
             }
             Step::Gone(place) => world.objects[place as usize] = None,
-            Step::Look(place, resource) => world.begin_look(rules, place, resource),
+            Step::Look(place, resource) => world.begin_look(rules, place, resource, None),
+            Step::Recall(place, resource, writer) => {
+                world.left.recalls -= 1;
+                world.begin_look(rules, place, resource, Some(writer));
+            }
             Step::Adopt(place, resource) => {
                 world.left.adoptions -= 1;
                 world.adopt(rules, place, resource);
@@ -412,6 +426,7 @@ impl World {
         }
         world.give_up();
         world.forget();
+        world.forget_written();
         world
     }
 

@@ -15,6 +15,7 @@ use super::rules::Rules;
 use super::sealed::Sealed;
 use super::steps::Step;
 use super::transfers::Transfers;
+use super::written::{Writer, WrittenClaims};
 
 /// Everything there is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +44,8 @@ pub struct World {
     pub requests: Vec<Request>,
     /// What the observers' replicas are at, in some order: replicas are alike.
     pub looks: Vec<Sealed<Look>>,
+    /// What replicas remember of the claims that they wrote, while looks may begin from that.
+    pub written: WrittenClaims,
     /// What may still happen.
     pub left: Budget,
     /// How many numbers were given to requests and objects, by place.
@@ -114,6 +117,8 @@ pub struct Budget {
     pub fences: u16,
     /// How often the registry loses what it knew.
     pub losses: u16,
+    /// Looks that begin from what their replicas wrote.
+    pub recalls: u16,
 }
 
 impl Budget {
@@ -129,6 +134,7 @@ impl Budget {
         operations: 0,
         fences: 0,
         losses: 1000,
+        recalls: 1000,
     };
 }
 
@@ -203,6 +209,12 @@ pub struct Look {
     pub place: Place,
     pub resource: usize,
     pub machine: Machine<(), Object>,
+    /// The replica from whose last write it begins, if that is remembered.
+    pub recalls: Option<Writer>,
+    /// Whether it did.
+    pub is_recalled: bool,
+    /// Whether another one has written since what it began from.
+    pub is_outdated: bool,
     /// Whether it read a record; else its write can be stored where there is none.
     pub rests_on_record: bool,
     /// The record that it read, until that makes no difference any more.
@@ -251,6 +263,7 @@ impl World {
             fencing: Fencing::default(),
             requests: Vec::new(),
             looks: Vec::new(),
+            written: WrittenClaims::new(),
             left,
             numbers: [0; PLACES],
             harmed: false,
