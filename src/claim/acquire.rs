@@ -71,9 +71,12 @@ pub fn acquire(
     Ok(acquire_by_force(record, identity, ask))
 }
 
-/// Whether no copy but the one that asks is live or may become so, and no open transfer
-/// brings the resource to another place. The transfer comes first: it stands in the way
-/// when the other copy no longer does.
+/// Whether no copy but the one that asks is live or may become so, none is on its way to delete the
+/// resource, and no open transfer brings it to another place. The transfer comes first: it
+/// stands in the way when the other copy no longer does.
+///
+/// A delete asks for itself: what is deleted may be live though the claim says parked, where it went
+/// live by force and its guard died over that.
 pub(super) fn is_free(record: Option<&Record>, ask: &Acquire) -> Result<(), Refusal> {
     let Some(record) = record else { return Ok(()) };
     if let Some(reservation) = &record.reserved
@@ -84,7 +87,8 @@ pub(super) fn is_free(record: Option<&Record>, ask: &Acquire) -> Result<(), Refu
             reservation: reservation.clone(),
         });
     }
-    let holder = record.others(&ask.copy).find(|(_, copy)| copy.is_live());
+    let mut others = record.others(&ask.copy);
+    let holder = others.find(|(_, copy)| copy.is_live() || copy.is_deleting());
     holder.map_or(Ok(()), |(other, held)| {
         Err(Refusal::LiveElsewhere {
             identity: record.identity.clone(),
@@ -193,6 +197,10 @@ mod tests {
     #[case::managed(Story::default().found(&copy("b"), Manage), Hold::Live)]
     #[case::detached(Story::default().found(&copy("b"), DetachOnDelete), Hold::Live)]
     #[case::being_deleted(Story::default().deletes(&deleting(&copy("b"), "rb", "1", 0)), Hold::Deleting)]
+    #[case::being_deleted_though_it_was_seen_parked(
+        Story::default().found(&copy("b"), Skip).deletes(&deleting(&copy("b"), "rb", "1", 0)),
+        Hold::Deleting
+    )]
     fn nobody_else_goes_live_meanwhile(#[case] story: Story, #[case] hold: Hold) {
         for place in ["a", "b/other", "c"] {
             let ask = creating(&copy(place), "r1", "uid-2", 1);

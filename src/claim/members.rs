@@ -81,7 +81,8 @@ impl Record {
     ) -> Option<Self> {
         let mut history = self.history.iter().rev();
         let last = history.find(|one| one.copy.member == *member && one.at >= fenced)?;
-        let is_free = self.live().next().is_none() && self.reserved.is_none();
+        let is_taken = self.live().next().is_some() || self.being_deleted().is_some();
+        let is_free = !is_taken && self.reserved.is_none();
         if last.action != HistoryAction::Failover || !is_free {
             return None;
         }

@@ -72,7 +72,11 @@ impl Cursor {
 
     /// Where the page after one of this part begins: in it, where it goes on at `rest`, else in the
     /// next one of so many parts.
-    pub(in crate::registry) fn after(part: usize, rest: Option<&str>, parts: usize) -> Option<Self> {
+    pub(in crate::registry) fn after(
+        part: usize,
+        rest: Option<&str>,
+        parts: usize,
+    ) -> Option<Self> {
         let next = match rest {
             Some(rest) => format!("{part} {rest}"),
             None if part + 1 < parts => format!("{} ", part + 1),

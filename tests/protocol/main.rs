@@ -34,7 +34,7 @@ use model::coverage::Coverage::{
 use model::losses::Loss;
 use model::places::Place::{ChildA, ParentA, ParentB};
 use model::rules::Rules;
-use model::steps::Step::{Ask, Call, Confirm, Enrol, Lose, Store};
+use model::steps::Step::{self, Ask, Call, Confirm, Enrol, Lose, Store};
 use model::world::Kind;
 use rstest::rstest;
 use stateright::HasDiscoveries;
@@ -252,6 +252,32 @@ const FAMILY_BY_FORCE: Case = case(
         TakenBack,
         GivenUp,
         Expired,
+    ],
+);
+/// What is parked by its claim went live by force, and its guard died over that: it may be deleted
+/// before an observer has seen it.
+const UNHEARD: Case = case(
+    Bounds {
+        name: "unheard",
+        begin: &[],
+        story: &[
+            Step::CreateParked(ParentA),
+            Step::Force(ParentA, Kind::Create),
+            Call(1),
+            Step::Die(2),
+            Store(2),
+        ],
+        replicas: 1,
+        left: budget(2, 0, 1, 0, 0),
+        ..TWO_REPLICAS.bounds
+    },
+    &[
+        LiveElsewhere,
+        PeersDepend,
+        Rejected,
+        Outrun,
+        Expired,
+        HandedOver,
     ],
 );
 /// A copy that is live by its namespace, which was parked once and may be again.
@@ -549,7 +575,7 @@ const WRITTEN_AND_LOST: Case = case(
         LiveElsewhere,
     ],
 );
-const CASES: [&Case; 26] = [
+const CASES: [&Case; 27] = [
     &TWO_REPLICAS,
     &FAULTS,
     &FAULTS_AND_PARKING,
@@ -559,6 +585,7 @@ const CASES: [&Case; 26] = [
     &GARBAGE,
     &BY_FORCE,
     &FAMILY_BY_FORCE,
+    &UNHEARD,
     &INHERITED,
     &WAKING,
     &SPARED,
@@ -588,6 +615,7 @@ const CASES: [&Case; 26] = [
 #[case::garbage(&GARBAGE)]
 #[case::by_force(&BY_FORCE)]
 #[case::family_by_force(&FAMILY_BY_FORCE)]
+#[case::unheard(&UNHEARD)]
 #[case::inherited(&INHERITED)]
 #[case::waking(&WAKING)]
 #[case::spared(&SPARED)]

@@ -296,7 +296,11 @@ impl World {
     /// The same after these steps, one after the other, with the protocol as it is.
     /// `None`: one of them cannot happen.
     pub fn after_all(mut self, model: &Protocol, steps: &[Step]) -> Option<Self> {
-        let left = std::mem::replace(&mut self.left, Budget::PLENTY);
+        let plenty = Budget {
+            forced: Budget::PLENTY.asks,
+            ..Budget::PLENTY
+        };
+        let left = std::mem::replace(&mut self.left, plenty);
         for &step in steps {
             let mut possible = Vec::new();
             self.steps(model, &mut possible);
