@@ -1,4 +1,5 @@
-//! A fleet moves from a hub to Azure Blob Storage, and people in both clusters go on working.
+//! A fleet moves from a hub to Azure Blob Storage, or from there to a hub, and people in both
+//! clusters go on working.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -6,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aso_guard::claim::MemberCopy;
+use aso_guard::registry::kubernetes::KubernetesRegistry;
 use aso_guard::registry::{ClaimScope, Registry};
 use parking_lot::Mutex;
+use rstest::rstest;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::GUARD;
@@ -93,6 +96,17 @@ impl Traffic {
         true
     }
 
+    fn was_not_disturbed(self) {
+        let (admitted, refused) = (self.admitted.into_inner(), self.refused.into_inner());
+        println!("{admitted} admitted, {refused} refused for the other cluster's copy");
+        assert_eq!(
+            self.wrong.into_inner(),
+            Vec::<String>::new(),
+            "doubles, or refused for the move's sake"
+        );
+        assert!(admitted > 50 && refused > 10);
+    }
+
     fn complain(&self, words: String) {
         self.wrong.lock().push(words);
     }
@@ -115,39 +129,69 @@ async fn registry(port: u16, args: &[&str]) -> anyhow::Result<(bool, String)> {
     Ok((ended.status.success(), said))
 }
 
+/// One of the two registries.
+struct Place {
+    /// As people reach it.
+    url: String,
+    /// As the guard of each cluster reaches it.
+    of_guards: [String; 2],
+    registry: Box<dyn Registry>,
+}
+
+impl Place {
+    async fn hub(lab: &Lab, plan: &guard::Plan) -> anyhow::Result<Self> {
+        let admin = lab.hub().kubectl("default").await?;
+        Ok(Self {
+            url: format!("kubernetes:{}", lab.hub().kubeconfig().display()),
+            of_guards: lab.hub_of_members(plan).await?,
+            registry: Box::new(KubernetesRegistry::new(admin.client().clone(), "hub")),
+        })
+    }
+
+    async fn azure(azurite: &Azurite) -> anyhow::Result<Self> {
+        azurite.create_container(CONTAINER).await?;
+        let url = format!("azure://{ACCOUNT}/{CONTAINER}");
+        Ok(Self {
+            of_guards: [url.clone(), url.clone()],
+            url,
+            registry: Box::new(Azurite::registry(CONTAINER, azurite.port())?),
+        })
+    }
+}
+
+/// The plans of both guards, which have this registry as the next one.
+fn with_next(plan: &guard::Plan, next: &Place) -> [guard::Plan; 2] {
+    next.of_guards.clone().map(|url| {
+        let mut plan = plan.clone();
+        plan.args.extend(["--next-registry".to_owned(), url]);
+        plan
+    })
+}
+
+#[rstest]
+#[case::from_a_hub_to_azure(false)]
+#[case::from_azure_to_a_hub(true)]
 #[tokio::test]
-async fn a_fleet_moves_from_a_hub_to_azure_and_nobody_notices() {
+async fn a_fleet_moves_and_nobody_notices(#[case] to_a_hub: bool) {
     let azurite = Azurite::start().await.unwrap();
-    azurite.create_container(CONTAINER).await.unwrap();
-    let new = Azurite::registry(CONTAINER, azurite.port()).unwrap();
-    let to = format!("azure://{ACCOUNT}/{CONTAINER}");
     let mut lab = Lab::start(&Plan::default()).await.unwrap();
     let mut plan = guard::Plan::enforce(GUARD);
     plan.environment.extend(environment(azurite.port()));
-    let from = format!("kubernetes:{}", lab.hub().kubeconfig().display());
+    let hub = Place::hub(&lab, &plan).await.unwrap();
+    let azure = Place::azure(&azurite).await.unwrap();
+    let (from, to) = if to_a_hub { (azure, hub) } else { (hub, azure) };
     // The fleet has a registry before it moves to another one.
-    lab.guard(&[plan.clone(), plan.clone()]).await.unwrap();
-    plan.args.extend(["--next-registry".to_owned(), to.clone()]);
-    lab.guard(&[plan.clone(), plan.clone()]).await.unwrap();
+    let alone = [plan.clone(), plan.clone()];
+    lab.guard_each(&alone, &from.of_guards).await.unwrap();
+    let both = with_next(&plan, &to);
+    lab.guard_each(&both, &from.of_guards).await.unwrap();
     let story = Story::begin(&lab, "moving").await;
     let names = (0..RESOURCES).map(|number| story.resource_group(&format!("rg-{number}")));
     let resources: Vec<Object> = names.collect();
 
     let traffic = Traffic::default();
     let moving = async {
-        let ways = ["move", "--from", &*from, "--to", &*to];
-        let (_, said) = registry(azurite.port(), &ways).await.unwrap();
-        assert!(said.contains("Prepared"), "{said}");
-        let begun = Instant::now();
-        // Every replica has said for a while that it has both.
-        while !registry(azurite.port(), &ways).await.unwrap().0 {
-            assert!(begun.elapsed() < LIMIT, "the guards are not ready");
-            sleep(Duration::from_secs(5)).await;
-        }
-        let (done, said) = registry(azurite.port(), &[&ways[..], &["--close"]].concat())
-            .await
-            .unwrap();
-        assert!(done && said.contains("The fleet has moved"), "{said}");
+        move_registry(azurite.port(), &from, &to).await;
         sleep(Duration::from_secs(5)).await;
         traffic.over.store(true, Ordering::Relaxed);
     };
@@ -156,33 +200,18 @@ async fn a_fleet_moves_from_a_hub_to_azure_and_nobody_notices() {
         traffic.work("b", &story.b, &resources),
         moving,
     );
-    let (admitted, refused) = (traffic.admitted, traffic.refused);
-    println!("{admitted:?} admitted, {refused:?} refused for the other cluster's copy");
-    let wrong = traffic.wrong.into_inner();
-    assert_eq!(
-        wrong,
-        Vec::<String>::new(),
-        "doubles, or refused for the move's sake"
-    );
-    assert!(admitted.into_inner() > 50 && refused.into_inner() > 10);
+    traffic.was_not_disturbed();
 
-    claims_cover(&story, &new).await.unwrap();
-    let (is_closed, said) = registry(azurite.port(), &["status", "--registry", &from])
-        .await
-        .unwrap();
-    assert!(is_closed && said.contains("closed for good"), "{said}");
-    assert!(
-        registry(azurite.port(), &["status", "--registry", &to])
-            .await
-            .unwrap()
-            .1
-            .contains("judges alone")
-    );
+    claims_cover(&story, &*to.registry).await.unwrap();
+    for (place, words) in [(&from, "closed for good"), (&to, "judges alone")] {
+        let status = registry(azurite.port(), &["status", "--registry", &place.url]).await;
+        let (is_told, said) = status.unwrap();
+        assert!(is_told && said.contains(words), "{said}");
+    }
 
-    // The guards leave the hub behind.
+    // The guards leave the old one behind.
     drop(story);
-    plan.args.clear();
-    lab.guard_with(&plan, &to).await.unwrap();
+    lab.guard_each(&alone, &to.of_guards).await.unwrap();
     let story = Story::begin(&lab, "moved").await;
     let group = story.resource_group("rg");
     story.a.create(&group).await.admitted_silently();
@@ -192,6 +221,23 @@ async fn a_fleet_moves_from_a_hub_to_azure_and_nobody_notices() {
         .await
         .refused()
         .because("live in cluster a as moved/");
+}
+
+/// What a person does.
+async fn move_registry(port: u16, from: &Place, to: &Place) {
+    let ways = ["move", "--from", &*from.url, "--to", &*to.url];
+    let (_, said) = registry(port, &ways).await.unwrap();
+    assert!(said.contains("Prepared"), "{said}");
+    let begun = Instant::now();
+    // Every replica has said for a while that it has both.
+    while !registry(port, &ways).await.unwrap().0 {
+        assert!(begun.elapsed() < LIMIT, "the guards are not ready");
+        sleep(Duration::from_secs(5)).await;
+    }
+    let (done, said) = registry(port, &[&ways[..], &["--close"]].concat())
+        .await
+        .unwrap();
+    assert!(done && said.contains("The fleet has moved"), "{said}");
 }
 
 /// Everything that is live has its claim in the new registry.

@@ -106,8 +106,7 @@ impl Lab {
     /// Puts a guard beside each cluster of a lab that was built without, and registers no
     /// webhook: nobody asks it.
     pub async fn guard_unasked(&mut self, plan: &guard::Plan) -> anyhow::Result<()> {
-        hub::install_on(plan, self.hub()).await?;
-        let registries = self.members(plan).await?;
+        let registries = self.hub_of_members(plan).await?;
         let clusters = [&mut self.a, &mut self.b].into_iter();
         for (cluster, registry) in clusters.zip(registries) {
             let guard = Guard::start(plan, &cluster.control_plane, &registry).await?;
@@ -118,12 +117,26 @@ impl Lab {
 
     /// Puts a guard in front of each cluster of a lab that was built without.
     pub async fn guard(&mut self, plans: &[guard::Plan; 2]) -> anyhow::Result<()> {
-        let [of_a, of_b] = plans;
-        hub::install_on(of_a, self.hub()).await?;
-        let [in_a, in_b] = self.members(of_a).await?;
+        let registries = self.hub_of_members(&plans[0]).await?;
+        self.guard_each(plans, &registries).await
+    }
+
+    /// Sets the hub up, and gives it as each cluster's `--registry`.
+    pub async fn hub_of_members(&self, plan: &guard::Plan) -> anyhow::Result<[String; 2]> {
+        hub::install_on(plan, self.hub()).await?;
+        self.members(plan).await
+    }
+
+    /// Puts a guard in front of each cluster of a lab that was built without, each with its own
+    /// `--registry`.
+    pub async fn guard_each(
+        &mut self,
+        [of_a, of_b]: &[guard::Plan; 2],
+        [in_a, in_b]: &[String; 2],
+    ) -> anyhow::Result<()> {
         try_join!(
-            self.a.put_guard_in_front(of_a, &in_a),
-            self.b.put_guard_in_front(of_b, &in_b),
+            self.a.put_guard_in_front(of_a, in_a),
+            self.b.put_guard_in_front(of_b, in_b),
         )?;
         Ok(())
     }
