@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::claim::{FENCE_SETTLES, Fence, FenceProof, Justification, MemberName};
-use crate::registry::{PutOutcome, Registry, Versioned};
+use crate::registry::{MemberRecord, PutOutcome, Registry, Versioned, edit};
 
 use super::FailoverError;
 use super::moving::not_moving;
@@ -41,6 +41,9 @@ impl FenceRequest {
 
 /// Fences a member that was not heard from, and writes no heartbeat while it is watched. One that
 /// is fenced by the same proof stays fenced as it was, so that the wait goes on.
+///
+/// Whether the fleet moves is asked again after the fence was written: whoever closes the registry
+/// looks for fences after it is marked, so one of the two sees the other.
 ///
 /// # Errors
 /// It was heard from, or is fenced by another proof; or the registry did not answer.
@@ -82,7 +85,29 @@ pub async fn fence(
     };
     record.fence = Some(fence.clone());
     match registry.put_member(&record, Some(&version)).await? {
-        PutOutcome::Stored(_) => Ok(fence),
+        PutOutcome::Stored(_) => match not_moving(registry).await {
+            Ok(()) => Ok(fence),
+            Err(moving) => {
+                take_off(registry, name, &fence).await?;
+                Err(moving)
+            }
+        },
         PutOutcome::Conflict => Err(speaks(&known(registry, name).await?.record)),
     }
+}
+
+/// Takes a fence off that came too late.
+async fn take_off(
+    registry: &dyn Registry,
+    name: &MemberName,
+    fence: &Fence,
+) -> Result<(), FailoverError> {
+    edit::member(registry, name, |there| {
+        let there = there.filter(|there| there.fence.as_ref() == Some(fence));
+        Ok(there.map(|there| MemberRecord {
+            fence: None,
+            ..there.clone()
+        }))
+    })
+    .await
 }

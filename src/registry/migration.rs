@@ -135,6 +135,10 @@ pub async fn step(
             if !open.is_empty() {
                 return Ok(MovedBy::InTransfer(open));
             }
+            let fenced = fenced(old).await?;
+            if !fenced.is_empty() {
+                return Ok(MovedBy::Unready(fenced));
+            }
             copy_histories(old, new).await?;
             (put_old(record).await?, MovedBy::Closed)
         }
@@ -209,6 +213,16 @@ async fn unready(
         unready.extend(why);
     }
     Ok(unready)
+}
+
+/// The members that were fenced while the registry began to close: whoever fences one asks whether it
+/// does after the fence was written.
+async fn fenced(registry: &dyn Registry) -> Result<Vec<Unready>, RegistryError> {
+    let listed = registry.members().await?.records.into_iter();
+    let fenced = listed.filter(|known| known.record.fence.is_some());
+    Ok(fenced
+        .map(|known| Unready::Fenced(known.record.name))
+        .collect())
 }
 
 async fn open_transfers(registry: &dyn Registry) -> Result<Vec<TransferName>, RegistryError> {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aso_guard::admission::{GuardPair, Guards, router};
-use aso_guard::claim::{ClaimState, EpochRecord, Migration};
+use aso_guard::claim::{ClaimState, EpochRecord, Fence, FenceProof, Justification, Migration};
+use aso_guard::failover::{FailoverError, FenceRequest, LISTENED, fence};
 use aso_guard::registry::memory::MemoryRegistry;
-use aso_guard::registry::migration::{MovedBy, READY, cancel, step};
+use aso_guard::registry::migration::{MovedBy, READY, Unready, cancel, step};
 use aso_guard::registry::{MemberRecord, NextRegistry, Registry};
 use axum::Router;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -94,6 +95,14 @@ impl Fleet {
 
     /// From there to the end.
     pub async fn finish(&self) {
+        self.bring_in().await;
+        for expected in [MovedBy::Closed, MovedBy::Opened, MovedBy::Done] {
+            assert_eq!(self.step().await, expected);
+        }
+    }
+
+    /// Until nobody is awaited in the new one any more.
+    async fn bring_in(&self) {
         assert_eq!(self.step().await, MovedBy::AllAwaited);
         let MovedBy::Awaiting(awaited) = self.step().await else {
             panic!("nobody is awaited");
@@ -106,9 +115,18 @@ impl Fleet {
         for next in &self.next {
             next.epoch.enrol(&*next.observer).await.unwrap();
         }
-        for expected in [MovedBy::Closed, MovedBy::Opened, MovedBy::Done] {
-            assert_eq!(self.step().await, expected);
-        }
+    }
+
+    /// Whether a member is fenced in the old one.
+    async fn set_fence(&self, name: &str, fence: Option<Fence>) {
+        let known = self.old.member(&name.parse().unwrap()).await;
+        let known = known.unwrap().unwrap();
+        let record = MemberRecord {
+            fence,
+            ..known.record
+        };
+        let put = self.old.put_member(&record, Some(&known.version));
+        put.await.unwrap();
     }
 
     /// Guards with the old one alone look at it.
@@ -219,6 +237,48 @@ async fn a_move_is_given_up_while_the_old_registry_closes() {
     assert!(old.is_some() && new.is_none(), "{old:?} {new:?}");
     fleet.look().await;
     fleet.ask_alone(&group("three").create()).await.admitted();
+}
+
+/// Its guard would heed the fence no longer: nobody says anything of it in the new one.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_fenced_keeps_the_old_registry_from_being_closed_for_good() {
+    let fleet = Fleet::prepared().await;
+    fleet.close().await;
+    fleet.bring_in().await;
+    let fence = Fence {
+        at: Timestamp::now(),
+        by: "ann".into(),
+        why: Justification::new("it burned").unwrap(),
+        proof: FenceProof::ClusterGone,
+        until: Timestamp::now(),
+        heard: Timestamp::now(),
+    };
+    fleet.set_fence("b", Some(fence)).await;
+    let fenced = vec![Unready::Fenced("b".parse().unwrap())];
+    assert_eq!(fleet.step().await, MovedBy::Unready(fenced));
+    fleet.set_fence("b", None).await;
+    assert_eq!(fleet.step().await, MovedBy::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_fenced_while_the_old_registry_begins_to_close_is_not() {
+    let fleet = Fleet::prepared().await;
+    let request = FenceRequest {
+        member: "b".parse().unwrap(),
+        proof: FenceProof::ClusterGone,
+        silence: SignedDuration::ZERO,
+        wait: SignedDuration::ZERO,
+        by: "ann".into(),
+        why: Justification::new("it burned").unwrap(),
+    };
+    let closing = async {
+        tokio::time::sleep(LISTENED / 2).await;
+        fleet.close().await;
+    };
+    let (fenced, ()) = tokio::join!(fence(&*fleet.old, &request, Timestamp::now), closing);
+    assert!(matches!(fenced, Err(FailoverError::Moving)), "{fenced:?}");
+    let known = fleet.old.member(&request.member).await.unwrap().unwrap();
+    assert_eq!(known.record.fence, None);
 }
 
 #[tokio::test(start_paused = true)]
