@@ -65,3 +65,11 @@ async fn a_member_may_do_with_its_own_copies_what_it_has_to() {
     thief.b.create(&own).await.admitted();
     thief.b.delete(&own).await.admitted();
 }
+
+/// As when it was set back to a backup of before a move began: each step of that was a round.
+#[tokio::test]
+async fn a_member_goes_on_after_the_rounds_that_a_registry_lost() {
+    let story = Story::begin(shared_lab().await, "went-back").await;
+    let thief = thief(&story).await;
+    thief.finds_that_it_went_back().await.admitted();
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::lab::kubectl::Kubectl;
 use crate::lab::object::Object;
 use crate::lab::verdict::{Outcome, Verdict};
 
@@ -9,7 +10,7 @@ use super::{Table, Thief};
 
 impl Thief {
     pub(super) async fn on_the_registry_itself(&self, table: &mut Table) {
-        let changes: [(&str, fn(&mut Value)); 10] = [
+        let changes: [(&str, fn(&mut Value)); 11] = [
             ("say that nobody waits for a peer", |epoch| {
                 member(epoch, "a")["state"] = json!("Forgotten");
             }),
@@ -31,6 +32,10 @@ impl Thief {
             }),
             ("await a peer in the same round", |epoch| {
                 member(epoch, "a")["state"] = json!("Awaited");
+            }),
+            ("await a peer in a round that no other follows", |epoch| {
+                member(epoch, "a")["state"] = json!("Awaited");
+                epoch["status"]["epoch"]["round"] = json!(i32::MAX);
             }),
             ("call it a shard of a map", |epoch| {
                 epoch["status"]["epoch"]["shard"] = json!("europe");
@@ -56,6 +61,18 @@ impl Thief {
         table.refused("delete what tells that claims were lost", outcome);
     }
 
+    /// A member finds that the registry went back some rounds, by what it remembers of it.
+    pub async fn finds_that_it_went_back(&self) -> Outcome {
+        self.is_whole().await;
+        let awaits = |epoch: &mut Value| {
+            member(epoch, "b")["state"] = json!("Awaited");
+            let round = epoch["status"]["epoch"]["round"].as_u64().unwrap();
+            epoch["status"]["epoch"]["round"] = json!(round + 3);
+        };
+        // It is not written: others share this hub.
+        self.writes_by(&self.b.dry_run(), awaits).await
+    }
+
     /// Makes the claim as guards make it, where none did.
     async fn is_whole(&self) {
         if self.hub.get(&epoch()).await.is_ok() {
@@ -78,10 +95,14 @@ impl Thief {
     /// The claim with something changed, written back. Where the guards wrote it meanwhile, it is
     /// tried again.
     async fn writes_of_the_registry(&self, change: fn(&mut Value)) -> Outcome {
+        self.writes_by(&self.b, change).await
+    }
+
+    async fn writes_by(&self, person: &Kubectl, change: fn(&mut Value)) -> Outcome {
         loop {
             let mut known = self.hub.get(&epoch()).await.admitted().object;
             change(&mut known.0);
-            match self.b.replace(&known).await {
+            match person.replace(&known).await {
                 Err(refusal) if refusal.code == 409 => {}
                 outcome => return outcome,
             }
