@@ -152,12 +152,17 @@ pub struct Remembered {
 
 impl Remembered {
     /// Whether the registry has forgotten what this member has seen there: it went back to an
-    /// earlier time. `writes`: how often the member wrote its own record, by that record.
-    fn is_ahead_of(&self, seen: &Epoch, writes: Option<u32>) -> bool {
+    /// earlier time. `own`: how the member stands to the epoch; `writes`: how often it wrote its own
+    /// record, by that record.
+    ///
+    /// In a later round, too: people's steps of a move begin one without anybody being awaited, and
+    /// may come before a member has noticed. Whoever is awaited there is so since it was noticed.
+    fn is_ahead_of(&self, seen: &Epoch, own: Option<EpochMember>, writes: Option<u32>) -> bool {
+        let is_behind = writes.unwrap_or_default() < self.writes;
         let is_ahead = match self.epoch.round.cmp(&seen.round) {
             Ordering::Greater => true,
-            Ordering::Equal => writes.unwrap_or_default() < self.writes,
-            Ordering::Less => false,
+            Ordering::Equal => is_behind,
+            Ordering::Less => is_behind && own == Some(EpochMember::Enrolled),
         };
         self.epoch.id == seen.id && is_ahead
     }

@@ -247,9 +247,17 @@ impl RegistryEpoch {
     }
 
     async fn recall(&self) -> Result<Memory, EnrolmentError> {
-        let known = self.state.lock().memory.clone();
+        let (known, is_of_now) = {
+            let state = self.state.lock();
+            (state.memory.clone(), state.remembers_what_it_saw())
+        };
         let mut memory = match known {
-            Some(memory) => memory,
+            Some(memory) if is_of_now => memory,
+            // In another epoch, another replica may have brought the copies in.
+            Some(memory) => match self.memory.recall().await {
+                Ok(kept @ Memory::Known(_)) => kept,
+                _ => memory,
+            },
             None => self.memory.recall().await?,
         };
         let state = &mut *self.state.lock();

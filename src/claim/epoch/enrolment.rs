@@ -202,7 +202,9 @@ impl<V: Clone> Enrolment<V> {
 
     fn decide(&self, record: EpochRecord, version: V, writes: Option<u32>) -> EnrolmentStage<V> {
         let known = self.memory.known();
-        if let Some(known) = known.filter(|known| known.is_ahead_of(&record.epoch, writes)) {
+        let own = record.members.get(&self.member);
+        let is_ahead = |known: &&Remembered| known.is_ahead_of(&record.epoch, own.copied(), writes);
+        if let Some(known) = known.filter(is_ahead) {
             // It went back in time: what everybody wrote since is lost.
             let mut all = record.companions_of(&self.member);
             all.extend(known.companions.iter().cloned());
@@ -218,7 +220,6 @@ impl<V: Clone> Enrolment<V> {
             .flat_map(|known| known.companions.iter().cloned())
             .filter(|name| !record.members.contains_key(name))
             .collect();
-        let own = record.members.get(&self.member);
         let mut next = record.clone();
         match (own, &self.memory) {
             (Some(EpochMember::Enrolled), _) if missing.is_empty() => {

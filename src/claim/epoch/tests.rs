@@ -139,6 +139,23 @@ fn a_registry_of_an_earlier_round_awaits_everybody_in_a_round_above_both(
     assert_eq!(put(&way), (record("e1", 5, all), Some(7)));
 }
 
+/// People closed it, or gave that up, before anybody had noticed: the round says nothing then.
+#[test]
+fn a_registry_that_went_back_and_was_marked_since_awaits_everybody() {
+    let memory = remembered("e1", 4, 7, &["b"]);
+    let seen = record("e1", 5, "a=Enrolled b=Enrolled");
+    let way = after(memory.clone(), Some(seen.clone()), Some(6));
+    let awaited = record("e1", 6, "a=Awaited b=Awaited");
+    assert_eq!(put(&way), (awaited, Some(7)));
+
+    let way = after(memory.clone(), Some(seen), Some(7));
+    assert!(matches!(way.call(), EnrolmentCall::Remember(..)));
+    // Somebody else has noticed, and this member is awaited since.
+    let noticed = record("e1", 5, "a=Awaited b=Awaited");
+    let way = after(memory, Some(noticed), Some(6));
+    assert_eq!(way.call(), EnrolmentCall::WaitOut(&epoch("e1", 5)));
+}
+
 #[test]
 fn whom_only_this_member_knows_of_is_awaited_too() {
     let seen = record("e2", 0, "a=Awaited b=Enrolled");

@@ -30,10 +30,24 @@ pub(super) struct EpochState {
 }
 
 impl EpochState {
-    /// How often the member wrote its own record, at least.
+    /// Whether what is remembered is of the epoch that was read last.
+    pub(super) fn remembers_what_it_saw(&self) -> bool {
+        match (&self.memory, &self.seen) {
+            (Some(Memory::Known(kept)), Some((seen, _))) => kept.epoch == *seen,
+            (_, None) => true,
+            _ => false,
+        }
+    }
+
+    /// How often the member wrote its own record, at least. In a registry that went back to an
+    /// earlier round, as often as in the last one that is remembered.
     pub(super) fn least_writes(&self) -> u32 {
         let kept = match (&self.memory, &self.seen) {
-            (Some(Memory::Known(kept)), Some((seen, _))) if kept.epoch == *seen => kept.writes,
+            (Some(Memory::Known(kept)), Some((seen, _)))
+                if kept.epoch.id == seen.id && kept.epoch.round >= seen.round =>
+            {
+                kept.writes
+            }
             _ => 0,
         };
         self.writes.max(kept)

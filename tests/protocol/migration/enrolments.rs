@@ -1,10 +1,12 @@
 //! The processes of guards, and what they know of their registries' epochs.
 
 use aso_guard::claim::{
-    Enrolment, EnrolmentAnswer, EnrolmentCall, Epoch, EpochRecord, KnownEpoch, Remembered,
+    Enrolment, EnrolmentAnswer, EnrolmentCall, Epoch, EpochRecord, KnownEpoch, Memory, Remembered,
+    judge,
 };
 
-use super::world::{Dice, LIMIT, Place, RESOURCES, World, named};
+use super::operator::Stage;
+use super::world::{Dice, LIMIT, MEMBERS, Place, RESOURCES, World, named};
 
 /// Which registries a guard has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ impl Config {
     }
 
     /// Under which of its names a cluster keeps what it remembers of a registry.
-    fn slot(self, registry: usize) -> usize {
+    pub fn slot(self, registry: usize) -> usize {
         let (Self::Alone(first) | Self::Pair(first)) = self;
         usize::from(registry != first)
     }
@@ -45,6 +47,10 @@ pub struct ProcessEpoch {
     pub known: Option<KnownEpoch>,
     seen: Option<(Epoch, u16)>,
     way: Option<Enrolment<u64>>,
+    /// How often it knows that its member wrote its own record, under the epoch that it saw last.
+    writes: u32,
+    /// Whether it writes in it, where it is the next one.
+    takes_part: bool,
 }
 
 impl Process {
@@ -60,9 +66,34 @@ impl Process {
 impl ProcessEpoch {
     /// It has looked at the registry.
     pub fn knows(&mut self, record: EpochRecord, known: KnownEpoch) {
+        self.writes = known.writes;
         self.seen = Some((record.epoch.clone(), 0));
         self.record = Some(record);
         self.known = Some(known);
+    }
+}
+
+impl ProcessEpoch {
+    /// It writes its member's record for the so-manieth time, unless it knows of more. Gives under
+    /// which epoch.
+    pub fn writes_under(&mut self, writes: u32, kept: Option<&Remembered>) -> Option<Epoch> {
+        let (epoch, _) = self.seen.clone()?;
+        if writes <= self.least_writes(kept) || self.record.is_none() {
+            return None;
+        }
+        self.writes = writes;
+        Some(epoch)
+    }
+
+    /// How often its member wrote its own record, at least. `kept`: what the member remembers.
+    pub fn least_writes(&self, kept: Option<&Remembered>) -> u32 {
+        let is_kept = |kept: &&Remembered| {
+            let (id, round) = (&kept.epoch.id, kept.epoch.round);
+            let seen = self.seen.as_ref();
+            seen.is_some_and(|(seen, _)| *id == seen.id && round >= seen.round)
+        };
+        let kept = kept.filter(is_kept);
+        self.writes.max(kept.map_or(0, |kept| kept.writes))
     }
 }
 
@@ -103,10 +134,19 @@ impl World {
     ) -> bool {
         let Process { member, config, .. } = self.processes[process];
         let now = self.now;
+        let fits = self.fits(process, registry);
+        let kept = self.memory(member, config.slot(registry));
         let state = &mut self.processes[process].epochs[registry];
         let answer = match way.call() {
             EnrolmentCall::Recall => {
-                EnrolmentAnswer::Recalled(self.memory(member, config.slot(registry)))
+                let mut memory = kept;
+                if let Memory::Known(remembered) = &mut memory {
+                    let seen = state.seen.as_ref();
+                    if seen.is_some_and(|(seen, _)| *seen == remembered.epoch) {
+                        remembered.writes = remembered.writes.max(state.writes);
+                    }
+                }
+                EnrolmentAnswer::Recalled(memory)
             }
             EnrolmentCall::Read => {
                 let seen = self.registries[registry].epoch.clone();
@@ -115,15 +155,23 @@ impl World {
                 let epoch = epoch.unwrap_or_default();
                 if state.seen.as_ref().is_none_or(|(seen, _)| *seen != epoch) {
                     state.seen = Some((epoch, now));
+                    state.writes = 0;
                 }
-                if seen.is_none() && matches!(config, Config::Pair(_)) {
+                state.takes_part |= fits;
+                let is_new = seen.is_none() && matches!(config, Config::Pair(_));
+                if is_new || !state.takes_part {
                     // People make the next one, and the first one is not made under a move.
                     state.not_whole(now);
                     return false;
                 }
-                EnrolmentAnswer::Read(seen, Some(1))
+                let writes = self.registries[registry].writes[member];
+                EnrolmentAnswer::Read(seen, Some(writes))
             }
-            EnrolmentCall::Members => EnrolmentAnswer::Members([0, 1].map(named).into()),
+            EnrolmentCall::Members => {
+                let writes = self.registries[registry].writes;
+                let named = (0..MEMBERS).filter(|&one| writes[one] > 0).map(named);
+                EnrolmentAnswer::Members(named.collect())
+            }
             EnrolmentCall::Put(record, version) => {
                 state.not_whole(now);
                 let (record, version) = (record.clone(), version.copied());
@@ -156,7 +204,13 @@ impl World {
                 EnrolmentAnswer::Remembered
             }
             EnrolmentCall::Done(known) => {
+                let is_same = |known: &KnownEpoch| {
+                    let now = state.known.as_ref();
+                    now.is_some_and(|now| now.epoch == known.epoch)
+                };
                 match known {
+                    // The same one is left as it is: an admission may hold it.
+                    Some(known) if is_same(known) => {}
                     Some(known) => state.known = Some(known.clone()),
                     None => state.not_whole(now),
                 }
@@ -167,11 +221,27 @@ impl World {
         true
     }
 
+    /// Whether a process writes in a registry: in the next one, once that fits the first.
+    fn fits(&self, process: usize, registry: usize) -> bool {
+        let Config::Pair(first) = self.processes[process].config else {
+            return true;
+        };
+        let old = &self.processes[process].epochs[first].record;
+        let new = self.registries[registry].epoch_record();
+        registry == first || judge(old.as_ref(), new).is_ok()
+    }
+
     /// A process ends, and another one begins, perhaps with other registries.
     pub fn restart(&mut self, dice: &mut Dice) {
         let process = dice.below(self.processes.len());
         let config = if self.bounds.both {
             self.processes[process].config
+        } else if self.bounds.in_order {
+            match (self.stage, dice.below(4)) {
+                (Stage::Before, 0) => Config::Alone(0),
+                (Stage::Moved, 0 | 1) => Config::Alone(1),
+                _ => Config::Pair(0),
+            }
         } else {
             match dice.below(6) {
                 0 => Config::Alone(0),

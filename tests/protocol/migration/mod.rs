@@ -5,6 +5,7 @@
 mod clusters;
 mod enrolments;
 mod operator;
+mod registries;
 mod requests;
 mod world;
 
@@ -24,11 +25,13 @@ const STEPS: usize = 300;
 const CAREFUL: Bounds = Bounds {
     name: "careful",
     both: true,
+    in_order: false,
     ready: true,
     crashes: false,
     cancels: true,
     back: false,
     replicas: 1,
+    losses: [false; 2],
 };
 /// The same, with two replicas of each guard that die, and the fleet may move back.
 const THERE_AND_BACK: Bounds = Bounds {
@@ -65,6 +68,34 @@ const ANYTHING: Bounds = Bounds {
     ..LATE
 };
 
+/// Guards know both registries, and the new one loses what it knows.
+const NEW_IS_LOST: Bounds = Bounds {
+    name: "the new one is lost",
+    losses: [false, true],
+    back: false,
+    ..THERE_AND_BACK
+};
+/// The same of the old one.
+const OLD_IS_LOST: Bounds = Bounds {
+    name: "the old one is lost",
+    losses: [true, false],
+    ..NEW_IS_LOST
+};
+/// The same of both, and the fleet may move back.
+const BOTH_ARE_LOST: Bounds = Bounds {
+    name: "both are lost",
+    losses: [true, true],
+    ..THERE_AND_BACK
+};
+/// The same, with guards that are restarted as the operator is told.
+const LOST_IN_ORDER: Bounds = Bounds {
+    name: "lost in order",
+    both: false,
+    in_order: true,
+    back: false,
+    ..BOTH_ARE_LOST
+};
+
 /// Tries one order of events.
 fn play(bounds: &Bounds, rules: Rules, seed: u64, tally: &mut Tally) -> Result<(), String> {
     let mut dice = Dice::new(seed);
@@ -76,7 +107,7 @@ fn play(bounds: &Bounds, rules: Rules, seed: u64, tally: &mut Tally) -> Result<(
         }
     }
     tally.add(&world.tally);
-    if !seed.is_multiple_of(ENDS) {
+    if !seed.is_multiple_of(ENDS) || world.tally.lost > 0 {
         return Ok(());
     }
     world
@@ -99,6 +130,21 @@ fn a_fleet_moves_and_is_guarded_all_the_while(#[case] bounds: Bounds) {
     }
     println!("{}: {tally:?}", bounds.name);
     assert!(tally.is_worth_it(), "{tally:?}");
+}
+
+#[rstest]
+#[case::new(NEW_IS_LOST)]
+#[case::old(OLD_IS_LOST)]
+#[case::both(BOTH_ARE_LOST)]
+#[case::in_order(LOST_IN_ORDER)]
+fn what_a_registry_loses_makes_nothing_live_twice(#[case] bounds: Bounds) {
+    let mut tally = Tally::default();
+    for seed in 0..ORDERS {
+        let outcome = play(&bounds, Rules::ALL, seed, &mut tally);
+        assert_eq!(outcome, Ok(()), "{}", bounds.name);
+    }
+    println!("{}: {tally:?}", bounds.name);
+    assert!(tally.lost > 100 && tally.is_worth_it(), "{tally:?}");
 }
 
 /// `from`: the first order that is tried; the rarest takes some thousands.

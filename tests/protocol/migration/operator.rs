@@ -13,6 +13,14 @@ pub struct Command {
     is_cancel: bool,
 }
 
+/// How far the operator is with the move, by what was stored last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Before,
+    Closing,
+    Moved,
+}
+
 impl World {
     /// The operator reads and decides, or writes what was decided.
     pub fn operate(&mut self, dice: &mut Dice) {
@@ -52,6 +60,12 @@ impl World {
                 Some(Migration::ClosedTo(_)) => self.tally.moved += 1,
                 _ => {}
             }
+            self.stage = match (&mark, registry) {
+                _ if *is_cancel => Stage::Before,
+                (Some(Migration::ClosingTo(_)), _) => Stage::Closing,
+                (None, 1) => Stage::Moved,
+                _ => self.stage,
+            };
             let round = record.epoch.round;
             self.note(format!("{registry} is marked {mark:?} in round {round}"));
         }

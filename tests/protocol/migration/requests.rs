@@ -7,7 +7,7 @@ use aso_guard::claim::{
 };
 use aso_guard::policy::Policy;
 
-use super::enrolments::Config;
+use super::enrolments::{Config, Process};
 use super::world::{Dice, LIMIT, Object, Place, World, time};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +154,7 @@ impl World {
             Went::Unjudged(why) => {
                 self.note(format!("{} is not judged: {why}", request.number));
                 self.requests.remove(at);
-                if self.bounds.both {
+                if self.bounds.both && self.tally.lost == 0 {
                     self.wrong = Some(format!("a refusal for the move's sake: {why}"));
                 }
             }
@@ -175,7 +175,7 @@ impl World {
                     self.take_back(registry, request);
                     return Went::Refused;
                 }
-                if self.stands(registry, &known) {
+                if self.stands(request.process, registry, &known) {
                     Went::Admitted(registry)
                 } else {
                     self.take_back(registry, request);
@@ -200,7 +200,7 @@ impl World {
                             return Went::On(Box::new(Way::Pair(first, verdict, Some(attempt))));
                         }
                         let refused = attempt.outcome().is_err();
-                        let stands = self.stands(registry(place), &known);
+                        let stands = self.stands(request.process, registry(place), &known);
                         if refused || !stands {
                             self.take_back(registry(place), request);
                         }
@@ -229,7 +229,7 @@ impl World {
                 if refused && let PairCall::Confirm(place, known) = verdict.call() {
                     // Nothing comes in between that matters to whom it refuses.
                     let known = known.clone();
-                    if self.stands(registry(place), &known) {
+                    if self.stands(request.process, registry(place), &known) {
                         return Went::Refused;
                     }
                     verdict.answer(PairAnswer::Unconfirmed);
@@ -293,12 +293,15 @@ impl World {
                 }))
             }
             PairCall::IsSame(epoch) => {
-                let now = self.registries[1 - first].epoch_record();
+                let new = 1 - first;
+                let now = self.registries[new].epoch_record();
                 let is_same = now.is_some_and(|now| now.epoch == **epoch);
-                same(is_same)
+                let Process { member, .. } = self.processes[process];
+                let writes = self.registries[new].writes[member];
+                same(is_same && writes >= self.least_writes(process, new))
             }
             PairCall::Confirm(place, known) => {
-                let stands = self.stands(registry(*place), known);
+                let stands = self.stands(process, registry(*place), known);
                 same(stands)
             }
             PairCall::Look => {
@@ -310,9 +313,28 @@ impl World {
         }
     }
 
-    fn stands(&self, registry: usize, known: &KnownEpoch) -> bool {
+    /// How often the member of a process wrote its own record, at least, by what that knows.
+    fn least_writes(&self, process: usize, registry: usize) -> u32 {
+        let Process {
+            member,
+            config,
+            epochs,
+        } = &self.processes[process];
+        let kept = self.clusters[*member].memory[config.slot(registry)].as_ref();
+        epochs[registry].least_writes(kept)
+    }
+
+    fn stands(&self, process: usize, registry: usize, known: &KnownEpoch) -> bool {
         let seen = self.registries[registry].epoch_record();
-        confirm(Some(known), seen, Some(1)).is_ok()
+        let least = self.least_writes(process, registry);
+        let Process { member, epochs, .. } = &self.processes[process];
+        let writes = self.registries[registry].writes[*member];
+        let before = KnownEpoch {
+            writes: known.writes.max(least),
+            ..known.clone()
+        };
+        let is_known = epochs[registry].known.as_ref() == Some(known);
+        is_known && confirm(Some(&before), seen, Some(writes)).is_ok()
     }
 
     /// Makes the next call of an attempt. Gives whether there was one.

@@ -1,16 +1,15 @@
 //! Two clusters, two registries, and what goes on between them.
 
-use std::collections::BTreeMap;
-
 use aso_guard::arm::Identity;
 use aso_guard::claim::{
-    CopyRef, Epoch, EpochMember, EpochRecord, KnownEpoch, MemberName, Memory, Record, Remembered,
+    CopyRef, Epoch, EpochMember, EpochRecord, KnownEpoch, MemberName, Memory, Remembered,
 };
 use aso_guard::object::ObjectKey;
 use jiff::Timestamp;
 
 use super::enrolments::{Config, Process};
-use super::operator::Command;
+use super::operator::{Command, Stage};
+use super::registries::Registry;
 use super::requests::{Kind, Request};
 
 /// How long an admitted request may be under way, in ticks.
@@ -54,6 +53,9 @@ pub struct Bounds {
     pub name: &'static str,
     /// Every guard has both registries all the while: nothing may be refused for the move's sake.
     pub both: bool,
+    /// Guards are restarted as the operator is told: with both before the old one closes, and with
+    /// the new one alone after the fleet has moved.
+    pub in_order: bool,
     /// The operator closes the old registry when all guards have both.
     pub ready: bool,
     /// Processes die.
@@ -63,6 +65,8 @@ pub struct Bounds {
     /// The operator may move the fleet back.
     pub back: bool,
     pub replicas: usize,
+    /// Which registries lose what they know, or are set back to an earlier time.
+    pub losses: [bool; 2],
 }
 
 /// What was come across.
@@ -76,6 +80,7 @@ pub struct Tally {
     pub moved: u32,
     pub stored: u32,
     pub deleted: u32,
+    pub lost: u32,
 }
 
 impl Tally {
@@ -90,6 +95,7 @@ impl Tally {
         self.moved += other.moved;
         self.stored += other.stored;
         self.deleted += other.deleted;
+        self.lost += other.lost;
     }
 
     /// Whether there was enough of all to mean anything.
@@ -105,17 +111,22 @@ impl Tally {
 pub struct Dice(u64);
 
 impl Dice {
+    /// Mixed first: seeds that follow each other would give the same course, a throw later.
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        Self(mixed(seed))
     }
 
     pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).expect("a small number")
+        usize::try_from(mixed(self.0) % limit as u64).expect("a small number")
     }
+}
+
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }
 
 /// One copy that may be.
@@ -155,52 +166,6 @@ pub fn time(ticks: u16) -> Timestamp {
     Timestamp::from_second(i64::from(ticks)).expect("a time within a few hours of 1970")
 }
 
-/// A registry.
-#[derive(Clone, Debug, Default)]
-pub struct Registry {
-    pub claims: BTreeMap<Identity, (Record, u64)>,
-    pub epoch: Option<(EpochRecord, u64)>,
-    pub versions: u64,
-}
-
-impl Registry {
-    pub fn epoch_record(&self) -> Option<&EpochRecord> {
-        self.epoch.as_ref().map(|(record, _)| record)
-    }
-
-    pub fn put_claim(&mut self, record: &Record, expected: Option<u64>) -> bool {
-        let held = self
-            .claims
-            .get(&record.identity)
-            .map(|(_, version)| *version);
-        if held != expected {
-            return false;
-        }
-        self.versions += 1;
-        if record.is_empty() {
-            self.claims.remove(&record.identity);
-        } else {
-            let stored = (record.clone(), self.versions);
-            self.claims.insert(record.identity.clone(), stored);
-        }
-        true
-    }
-
-    pub fn put_epoch(&mut self, record: &EpochRecord, expected: Option<u64>) -> bool {
-        let held = self.epoch.as_ref().map(|(_, version)| *version);
-        if held != expected {
-            return false;
-        }
-        self.versions += 1;
-        let mut record = record.clone();
-        if expected.is_none() {
-            record.epoch.id = format!("id-{}", self.versions).into();
-        }
-        self.epoch = Some((record, self.versions));
-        true
-    }
-}
-
 /// An object as the API server has it stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Object {
@@ -228,6 +193,8 @@ pub struct World {
     pub processes: Vec<Process>,
     pub requests: Vec<Request>,
     pub command: Option<Command>,
+    /// How far the operator is.
+    pub stage: Stage,
     pub now: u16,
     pub numbers: u16,
     pub story: Vec<String>,
@@ -252,7 +219,7 @@ impl World {
             writes: 1,
             migration: None,
         };
-        let config = if bounds.both {
+        let config = if bounds.both || bounds.in_order {
             Config::Pair(0)
         } else {
             Config::Alone(0)
@@ -273,18 +240,18 @@ impl World {
             ],
             ..Cluster::default()
         });
-        let old = Registry {
-            epoch: Some((record.clone(), 0)),
-            ..Registry::default()
-        };
+        let mut old = Registry::empty(0);
+        old.epoch = Some((record.clone(), 0));
+        old.writes = [1; MEMBERS];
         Self {
             bounds: *bounds,
             rules,
-            registries: [old, Registry::default()],
+            registries: [old, Registry::empty(1)],
             clusters,
             processes: processes.collect(),
             requests: Vec::new(),
             command: None,
+            stage: Stage::Before,
             now: 1,
             numbers: 0,
             story: Vec::new(),
@@ -309,6 +276,10 @@ impl World {
 
     /// Something happens.
     pub fn step(&mut self, dice: &mut Dice) {
+        if self.bounds.losses != [false; 2] && dice.below(30) == 0 {
+            self.lose(dice);
+            return;
+        }
         match dice.below(64) {
             0..=9 => self.ask(dice),
             10..=29 => self.go_on_with_a_request(dice),
