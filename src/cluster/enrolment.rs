@@ -246,37 +246,6 @@ impl RegistryEpoch {
         is_new && self.is_moving || !self.takes_part.load(Ordering::Relaxed)
     }
 
-    async fn recall(&self) -> Result<Memory, EnrolmentError> {
-        let (known, is_of_now) = {
-            let state = self.state.lock();
-            (state.memory.clone(), state.remembers_what_it_saw())
-        };
-        let mut memory = match known {
-            Some(memory) if is_of_now => memory,
-            // In another epoch, another replica may have brought the copies in.
-            Some(memory) => match self.memory.recall().await {
-                Ok(kept @ Memory::Known(_)) => kept,
-                _ => memory,
-            },
-            None => self.memory.recall().await?,
-        };
-        let state = &mut *self.state.lock();
-        if let Memory::Known(remembered) = &mut memory {
-            if state.memory.is_none() {
-                state.kept_writes = remembered.writes;
-            }
-            if state
-                .seen
-                .as_ref()
-                .is_some_and(|(seen, _)| *seen == remembered.epoch)
-            {
-                remembered.writes = remembered.writes.max(state.writes);
-            }
-        }
-        state.memory = Some(memory.clone());
-        Ok(memory)
-    }
-
     async fn read(&self) -> Result<EnrolmentAnswer<RecordVersion>, EnrolmentError> {
         let seen = self.registry.epoch().await?;
         let writes = writes_of(&*self.registry, &self.member).await?;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::claim::{Epoch, Memory, Remembered};
 use crate::cluster::ClusterError;
 
+use super::{EnrolmentError, RegistryEpoch};
+
 /// Where a member keeps what it remembers of its registry: not in the registry.
 #[async_trait]
 pub trait EpochMemory: Send + Sync {
@@ -36,6 +38,40 @@ impl EpochMemory for ProcessMemory {
 
     async fn remember(&self, _: &Remembered) -> Result<(), ClusterError> {
         Ok(())
+    }
+}
+
+impl RegistryEpoch {
+    /// What the member remembers, as it is known here or kept.
+    pub(super) async fn recall(&self) -> Result<Memory, EnrolmentError> {
+        let (known, is_of_now) = {
+            let state = self.state.lock();
+            (state.memory.clone(), state.remembers_what_it_saw())
+        };
+        let mut memory = match known {
+            Some(memory) if is_of_now => memory,
+            // In another epoch, another replica may have brought the copies in.
+            Some(memory) => match self.memory.recall().await {
+                Ok(kept @ Memory::Known(_)) => kept,
+                _ => memory,
+            },
+            None => self.memory.recall().await?,
+        };
+        let state = &mut *self.state.lock();
+        if let Memory::Known(remembered) = &mut memory {
+            if state.memory.is_none() {
+                state.kept_writes = remembered.writes;
+            }
+            if state
+                .seen
+                .as_ref()
+                .is_some_and(|(seen, _)| *seen == remembered.epoch)
+            {
+                remembered.writes = remembered.writes.max(state.writes);
+            }
+        }
+        state.memory = Some(memory.clone());
+        Ok(memory)
     }
 }
 
