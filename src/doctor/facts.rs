@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::claim::Migration;
+
 /// What was read, or why it was not.
 pub type Read<T> = Result<T, NotRead>;
 
@@ -153,6 +155,10 @@ pub struct RegistryFacts {
     pub unreadable: Vec<String>,
     /// How many resources have two live copies.
     pub conflicts: usize,
+    /// The members whose copies it may not know.
+    pub awaited: Vec<String>,
+    /// How it stands to another registry that the fleet moves from or to.
+    pub migration: Option<Migration>,
 }
 
 /// A member.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::calls::call;
 use super::facts::{MemberFacts, NotRead, Read, RegistryFacts};
+use crate::claim::EpochRecord;
 use crate::registry::hub::POLICIES;
 use crate::registry::{ClaimScope, MemberRecord, MemberStanding, Registry, RegistryError};
 
@@ -24,7 +25,13 @@ pub(super) async fn read(
 ) -> Read<RegistryFacts> {
     let members = registry.members().await?;
     let conflicts = registry.claims(&ClaimScope::InConflict).await?;
+    let (epoch, not_read) = match registry.epoch().await {
+        Ok(known) => (known.map(|known| known.record).unwrap_or_default(), None),
+        Err(RegistryError::Corrupt(one)) => (EpochRecord::default(), Some(one)),
+        Err(error) => return Err(error.into()),
+    };
     let unreadable = members.unreadable.iter().chain(&conflicts.unreadable);
+    let unreadable = unreadable.chain(&not_read);
     let records = members.records.iter();
     let mut facts = RegistryFacts {
         place: place.to_owned(),
@@ -36,6 +43,8 @@ pub(super) async fn read(
             .map(|one| format!("{} {}", one.kind, one.name))
             .collect(),
         conflicts: conflicts.records.len(),
+        awaited: epoch.awaited().map(ToString::to_string).collect(),
+        migration: epoch.migration,
     };
     facts.members.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(facts)

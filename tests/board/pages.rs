@@ -1,6 +1,8 @@
 //! What each page says of a registry as it is in life.
 
+use aso_guard::claim::EpochRecord;
 use aso_guard::registry::Registry as _;
+use aso_guard::registry::memory::MemoryRegistry;
 use http::{Method, StatusCode};
 
 use crate::{seed, shop, text};
@@ -95,6 +97,25 @@ async fn a_member_that_was_forgotten_and_still_holds_is_shown() {
     );
     let page = text(&world.page("/orphans").await);
     assert!(page.contains("resourceGroups/rg-sandbox"), "{page}");
+}
+
+#[tokio::test]
+async fn a_move_of_the_fleet_is_shown_where_its_members_are() {
+    let world = crate::World::of(MemoryRegistry::new());
+    let epoch = EpochRecord {
+        migration: Some("closing to uid-2".parse().unwrap()),
+        ..EpochRecord::default()
+    };
+    let page = text(&world.page("/members").await);
+    assert!(!page.contains("The fleet moves"), "{page}");
+    world.registry.put_epoch(&epoch, None).await.unwrap();
+    let page = text(&world.page("/members").await);
+    for said in [
+        "The fleet moves from this registry to another one",
+        "aso-guard registry status",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::board::counter::{CountStatus, HeldCopies};
 use crate::board::query::link;
 use crate::board::view::{Badge, TimeView, count};
+use crate::claim::Migration;
 use crate::registry::{MemberRecord, MemberStanding, RecordList, Sample, UnreadableRecord};
 
 use super::{PageLayout, PageRequest, PageResult, Section};
@@ -71,6 +72,8 @@ struct MembersTemplate {
     numbers: CountView,
     /// Whose copies the registry is waited for to know.
     awaited: Vec<String>,
+    /// What is said of the fleet's move to or from this registry; nothing where it stays.
+    moves: &'static str,
     /// The flags by which people's `aso-guard` reaches the registry.
     registry: String,
 }
@@ -106,9 +109,24 @@ pub(in crate::board) async fn page(look: PageRequest) -> PageResult {
         numbers: CountView::of(&tally, look.now),
         unreadable: members.unreadable,
         awaited: epoch.awaited().map(ToString::to_string).collect(),
+        moves: epoch.migration.as_ref().map_or("", words_of_move),
         registry: look.board.registry.flags().to_owned(),
     };
     Ok(page.render()?)
+}
+
+fn words_of_move(migration: &Migration) -> &'static str {
+    match migration {
+        Migration::After { .. } => {
+            "The fleet moves to this registry from another one, by which guards judge meanwhile."
+        }
+        Migration::ClosingTo(_) => {
+            "The fleet moves from this registry to another one. Guards write both meanwhile."
+        }
+        Migration::ClosedTo(_) => {
+            "The fleet has moved to another registry. Nothing is judged by this one any more."
+        }
+    }
 }
 
 /// A row for each member, and for each that is none any more and still holds something.

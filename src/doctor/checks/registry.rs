@@ -1,5 +1,6 @@
 //! The registry, its members, and what holds them to their own.
 
+use crate::claim::Migration;
 use crate::doctor::facts::{Facts, MemberFacts, RegistryFacts};
 use crate::doctor::finding::{Finding, Topic};
 
@@ -16,6 +17,8 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
             format!("{place}; {}", number(count, "member")),
         )];
         found.extend(records(registry));
+        found.extend(awaited(registry));
+        found.extend(moving(registry));
         found.extend(own(registry, facts));
         let members = registry.members.iter();
         found.extend(members.filter_map(|one| fenced(one, is_own(one, facts), &registry.flags)));
@@ -61,6 +64,45 @@ fn records(registry: &RegistryFacts) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Members whose copies may not all be there.
+fn awaited(registry: &RegistryFacts) -> Option<Finding> {
+    let (first, flags) = (registry.awaited.first()?, &registry.flags);
+    Some(Finding::fail(
+        TOPIC,
+        "copies",
+        format!(
+            "it may not know all copies of {}: what rests on claims is refused until they are in",
+            some(&registry.awaited, registry.awaited.len())
+        ),
+        format!(
+            "Wait while their guards run; for a cluster that is gone for good: aso-guard members \
+             forget {first}{flags}"
+        ),
+    ))
+}
+
+/// A move of the fleet from one registry to another.
+fn moving(registry: &RegistryFacts) -> Option<Finding> {
+    let flags = &registry.flags;
+    let status = format!("aso-guard registry status{flags} says how far the move is");
+    Some(match registry.migration.as_ref()? {
+        Migration::After { .. } => {
+            let words = "the fleet moves to this registry from another one, which judges meanwhile";
+            Finding::warn(TOPIC, "move", words, status)
+        }
+        Migration::ClosingTo(_) => {
+            let words = "the fleet moves from this registry to another one: both are written";
+            Finding::warn(TOPIC, "move", words, status)
+        }
+        Migration::ClosedTo(_) => {
+            let words =
+                "the fleet has moved from this registry to another one: nothing is judged by it";
+            let remedy = "Start the guard with the other one as --registry, and examine that one";
+            Finding::fail(TOPIC, "move", words, remedy)
+        }
+    })
 }
 
 /// Whether a member is the cluster that is examined.

@@ -109,6 +109,10 @@ fn webhook(facts: &mut Facts) -> &mut WebhookFacts {
     facts.webhook.as_mut().unwrap().as_mut().unwrap()
 }
 
+fn move_registry(facts: &mut Facts, how: &str) {
+    facts.registry.as_mut().unwrap().migration = Some(how.parse().unwrap());
+}
+
 #[rstest]
 #[case::old(|it: &mut Facts| it.cluster.as_mut().unwrap().minor = Some(28), "fail cluster API server: Kubernetes")]
 #[case::clock(
@@ -176,6 +180,22 @@ fn webhook(facts: &mut Facts) -> &mut WebhookFacts {
 #[case::conflict(
     |it: &mut Facts| it.registry.as_mut().unwrap().conflicts = 2,
     "fail registry conflicts: 2 resources have more than one live copy"
+)]
+#[case::awaited(
+    |it: &mut Facts| it.registry.as_mut().unwrap().awaited = vec!["east".to_owned()],
+    "fail registry copies: it may not know all copies of east"
+)]
+#[case::moved_to(
+    |it: &mut Facts| move_registry(it, "after uid-1 3"),
+    "warn registry move: the fleet moves to this registry from another one"
+)]
+#[case::moved_from(
+    |it: &mut Facts| move_registry(it, "closing to uid-2"),
+    "warn registry move: the fleet moves from this registry"
+)]
+#[case::moved(
+    |it: &mut Facts| move_registry(it, "closed to uid-2"),
+    "fail registry move: the fleet has moved from this registry"
 )]
 #[case::no_member(|it: &mut Facts| own(it).cluster.clear(), "fail registry member: this cluster is no member")]
 #[case::silent(
