@@ -191,7 +191,7 @@ async fn a_fleet_moves_and_nobody_notices(#[case] to_a_hub: bool) {
 
     let traffic = Traffic::default();
     let moving = async {
-        move_registry(azurite.port(), &from, &to).await;
+        move_registry(azurite.port(), &from, &to).await.unwrap();
         sleep(Duration::from_secs(5)).await;
         traffic.over.store(true, Ordering::Relaxed);
     };
@@ -224,20 +224,20 @@ async fn a_fleet_moves_and_nobody_notices(#[case] to_a_hub: bool) {
 }
 
 /// What a person does.
-async fn move_registry(port: u16, from: &Place, to: &Place) {
+async fn move_registry(port: u16, from: &Place, to: &Place) -> anyhow::Result<()> {
     let ways = ["move", "--from", &*from.url, "--to", &*to.url];
-    let (_, said) = registry(port, &ways).await.unwrap();
-    assert!(said.contains("Prepared"), "{said}");
+    let (_, said) = registry(port, &ways).await?;
+    anyhow::ensure!(said.contains("Prepared"), "{said}");
     let begun = Instant::now();
     // Every replica has said for a while that it has both.
-    while !registry(port, &ways).await.unwrap().0 {
-        assert!(begun.elapsed() < LIMIT, "the guards are not ready");
+    while !registry(port, &ways).await?.0 {
+        anyhow::ensure!(begun.elapsed() < LIMIT, "the guards are not ready");
         sleep(Duration::from_secs(5)).await;
     }
-    let (done, said) = registry(port, &[&ways[..], &["--close"]].concat())
-        .await
-        .unwrap();
-    assert!(done && said.contains("The fleet has moved"), "{said}");
+    let closing = [&ways[..], &["--close"]].concat();
+    let (done, said) = registry(port, &closing).await?;
+    anyhow::ensure!(done && said.contains("The fleet has moved"), "{said}");
+    Ok(())
 }
 
 /// Everything that is live has its claim in the new registry.
