@@ -6,7 +6,7 @@
     reason = "what a test expects fails it otherwise, in its helpers too"
 )]
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -16,6 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
 const GUARD: &str = env!("CARGO_BIN_EXE_aso-guard");
+
+/// What a guard's log is called, in its directory.
+const LOG: &str = "log";
 
 /// The calls that are under way have 10 s, and the notice is over by then.
 const ENDS: Duration = Duration::from_secs(20);
@@ -52,14 +55,15 @@ async fn waiting(directory: &Path, more: &[&str]) -> Child {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         free.local_addr().unwrap().to_string()
     };
+    let log = File::create(directory.join(LOG)).unwrap();
     let mut guard = Command::new(GUARD);
     guard
         .current_dir(directory)
         .args(["serve", "--cluster=it", "--listen=127.0.0.1:0"])
         .args(["--kubeconfig", &kubeconfig, "--ops-listen", &ops])
         .args(more)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
         .kill_on_drop(true);
     let guard = guard.spawn().unwrap();
     let begun = Instant::now();
@@ -98,6 +102,18 @@ async fn ends_within(mut guard: Child, limit: Duration) {
     ended.expect("it does not end").unwrap();
 }
 
+/// Waits until a guard has logged these words.
+async fn until_it_says(directory: &Path, words: &str) {
+    let begun = Instant::now();
+    while !fs::read_to_string(directory.join(LOG))
+        .unwrap()
+        .contains(words)
+    {
+        assert!(begun.elapsed() < ENDS, "it does not say: {words}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn certificates(directory: &Path) {
     let made = Command::new(GUARD)
         .arg("certs")
@@ -126,7 +142,8 @@ async fn a_second_signal_ends_it_at_once() {
     certificates(directory.path()).await;
     let guard = waiting(directory.path(), &["--shutdown-notice=5m"]).await;
     signal(&guard, "TERM").await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // A second one that comes before the first was taken is the same one to the system.
+    until_it_says(directory.path(), "send it again to end at once").await;
     signal(&guard, "TERM").await;
     ends_within(guard, Duration::from_secs(10)).await;
 }
