@@ -305,7 +305,7 @@ fn print(at_once: usize, runs: &[Run]) {
         ("afterwards", sum(&|run| &run.after)),
     ] {
         let creates = (RUNS * TURNS * CREATES) as f64;
-        let what = format!("claims read and written for each of these creates, {when}");
+        let what = format!("claims read and written for each of the creates {how}, {when}");
         let calls = (calls.reads + calls.writes) / creates;
         row(&what, "", calls, COMMAND);
     }
