@@ -205,8 +205,8 @@ async fn a_fleet_moves_and_nobody_notices(#[case] to_a_hub: bool) {
     claims_cover(&story, &*to.registry).await.unwrap();
     for (place, words) in [(&from, "closed for good"), (&to, "judges alone")] {
         let status = registry(azurite.port(), &["status", "--registry", &place.url]).await;
-        let (is_told, said) = status.unwrap();
-        assert!(is_told && said.contains(words), "{said}");
+        let (succeeds, said) = status.unwrap();
+        assert!(succeeds && said.contains(words), "{said}");
     }
 
     // The guards leave the old one behind.
