@@ -14,6 +14,8 @@
 
 #[path = "../tests/lab/mod.rs"]
 mod lab;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "support/row.rs"]
 mod row;
 
@@ -100,12 +102,7 @@ async fn start(plan: &Plan, a: &ControlPlane, hub: &ControlPlane, objects: usize
     let enrolled = began.elapsed().saturating_sub(ready);
     sleep(QUIET).await;
     let pid = guard.replicas()[0].process.pid().unwrap();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let memory = |field: &str| {
-        let line = status.lines().find(|line| line.starts_with(field));
-        let kib = line.and_then(|line| line.split_whitespace().nth(1));
-        kib.map_or(0.0, |kib| kib.parse::<f64>().unwrap() / 1024.0)
-    };
+    let memory = |field: &str| memory::mib(&pid.to_string(), field);
     let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let opened = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
     let connections = opened.filter(|file| file.to_string_lossy().starts_with("socket:"));

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use support::histogram::Histogram;
 use support::load::{Connections, Load, ask, is_yes};
+use support::memory::mib;
 use support::reviews::Reviews;
 use support::row::row;
 use support::server::{self, Server};
@@ -215,10 +216,7 @@ impl Seen {
 
 /// The memory of this process, server and client, in MiB.
 fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-    kib.map_or(f64::NAN, |kib| kib / 1024.0)
+    mib("self", "VmRSS")
 }
 
 fn under_load(server: &Runtime, client: &Runtime) {

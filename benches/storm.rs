@@ -13,10 +13,11 @@
 
 #[path = "../tests/lab/mod.rs"]
 mod lab;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "support/row.rs"]
 mod row;
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
@@ -113,8 +114,5 @@ async fn measure() {
 /// The memory of a cluster's guard, in MiB.
 fn resident(cluster: &Cluster) -> f64 {
     let pid = cluster.guard().replicas()[0].process.pid().unwrap();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.map_or(f64::NAN, |kib| kib.parse::<f64>().unwrap() / 1024.0)
+    memory::mib(&pid.to_string(), "VmRSS")
 }

@@ -6,6 +6,7 @@ pub mod server;
 pub mod bare;
 pub mod histogram;
 pub mod load;
+pub mod memory;
 pub mod plot;
 pub mod reviews;
 pub mod row;
